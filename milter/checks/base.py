@@ -1,0 +1,69 @@
+"""What a check is, and what it is given.
+
+A check looks at one aspect of a transaction and says what it saw: findings, facts, authentication
+results. It knows no weights, no replies and no policy, keeps no state between messages, and runs at
+one stage. To add one: write one file like those beside this one, put its symbols into
+`policies/symbols.yaml`, and name the class in `app.py`'s list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from policies.findings import FactValue, Finding
+
+if TYPE_CHECKING:
+    from milter.auth.results import AuthResult
+    from milter.core.connection import Direction
+    from milter.core.transaction import Stage, Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one check saw.
+
+    Attributes:
+        findings: Symbols with their evidence.
+        facts: By their names in `policies.findings.FACTS`.
+        auth: Results for `Authentication-Results`, in the order in which they shall stand.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    auth: tuple[AuthResult, ...] = ()
+
+
+NOTHING = Evidence()
+
+
+class Look(Protocol):
+    """A check that works on what is there: pure CPU, no waiting."""
+
+    name: str
+    stage: Stage
+    directions: frozenset[Direction]
+    symbols: frozenset[str]
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return what is seen; `message` is there at stage MESSAGE."""
+        ...
+
+
+class Ask(Protocol):
+    """A check that asks the network. Its deadline comes from the runner, which cancels it."""
+
+    name: str
+    stage: Stage
+    directions: frozenset[Direction]
+    symbols: frozenset[str]
+
+    async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
+        """Return what was answered; `message` is there at stage MESSAGE."""
+        ...
+
+
+Check = Look | Ask

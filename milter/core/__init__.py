@@ -1,0 +1,1 @@
+"""Values that every layer of the door shares; no I/O, no clock, no chance."""

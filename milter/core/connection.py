@@ -1,0 +1,70 @@
+"""Who is connected: the client after PROXY, XCLIENT or XFORWARD have said who it really is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+from milter.core.ids import SessionId
+
+IpAddress = IPv4Address | IPv6Address
+
+
+class Direction(StrEnum):
+    """Which way mail goes through a listener."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The encryption between the client and us."""
+
+    version: str
+    cipher: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One client connection, as far as it is known; replaced whole when more becomes known.
+
+    Attributes:
+        session_id: Ours; the same for every transaction of the connection.
+        listener: Name of the listener that took the connection.
+        direction: Of the listener.
+        client_ip: Address of the client; None where there is none to speak of (a unix socket
+            whose peer did not say for whom it speaks).
+        client_port: Port of the client; 0 when unknown.
+        told_name: Name that a trusted upstream found for the address and confirmed (XCLIENT or
+            XFORWARD NAME); None when nobody said. Our own lookup is evidence, not identity.
+        helo_name: Argument of HELO or EHLO, as the client wrote it; empty before it.
+        esmtp: Whether the client said EHLO.
+        protocol: SMTP, ESMTP or what a trusted upstream said.
+        tls: Set when the connection to us is encrypted.
+        account: Login of an authenticated client (XCLIENT LOGIN); empty when there is none.
+        ident: The upstream's own id of its session (XFORWARD IDENT); empty when there is none.
+        local_source: Whether a trusted upstream said SOURCE=LOCAL: mail that came from no network.
+        destination_ip: Address the client connected to (PROXY, XCLIENT DESTADDR); None when unknown.
+        destination_port: Port the client connected to; 0 when unknown.
+        early_talker: Whether the client spoke before our greeting.
+    """
+
+    session_id: SessionId
+    listener: str
+    direction: Direction
+    client_ip: IpAddress | None = None
+    client_port: int = 0
+    told_name: str | None = None
+    helo_name: str = ""
+    esmtp: bool = False
+    protocol: str = ""
+    tls: Tls | None = None
+    account: str = ""
+    ident: str = ""
+    local_source: bool = False
+    destination_ip: IpAddress | None = None
+    destination_port: int = 0
+    early_talker: bool = False

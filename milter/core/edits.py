@@ -1,0 +1,41 @@
+"""Changes to a message: headers put in front, headers of our own names removed, nothing else.
+
+Body and foreign headers stay byte for byte, so that DKIM survives. Edits are computed whole before
+the first is applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderEdits:
+    """Edits to one message.
+
+    Attributes:
+        add: Header fields to put in front, in the order in which they shall stand, each folded and
+            ended by CRLF.
+        remove: Half-open byte ranges of header fields to leave out, ascending, not overlapping,
+            counted in the message as received (dots unstuffed).
+        subject: Byte range of the Subject field and what stands there instead; None keeps it.
+    """
+
+    add: bytes = b""
+    remove: tuple[tuple[int, int], ...] = ()
+    subject: tuple[int, int, bytes] | None = None
+
+
+def apply_edits(message: bytes, edits: HeaderEdits) -> bytes:
+    """Return `message` with `edits`; what the edits do not name stays byte for byte."""
+    cuts = [(start, end, b"") for start, end in edits.remove]
+    if edits.subject is not None:
+        cuts.append(edits.subject)
+    if not cuts:
+        return edits.add + message
+    pieces, position = [edits.add], 0
+    for start, end, instead in sorted(cuts):
+        pieces += (message[position:start], instead)
+        position = end
+    pieces.append(message[position:])
+    return b"".join(pieces)

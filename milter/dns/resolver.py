@@ -1,0 +1,62 @@
+"""What every check sees of DNS: one question, one typed answer.
+
+Trouble is an outcome, not an exception: a list or a domain that cannot be asked must be told apart
+from one that said no, at each place that asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+Rrtype = Literal["A", "AAAA", "TXT", "MX", "PTR", "CNAME", "NS", "SOA"]
+# A, AAAA, PTR, CNAME, NS: text without a final dot. MX: preference and name. TXT: the strings.
+Rdata = str | tuple[int, str] | tuple[bytes, ...]
+
+
+class Outcome(StrEnum):
+    """How a question ended (RFC 1035 §4.1.1, RFC 2308 §2)."""
+
+    ANSWER = "answer"
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    SERVFAIL = "servfail"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether asking again later may bring an answer: nothing was learned now."""
+        return self in _TEMPORARY
+
+
+_TEMPORARY = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        outcome: How it ended; records are there only for ANSWER.
+        records: The data in the order of the packet, aliases followed.
+        ttl_s: Seconds for which it may be kept; for NXDOMAIN and NODATA from the SOA
+            (RFC 2308 §5); 0 when it must not be kept.
+    """
+
+    outcome: Outcome
+    records: tuple[Rdata, ...] = ()
+    ttl_s: int = 0
+
+
+class Resolver(Protocol):
+    """Asks questions. Implemented by `client`, wrapped by `cache`, faked by `fake`."""
+
+    async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
+        """Return the answer for `name`, which needs no final dot.
+
+        Never raises for DNS trouble, nor for a name that cannot be a domain name (NXDOMAIN).
+        Ends within the resolver's own timeout; a caller with less time left cancels it.
+        """
+        ...

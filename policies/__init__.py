@@ -1,0 +1,1 @@
+"""Judgement: evidence in, verdict out. Pure; no I/O but in `loader`, no clock."""
