@@ -1,7 +1,8 @@
 """Configuration of the daemon: every field is documented here, and docs/settings.md is made from it.
 
-Reading, positions of mistakes and secrets are the loader's business; this module knows what may be
-said and what it means. `config check` refuses an open relay here (3 kinds of listener, RFC 2505 §2.1).
+This module knows what may be said and what it means. Reading and the positions of mistakes are
+`read`'s business; what may not stand together (an open relay, two listeners on one address) is told
+by `check`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Listener(Section):
     )
     tls: TlsFiles | None = Field(None, description="Offers STARTTLS; absent: not offered")
     recipient_domains: tuple[str, ...] = Field(
-        (), description="Domains that mail is taken for; required on an inbound listener open to others"
+        (),
+        description="Domains that mail is taken for; required on an inbound listener open to others",
     )
     differing_recipients: Literal["separate", "quarantine", "strictest"] = Field(
         "separate", description="What happens where recipients of one message differ in policy"
@@ -56,7 +58,10 @@ class Listener(Section):
         "refuse", description="A bare CR or LF in a message: 550 5.5.2, or made CRLF"
     )
     greeting_delay_s: float = Field(
-        0.0, ge=0, le=30, description="Pause before the greeting; who speaks in it is an early talker"
+        0.0,
+        ge=0,
+        le=30,
+        description="Pause before the greeting; who speaks in it is an early talker",
     )
 
 
@@ -64,10 +69,14 @@ class NextHop(Section):
     """Where mail goes after the verdict."""
 
     hosts: tuple[str, ...] = Field(
-        ("127.0.0.1:10026",), min_length=1, description="host:port or unix:/path, tried in this order"
+        ("127.0.0.1:10026",),
+        min_length=1,
+        description="host:port or unix:/path, tried in this order",
     )
     protocol: Literal["smtp", "lmtp"] = Field("smtp", description="What the next hop speaks")
-    tls: Literal["none", "may", "verify"] = Field("none", description="STARTTLS towards the next hop")
+    tls: Literal["none", "may", "verify"] = Field(
+        "none", description="STARTTLS towards the next hop"
+    )
     tls_ca_file: str | None = Field(None, description="PEM file of the CAs that `verify` trusts")
     pass_client: Literal["none", "xforward", "xclient", "proxy"] = Field(
         "xforward", description="How the next hop is told who the client is"
@@ -107,7 +116,9 @@ class Limits(Section):
     sessions_per_client: int = Field(
         50, ge=1, description="Connections at once from one address; trusted clients are exempt"
     )
-    recipients: int = Field(1000, ge=100, description="Recipients of one message (RFC 5321 §4.5.3.1.8)")
+    recipients: int = Field(
+        1000, ge=100, description="Recipients of one message (RFC 5321 §4.5.3.1.8)"
+    )
     budget_s: float = Field(20.0, gt=0, le=300, description="Seconds for the checks of one message")
     line_bytes: int = Field(1_048_576, ge=1000, description="Longest line of a message")
     commands: int = Field(
@@ -118,12 +129,17 @@ class Limits(Section):
         300, gt=0, description="Wait for a command (RFC 5321 §4.5.3.2.7)"
     )
     data_timeout_s: float = Field(180, gt=0, description="Wait for more of a message")
+    drain_s: float = Field(
+        30, ge=0, le=600, description="Seconds for which a stopping worker finishes its messages"
+    )
 
 
 class Log(Section):
     """Logging."""
 
-    format: Literal["json", "text"] = Field("json", description="One JSON object or plain words a line")
+    format: Literal["json", "text"] = Field(
+        "json", description="One JSON object or plain words a line"
+    )
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level")
     addresses: Literal["plain", "hashed"] = Field(
         "plain", description="Whether mail addresses stand in the log or only a keyed hash of them"
