@@ -1,4 +1,4 @@
-"""Configuration of the daemon: the model here, reading in `read`, cross-field refusals in `check`."""
+"""Configuration of the daemon: reading is in `read`, refusals in `check`."""
 
 from milter.settings.model import (
     Dns,

@@ -1,4 +1,4 @@
-"""Configuration of the daemon: every field is documented here, and docs/settings.md is made from it.
+"""Configuration of the daemon: every field is described here, docs/settings.md is made from it.
 
 This module knows what may be said and what it means. Reading and the positions of mistakes are
 `read`'s business; what may not stand together (an open relay, two listeners on one address) is told
@@ -49,7 +49,7 @@ class Listener(Section):
     tls: TlsFiles | None = Field(None, description="Offers STARTTLS; absent: not offered")
     recipient_domains: tuple[str, ...] = Field(
         (),
-        description="Domains that mail is taken for; required on an inbound listener open to others",
+        description="Domains that mail is taken for; an inbound listener open to others needs them",
     )
     differing_recipients: Literal["separate", "quarantine", "strictest"] = Field(
         "separate", description="What happens where recipients of one message differ in policy"
