@@ -1,0 +1,340 @@
+"""Every metric of Gatepost, declared in one table, and the calls that fill them.
+
+Labels come from closed sets alone: never an address, a domain or a subject. Nothing here serves
+HTTP or knows of processes; how the numbers of several workers become one is in `multiprocess`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX: Final = "gatepost_"
+# A label value that a mistake of ours took from the peer must not grow the memory of the scraper.
+MAX_SERIES: Final = 500
+OTHER: Final = "other"
+
+# Up to the two minutes that a slow next hop or a deep MIME tree may take and a client still waits.
+BUCKETS: Final = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One row of the table of metrics.
+
+    Attributes:
+        name: Without the prefix; a counter's ends in `_total`.
+        kind: What Prometheus calls its type.
+        words: What is counted, and which values each label has.
+        labels: Names of its labels.
+        source: Who fills it: the workers, or the supervisor when it is scraped.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    words: str
+    labels: tuple[str, ...] = ()
+    source: Literal["worker", "supervisor"] = "worker"
+
+
+METRICS: Final = (
+    MetricSpec(
+        "messages_total",
+        "counter",
+        "Messages by what was done with them. listener: a configured name; direction: inbound, "
+        "outbound, internal; action: pass, tag, quarantine, defer, reject, discard",
+        ("listener", "direction", "action"),
+    ),
+    MetricSpec(
+        "message_bytes_total",
+        "counter",
+        "Bytes of these messages; labels as of gatepost_messages_total",
+        ("listener", "direction", "action"),
+    ),
+    MetricSpec(
+        "bytes_saved_total",
+        "counter",
+        "Announced bytes that were never sent because of a refusal before the end of data. "
+        "stage: connect, helo, mail, rcpt, data",
+        ("stage",),
+    ),
+    MetricSpec("sessions", "gauge", "Connections of clients that are open now"),
+    MetricSpec("session_seconds", "histogram", "Duration of a client's connection"),
+    MetricSpec("scan_seconds", "histogram", "From the end of a message to its verdict"),
+    MetricSpec(
+        "check_seconds",
+        "histogram",
+        "Duration of a check. check: a name of the catalogue of checks",
+        ("check",),
+    ),
+    MetricSpec(
+        "check_results_total",
+        "counter",
+        "How checks ended. check: a name of the catalogue; result: ok, error, timeout",
+        ("check", "result"),
+    ),
+    MetricSpec(
+        "symbols_total",
+        "counter",
+        "Messages that have a symbol. symbol: a declared symbol; beyond 500 of them: other",
+        ("symbol",),
+    ),
+    MetricSpec(
+        "spam_kind_total",
+        "counter",
+        "Marked or refused messages by kind of spam. kind: advertising, phishing, malware, fraud, "
+        "extortion, adult, pharma, backscatter, botnet, other",
+        ("kind",),
+    ),
+    MetricSpec(
+        "dns_queries_total",
+        "counter",
+        "Questions to DNS servers. outcome: answer, nxdomain, nodata, servfail, refused, timeout",
+        ("outcome",),
+    ),
+    MetricSpec("dns_query_seconds", "histogram", "Duration of a question to DNS servers"),
+    MetricSpec(
+        "dns_list_queries_total",
+        "counter",
+        "Questions to DNS lists. zone: a configured list; outcome: listed, not_listed, unknown, "
+        "error, temperror",
+        ("zone", "outcome"),
+    ),
+    MetricSpec(
+        "policy_verdicts_total",
+        "counter",
+        "Verdicts. policy: a configured policy with its overrides; action: pass, tag, quarantine, "
+        "defer, reject, discard",
+        ("policy", "action"),
+    ),
+    MetricSpec(
+        "forged_identity_total",
+        "counter",
+        "Commands that say who the client is, from clients that may not. "
+        "kind: xclient, xforward, proxy",
+        ("kind",),
+    ),
+    MetricSpec(
+        "next_hop_seconds",
+        "histogram",
+        "Duration of a step at the next hop. stage: connect, greeting, ehlo, starttls, identity, "
+        "mail, rcpt, data, body, final, rset",
+        ("stage",),
+    ),
+    MetricSpec(
+        "store_seconds",
+        "histogram",
+        "Duration of an operation of the store. operation: a name of the store's interface",
+        ("operation",),
+    ),
+    MetricSpec(
+        "next_hop_up",
+        "gauge",
+        "1 when a worker reached the next hop last time or none has tried yet, else 0",
+        source="supervisor",
+    ),
+    MetricSpec("bytes_in_flight", "gauge", "Bytes of messages held now", source="supervisor"),
+    MetricSpec("workers", "gauge", "Worker processes that take mail", source="supervisor"),
+    MetricSpec(
+        "worker_restarts_total",
+        "counter",
+        "Workers that died and were started again",
+        source="supervisor",
+    ),
+    MetricSpec(
+        "config_reloads_total",
+        "counter",
+        "Reloads of the configuration. result: ok, refused, failed",
+        ("result",),
+        source="supervisor",
+    ),
+    MetricSpec(
+        "build_info",
+        "gauge",
+        "Always 1. version: of Gatepost; python: of the interpreter",
+        ("version", "python"),
+        source="supervisor",
+    ),
+)
+
+
+class _Counters:
+    """The children of one counter: made once for each set of labels, bounded in number."""
+
+    def __init__(self, family: Counter, labels: int, known: frozenset[str] | None = None) -> None:
+        self._family = family
+        self._other = (OTHER,) * labels
+        self._known = known
+        self._children: dict[tuple[str, ...], Counter] = {}
+
+    def add(self, labels: tuple[str, ...], amount: float = 1) -> None:
+        """Add `amount` to the series with these label values."""
+        child = self._children.get(labels)
+        if child is None:
+            child = self._child(labels)
+        child.inc(amount)
+
+    def _child(self, labels: tuple[str, ...]) -> Counter:
+        unknown = self._known is not None and labels[0] not in self._known
+        if unknown or len(self._children) >= MAX_SERIES:
+            labels = self._other
+        child = self._family.labels(*labels)
+        # What became `other` is looked up again each time: a dictionary of it would grow.
+        self._children.setdefault(labels, child)
+        return child
+
+
+class _Timings:
+    """The children of one histogram: made once for each label value, bounded in number."""
+
+    def __init__(self, family: Histogram) -> None:
+        self._family = family
+        self._children: dict[str, Histogram] = {}
+
+    def add(self, label: str, seconds: float) -> None:
+        """Observe `seconds` in the series with this label value."""
+        child = self._children.get(label)
+        if child is None:
+            label = label if len(self._children) < MAX_SERIES else OTHER
+            child = self._children.setdefault(label, self._family.labels(label))
+        child.observe(seconds)
+
+
+def _named(symbols: Iterable[str] | None) -> frozenset[str] | None:
+    """Return the symbols that get a series; every worker must choose the same ones."""
+    return None if symbols is None else frozenset(sorted(symbols)[: MAX_SERIES - 1])
+
+
+_SPECS: Final = {spec.name: spec for spec in METRICS}
+
+
+def _counter(registry: CollectorRegistry, name: str) -> Counter:
+    spec = _SPECS[name]
+    return Counter(PREFIX + name, spec.words, spec.labels, registry=registry)
+
+
+def _histogram(registry: CollectorRegistry, name: str) -> Histogram:
+    spec = _SPECS[name]
+    return Histogram(PREFIX + name, spec.words, spec.labels, registry=registry, buckets=BUCKETS)
+
+
+class Metrics:
+    """What a worker counts. One for each process; cheap enough to be called for every message.
+
+    Args:
+        registry: Where the metrics are registered; a new one for each instance.
+        symbols: The declared symbols. With it every worker gives the same 499 of them a series of
+            their own; without it the first ones that occur get one.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, symbols: Iterable[str] | None = None
+    ) -> None:
+        self.registry = registry = registry or CollectorRegistry()
+        by_flow = ("messages_total", "message_bytes_total")
+        self._messages, self._bytes = (_Counters(_counter(registry, n), 3) for n in by_flow)
+        self._saved = _Counters(_counter(registry, "bytes_saved_total"), 1)
+        self._checks = _Counters(_counter(registry, "check_results_total"), 2)
+        self._symbols = _Counters(_counter(registry, "symbols_total"), 1, _named(symbols))
+        self._kinds = _Counters(_counter(registry, "spam_kind_total"), 1)
+        self._dns = _Counters(_counter(registry, "dns_queries_total"), 1)
+        self._dns_lists = _Counters(_counter(registry, "dns_list_queries_total"), 2)
+        self._policies = _Counters(_counter(registry, "policy_verdicts_total"), 2)
+        self._forged = _Counters(_counter(registry, "forged_identity_total"), 1)
+        self._check_seconds = _Timings(_histogram(registry, "check_seconds"))
+        self._next_hop_seconds = _Timings(_histogram(registry, "next_hop_seconds"))
+        self._store_seconds = _Timings(_histogram(registry, "store_seconds"))
+        self._session_seconds = _histogram(registry, "session_seconds")
+        self._scan_seconds = _histogram(registry, "scan_seconds")
+        self._dns_seconds = _histogram(registry, "dns_query_seconds")
+        self._sessions = Gauge(
+            PREFIX + "sessions",
+            _SPECS["sessions"].words,
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def message(self, listener: str, direction: str, action: str, size: int) -> None:
+        """Count a message of `size` bytes with what was done with it."""
+        labels = (listener, direction, action)
+        self._messages.add(labels)
+        self._bytes.add(labels, size)
+
+    def bytes_saved(self, stage: str, size: int) -> None:
+        """Count announced bytes that a refusal at `stage` kept from being sent."""
+        self._saved.add((stage,), size)
+
+    def session_opened(self) -> None:
+        """Count a connection that is open now."""
+        self._sessions.inc()
+
+    def session_closed(self, seconds: float) -> None:
+        """Count a connection out, after `seconds`."""
+        self._sessions.dec()
+        self._session_seconds.observe(seconds)
+
+    def scan(self, seconds: float) -> None:
+        """Count the way of a message from its end to its verdict."""
+        self._scan_seconds.observe(seconds)
+
+    def check(self, name: str, result: str, seconds: float) -> None:
+        """Count a run of a check; the signature of `Pipeline`'s `observe`."""
+        self._checks.add((name, result))
+        self._check_seconds.add(name, seconds)
+
+    def symbol(self, name: str) -> None:
+        """Count a symbol of a message."""
+        self._symbols.add((name,))
+
+    def kind(self, name: str) -> None:
+        """Count a marked or refused message by its kind of spam."""
+        self._kinds.add((name,))
+
+    def policy(self, policy: str, action: str) -> None:
+        """Count a verdict of a policy."""
+        self._policies.add((policy, action))
+
+    def dns(self, outcome: str, seconds: float) -> None:
+        """Count a question that went to a DNS server."""
+        self._dns.add((outcome,))
+        self._dns_seconds.observe(seconds)
+
+    def dns_list(self, zone: str, outcome: str) -> None:
+        """Count a question to a DNS list."""
+        self._dns_lists.add((zone, outcome))
+
+    def next_hop(self, stage: str, seconds: float) -> None:
+        """Count a step at the next hop; the signature of `NextHop`'s `on_stage`."""
+        self._next_hop_seconds.add(stage, seconds)
+
+    def forged_identity(self, kind: str) -> None:
+        """Count a command about the client's identity from one who may not send it."""
+        self._forged.add((kind,))
+
+    def store(self, operation: str, seconds: float) -> None:
+        """Count an operation of the store."""
+        self._store_seconds.add(operation, seconds)
+
+
+class SupervisorMetrics:
+    """What the supervisor itself counts."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = registry or CollectorRegistry()
+        self._reloads = _Counters(_counter(registry, "config_reloads_total"), 1)
+        self._restarts = _counter(registry, "worker_restarts_total")
+
+    def reload(self, result: str) -> None:
+        """Count a reload: ok, refused (bad configuration) or failed (workers did not start)."""
+        self._reloads.add((result,))
+
+    def restart(self) -> None:
+        """Count a worker that died and is started again."""
+        self._restarts.inc()

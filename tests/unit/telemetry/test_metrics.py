@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from milter.telemetry.metrics import (
+    MAX_SERIES,
+    METRICS,
+    OTHER,
+    PREFIX,
+    Metrics,
+    SupervisorMetrics,
+)
+
+
+def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(PREFIX + name, labels)
+
+
+def _fill(metrics: Metrics) -> None:
+    metrics.message("inbound", "inbound", "tag", 2048)
+    metrics.bytes_saved("rcpt", 10)
+    metrics.session_opened()
+    metrics.session_opened()
+    metrics.session_closed(1.5)
+    metrics.scan(0.01)
+    metrics.check("spf", "ok", 0.003)
+    metrics.symbol("SPF_FAIL")
+    metrics.kind("fraud")
+    metrics.policy("balanced", "tag")
+    metrics.dns("answer", 0.02)
+    metrics.dns_list("bl.example", "listed")
+    metrics.next_hop("final", 0.1)
+    metrics.forged_identity("xclient")
+    metrics.store("put", 0.001)
+
+
+def test_metrics_every_call_is_seen_in_the_right_series() -> None:
+    metrics = Metrics()
+    _fill(metrics)
+    flow = {"listener": "inbound", "direction": "inbound", "action": "tag"}
+    assert _value(metrics, "messages_total", **flow) == 1
+    assert _value(metrics, "message_bytes_total", **flow) == 2048
+    assert _value(metrics, "bytes_saved_total", stage="rcpt") == 10
+    assert _value(metrics, "sessions") == 1
+    assert _value(metrics, "session_seconds_sum") == 1.5
+    assert _value(metrics, "check_results_total", check="spf", result="ok") == 1
+    assert _value(metrics, "check_seconds_count", check="spf") == 1
+    assert _value(metrics, "dns_list_queries_total", zone="bl.example", outcome="listed") == 1
+    assert _value(metrics, "next_hop_seconds_bucket", stage="final", le="0.1") == 1
+    assert _value(metrics, "next_hop_seconds_bucket", stage="final", le="0.05") == 0
+
+
+def test_metrics_every_row_of_the_table_is_filled_or_of_the_supervisor() -> None:
+    metrics, supervisor = Metrics(), SupervisorMetrics()
+    _fill(metrics)
+    supervisor.reload("ok")
+    supervisor.restart()
+    text = (generate_latest(metrics.registry) + generate_latest(supervisor.registry)).decode()
+    shown = {family.name for family in text_string_to_metric_families(text) if family.samples}
+    at_scrape = {"next_hop_up", "bytes_in_flight", "workers", "build_info"}
+    wanted = {PREFIX + spec.name.removesuffix("_total") for spec in METRICS} - {
+        PREFIX + name for name in at_scrape
+    }
+    assert wanted <= shown
+
+
+def test_symbol_beyond_the_bound_is_counted_as_other() -> None:
+    metrics = Metrics()
+    for number in range(MAX_SERIES + 50):
+        metrics.symbol(f"S_{number}")
+    assert _value(metrics, "symbols_total", symbol="S_0") == 1
+    assert _value(metrics, "symbols_total", symbol=f"S_{MAX_SERIES + 10}") is None
+    assert _value(metrics, "symbols_total", symbol=OTHER) == 50
+
+
+def test_symbol_with_declared_symbols_every_process_names_the_same_ones() -> None:
+    declared = [f"S_{number:04}" for number in range(MAX_SERIES + 50)]
+    first, second = Metrics(symbols=declared), Metrics(symbols=reversed(declared))
+    for metrics, order in ((first, declared), (second, declared[::-1])):
+        for symbol in order:
+            metrics.symbol(symbol)
+        assert _value(metrics, "symbols_total", symbol="S_0000") == 1
+        assert _value(metrics, "symbols_total", symbol=declared[-1]) is None
+        assert _value(metrics, "symbols_total", symbol=OTHER) == 51
