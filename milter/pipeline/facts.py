@@ -1,0 +1,71 @@
+"""One transaction's evidence as a whole, and its facts (3-interfaces, "Facts").
+
+Facts that the envelope holds are made here; the others come from the checks that found them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from milter.checks.base import Evidence
+from policies.findings import Facts, FactValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from milter.core.connection import Connection
+    from milter.core.transaction import Transaction
+
+
+def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
+    """Return all that is known of `txn`; findings and results keep the order of `evidence`."""
+    pieces = tuple(evidence)
+    facts = envelope_facts(txn)
+    for piece in pieces:
+        for name, value in piece.facts.items():
+            facts[name] = _joined(facts.get(name), value)
+    return Evidence(
+        findings=tuple(finding for piece in pieces for finding in piece.findings),
+        facts=Facts(facts),
+        auth=tuple(result for piece in pieces for result in piece.auth),
+    )
+
+
+def envelope_facts(txn: Transaction) -> dict[str, FactValue]:
+    """Return the facts that connection and envelope hold, without any check."""
+    connection = txn.connection
+    return {
+        "connection": _connection(connection),
+        "helo": connection.helo_name,
+        "tls": _tls(connection),
+        "account": connection.account,
+        "direction": connection.direction.value,
+        "listener": connection.listener,
+        "mail_from": str(txn.mail_from) if txn.mail_from else "",
+        "recipients": [str(recipient) for recipient in txn.recipients],
+        "size_bytes": len(txn.message),
+    }
+
+
+def _joined(old: FactValue | None, new: FactValue) -> FactValue:
+    """Return both values of one fact: maps key by key, of anything else the newer one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    return new
+
+
+def _connection(connection: Connection) -> FactValue:
+    known: dict[str, FactValue] = {
+        "port": connection.client_port,
+        "protocol": connection.protocol,
+        "local": connection.local_source,
+    }
+    if connection.client_ip is not None:
+        known["ip"] = str(connection.client_ip)
+    if connection.told_name:
+        known["name"] = connection.told_name
+    return known
+
+
+def _tls(connection: Connection) -> FactValue:
+    tls = connection.tls
+    return {"version": tls.version, "cipher": tls.cipher} if tls else {}

@@ -1,0 +1,103 @@
+"""Header fields of our own: written, folded and found again (RFC 5322 §2.1.1, §2.2.3).
+
+Every value is made safe here: a peer chooses part of many of them, and a line break in one would
+be a header field of the peer's making. What the fields mean is `outcome`'s business.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.core.connection import Direction
+    from milter.message.document import Message
+
+X_GATEPOST_ID: Final = "X-Gatepost-Id"
+
+_OUTBOUND_NAMES: Final = frozenset(
+    {
+        "x-gatepost-action",
+        "x-gatepost-id",
+        "x-gatepost-reason",
+        # A held message that is sent on must not tell for whom else it was.
+        "x-gatepost-recipients",
+    }
+)
+_INBOUND_NAMES: Final = _OUTBOUND_NAMES | {
+    "x-spam-flag",
+    "x-spam-level",
+    "x-spam-score",
+    "x-spam-status",
+}
+
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_PIECES: Final = re.compile(r"[^ ,]*(?:[ ,]+|$)")
+_LINE: Final = 78
+# RFC 5322 §2.1.1: 998 octets a line. A word without a place to fold is broken far below it.
+_WORD: Final = 400
+_MAX_VALUE: Final = 8000
+
+
+def own_names(direction: Direction) -> frozenset[str]:
+    """Return the names, in lower case, whose incoming fields are removed.
+
+    Outbound mail keeps `X-Spam-*`: it says nothing there, and a signature may cover it.
+    """
+    return _OUTBOUND_NAMES if direction == "outbound" else _INBOUND_NAMES
+
+
+def printable(value: str) -> str:
+    """Return `value` as printable ASCII on one line; other characters as escapes."""
+    plain = _CONTROLS.sub("?", value[:_MAX_VALUE])
+    return plain if plain.isascii() else plain.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def format_field(name: str, value: str) -> bytes:
+    """Return one header field, made safe, folded after spaces and commas, ended by CRLF."""
+    value = printable(value).strip()
+    line = f"{name}: {value}" if value else f"{name}:"
+    if len(line) > _LINE:
+        line = _fold(line)
+    return line.encode("ascii") + b"\r\n"
+
+
+def encode_words(text: str) -> bytes:
+    """Return `text` for an unstructured field: as it is, or as encoded words (RFC 2047 §2)."""
+    text = _CONTROLS.sub(" ", text)
+    if text.isascii():
+        return text.encode("ascii")
+    # RFC 2047 §2: 75 characters a word at most; 11 characters of up to 4 octets fit surely.
+    return b" ".join(
+        b"=?utf-8?B?" + b64encode(text[i : i + 11].encode("utf-8", "replace")) + b"?="
+        for i in range(0, len(text), 11)
+    )
+
+
+def ranges_to_remove(
+    message: Message, names: frozenset[str], bearing: Sequence[tuple[int, int]] = ()
+) -> tuple[tuple[int, int], ...]:
+    """Return the byte ranges of the fields called `names`, and of `bearing`, ascending."""
+    own = [(field.start, field.end) for field in message.fields if field.name in names]
+    return tuple(sorted([*own, *bearing]))
+
+
+def _fold(line: str) -> str:
+    rows: list[str] = []
+    row = ""
+    for piece in _words(line):
+        if row and len(row) + len(piece.rstrip()) > _LINE and row.strip():
+            rows.append(row.rstrip())
+            row = " " + piece
+        else:
+            row += piece
+    rows.append(row.rstrip())
+    return "\r\n".join(row for row in rows if row.strip())
+
+
+def _words(line: str) -> list[str]:
+    words = [match.group() for match in _PIECES.finditer(line) if match.group()]
+    return [word[i : i + _WORD] for word in words for i in range(0, len(word), _WORD)]

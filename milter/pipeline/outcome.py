@@ -1,0 +1,221 @@
+"""From a verdict to what the door does: header edits, the reply, another address.
+
+Headers and replies are those of 3-interfaces ("What is put on a message", "Replies"). The policy
+chose the words; here they get the id of the transaction and become bytes. Nothing is applied here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.auth.header import bears_authserv_id, format_authentication_results
+from milter.auth.results import Result
+from milter.core.address import Mailbox, parse_mailbox
+from milter.core.connection import Direction
+from milter.core.edits import HeaderEdits
+from milter.core.reply import Reply
+from milter.core.reply import printable as reply_words
+from milter.pipeline import headers
+from policies.verdict import Action, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from milter.checks.base import Evidence
+    from milter.core.ids import SessionId, TxnId
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+    from policies.verdict import Refusal
+
+NO_EDITS: Final = HeaderEdits()
+_MAX_STARS: Final = 50
+_TXN_ID: Final = "{txn_id}"
+# What `Reply.of` lets through, less the room for an enhanced code.
+_MAX_REPLY: Final = 460
+_NOTHING_SAID: Final = "nothing spoke against this message"
+# RFC 6376 §3.5: tags of a signature, with folding white space around them.
+_TAG: Final = re.compile(rb"\s*([a-zA-Z][a-zA-Z0-9_]*)\s*=([^;]*)(?:;|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are to others.
+
+    Attributes:
+        hostname: Our name in the greeting and towards the next hop.
+        authserv_id: Our name in `Authentication-Results` (RFC 8601 §2.5).
+    """
+
+    hostname: str
+    authserv_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the door does about one message under one policy.
+
+    Attributes:
+        verdict: The decision.
+        edits: To the message, should it be relayed; counted in the message as judged.
+        reply: For defer and reject; None otherwise.
+        redirect_to: The whole transaction goes to this address instead; None as a rule.
+    """
+
+    verdict: Verdict
+    edits: HeaderEdits = NO_EDITS
+    reply: Reply | None = None
+    redirect_to: Mailbox | None = None
+
+
+def refusal_reply(refusal: Refusal | None, reference: TxnId | SessionId) -> Reply | None:
+    """Return the reply of a refusal, `reference` filled in; a long reason never pushes it out."""
+    if refusal is None:
+        return None
+    head, found, tail = reply_words(refusal.text).rpartition(_TXN_ID)
+    if found:
+        room = _MAX_REPLY - len(reference) - len(tail)
+        text = f"{head.replace(_TXN_ID, reference)[: max(room, 0)]}{reference}{tail}"
+    else:
+        text = tail
+    return Reply.of(refusal.code, f"{refusal.enhanced} {text}".lstrip())
+
+
+class Marker:
+    """Turns verdicts on one judged message into outcomes; what they share is worked out once."""
+
+    __slots__ = ("_auth", "_evidence", "_identity", "_message", "_remove", "_txn")
+
+    def __init__(
+        self, txn: Transaction, message: Message, evidence: Evidence, identity: Identity
+    ) -> None:
+        self._txn = txn
+        self._message = message
+        self._evidence = evidence
+        self._identity = identity
+        self._remove: tuple[tuple[int, int], ...] | None = None
+        self._auth: bytes | None = None
+
+    def outcome(self, verdict: Verdict, *, force_prefix: bool = False) -> Outcome:
+        """Return what is done about the message under `verdict`.
+
+        Args:
+            verdict: The decision of one policy.
+            force_prefix: Whether Subject gets its prefix though that breaks a passing signature.
+        """
+        if verdict.action.refuses:
+            reply = refusal_reply(verdict.refusal, self._txn.txn_id)
+            return Outcome(verdict, reply=reply)
+        redirect_to = parse_mailbox(verdict.redirect_to) if verdict.redirect_to else None
+        return Outcome(verdict, self._edits(verdict, force_prefix), None, redirect_to)
+
+    def _edits(self, verdict: Verdict, force_prefix: bool) -> HeaderEdits:
+        add, remove = b"", ()
+        if verdict.headers:
+            add, remove = self._fields(verdict), self._removed()
+        subject, added_subject = None, b""
+        if verdict.subject_prefix and (force_prefix or not self._subject_is_signed()):
+            subject, added_subject = self._prefixed(verdict.subject_prefix)
+        return HeaderEdits(add + added_subject, remove, subject)
+
+    def _fields(self, verdict: Verdict) -> bytes:
+        fields = []
+        if self._txn.connection.direction is Direction.OUTBOUND:
+            fields.append(headers.format_field(headers.X_GATEPOST_ID, self._txn.txn_id))
+        else:
+            fields.append(self._authentication_results())
+            fields += result_fields(verdict, self._txn.txn_id)
+        if verdict.redirect_to:
+            recipients = ", ".join(str(recipient) for recipient in self._txn.recipients)
+            fields.append(headers.format_field("X-Gatepost-Recipients", recipients))
+        return b"".join(fields)
+
+    def _authentication_results(self) -> bytes:
+        if self._auth is None:
+            self._auth = format_authentication_results(
+                self._identity.authserv_id, self._evidence.auth
+            )
+        return self._auth
+
+    def _removed(self) -> tuple[tuple[int, int], ...]:
+        if self._remove is None:
+            direction = self._txn.connection.direction
+            bearing = [] if direction is Direction.OUTBOUND else self._forged_results()
+            names = headers.own_names(direction)
+            self._remove = headers.ranges_to_remove(self._message, names, bearing)
+        return self._remove
+
+    def _forged_results(self) -> Sequence[tuple[int, int]]:
+        # RFC 8601 §5: who is inside must be able to trust every field that bears our name.
+        raw = self._txn.message
+        return [
+            (field.start, field.end)
+            for field in self._message.fields
+            if field.name == "authentication-results"
+            and bears_authserv_id(raw[field.value_start : field.end], self._identity.authserv_id)
+        ]
+
+    def _prefixed(self, prefix: str) -> tuple[tuple[int, int, bytes] | None, bytes]:
+        """Return the edit of Subject, or a Subject to add where there is none."""
+        words = headers.encode_words(prefix.strip())
+        for field in self._message.fields:
+            if field.name == "subject":
+                value = self._txn.message[field.value_start : field.end]
+                if value.lstrip().startswith(words):
+                    return None, b""
+                name = self._txn.message[field.start : field.value_start]
+                instead = name.rstrip() + b" " + words + b" " + value.lstrip(b" \t")
+                return (field.start, field.end, instead), b""
+        return None, b"Subject: " + words + b"\r\n"
+
+    def _subject_is_signed(self) -> bool:
+        passing = {
+            _signer(dict(result.properties))
+            for result in self._evidence.auth
+            if result.method == "dkim" and result.result is Result.PASS
+        }
+        return bool(passing) and any(
+            _covers_subject(self._txn.message[field.value_start : field.end], passing)
+            for field in self._message.fields
+            if field.name == "dkim-signature"
+        )
+
+
+def result_fields(verdict: Verdict, txn_id: TxnId) -> list[bytes]:
+    """Return the fields that tell a mail server and a person what was decided, in their order."""
+    flag = verdict.action >= Action.TAG
+    tests = ",".join(contribution.symbol for contribution in verdict.contributions) or "none"
+    score = format_score(verdict.score)
+    status = (
+        f"{'Yes' if flag else 'No'}, score={score} "
+        f"required={format_score(verdict.required)} tests={tests}"
+    )
+    rows = (
+        ("X-Spam-Flag", "YES" if flag else "NO"),
+        ("X-Spam-Score", score),
+        ("X-Spam-Level", "*" * max(0, min(_MAX_STARS, int(verdict.score)))),
+        ("X-Spam-Status", status),
+        ("X-Gatepost-Action", verdict.action.word),
+        (headers.X_GATEPOST_ID, txn_id),
+        ("X-Gatepost-Reason", verdict.reason or _NOTHING_SAID),
+    )
+    return [headers.format_field(name, value) for name, value in rows]
+
+
+def format_score(score: float) -> str:
+    """Return `score` with one digit, or two where rounding would move it across a threshold."""
+    text = f"{score:.2f}"
+    return text[:-1] if text.endswith("0") else text
+
+
+def _signer(properties: Mapping[str, str]) -> tuple[str, str]:
+    return properties.get("header.d", "").lower(), properties.get("header.s", "").lower()
+
+
+def _covers_subject(signature: bytes, passing: Collection[tuple[str, str]]) -> bool:
+    tags = {match[1].lower(): b"".join(match[2].split()) for match in _TAG.finditer(signature)}
+    domain = tags.get(b"d", b"").decode("utf-8", "replace").lower()
+    selector = tags.get(b"s", b"").decode("utf-8", "replace").lower()
+    signed = tags.get(b"h", b"").lower().split(b":")
+    return b"subject" in signed and ((domain, selector) in passing or (domain, "") in passing)

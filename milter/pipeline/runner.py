@@ -1,0 +1,321 @@
+"""The pipeline: a transaction goes in, a judgement comes out, whichever door it came through.
+
+The door tells each step as it happens; checks start as early as they can, in the background, and
+are waited for at the end of data, or before it where a policy decides early. Nothing is logged of
+the transaction itself and nothing is sent: that is the door's business.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from milter.core.ids import TxnId
+from milter.core.transaction import Stage, Transaction
+from milter.message.document import Message
+from milter.pipeline.facts import merge
+from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply
+from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
+from milter.pipeline.stages import StagePlan, plan_stages
+from policies.evaluate import decide_early, evaluate
+from policies.select import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from milter.checks.base import Check, Evidence
+    from milter.core.address import Mailbox
+    from milter.core.connection import Connection
+    from milter.dns.resolver import Resolver
+    from policies.compile import Policy
+    from policies.select import PolicySet
+
+_AT_CONNECT: Final = "connect"
+_AT_RCPT: Final = "rcpt"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known and decided of one message.
+
+    Attributes:
+        outcomes: One for each policy that was asked about, in the same order.
+        evidence: All findings, facts and authentication results.
+        duration_s: From the end of data to here.
+        check_seconds: Seconds that each check took, by name.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    evidence: Evidence
+    duration_s: float
+    check_seconds: Mapping[str, float]
+
+
+def _observe_nothing(check: str, result: str, seconds: float) -> None:
+    """Count nothing."""
+
+
+class Pipeline:
+    """Checks and policies as one configuration has them; replaced whole when that changes.
+
+    Args:
+        checks: Those that the policies need.
+        policies: All policies of this configuration.
+        resolver: Answers the checks' questions.
+        identity: Who we are in what is written.
+        budget_s: Seconds for the checks of one stage.
+        observe: Told name, result (`ok`, `error`, `timeout`) and seconds of every check.
+        clock: Seconds, never going back.
+    """
+
+    __slots__ = ("identity", "means", "policies", "stages", "version")
+
+    def __init__(
+        self,
+        *,
+        checks: Sequence[Check],
+        policies: PolicySet,
+        resolver: Resolver,
+        identity: Identity,
+        budget_s: float,
+        observe: Observe | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policies = policies
+        self.identity = identity
+        self.stages: StagePlan = plan_stages(checks)
+        self.means = Means(resolver, budget_s, observe or _observe_nothing, clock)
+        self.version: str = policies.version
+
+    def connect(self, connection: Connection) -> ConnectionScan:
+        """Return the scan of `connection`; nothing runs before its first transaction begins."""
+        return ConnectionScan(self, connection)
+
+
+class ConnectionScan:
+    """Evidence of CONNECT and HELO, shared by the transactions of one `Connection` value.
+
+    A connection that becomes better known (HELO, STARTTLS, XCLIENT) gets a new one.
+    """
+
+    __slots__ = ("_evidence", "_pipeline", "_runs", "connection")
+
+    def __init__(self, pipeline: Pipeline, connection: Connection) -> None:
+        self.connection = connection
+        self._pipeline = pipeline
+        self._runs: tuple[StageRun, ...] | None = None
+        self._evidence: list[Evidence] | None = None
+
+    def begin(self, txn_id: TxnId) -> Scan:
+        """Return the scan of a new transaction."""
+        return Scan(self._pipeline, self, txn_id)
+
+    async def refuse_connect(self) -> Outcome | None:
+        """Return a refusal that holds whatever mail this client may send, or None.
+
+        Waits only where a policy that may apply has an `early` threshold for it.
+        """
+        policies = self._pipeline.policies.common(context_of(self.connection, None))
+        if not all(_has_early(policy, _AT_CONNECT) for policy in policies):
+            return None
+        evidence = await self.gather()
+        return _agreed(policies, evidence, _AT_CONNECT, TxnId(self.connection.session_id))
+
+    def start(self) -> None:
+        """Start the checks of CONNECT and HELO, once."""
+        if self._runs is None:
+            # These checks belong to no transaction yet; what they log bears the session's id.
+            txn = Transaction(TxnId(self.connection.session_id), self.connection)
+            self._runs = tuple(
+                _started(self._pipeline, replace(txn, stage=stage))
+                for stage in (Stage.CONNECT, Stage.HELO)
+            )
+
+    async def gather(self) -> Sequence[Evidence]:
+        """Return what the checks of CONNECT and HELO saw; asked again, the same."""
+        if self._evidence is None:
+            self.start()
+            evidence = []
+            for run in self._runs or ():
+                evidence += await run.gather()
+            self._evidence = evidence
+        return self._evidence
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds that each check took, by name."""
+        return {name: s for run in self._runs or () for name, s in run.seconds.items()}
+
+    def close(self) -> None:
+        """Cancel what still runs; closing again does nothing."""
+        for run in self._runs or ():
+            run.close()
+
+
+class Scan:
+    """One transaction, from MAIL to the verdict."""
+
+    __slots__ = (
+        "_connection",
+        "_context",
+        "_mail_run",
+        "_pipeline",
+        "_recipients",
+        "_rest",
+        "_txn",
+    )
+
+    def __init__(self, pipeline: Pipeline, connection: ConnectionScan, txn_id: TxnId) -> None:
+        self._pipeline = pipeline
+        self._connection = connection
+        self._txn = Transaction(txn_id, connection.connection)
+        self._context = context_of(connection.connection, None)
+        self._recipients: list[Mailbox] = []
+        self._mail_run: StageRun | None = None
+        self._rest: list[StageRun] = []
+
+    def mail(self, mail_from: Mailbox | None, announced_bytes: int) -> None:
+        """Take the reverse path and start the checks that need no more than it."""
+        self._txn = replace(
+            self._txn, mail_from=mail_from, announced_bytes=announced_bytes, stage=Stage.MAIL
+        )
+        self._context = context_of(self._connection.connection, mail_from)
+        self._connection.start()
+        self._mail_run = _started(self._pipeline, self._txn)
+
+    def policy_for(self, recipient: Mailbox) -> Policy:
+        """Return the policy under which mail to `recipient` is judged."""
+        return self._pipeline.policies.select(self._context, str(recipient))
+
+    def rcpt(self, recipient: Mailbox) -> None:
+        """Take a recipient that the next hop accepted."""
+        self._recipients.append(recipient)
+
+    async def refuse_early(
+        self, policies: Sequence[Policy], recipient: Mailbox | None
+    ) -> Outcome | None:
+        """Return a refusal before the end of data, or None.
+
+        Waits for evidence only where every one of `policies` has an `early` threshold for this
+        stage, for they must agree.
+
+        Args:
+            policies: At RCPT that of the recipient, at MAIL all that a recipient may bring.
+            recipient: The one of this RCPT; None at MAIL.
+        """
+        stage = _AT_CONNECT if recipient is None else _AT_RCPT
+        # RFC 5321 §4.5.1: who wants to complain about a refusal must be able to.
+        if recipient is not None and recipient.is_postmaster:
+            return None
+        if not all(_has_early(policy, stage) for policy in policies):
+            return None
+        return _agreed(policies, await self._envelope_evidence(), stage, self._txn.txn_id)
+
+    async def judge(self, message: bytes, policies: Sequence[Policy]) -> Judgement:
+        """Run what is left at the end of data and decide under each of `policies`.
+
+        Where postmaster is among the recipients of a policy nobody under it is refused: one
+        message has one reply. A door that keeps postmaster apart from other recipients closes
+        the way around the filter that this leaves.
+
+        Args:
+            message: As sent, dots unstuffed, lines ended by CRLF.
+            policies: Those of the recipients.
+        """
+        started = self._pipeline.means.clock()
+        document = Message(message)
+        await self._start_rest(message, document)
+        pieces = list(await self._envelope_evidence())
+        for run in self._rest:
+            pieces += await run.gather()
+        evidence = merge(self._txn, pieces)
+        marker = Marker(self._txn, document, evidence, self._pipeline.identity)
+        return Judgement(
+            outcomes=tuple(self._outcome(marker, policy, evidence) for policy in policies),
+            evidence=evidence,
+            duration_s=self._pipeline.means.clock() - started,
+            check_seconds=self._seconds(),
+        )
+
+    def close(self) -> None:
+        """Cancel what still runs; closing again does nothing."""
+        for run in self._own_runs():
+            run.close()
+
+    def _outcome(self, marker: Marker, policy: Policy, evidence: Evidence) -> Outcome:
+        postmaster = any(
+            recipient.is_postmaster and self.policy_for(recipient) is policy
+            for recipient in self._recipients
+        )
+        verdict = evaluate(policy, evidence.findings, postmaster=postmaster)
+        return marker.outcome(verdict, force_prefix=policy.force_prefix)
+
+    async def _start_rest(self, message: bytes, document: Message) -> None:
+        """Start the checks of RCPT, DATA and MESSAGE: only now are all recipients known."""
+        recipients = tuple(self._recipients)
+        self._txn = replace(self._txn, recipients=recipients, message=message, stage=Stage.MESSAGE)
+        plan = self._pipeline.stages[self._connection.connection.direction]
+        for stage in (Stage.RCPT, Stage.DATA, Stage.MESSAGE):
+            if not plan[stage].checks:
+                continue
+            seen = document if stage is Stage.MESSAGE else None
+            run = StageRun(plan[stage], self._txn, seen, self._pipeline.means)
+            self._rest.append(run)
+            if len(message) > LARGE_BYTES:
+                await run.start_large()
+            else:
+                run.start()
+
+    async def _envelope_evidence(self) -> Sequence[Evidence]:
+        """Return what the checks up to MAIL saw."""
+        connect = await self._connection.gather()
+        mail = await self._mail_run.gather() if self._mail_run else []
+        return [*connect, *mail]
+
+    def _own_runs(self) -> list[StageRun]:
+        return [*([self._mail_run] if self._mail_run else ()), *self._rest]
+
+    def _seconds(self) -> dict[str, float]:
+        seconds = dict(self._connection.seconds)
+        for run in self._own_runs():
+            seconds.update(run.seconds)
+        return seconds
+
+
+def context_of(connection: Connection, mail_from: Mailbox | None) -> Context:
+    """Return what policies are selected by, before the recipient."""
+    return Context(
+        listener=connection.listener,
+        direction=connection.direction.value,
+        mail_from=str(mail_from) if mail_from else "",
+        account=connection.account,
+    )
+
+
+def _started(pipeline: Pipeline, txn: Transaction) -> StageRun:
+    checks = pipeline.stages[txn.connection.direction][txn.stage]
+    run = StageRun(checks, txn, None, pipeline.means)
+    run.start()
+    return run
+
+
+def _has_early(policy: Policy, stage: str) -> bool:
+    return policy.early.get(stage) is not None
+
+
+def _agreed(
+    policies: Sequence[Policy], evidence: Sequence[Evidence], stage: str, reference: TxnId
+) -> Outcome | None:
+    """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
+    findings = [finding for piece in evidence for finding in piece.findings]
+    verdicts = []
+    for policy in policies:
+        verdict = decide_early(policy, findings, stage)
+        if verdict is None:
+            return None
+        verdicts.append(verdict)
+    if not verdicts:
+        return None
+    mildest = min(verdicts, key=lambda verdict: verdict.action)
+    return Outcome(mildest, reply=refusal_reply(mildest.refusal, reference))

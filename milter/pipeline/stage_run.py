@@ -1,0 +1,170 @@
+"""The checks of one stage of one transaction, from their start to their last answer.
+
+Checks that look run inline; checks that ask run as tasks that this object owns. What has not
+answered when the budget of its stage is used up is cut off and becomes a finding, and so does what
+raised: the policy says what a missing answer means, the runner does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.base import Ask, Evidence, Look
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from milter.core.transaction import Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
+    from milter.pipeline.stages import StageChecks
+
+Observe = Callable[[str, str, float], None]
+Clock = Callable[[], float]
+
+# From here on decoding and matching take more than the 5 ms for which the event loop may be held.
+LARGE_BYTES: Final = 262_144
+
+_log: Final = logging.getLogger("gatepost.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What checks are run with; one for the life of a pipeline.
+
+    Attributes:
+        resolver: Given to the checks that ask.
+        budget_s: Seconds that the checks of one stage have, from the end of its input.
+        observe: Told name, `ok`, `error` or `timeout`, and seconds of every check that ran.
+        clock: Seconds, never going back.
+    """
+
+    resolver: Resolver
+    budget_s: float
+    observe: Observe
+    clock: Clock
+
+
+class StageRun:
+    """One stage of one transaction. Not started until told; closing it cancels what still runs."""
+
+    __slots__ = (
+        "_checks",
+        "_deadline",
+        "_means",
+        "_message",
+        "_results",
+        "_tasks",
+        "_txn",
+        "seconds",
+    )
+
+    def __init__(
+        self, checks: StageChecks, txn: Transaction, message: Message | None, means: Means
+    ) -> None:
+        self._checks = checks
+        self._txn = txn
+        self._message = message
+        self._means = means
+        self._results: list[Evidence | None] = [None] * len(checks.checks)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deadline = 0.0
+        self.seconds: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Run the checks that look and start those that ask."""
+        self._look_all()
+        self._start_asks()
+
+    async def start_large(self) -> None:
+        """Like `start`, with the looking done outside the event loop.
+
+        The checks that ask start afterwards: they read the same document, whose parts are worked
+        out when first asked for, and two threads must not do so at once.
+        """
+        await asyncio.to_thread(self._look_all)
+        self._start_asks()
+
+    async def gather(self) -> list[Evidence]:
+        """Wait for the answers within the budget and return what every check saw, in order."""
+        pending = [task for task in self._tasks if not task.done()]
+        if pending:
+            left_s = self._deadline - self._means.clock()
+            await asyncio.wait(pending, timeout=max(0.0, left_s))
+        self._cut_off()
+        return [evidence for evidence in self._results if evidence is not None]
+
+    def close(self) -> None:
+        """Cancel what still runs."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    def _start_asks(self) -> None:
+        self._deadline = self._means.clock() + self._means.budget_s
+        if self._checks.asks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [
+                loop.create_task(self._ask(place, check)) for place, check in self._checks.asks
+            ]
+
+    def _look_all(self) -> None:
+        for place, check in self._checks.looks:
+            self._results[place] = self._look(check)
+
+    def _look(self, check: Look) -> Evidence:
+        started = self._means.clock()
+        try:
+            evidence = check.look(self._txn, self._message)
+        except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
+            evidence = self._failed(check, error)
+            self._note(check, "error", started)
+        else:
+            self._note(check, "ok", started)
+        return evidence
+
+    async def _ask(self, place: int, check: Ask) -> None:
+        started = self._means.clock()
+        result = "ok"
+        try:
+            evidence = await check.ask(self._txn, self._message, self._means.resolver)
+        except Exception as error:  # noqa: BLE001 - as above
+            evidence, result = self._failed(check, error), "error"
+        # A check that outlived its cancellation must not change what was judged already.
+        if self._results[place] is None:
+            self._results[place] = evidence
+            self._note(check, result, started)
+
+    def _cut_off(self) -> None:
+        """Turn every missing answer into a finding."""
+        for place, check in self._checks.asks:
+            if self._results[place] is None:
+                self._results[place] = _check_error(check, "timeout")
+                self.seconds[check.name] = self._means.budget_s
+                self._means.observe(check.name, "timeout", self._means.budget_s)
+        self.close()
+
+    def _note(self, check: Look | Ask, result: str, started: float) -> None:
+        seconds = self._means.clock() - started
+        self.seconds[check.name] = seconds
+        self._means.observe(check.name, result, seconds)
+
+    def _failed(self, check: Look | Ask, error: Exception) -> Evidence:
+        _log.error(
+            "check failed",
+            exc_info=error,
+            extra={
+                "session_id": self._txn.connection.session_id,
+                "txn_id": self._txn.txn_id,
+                "error": f"{check.name}: {type(error).__name__}",
+            },
+        )
+        return _check_error(check, type(error).__name__)
+
+
+def _check_error(check: Look | Ask, why: str) -> Evidence:
+    finding = Finding("CHECK_ERROR", f"{check.name}: {why}", {"check": check.name})
+    return Evidence(findings=(finding,))
