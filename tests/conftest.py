@@ -1,0 +1,25 @@
+"""Fixtures that every test may use; they install nothing and skip with a reason what is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with third-party test data, or skip: none of it is part of the project."""
+    folder = Path(os.environ.get("GATEPOST_SHARED", _CHECKOUT.parent / "shared"))
+    if not (folder / "conformance").is_dir():
+        pytest.skip(f"no third-party test data at {folder}; set GATEPOST_SHARED")
+    return folder
+
+
+@pytest.fixture
+def checkout() -> Path:
+    """The root of the source tree."""
+    return _CHECKOUT
