@@ -7,7 +7,7 @@ chose the words; here they get the id of the transaction and become bytes. Nothi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.header import bears_authserv_id, format_authentication_results
@@ -82,6 +82,12 @@ def refusal_reply(refusal: Refusal | None, reference: TxnId | SessionId) -> Repl
     return Reply.of(refusal.code, f"{refusal.enhanced} {text}".lstrip())
 
 
+def softened(verdict: Verdict) -> Verdict:
+    """Return a refusing verdict as the mark that a recipient gets who must not be refused."""
+    step = "other recipients of this message are not refused, so it is marked as quarantined"
+    return replace(verdict, action=Action.QUARANTINE, refusal=None, trace=(*verdict.trace, step))
+
+
 class Marker:
     """Turns verdicts on one judged message into outcomes; what they share is worked out once."""
 
@@ -111,9 +117,8 @@ class Marker:
         return Outcome(verdict, self._edits(verdict, force_prefix), None, redirect_to)
 
     def _edits(self, verdict: Verdict, force_prefix: bool) -> HeaderEdits:
-        add, remove = b"", ()
-        if verdict.headers:
-            add, remove = self._fields(verdict), self._removed()
+        add = self._fields(verdict) if verdict.headers else b""
+        remove = self._removed() if verdict.headers else ()
         subject, added_subject = None, b""
         if verdict.subject_prefix and (force_prefix or not self._subject_is_signed()):
             subject, added_subject = self._prefixed(verdict.subject_prefix)

@@ -15,7 +15,7 @@ from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
 from milter.pipeline.facts import merge
-from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply
+from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
 from milter.pipeline.stages import StagePlan, plan_stages
 from policies.evaluate import decide_early, evaluate
@@ -111,16 +111,20 @@ class ConnectionScan:
         """Return the scan of a new transaction."""
         return Scan(self._pipeline, self, txn_id)
 
-    async def refuse_connect(self) -> Outcome | None:
+    async def refuse_connect(self, txn_id: TxnId | None = None) -> Outcome | None:
         """Return a refusal that holds whatever mail this client may send, or None.
 
-        Waits only where a policy that may apply has an `early` threshold for it.
+        Waits only where every policy that may apply has an `early` threshold for it.
+
+        Args:
+            txn_id: Stands in the reply; the session's id where no transaction began yet.
         """
         policies = self._pipeline.policies.common(context_of(self.connection, None))
         if not all(_has_early(policy, _AT_CONNECT) for policy in policies):
             return None
         evidence = await self.gather()
-        return _agreed(policies, evidence, _AT_CONNECT, TxnId(self.connection.session_id))
+        reference = txn_id or TxnId(self.connection.session_id)
+        return _agreed(policies, evidence, _AT_CONNECT, reference)
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""
@@ -160,6 +164,7 @@ class Scan:
         "_connection",
         "_context",
         "_mail_run",
+        "_marker",
         "_pipeline",
         "_recipients",
         "_rest",
@@ -173,6 +178,7 @@ class Scan:
         self._context = context_of(connection.connection, None)
         self._recipients: list[Mailbox] = []
         self._mail_run: StageRun | None = None
+        self._marker: Marker | None = None
         self._rest: list[StageRun] = []
 
     def mail(self, mail_from: Mailbox | None, announced_bytes: int) -> None:
@@ -201,9 +207,12 @@ class Scan:
         stage, for they must agree.
 
         Args:
-            policies: At RCPT that of the recipient, at MAIL all that a recipient may bring.
+            policies: At RCPT that of the recipient; at MAIL none, for then all that a recipient
+                may bring are asked.
             recipient: The one of this RCPT; None at MAIL.
         """
+        if recipient is None:
+            policies = policies or self._pipeline.policies.common(self._context)
         stage = _AT_CONNECT if recipient is None else _AT_RCPT
         # RFC 5321 §4.5.1: who wants to complain about a refusal must be able to.
         if recipient is not None and recipient.is_postmaster:
@@ -212,16 +221,14 @@ class Scan:
             return None
         return _agreed(policies, await self._envelope_evidence(), stage, self._txn.txn_id)
 
-    async def judge(self, message: bytes, policies: Sequence[Policy]) -> Judgement:
-        """Run what is left at the end of data and decide under each of `policies`.
-
-        Where postmaster is among the recipients of a policy nobody under it is refused: one
-        message has one reply. A door that keeps postmaster apart from other recipients closes
-        the way around the filter that this leaves.
+    async def judge(self, message: bytes, groups: Sequence[tuple[Policy, bool]]) -> Judgement:
+        """Run what is left at the end of data and decide for each group of recipients.
 
         Args:
             message: As sent, dots unstuffed, lines ended by CRLF.
-            policies: Those of the recipients.
+            groups: Policy of each, and whether it is postmaster's, who is never refused for
+                content. A door that has postmaster in a group with others lets a sender around
+                the filter, so it keeps postmaster in a group apart.
         """
         started = self._pipeline.means.clock()
         document = Message(message)
@@ -231,25 +238,30 @@ class Scan:
             pieces += await run.gather()
         evidence = merge(self._txn, pieces)
         marker = Marker(self._txn, document, evidence, self._pipeline.identity)
+        self._marker = marker
         return Judgement(
-            outcomes=tuple(self._outcome(marker, policy, evidence) for policy in policies),
+            outcomes=tuple(
+                marker.outcome(
+                    evaluate(policy, evidence.findings, postmaster=postmaster),
+                    force_prefix=policy.force_prefix,
+                )
+                for policy, postmaster in groups
+            ),
             evidence=evidence,
             duration_s=self._pipeline.means.clock() - started,
             check_seconds=self._seconds(),
         )
 
+    def soften(self, outcome: Outcome) -> Outcome:
+        """Return `outcome` of the judged message with its refusal made a mark of quarantine."""
+        if self._marker is None or not outcome.verdict.action.refuses:
+            return outcome
+        return self._marker.outcome(softened(outcome.verdict))
+
     def close(self) -> None:
         """Cancel what still runs; closing again does nothing."""
         for run in self._own_runs():
             run.close()
-
-    def _outcome(self, marker: Marker, policy: Policy, evidence: Evidence) -> Outcome:
-        postmaster = any(
-            recipient.is_postmaster and self.policy_for(recipient) is policy
-            for recipient in self._recipients
-        )
-        verdict = evaluate(policy, evidence.findings, postmaster=postmaster)
-        return marker.outcome(verdict, force_prefix=policy.force_prefix)
 
     async def _start_rest(self, message: bytes, document: Message) -> None:
         """Start the checks of RCPT, DATA and MESSAGE: only now are all recipients known."""

@@ -48,12 +48,21 @@ def plan_stages(checks: Sequence[Check]) -> StagePlan:
 
 
 def _sort(checks: Sequence[Check]) -> StageChecks:
-    return StageChecks(
-        checks=tuple(checks),
-        looks=tuple((i, check) for i, check in enumerate(checks) if not _asks(check)),
-        asks=tuple((i, check) for i, check in enumerate(checks) if _asks(check)),
-    )
+    looks: list[tuple[int, Look]] = []
+    asks: list[tuple[int, Ask]] = []
+    for place, check in enumerate(checks):
+        if _asks(check):
+            asks.append((place, check))
+        elif _looks(check):
+            looks.append((place, check))
+        else:
+            raise TypeError(f"{check!r} neither looks nor asks")
+    return StageChecks(tuple(checks), tuple(looks), tuple(asks))
 
 
 def _asks(check: Check) -> TypeGuard[Ask]:
     return hasattr(check, "ask")
+
+
+def _looks(check: Check) -> TypeGuard[Look]:
+    return hasattr(check, "look")
