@@ -1,1 +1,1 @@
-"""TBD."""
+"""Reading a message from bytes: bounded, linear, lazy. Pure; judges nothing and raises nothing."""

@@ -1,0 +1,189 @@
+"""Address lists of header fields (RFC 5322 §3.4, §4.4), read as leniently as mail readers do.
+
+One pass over the tokens: comments, quoted strings, groups, source routes and the mistakes of real
+mail. It says which mailboxes a reader would see, and whether the list had to be guessed at; it does
+not judge. Paths of SMTP follow a stricter grammar, in `milter.core.address`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from milter.core.address import domain_key
+from milter.message.charsets import decode_raw
+from milter.message.decode import decode_words
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
+
+_PIECE: Final = re.compile(
+    r'(?P<space>\s++)|(?P<quoted>"(?:[^"\\]++|\\.)*+"?+)|(?P<literal>\[[^\]\s<>,]*+\])'
+    r'|(?P<atom>[^\s"()<>\[\],:;@\\]++)|(?P<sign>.)',
+    re.DOTALL,
+)
+_DOMAIN: Final = re.compile(
+    r"(?!.{254})[A-Za-z0-9_\x80-\U0010FFFF-]{1,63}(?:\.[A-Za-z0-9_\x80-\U0010FFFF-]{1,63})*\.?"
+    r"|\[[\x21-\x5A\x5E-\x7E]+\]"
+)
+_COMMENT_STEP: Final = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
+_SPACE_AT_SIGN: Final = re.compile(r" ?([@.]) ?")
+_MAX_ADDRESSES: Final = 1_000
+_MAX_DOMAIN: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of a list.
+
+    Attributes:
+        display_name: Decoded; empty when there is none.
+        local_part: As written, quotes included.
+        domain: For comparing: lower case, A-labels.
+    """
+
+    display_name: str
+    local_part: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressList:
+    """The mailboxes of one or several fields.
+
+    Attributes:
+        addresses: In their order.
+        guessed: Whether something in the list is no mailbox by any reading of the grammar.
+    """
+
+    addresses: tuple[Address, ...] = ()
+    guessed: bool = False
+
+
+class _Reader:
+    """Reads one list; lives as long as that takes."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.notes = notes
+        self.addresses: list[Address] = []
+        self.guessed = False
+        self._phrase: list[str] = []
+        self._angle: list[str] | None = None
+        self._closed = False
+        self._comments = True
+
+    def read(self, text: str) -> None:
+        position, match_piece = 0, _PIECE.match
+        while match := match_piece(text, position):
+            position = match.end()
+            piece, kind = match[0], match.lastgroup
+            if piece == "(" and self._comments:
+                end = _comment_end(text, position)
+                # Never closed: a bracket alone, as in a sad face, hides nothing from a person.
+                # Tried once only: else each of many brackets would be followed to the end.
+                self._comments = end is not None
+                position = end or position
+            elif kind == "sign":
+                self._sign(piece)
+            else:
+                self._word(" " if kind == "space" else piece)
+            if len(self.addresses) >= _MAX_ADDRESSES:
+                self.notes.add(Fault.LIMIT, "an address list is longer than is read")
+                return
+        self._finish()
+
+    def _word(self, piece: str) -> None:
+        if self._angle is not None and not self._closed:
+            if piece != " ":
+                self._angle.append(piece)
+        elif self._closed and piece != " ":
+            # Words behind the brackets are seen by nobody but some parsers.
+            self.guessed = True
+        elif piece != " " or (self._phrase and self._phrase[-1] != " "):
+            self._phrase.append(piece)
+
+    def _sign(self, piece: str) -> None:
+        inside = self._angle is not None and not self._closed
+        if piece == "<":
+            self.guessed = self.guessed or self._angle is not None
+            self._angle, self._closed = [], False
+        elif piece == ">" and inside:
+            self._closed = True
+        elif piece in ",;" and not (inside and self._is_route()):
+            self._finish()
+        elif piece == ":" and not inside:
+            # The name of a group (RFC 5322 §3.4) is nobody's address.
+            self._phrase.clear()
+        else:
+            self._word(piece)
+
+    def _is_route(self) -> bool:
+        # RFC 5322 §4.4: `<@a.example,@b.example:user@c.example>` is one mailbox.
+        return bool(self._angle) and self._angle is not None and self._angle[0] == "@"
+
+    def _finish(self) -> None:
+        if self._angle is not None:
+            pieces = self._angle
+            name = "".join(self._phrase)
+            self.guessed = self.guessed or not self._closed
+            if self._is_route() and ":" in pieces:
+                pieces = pieces[pieces.index(":") + 1 :]
+            # `<>` is no author, yet well formed where it may stand.
+            self._add(pieces, name)
+        elif any(not piece.isspace() for piece in self._phrase):
+            self._add_bare()
+        self._phrase, self._angle, self._closed = [], None, False
+
+    def _add_bare(self) -> None:
+        # Around the last @ of `some words user@example.org more` lies the mailbox. Space beside the
+        # @ and the dots is allowed by RFC 5322 §4.4.
+        words = _SPACE_AT_SIGN.sub(r"\1", "".join(self._phrase)).split()
+        address = next((word for word in reversed(words) if "@" in word), None)
+        if address is None or len(words) > 1:
+            self.guessed = True
+        if address is not None:
+            local_part, _, domain = address.rpartition("@")
+            self._append(local_part, domain, "")
+
+    def _add(self, pieces: list[str], name: str) -> None:
+        at = len(pieces) - 1 - pieces[::-1].index("@") if "@" in pieces else -1
+        if at < 0:
+            self.guessed = True
+            return
+        self._append("".join(pieces[:at]), "".join(pieces[at + 1 :]), name)
+
+    def _append(self, local_part: str, domain: str, name: str) -> None:
+        unquoted = local_part[1:-1] if local_part.startswith('"') else local_part
+        if not unquoted or (local_part is unquoted and "@" in local_part):
+            self.guessed = True
+        if not _DOMAIN.fullmatch(domain):
+            self.guessed = True
+        if domain:
+            key = domain_key(domain) if len(domain) <= _MAX_DOMAIN else domain[:_MAX_DOMAIN].lower()
+            self.addresses.append(Address(self._display(name), local_part, key))
+
+    def _display(self, name: str) -> str:
+        plain = " ".join(name.replace('"', "").split())
+        return decode_words(plain.encode("utf-8", "replace"), self.notes) if plain else ""
+
+
+def parse_addresses(
+    values: list[bytes], notes: Notes, bounds: Bounds = DEFAULT_BOUNDS
+) -> AddressList:
+    """Return the mailboxes of the unfolded `values` of one kind of field."""
+    reader = _Reader(notes)
+    for value in values:
+        if len(value) > bounds.value_bytes:
+            notes.add(Fault.LIMIT, "an address list is longer than is read")
+        reader.read(decode_raw(value[: bounds.value_bytes]))
+    return AddressList(tuple(reader.addresses), reader.guessed)
+
+
+def _comment_end(text: str, position: int) -> int | None:
+    """Return the offset behind the comment whose bracket was read (RFC 5322 §3.2.2), if it ends."""
+    depth = 1
+    for step in _COMMENT_STEP.finditer(text, position):
+        mark = step[0]
+        depth += (mark == "(") - (mark == ")")
+        if depth == 0:
+            return step.end()
+    return None

@@ -1,0 +1,189 @@
+"""A message as checks and patterns see it: read when asked, and each thing once.
+
+Everything is derived from the bytes as they came; nothing here changes them. Reading never raises:
+what is broken or past a bound is among the defects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from milter.message.addresses import AddressList, parse_addresses
+from milter.message.decode import decode_words
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Fault, Notes
+from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
+from milter.message.mime import Part, part_text, split_parts
+from milter.message.urls import find_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+View = str | bytes | list[str]
+_HEADER_VIEW: Final = "header:"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """One part of type text, decoded.
+
+    Attributes:
+        content_type: Type and subtype in lower case.
+        text: Its text; line breaks are newlines.
+    """
+
+    content_type: str
+    text: str
+
+
+class Message:
+    """One message, read lazily.
+
+    Args:
+        raw: The bytes as sent: dots unstuffed, lines ended by CRLF or LF.
+        bounds: What is read of it.
+    """
+
+    def __init__(self, raw: bytes, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+        self.raw = raw
+        self.bounds = bounds
+        self._notes = Notes()
+
+    @cached_property
+    def _block(self) -> HeaderBlock:
+        return split_header(self.raw, 0, len(self.raw), self._notes, self.bounds)
+
+    @property
+    def fields(self) -> tuple[HeaderField, ...]:
+        """The header fields in their order, as offsets into `raw`."""
+        return self._block.fields
+
+    @property
+    def body_start(self) -> int:
+        """Offset of the first byte of the body."""
+        return self._block.body_start
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[HeaderField]]:
+        by_name: dict[str, list[HeaderField]] = {}
+        for field in self._block.fields:
+            by_name.setdefault(field.name, []).append(field)
+        return by_name
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """How often each header field is there, by lower-case name."""
+        return {name: len(fields) for name, fields in self._by_name.items()}
+
+    def count(self, name: str) -> int:
+        """Return how often the header field `name`, in lower case, is there."""
+        return len(self._by_name.get(name, ()))
+
+    def values(self, name: str) -> list[bytes]:
+        """Return the unfolded, undecoded values of `name`, in lower case, from the top."""
+        return [unfolded(self.raw, field) for field in self._by_name.get(name, ())]
+
+    def decoded(self, name: str) -> list[str]:
+        """Return the values of `name`, in lower case, with encoded words decoded."""
+        return [decode_words(value, self._notes) for value in self.values(name)]
+
+    @cached_property
+    def subject(self) -> str:
+        """The decoded Subject, the topmost if there are several; empty when there is none."""
+        fields = self._by_name.get("subject")
+        return decode_words(unfolded(self.raw, fields[0]), self._notes) if fields else ""
+
+    @cached_property
+    def authors(self) -> AddressList:
+        """The mailboxes of all From fields (RFC 5322 §3.6.2)."""
+        return parse_addresses(self.values("from"), self._notes, self.bounds)
+
+    @cached_property
+    def author_domains(self) -> tuple[str, ...]:
+        """The domains of the authors, each once, lower case and in A-labels."""
+        return tuple(dict.fromkeys(address.domain for address in self.authors.addresses))
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The leaves of the tree of parts, in their order."""
+        return split_parts(self.raw, self._block, self._notes, self.bounds)
+
+    @cached_property
+    def texts(self) -> tuple[TextPart, ...]:
+        """The parts of type text, decoded, within the bound of decoded bytes."""
+        texts, left = [], self.bounds.decoded_bytes
+        for part in self.parts:
+            if not part.content_type.startswith("text/"):
+                continue
+            if left <= 0:
+                self._notes.add(Fault.LIMIT, "more decoded bytes than are read")
+                break
+            text = part_text(self.raw, part, left, self._notes)
+            left -= len(text)
+            texts.append(TextPart(part.content_type, text))
+        return tuple(texts)
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """What is wrong with all that was read so far, each once."""
+        return self._notes.defects
+
+    def read(self) -> None:
+        """Read all there is, so that `defects` is whole."""
+        _ = (self.subject, self.authors, self.texts)
+
+    def view(self, name: str) -> View:
+        """Return what a pattern with `in: name` is matched against.
+
+        Names are those of `VIEWS`, and `header:NAME`. Lists are matched item by item.
+
+        Raises:
+            KeyError: There is no such view of a message.
+        """
+        if name.startswith(_HEADER_VIEW):
+            return self.decoded(name[len(_HEADER_VIEW) :].lower())
+        return _VIEWS[name](self)
+
+    @cached_property
+    def header_text(self) -> str:
+        """The header as text: a line for each field, unfolded and decoded."""
+        raw, notes = self.raw, self._notes
+        return "".join(
+            f"{raw[field.start : field.value_start - 1].decode('ascii').rstrip()}: "
+            f"{decode_words(unfolded(raw, field), notes)}\n"
+            for field in self.fields
+        )
+
+    @cached_property
+    def urls(self) -> list[str]:
+        """The web addresses in the texts, each once."""
+        return find_urls([part.text for part in self.texts], self.bounds)
+
+    @cached_property
+    def filenames(self) -> list[str]:
+        """The names that parts give to themselves as files, in their order."""
+        return [part.filename for part in self.parts if part.filename]
+
+    @cached_property
+    def body(self) -> str:
+        """All texts, in their order."""
+        return "\n".join([part.text for part in self.texts])
+
+    def text_of(self, content_type: str) -> str:
+        """Return all texts of one type and subtype, in their order."""
+        return "\n".join([part.text for part in self.texts if part.content_type == content_type])
+
+
+_VIEWS: Final[dict[str, Callable[[Message], View]]] = {
+    "subject": lambda message: message.subject,
+    "headers": lambda message: message.header_text,
+    "body": lambda message: message.body,
+    "text": lambda message: message.text_of("text/plain"),
+    "html": lambda message: message.text_of("text/html"),
+    "urls": lambda message: message.urls,
+    "filenames": lambda message: message.filenames,
+    "raw": lambda message: message.raw,
+}
+# The views of a pattern that are of the message; `mail_from`, `helo` and `client_name` are not.
+VIEWS: Final = frozenset(_VIEWS)

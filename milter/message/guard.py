@@ -1,0 +1,88 @@
+"""Bounds that hold before any part of a message is read, and the defects that a reading notes.
+
+A message is written by whoever sends it. Each bound below stops one known way to make a reader work
+or remember without end; what lies past a bound is left unread, and a defect says so. Whether that
+matters is for the policy to say: nothing here refuses a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Fault(StrEnum):
+    """Kinds of defects, each the business of one symbol."""
+
+    HEADER = "header"
+    MIME = "mime"
+    LIMIT = "limit"
+    CHARSET = "charset"
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing that is wrong with a message.
+
+    Attributes:
+        fault: Its kind.
+        what: What it is, in our words; holds no bytes of the message.
+    """
+
+    fault: Fault
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is read of one message.
+
+    Attributes:
+        header_bytes: Of one header block. Real ones stay under 64 KB; mail that went through many
+            hops with ARC sets has been seen near 100 KB.
+        header_fields: Of one header block; each costs an object.
+        parts: Of the whole message, multiparts counted too; a digest of a busy list has about 100.
+        depth: Of multiparts and messages in each other. Forwarded forwards reach 8; thousands are
+            an attack on parsers that recurse.
+        parameters: Of one field, RFC 2231 segments counted each; thousands of segments are an
+            attack on parsers that sort or join them again and again.
+        value_bytes: Of one field value that is taken apart by grammar (addresses, parameters).
+        decoded_bytes: Of all decoded parts together.
+        false_delimiters: Lines that begin like a delimiter of a multipart but are none; each costs
+            a look, and a body can consist of them.
+        urls: Addresses found in the texts.
+    """
+
+    header_bytes: int = 262_144
+    header_fields: int = 1_000
+    parts: int = 200
+    depth: int = 20
+    parameters: int = 64
+    value_bytes: int = 65_536
+    decoded_bytes: int = 8_388_608
+    false_delimiters: int = 10_000
+    urls: int = 1_000
+
+
+DEFAULT_BOUNDS: Final = Bounds()
+_MAX_DEFECTS: Final = 100
+
+
+class Notes:
+    """Collects the defects of one reading: each once, and a bounded number of them."""
+
+    __slots__ = ("_defects",)
+
+    def __init__(self) -> None:
+        self._defects: dict[Defect, None] = {}
+
+    def add(self, fault: Fault, what: str) -> None:
+        """Note a defect."""
+        if len(self._defects) < _MAX_DEFECTS:
+            self._defects.setdefault(Defect(fault, what))
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """What was noted so far, in the order of finding."""
+        return tuple(self._defects)

@@ -1,0 +1,234 @@
+"""The parts of a message (RFC 2045, RFC 2046), found by searching for boundaries, not by lines.
+
+A part is a range of bytes with what its header says about it; nothing is decoded before somebody
+asks. Multiparts and messages in messages are walked with a stack of our own, so that depth costs no
+recursion, and within `Bounds`. What is broken is read as mail readers show it, and noted.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from milter.message.charsets import decode_text
+from milter.message.decode import decode_base64, parse_parameters
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
+from milter.message.headers import HeaderBlock, split_header, unfolded
+
+# Behind the boundary: `--` when it is the last, space that gateways add (RFC 2046 §5.1.1).
+_DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
+_ENCODING: Final = re.compile(r"[^\s;(]*")
+_IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
+_MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
+_TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
+_PLAIN: Final = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One leaf of the tree of parts.
+
+    Attributes:
+        content_type: Type and subtype in lower case.
+        charset: As declared; empty when it is not.
+        encoding: Content-Transfer-Encoding in lower case; empty when there is none.
+        disposition: Of Content-Disposition, in lower case; empty when there is none.
+        filename: Of Content-Disposition, else the name of Content-Type; decoded.
+        start: Offset of the content in the message.
+        end: Offset behind it.
+        depth: How many multiparts and messages lie around it.
+    """
+
+    content_type: str
+    charset: str
+    encoding: str
+    disposition: str
+    filename: str
+    start: int
+    end: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A range still to be read."""
+
+    block: HeaderBlock
+    end: int
+    depth: int
+    default_type: str
+
+
+class _Walk:
+    """Takes one message apart; lives as long as that takes."""
+
+    def __init__(self, raw: bytes, notes: Notes, bounds: Bounds) -> None:
+        self.raw = raw
+        self.notes = notes
+        self.bounds = bounds
+        self.leaves: list[Part] = []
+        self.count = 0
+        self._false_delimiters = 0
+
+    def run(self, block: HeaderBlock) -> None:
+        stack = [_Open(block, len(self.raw), 0, _PLAIN)]
+        while stack:
+            if self.count >= self.bounds.parts:
+                self.notes.add(Fault.LIMIT, "more parts than are read")
+                return
+            self.count += 1
+            stack.extend(reversed(self._open(stack.pop())))
+
+    def _open(self, item: _Open) -> list[_Open]:
+        """Return the ranges inside `item`; a leaf has none and is kept."""
+        content_type, parameters = self._content_type(item)
+        deep = item.depth >= self.bounds.depth
+        inner: list[_Open] = []
+        if content_type in _MESSAGES or content_type.startswith("multipart/"):
+            if deep:
+                self.notes.add(Fault.LIMIT, "parts lie deeper in each other than is read")
+            elif content_type in _MESSAGES:
+                inner = [self._inner(item.block.body_start, item.end, item.depth + 1, _PLAIN)]
+            else:
+                inner = self._multipart(item, content_type, parameters.get("boundary", ""))
+                # A multipart without parts is shown as text by readers, so it is read as text.
+                content_type = content_type if inner else _PLAIN
+        if not inner:
+            self.leaves.append(self._leaf(item, content_type, parameters))
+        return inner
+
+    def _inner(self, start: int, end: int, depth: int, default_type: str) -> _Open:
+        block = split_header(self.raw, start, end, self.notes, self.bounds)
+        return _Open(block, end, depth, default_type)
+
+    def _content_type(self, item: _Open) -> tuple[str, dict[str, str]]:
+        field = item.block.first("content-type")
+        if field is None:
+            return item.default_type, {}
+        content_type, parameters = parse_parameters(
+            unfolded(self.raw, field), self.notes, self.bounds
+        )
+        if _TYPE.fullmatch(content_type):
+            return content_type, parameters
+        # RFC 2045 §5.2: what cannot be parsed counts as plain text.
+        self.notes.add(Fault.MIME, "a Content-Type that is no type and subtype")
+        return _PLAIN, parameters
+
+    def _leaf(self, item: _Open, content_type: str, parameters: dict[str, str]) -> Part:
+        block, disposition, filename = item.block, "", ""
+        if field := block.first("content-disposition"):
+            disposition, values = parse_parameters(
+                unfolded(self.raw, field), self.notes, self.bounds
+            )
+            filename = values.get("filename", "")
+        return Part(
+            content_type,
+            parameters.get("charset", ""),
+            self._encoding(block),
+            disposition,
+            filename or parameters.get("name", ""),
+            block.body_start,
+            item.end,
+            item.depth,
+        )
+
+    def _encoding(self, block: HeaderBlock) -> str:
+        field = block.first("content-transfer-encoding")
+        if field is None:
+            return ""
+        value = unfolded(self.raw, field)[:100].decode("latin-1").lower()
+        match = _ENCODING.match(value)
+        return match[0] if match else ""
+
+    def _multipart(self, item: _Open, content_type: str, boundary: str) -> list[_Open]:
+        if not boundary:
+            self.notes.add(Fault.MIME, "a multipart without a boundary")
+            return []
+        default = "message/rfc822" if content_type == "multipart/digest" else _PLAIN
+        ranges = self._ranges(item.block.body_start, item.end, boundary.encode("utf-8", "replace"))
+        return [self._inner(start, end, item.depth + 1, default) for start, end in ranges]
+
+    def _ranges(self, start: int, end: int, boundary: bytes) -> list[tuple[int, int]]:
+        """Return where the parts between the delimiters lie (RFC 2046 §5.1.1)."""
+        ranges: list[tuple[int, int]] = []
+        delimiter, begin, position = b"--" + boundary, -1, start
+        while (found := self._delimiter(delimiter, position, end)) is not None:
+            at, position, last = found
+            if begin >= 0:
+                ranges.append((begin, max(begin, self._line_end(at))))
+            begin = position
+            if last:
+                return ranges
+            if self.count + len(ranges) > self.bounds.parts:
+                break
+        if begin < 0:
+            self.notes.add(Fault.MIME, "a multipart whose boundary never comes")
+            return []
+        self.notes.add(Fault.MIME, "a multipart that never ends")
+        return [*ranges, (begin, end)]
+
+    def _delimiter(self, delimiter: bytes, position: int, end: int) -> tuple[int, int, bool] | None:
+        """Return start and end of the next delimiter line, and whether it is the last one."""
+        raw = self.raw
+        # The body may begin with the delimiter; every other one follows a line break.
+        at = position if raw.startswith(delimiter, position, end) else -1
+        while True:
+            if at < 0:
+                at = raw.find(b"\n" + delimiter, position, end) + 1
+                if at == 0:
+                    return None
+            if rest := _DELIMITER_END.match(raw, at + len(delimiter), end):
+                return at, rest.end(), rest[1] is not None
+            self._false_delimiters += 1
+            if self._false_delimiters > self.bounds.false_delimiters:
+                self.notes.add(Fault.LIMIT, "more lines that look like delimiters than are read")
+                return None
+            position, at = at + len(delimiter), -1
+
+    def _line_end(self, at: int) -> int:
+        """Return where the line before `at` ends: its line break belongs to the delimiter."""
+        at -= self.raw[at - 1 : at] == b"\n"
+        return at - (self.raw[at - 1 : at] == b"\r")
+
+
+def split_parts(
+    raw: bytes, block: HeaderBlock, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS
+) -> tuple[Part, ...]:
+    """Return the leaves of the message `raw` whose header is `block`, in their order."""
+    walk = _Walk(raw, notes, bounds)
+    walk.run(block)
+    return tuple(walk.leaves)
+
+
+def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
+    """Return the content of `part` decoded, at most `limit` bytes of it."""
+    encoding = part.encoding
+    # base64 holds 3 bytes in 4, and at most half as much again may be line breaks and junk.
+    cut = (
+        limit * 2
+        if encoding == "base64"
+        else limit * 3
+        if encoding == "quoted-printable"
+        else limit
+    )
+    data = raw[part.start : min(part.end, part.start + cut)]
+    if encoding == "base64":
+        data = decode_base64(data)
+    elif encoding == "quoted-printable":
+        data = binascii.a2b_qp(data)
+    elif encoding not in _IDENTITY:
+        notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
+    if part.end - part.start > cut or len(data) > limit:
+        notes.add(Fault.LIMIT, "more decoded bytes than are read")
+        data = data[:limit]
+    return data
+
+
+def part_text(raw: bytes, part: Part, limit: int, notes: Notes) -> str:
+    """Return the text of a text part, line breaks as newlines."""
+    text, fits = decode_text(decode_part(raw, part, limit, notes), part.charset)
+    if not fits:
+        notes.add(Fault.CHARSET, "a text that does not fit its charset")
+    return text.replace("\r\n", "\n") if "\r" in text else text
