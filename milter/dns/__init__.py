@@ -1,1 +1,1 @@
-"""TBD."""
+"""What asks the DNS: one protocol, a client, a cache and a fake behind it."""
