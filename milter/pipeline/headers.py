@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from milter.message.headers import HeaderField
 
+if TYPE_CHECKING:
     from milter.core.connection import Direction
     from milter.message.document import Message
 
 X_GATEPOST_ID: Final = "X-Gatepost-Id"
+AUTHENTICATION_RESULTS: Final = "authentication-results"
 
 _OUTBOUND_NAMES: Final = frozenset(
     {
@@ -28,6 +30,7 @@ _OUTBOUND_NAMES: Final = frozenset(
     }
 )
 _INBOUND_NAMES: Final = _OUTBOUND_NAMES | {
+    AUTHENTICATION_RESULTS,
     "x-spam-flag",
     "x-spam-level",
     "x-spam-score",
@@ -40,12 +43,15 @@ _LINE: Final = 78
 # RFC 5322 §2.1.1: 998 octets a line. A word without a place to fold is broken far below it.
 _WORD: Final = 400
 _MAX_VALUE: Final = 8000
+# Each costs an object, and a message could consist of nothing else.
+_MAX_BEYOND: Final = 10_000
 
 
 def own_names(direction: Direction) -> frozenset[str]:
     """Return the names, in lower case, whose incoming fields are removed.
 
-    Outbound mail keeps `X-Spam-*`: it says nothing there, and a signature may cover it.
+    Of `Authentication-Results` only those that bear our name are meant. Outbound mail keeps it and
+    `X-Spam-*`: nobody out there takes them for ours, and a signature may cover them.
     """
     return _OUTBOUND_NAMES if direction == "outbound" else _INBOUND_NAMES
 
@@ -77,12 +83,34 @@ def encode_words(text: str) -> bytes:
     )
 
 
-def ranges_to_remove(
-    message: Message, names: frozenset[str], bearing: Sequence[tuple[int, int]] = ()
-) -> tuple[tuple[int, int], ...]:
-    """Return the byte ranges of the fields called `names`, and of `bearing`, ascending."""
-    own = [(field.start, field.end) for field in message.fields if field.name in names]
-    return tuple(sorted([*own, *bearing]))
+def named_fields(message: Message, names: frozenset[str]) -> list[HeaderField]:
+    """Return the fields of `message` called one of `names`, which are in lower case.
+
+    Those past the bounds of the reader are found too: else a thousand empty fields before a forged
+    one would carry it into the mailbox.
+    """
+    found = [field for field in message.fields if field.name in names]
+    read_to = message.fields[-1].end if message.fields else 0
+    if message.body_start - read_to > len(b"\r\n"):
+        found += _named_beyond(message.raw, read_to, message.body_start, names)
+    return found
+
+
+def _named_beyond(raw: bytes, start: int, end: int, names: frozenset[str]) -> list[HeaderField]:
+    anyone = b"|".join(re.escape(name.encode("ascii")) for name in sorted(names))
+    pattern = re.compile(
+        rb"^(" + anyone + rb")[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return [
+        HeaderField(
+            match[1].decode("ascii").lower(),
+            match.start(),
+            match.end(),
+            raw.index(b":", match.end(1)) + 1,
+        )
+        for match in islice(pattern.finditer(raw, start, end), _MAX_BEYOND)
+    ]
 
 
 def _fold(line: str) -> str:

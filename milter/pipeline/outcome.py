@@ -21,13 +21,16 @@ from milter.pipeline import headers
 from policies.verdict import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from milter.checks.base import Evidence
     from milter.core.ids import SessionId, TxnId
     from milter.core.transaction import Transaction
     from milter.message.document import Message
+    from milter.message.headers import HeaderField
     from policies.verdict import Refusal
+
+Ranges = tuple[tuple[int, int], ...]
 
 NO_EDITS: Final = HeaderEdits()
 _MAX_STARS: Final = 50
@@ -100,7 +103,7 @@ class Marker:
         self._message = message
         self._evidence = evidence
         self._identity = identity
-        self._remove: tuple[tuple[int, int], ...] | None = None
+        self._remove: Ranges | None = None
         self._auth: bytes | None = None
 
     def outcome(self, verdict: Verdict, *, force_prefix: bool = False) -> Outcome:
@@ -122,7 +125,23 @@ class Marker:
         subject, added_subject = None, b""
         if verdict.subject_prefix and (force_prefix or not self._subject_is_signed()):
             subject, added_subject = self._prefixed(verdict.subject_prefix)
-        return HeaderEdits(add + added_subject, remove, subject)
+        if add or added_subject:
+            add, remove = self._on_top(add + added_subject, remove)
+        return HeaderEdits(add, remove, subject)
+
+    def _on_top(self, add: bytes, remove: Ranges) -> tuple[bytes, Ranges]:
+        """Fit `add` before the header without changing where the header ends."""
+        fields, raw = self._message.fields, self._txn.message
+        if fields and fields[0].start:
+            # A mailbox's From line above the header stays above it: below, it would end the header.
+            top = fields[0].start
+            return raw[:top] + add, ((0, top), *remove)
+        if not fields and not raw.startswith(b"\r\n"):
+            # Without a header all is body. Were it to follow ours directly, a first line that
+            # begins with a space would continue our last field, and what comes after it would
+            # become header that nobody looked at.
+            return add + b"\r\n", remove
+        return add, remove
 
     def _fields(self, verdict: Verdict) -> bytes:
         fields = []
@@ -143,23 +162,20 @@ class Marker:
             )
         return self._auth
 
-    def _removed(self) -> tuple[tuple[int, int], ...]:
+    def _removed(self) -> Ranges:
         if self._remove is None:
-            direction = self._txn.connection.direction
-            bearing = [] if direction is Direction.OUTBOUND else self._forged_results()
-            names = headers.own_names(direction)
-            self._remove = headers.ranges_to_remove(self._message, names, bearing)
+            names = headers.own_names(self._txn.connection.direction)
+            self._remove = tuple(
+                (field.start, field.end)
+                for field in headers.named_fields(self._message, names)
+                if field.name != headers.AUTHENTICATION_RESULTS or self._bears_our_name(field)
+            )
         return self._remove
 
-    def _forged_results(self) -> Sequence[tuple[int, int]]:
+    def _bears_our_name(self, field: HeaderField) -> bool:
         # RFC 8601 §5: who is inside must be able to trust every field that bears our name.
-        raw = self._txn.message
-        return [
-            (field.start, field.end)
-            for field in self._message.fields
-            if field.name == "authentication-results"
-            and bears_authserv_id(raw[field.value_start : field.end], self._identity.authserv_id)
-        ]
+        value = self._txn.message[field.value_start : field.end]
+        return bears_authserv_id(value, self._identity.authserv_id)
 
     def _prefixed(self, prefix: str) -> tuple[tuple[int, int, bytes] | None, bytes]:
         """Return the edit of Subject, or a Subject to add where there is none."""
