@@ -1,0 +1,1 @@
+"""The daemon: a supervisor that opens the sockets, and the workers that it starts."""

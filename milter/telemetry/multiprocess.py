@@ -1,0 +1,79 @@
+"""How the numbers of several processes become one: a folder of memory-mapped files.
+
+prometheus-client names a process' files by its pid, so a worker that dies every few seconds would
+leave thousands of files for each scrape to read. Here a process is known by its slot instead: the
+one that takes over a slot goes on counting in the same files. Two living processes never share one.
+The library's functions for this carry no types.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, generate_latest, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from milter.telemetry.metrics import METRICS, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from prometheus_client.metrics_core import Metric
+
+# The supervisor's name among the slots of the workers; the library splits names at underscores.
+SUPERVISOR: Final = "supervisor"
+_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_metrics(folder: Path, process: str) -> None:
+    """Let every metric made from here on count in `folder`, under the name `process`.
+
+    Changes the whole process, because the library keeps its choice in a module; so only the entry
+    of a worker and of the supervisor call it, before they make their metrics.
+    """
+    os.environ[_FOLDER] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+
+
+def forget_process(folder: Path, process: str) -> None:
+    """Drop the gauges of a process that ended; what it counted stays."""
+    mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
+
+
+def clean_folder(folder: Path) -> None:
+    """Remove what an earlier daemon counted: counters begin at 0 with a new supervisor."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+class _Gauges:
+    """Gauges of the table that are read at the moment of the scrape."""
+
+    def __init__(self, read: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]]) -> None:
+        self._read = read
+        self._words = {spec.name: spec.words for spec in METRICS}
+
+    def collect(self) -> Iterator[Metric]:
+        for name, labels, value in self._read():
+            family = GaugeMetricFamily(PREFIX + name, self._words[name], labels=list(labels))
+            family.add_metric(list(labels.values()), value)
+            yield family
+
+
+def scraper(
+    folder: Path, read: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]]
+) -> Callable[[], bytes]:
+    """Return a function that makes the text for Prometheus.
+
+    Args:
+        folder: Where the processes count.
+        read: Gives name, labels and value of each gauge that is known at this moment.
+    """
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    registry.register(_Gauges(read))
+    return lambda: generate_latest(registry)

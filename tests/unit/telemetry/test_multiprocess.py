@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from milter.telemetry.multiprocess import clean_folder, forget_process, scraper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WORKER = """
+import sys
+from pathlib import Path
+from milter.telemetry.metrics import Metrics
+from milter.telemetry.multiprocess import share_metrics
+share_metrics(Path(sys.argv[1]), sys.argv[2])
+metrics = Metrics()
+metrics.message("inbound", "inbound", "pass", 100)
+metrics.session_opened()
+"""
+
+
+def _run_worker(folder: Path, slot: str) -> None:
+    subprocess.run([sys.executable, "-c", _WORKER, str(folder), slot], check=True, timeout=60)
+
+
+def _samples(text: bytes) -> dict[str, float]:
+    families = text_string_to_metric_families(text.decode())
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+def test_scraper_adds_workers_up_and_forgets_gauges_of_the_dead(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    clean_folder(folder)
+    scrape = scraper(folder, lambda: [("workers", {}, 2.0)])
+    for slot in ("0", "1"):
+        _run_worker(folder, slot)
+    seen = _samples(scrape())
+    assert seen["gatepost_messages_total"] == 2
+    assert seen["gatepost_message_bytes_total"] == 200
+    assert seen["gatepost_sessions"] == 2
+    assert seen["gatepost_workers"] == 2
+
+    forget_process(folder, "1")
+    seen = _samples(scrape())
+    assert seen["gatepost_messages_total"] == 2
+    assert seen["gatepost_sessions"] == 1
+
+
+def test_scraper_a_worker_in_the_slot_of_a_dead_one_counts_on(tmp_path: Path) -> None:
+    clean_folder(tmp_path)
+    _run_worker(tmp_path, "0")
+    files = sorted(tmp_path.iterdir())
+    forget_process(tmp_path, "0")
+    _run_worker(tmp_path, "0")
+    seen = _samples(scraper(tmp_path, list)())
+    assert seen["gatepost_messages_total"] == 2
+    assert seen["gatepost_sessions"] == 1
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_clean_folder_removes_what_was_counted_before(tmp_path: Path) -> None:
+    (tmp_path / "counter_0.db").write_bytes(b"old")
+    clean_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
