@@ -16,7 +16,9 @@ _ATEXT: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010FFFF-]"
 _DOT_STRING: Final = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"
 _QUOTED_STRING: Final = r'"(?:[\x20\x21\x23-\x5B\x5D-\x7E\x80-\U0010FFFF]|\\[\x20-\x7E])*"'
 # RFC 1035 labels, with the underscore that real hosts use and the U-labels of RFC 6531.
-_LABEL: Final = r"[A-Za-z0-9_\x80-\U0010FFFF](?:[A-Za-z0-9_\x80-\U0010FFFF-]*[A-Za-z0-9_\x80-\U0010FFFF])?"
+_LABEL: Final = (
+    r"[A-Za-z0-9_\x80-\U0010FFFF](?:[A-Za-z0-9_\x80-\U0010FFFF-]*[A-Za-z0-9_\x80-\U0010FFFF])?"
+)
 _DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _LITERAL: Final = r"\[[\x21-\x5A\x5E-\x7E]+\]"
 

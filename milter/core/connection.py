@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
 
-from milter.core.ids import SessionId
+if TYPE_CHECKING:
+    from milter.core.ids import SessionId
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -47,7 +49,7 @@ class Connection:
         account: Login of an authenticated client (XCLIENT LOGIN); empty when there is none.
         ident: The upstream's own id of its session (XFORWARD IDENT); empty when there is none.
         local_source: Whether a trusted upstream said SOURCE=LOCAL: mail that came from no network.
-        destination_ip: Address the client connected to (PROXY, XCLIENT DESTADDR); None when unknown.
+        destination_ip: Address the client connected to (PROXY, XCLIENT DESTADDR); None if unknown.
         destination_port: Port the client connected to; 0 when unknown.
         early_talker: Whether the client spoke before our greeting.
     """

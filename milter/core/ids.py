@@ -1,7 +1,7 @@
 """Ids of connections and transactions.
 
-An id is short enough to be read over the telephone: 12 characters of an alphabet without look-alikes,
-60 bits from the caller's source of randomness.
+An id is short enough to be read over the telephone: 12 characters of an alphabet without
+look-alikes, 60 bits from the caller's source of randomness.
 """
 
 from __future__ import annotations

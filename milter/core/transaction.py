@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from milter.core.address import Mailbox
-from milter.core.connection import Connection
-from milter.core.ids import TxnId
+if TYPE_CHECKING:
+    from milter.core.address import Mailbox
+    from milter.core.connection import Connection
+    from milter.core.ids import TxnId
 
 
 class Stage(IntEnum):

@@ -1,0 +1,212 @@
+"""Reading a message from DATA or BDAT (RFC 5321 §4.1.1.4, §4.5.2; RFC 3030 §2).
+
+Only CRLF.CRLF ends a message. Any other idea of a line end is how messages are smuggled past a
+filter: the next hop sees an end where we saw none. A bare CR or LF is therefore told, or mended,
+but never passed on. Sans-IO: bytes in, a `Received` out; work grows linearly with the input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_END: Final = b"\r\n.\r\n"
+
+
+class Fault(Enum):
+    """Why a message cannot be taken, though it was read to its end."""
+
+    NONE = "none"
+    TOO_BIG = "too big"
+    NO_ROOM = "no room"
+    LONG_LINE = "long line"
+    BARE_NEWLINE = "bare newline"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a message may be.
+
+    Attributes:
+        message_bytes: Largest message.
+        line_bytes: Longest line without its CRLF.
+        normalise: Whether a bare CR or LF becomes CRLF instead of a fault.
+    """
+
+    message_bytes: int
+    line_bytes: int
+    normalise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came.
+
+    Attributes:
+        message: Dots unstuffed, every line ended by CRLF; empty when there is a fault.
+        size: Bytes that the client sent for it.
+        fault: NONE when the message is whole.
+    """
+
+    message: bytes
+    size: int
+    fault: Fault
+
+
+class _Held:
+    """Message bytes that are kept while there is room, and only counted afterwards.
+
+    Past a bound what comes is thrown away, so that the client can be answered at the end of its
+    message without our holding it.
+    """
+
+    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
+        self.bounds = bounds
+        self.buffer = bytearray()
+        self.fault = Fault.NONE
+        self.reserved = 0
+        self._reserve = reserve
+        self._dropped = 0
+
+    @property
+    def size(self) -> int:
+        return self._dropped + len(self.buffer)
+
+    def check(self, keep: int) -> None:
+        """Look whether what is held may be held; once not, all but the last `keep` bytes go."""
+        if self.fault is Fault.NONE:
+            self.fault = self._fault()
+        if self.fault is not Fault.NONE and len(self.buffer) > keep:
+            excess = len(self.buffer) - keep
+            self._dropped += excess
+            del self.buffer[:excess]
+
+    def _fault(self) -> Fault:
+        if self.size > self.bounds.message_bytes:
+            return Fault.TOO_BIG
+        need = self.size - self.reserved
+        if need > 0 and not self._reserve(need):
+            return Fault.NO_ROOM
+        self.reserved += max(0, need)
+        return Fault.NONE
+
+
+class DataReader:
+    """Collects one message up to CRLF.CRLF.
+
+    Args:
+        bounds: What a message may be.
+        reserve: Asked for room before more bytes are kept; False means there is none.
+    """
+
+    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
+        self._held = _Held(bounds, reserve)
+        # The CRLF of the DATA line is the first of a message that is empty (RFC 5321 §4.1.1.4).
+        self._held.buffer += b"\r\n"
+        self._scanned = 0
+
+    @property
+    def reserved(self) -> int:
+        """Bytes for which room was given."""
+        return self._held.reserved
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take `data`; return what follows the message once it has ended, None before."""
+        buffer = self._held.buffer
+        buffer += data
+        end = buffer.find(_END, self._scanned)
+        if end >= 0:
+            rest = bytes(buffer[end + len(_END) :])
+            del buffer[end + 2 :]
+            self._held.check(keep=2)
+            return rest
+        self._held.check(keep=len(_END) - 1)
+        self._scanned = max(0, len(buffer) - len(_END) + 1)
+        return None
+
+    def finish(self) -> Received:
+        """Return the message that `feed` has seen the end of."""
+        size = self._held.size - 2
+        if self._held.fault is not Fault.NONE:
+            return Received(b"", size, self._held.fault)
+        return _finish(unstuff(self._held.buffer), size, self._held.bounds)
+
+
+class ChunkReader:
+    """Collects the chunks of one message (RFC 3030 §2); they become DATA at the next hop.
+
+    Args:
+        bounds: What a message may be.
+        reserve: Asked for room before more bytes are kept; False means there is none.
+    """
+
+    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
+        self._held = _Held(bounds, reserve)
+
+    @property
+    def reserved(self) -> int:
+        """Bytes for which room was given."""
+        return self._held.reserved
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._held.size
+
+    def feed(self, data: bytes) -> None:
+        """Take some of a chunk."""
+        self._held.buffer += data
+        self._held.check(keep=0)
+
+    def finish(self) -> Received:
+        """Return the message after its last chunk."""
+        size = self._held.size
+        if self._held.fault is not Fault.NONE:
+            return Received(b"", size, self._held.fault)
+        return _finish(bytes(self._held.buffer), size, self._held.bounds)
+
+
+def unstuff(buffer: bytearray) -> bytes:
+    """Return the message in `buffer`, which holds CRLF and the wire form, final CRLF included."""
+    if buffer.find(b"\r\n.") >= 0:
+        # RFC 5321 §4.5.2: one leading dot is taken away.
+        return bytes(buffer.replace(b"\r\n.", b"\r\n"))[2:]
+    return bytes(memoryview(buffer)[2:])
+
+
+def _finish(message: bytes, size: int, bounds: Bounds) -> Received:
+    if _has_bare_newline(message):
+        if not bounds.normalise:
+            return Received(b"", size, Fault.BARE_NEWLINE)
+        message = normalise_newlines(message)
+    if message and not message.endswith(b"\r\n"):
+        # BDAT alone can bring this: what becomes DATA must end its last line.
+        message += b"\r\n"
+    if _has_long_line(message, bounds.line_bytes):
+        return Received(b"", size, Fault.LONG_LINE)
+    return Received(message, size, Fault.NONE)
+
+
+def normalise_newlines(message: bytes) -> bytes:
+    """Return `message` with every CR, LF and CRLF as CRLF."""
+    bare = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return bare.replace(b"\n", b"\r\n")
+
+
+def _has_bare_newline(message: bytes) -> bool:
+    pairs = message.count(b"\r\n")
+    return message.count(b"\n") != pairs or message.count(b"\r") != pairs
+
+
+def _has_long_line(message: bytes, limit: int) -> bool:
+    start = 0
+    while len(message) - start > limit + 2:
+        newline = message.rfind(b"\n", start, start + limit + 2)
+        if newline < 0:
+            return True
+        start = newline + 1
+    return False

@@ -1,0 +1,48 @@
+"""What every session of one listener shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from milter.core.limits import SharedLimits
+    from milter.pipeline.runner import Pipeline
+    from milter.relay.nexthop import NextHop
+    from milter.settings import Limits, Listener
+    from milter.smtp.relaying_rules import RecipientDomains
+    from milter.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listener with all that its sessions use.
+
+    Attributes:
+        listener: Its configuration.
+        bounds: Limits of the daemon.
+        hostname: Our name in greeting and EHLO.
+        recipient_domains: Whom mail is taken for.
+        pipeline: Judges; a reload brings a new worker, so it never changes under a message.
+        next_hop: Where mail goes.
+        limits: Counts over all workers.
+        metrics: Counts for Prometheus.
+        new_id: Makes session and transaction ids.
+        clock: Monotonic seconds.
+        tls: Context for STARTTLS; None when not offered.
+    """
+
+    listener: Listener
+    bounds: Limits
+    hostname: str
+    recipient_domains: RecipientDomains
+    pipeline: Pipeline
+    next_hop: NextHop
+    limits: SharedLimits
+    metrics: Metrics
+    new_id: Callable[[], str]
+    clock: Callable[[], float]
+    tls: ssl.SSLContext | None = None

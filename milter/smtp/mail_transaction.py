@@ -1,0 +1,218 @@
+"""One mail transaction of a session: MAIL to the reply to the end of data (RFC 5321 §3.3).
+
+MAIL and RCPT go to the next hop as the client sends them, so that its refusals reach the client
+word for word. DATA goes there only after our own verdict, and the client's 250 comes only after
+the next hop's: there is no moment at which we alone hold the message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.core.edits import apply_edits
+from milter.core.errors import RelayError
+from milter.core.reply import Reply
+from milter.smtp.data import Fault
+from milter.smtp.decision import decide
+from milter.smtp.record import TransactionRecord
+
+if TYPE_CHECKING:
+    from policies.compile import Policy
+
+    from milter.core.address import Mailbox
+    from milter.core.ids import TxnId
+    from milter.pipeline.outcome import Outcome
+    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
+    from milter.relay.delivery import Delivered, Relaying
+    from milter.smtp.commands import PathCommand
+    from milter.smtp.data import Received
+    from milter.smtp.door import Door
+
+_log: Final = logging.getLogger("gatepost.smtp")
+
+_FAULT_REPLIES: Final = {
+    Fault.TOO_BIG: (552, "5.3.4 Message is larger than this server takes"),
+    Fault.NO_ROOM: (452, "4.3.1 Too many messages at once, try again later"),
+    Fault.LONG_LINE: (550, "5.6.0 A line of the message is too long"),
+    # RFC 5321 §2.3.8: CR and LF appear only together.
+    Fault.BARE_NEWLINE: (550, "5.5.2 The message has a bare CR or LF"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Recipients that get the same message: the same policy, and postmaster apart from others."""
+
+    policy: Policy
+    postmaster: bool
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        """Equal for recipients that share everything that shows."""
+        return (self.policy.refusal_key, self.policy.marks_key, self.postmaster)
+
+    @property
+    def refusal(self) -> tuple[str, bool]:
+        """Equal for recipients that are refused together."""
+        return (self.policy.refusal_key, self.postmaster)
+
+
+class MailTransaction:
+    """The life of one transaction. Made at MAIL; `close` it, whatever happened.
+
+    Args:
+        door: The listener.
+        connection_scan: Evidence about the client.
+        txn_id: Of this transaction.
+        command: MAIL as the client sent it.
+    """
+
+    def __init__(
+        self, door: Door, connection_scan: ConnectionScan, txn_id: TxnId, command: PathCommand
+    ) -> None:
+        self.txn_id = txn_id
+        self._door = door
+        self._command = command
+        self._connection_scan = connection_scan
+        self._scan: Scan = connection_scan.begin(txn_id)
+        self._relaying: Relaying = door.next_hop.open(connection_scan.connection)
+        self._groups: dict[tuple[str, str, bool], Group] = {}
+        self._recipients: list[Mailbox] = []
+        self.record = TransactionRecord(
+            door, connection_scan.connection, txn_id, command.mailbox, command.size
+        )
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients were accepted."""
+        return len(self._recipients)
+
+    @property
+    def utf8(self) -> bool:
+        """Whether MAIL said SMTPUTF8."""
+        return "SMTPUTF8" in self._command.parameters
+
+    @property
+    def committed(self) -> bool:
+        """Whether the final dot has gone to the next hop: from here on nothing can be undone."""
+        return self._relaying.final_dot_sent
+
+    def close(self) -> None:
+        """Give back what the transaction holds; the next hop forgets it."""
+        self._scan.close()
+        self._relaying.abort()
+
+    async def open(self) -> Reply:
+        """Return the reply to MAIL."""
+        self._scan.mail(self._command.mailbox, self._command.size)
+        refused = await self._connection_scan.refuse_connect(self.txn_id)
+        if refused is None:
+            refused = await self._scan.refuse_early((), None)
+        if refused is not None:
+            return self._refused_early("mail", refused)
+        try:
+            reply = await self._relaying.mail(self._command.argument)
+        except RelayError as error:
+            return self._next_hop_failed(error)
+        if not reply.accepted:
+            self.record.next_hop_refused("mail", reply)
+        return reply
+
+    async def rcpt(self, command: PathCommand) -> Reply:
+        """Return the reply to RCPT."""
+        assert command.mailbox is not None  # noqa: S101 - parse_rcpt refuses `<>`
+        mailbox = command.mailbox
+        if not self._door.recipient_domains.accept(mailbox):
+            return Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
+        group = Group(self._scan.policy_for(mailbox), mailbox.is_postmaster)
+        if self._must_come_alone(group):
+            # Deviation: RFC 5321 §4.5.3.1.8 asks for 100 recipients; those that may be refused by
+            # another policy come again in a transaction of their own.
+            return Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
+        refused = await self._scan.refuse_early((group.policy,), mailbox)
+        if refused is not None:
+            return self._refused_early("rcpt", refused)
+        try:
+            reply = await self._relaying.rcpt(command.argument, str(mailbox), group.key)
+        except RelayError as error:
+            return self._next_hop_failed(error)
+        if reply.accepted:
+            self._groups.setdefault(group.key, group)
+            self._recipients.append(mailbox)
+            self._scan.rcpt(mailbox)
+        else:
+            self.record.next_hop_refused("rcpt", reply)
+        return reply
+
+    async def message(self, received: Received) -> Reply:
+        """Return the reply to the end of data."""
+        self.record.recipients = tuple(self._recipients)
+        if received.fault is not Fault.NONE:
+            code, text = _FAULT_REPLIES[received.fault]
+            reply = Reply.of(code, text)
+            self.record.faulty(received, reply)
+            return reply
+        groups = list(self._groups.values())
+        judgement = await self._scan.judge(
+            received.message, [(group.policy, group.postmaster) for group in groups]
+        )
+        decision = decide(
+            judgement.outcomes, self._door.listener.differing_recipients, self._scan.soften
+        )
+        self.record.judged(judgement, decision.decisive, received.size)
+        if decision.refusal is not None:
+            reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
+            self.record.refused(reply)
+            return reply
+        return await self._deliver(received.message, groups, decision.deliveries, judgement)
+
+    async def _deliver(
+        self,
+        message: bytes,
+        groups: list[Group],
+        outcomes: tuple[Outcome, ...],
+        judgement: Judgement,
+    ) -> Reply:
+        messages = {
+            group.key: (apply_edits(message, outcome.edits),)
+            for group, outcome in zip(groups, outcomes, strict=True)
+        }
+        redirects = {
+            group.key: outcome.redirect_to
+            for group, outcome in zip(groups, outcomes, strict=True)
+            if outcome.redirect_to is not None
+        }
+        try:
+            delivered: Delivered = await self._relaying.deliver(
+                messages, redirects, digest=hashlib.blake2b(message).digest()
+            )
+        except RelayError as error:
+            return self._next_hop_failed(error)
+        self.record.delivered(delivered)
+        return delivered.reply
+
+    def _must_come_alone(self, group: Group) -> bool:
+        if not self._groups:
+            return False
+        if self._door.next_hop.single_recipient:
+            return True
+        first = next(iter(self._groups.values()))
+        match self._door.listener.differing_recipients:
+            case "separate":
+                return group.refusal != first.refusal
+            case "strictest":
+                return group.postmaster != first.postmaster
+            case "quarantine":
+                return False
+
+    def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
+        self.record.refused_early(stage, outcome)
+        return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+
+    def _next_hop_failed(self, error: RelayError) -> Reply:
+        reply = Reply.of(451, f"4.4.1 The next mail server cannot be reached now ({self.txn_id})")
+        self.record.relay_failed(error, reply)
+        return reply

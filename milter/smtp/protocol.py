@@ -1,0 +1,375 @@
+"""The socket side of a session, on aiosmtpd.
+
+aiosmtpd gives the stream protocol, STARTTLS and the PROXY header. Reading commands and messages,
+the timers and the dispatch are ours: its own loop answers exceptions with 500 and their text, has
+one timer for everything, reads messages line by line and destroys parameters
+(docs/decisions/aiosmtpd.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from aiosmtpd.proxy_protocol import get_proxy
+from aiosmtpd.smtp import SMTP, TLSSetupException
+
+from milter.core.reply import Reply
+from milter.smtp.client_identity import apply_proxy
+from milter.smtp.commands import CommandError
+from milter.smtp.session import MAX_COMMAND, Session
+from milter.smtp.step import Next, Step
+from milter.smtp.tls import describe_tls
+
+if TYPE_CHECKING:
+    from milter.core.connection import Connection
+    from milter.smtp.data import ChunkReader, Received
+    from milter.smtp.door import Door
+
+_log: Final = logging.getLogger("gatepost.smtp")
+
+_READ_BYTES: Final = 262_144
+# A message that comes drop by drop holds a connection for long: the timer starts anew only after
+# this much of it.
+_PROGRESS_BYTES: Final = 1024
+_PROXY_TIMEOUT_S: Final = 10.0
+_TIMEOUT: Final = Reply.of(421, "4.4.2 Timeout, closing the connection")
+_DRAINING: Final = Reply.of(421, "4.3.2 Server is going down, try again")
+_LINE_TOO_LONG: Final = Reply.of(500, "5.5.2 Line too long")
+_FLOOD: Final = Reply.of(421, "4.7.0 Line without an end")
+_BARE_NEWLINE: Final = Reply.of(500, "5.5.2 Lines end with CRLF")
+
+
+class Reception(Protocol):
+    """Who may come in; `server` implements it."""
+
+    def welcome(
+        self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
+    ) -> tuple[Connection, bool] | Reply:
+        """Return the client and whether it may speak for others, or the reply that refuses it."""
+        ...
+
+    def farewell(self, protocol: SmtpProtocol) -> None:
+        """Take note that the connection is over; called once for each connection."""
+        ...
+
+
+class SmtpProtocol(SMTP):
+    """One connection.
+
+    Args:
+        door: The listener.
+        reception: Knows who the peer is, and whether there is a place for it.
+        loop: The loop that runs the connection.
+    """
+
+    def __init__(self, door: Door, reception: Reception, loop: asyncio.AbstractEventLoop) -> None:
+        # aiosmtpd's own constructor looks for handlers with `inspect` at every connection and
+        # costs 190 us (docs/decisions/aiosmtpd.md); these are all the attributes that its methods
+        # which we keep do use.
+        self.loop = loop
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            asyncio.StreamReader(loop=loop, limit=_READ_BYTES),
+            client_connected_cb=self._cb_client_connected,
+            loop=loop,
+        )
+        self.transport: asyncio.Transport | None = None
+        self.session = None
+        self.envelope = None
+        self.event_handler = None
+        self.tls_context = door.tls
+        self.enable_SMTPUTF8 = False
+        self._handle_hooks = {}
+        self._original_transport = None
+        self._tls_protocol = None
+        self._tls_handshake_okay = True
+        self._handler_coroutine: asyncio.Task[None] | None = None
+        self._timeout_handle: asyncio.TimerHandle | None = None
+        self._door = door
+        self._reception = reception
+        self._conversation: Session | None = None
+        self._deadline = inf
+        self._draining = False
+        self._waiting = False
+        self._gone = False
+
+    # -- what aiosmtpd calls ------------------------------------------------------------------
+
+    # aiosmtpd fills these for handlers, which we have none of; a whole one each would cost memory.
+    def _create_session(self) -> _TlsMark:  # type: ignore[override]
+        return _TlsMark()
+
+    def _create_envelope(self) -> None:  # type: ignore[override]
+        return None
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Start the one timer of the connection; later calls only move the deadline."""
+        self._deadline = self.loop.time() + (duration or self._door.bounds.command_timeout_s)
+        if self._timeout_handle is None:
+            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        now = self.loop.time()
+        if self._deadline > now:
+            again = min(self._deadline, now + self._door.bounds.command_timeout_s)
+            self._timeout_handle = self.loop.call_at(again, self._timeout_cb)
+        elif self.transport is not None:
+            self._say_and_close(_TIMEOUT)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands, or stands anew after STARTTLS."""
+        first = self._handler_coroutine is None
+        SMTP.connection_made(self, transport)
+        if first and self._handler_coroutine is not None:
+            # A callback, because a task that is cancelled before its first step runs no `finally`.
+            self._handler_coroutine.add_done_callback(self._ended)
+
+    def _ended(self, _task: asyncio.Task[None]) -> None:
+        self._close()
+        self._reception.farewell(self)
+
+    def eof_received(self) -> bool | None:
+        """The client has closed its side: nobody will read a reply.
+
+        Until the final dot has gone to the next hop the message is dropped, so that the client's
+        next try does not make two of it. After the dot the reply is awaited for the log.
+        """
+        self._stop_handler()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        if self._original_transport is not None:
+            self._original_transport.close()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+        self._stop_handler()
+
+    def _stop_handler(self) -> None:
+        self._gone = True
+        task, session = self._handler_coroutine, self._conversation
+        if task is not None and not (session is not None and session.committed):
+            task.cancel()
+
+    # -- for the server -----------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """End the session at the next point where no message is under way."""
+        self._draining = True
+        session = self._conversation
+        if self._waiting and (session is None or not session.in_transaction):
+            self._say_and_close(_DRAINING)
+
+    def abort(self) -> None:
+        """End the session now."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- the session --------------------------------------------------------------------------
+
+    async def _handle_client(self) -> None:
+        started = self.loop.time()
+        session: Session | None = None
+        try:
+            session = await self._begin()
+            if session is not None:
+                self._conversation = session
+                await self._converse(session)
+        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
+            # The client went away; what was under way is undone by `close`.
+            pass
+        except TLSSetupException:
+            _log.info("tls handshake failed", extra={"listener": self._door.listener.name})
+        finally:
+            if session is not None:
+                session.close()
+                self._log_connection(session, started)
+
+    async def _begin(self) -> Session | None:
+        """Return the session after the greeting; None when there shall be none."""
+        assert self.transport is not None  # noqa: S101 - the handler starts in connection_made
+        welcome = self._reception.welcome(self, self.transport)
+        if isinstance(welcome, Reply):
+            self._send(welcome)
+            return None
+        connection, trusted = welcome
+        if self._door.listener.proxy_protocol:
+            told = await self._read_proxy_header(connection, trusted=trusted)
+            if told is None:
+                return None
+            connection, trusted = told, False
+        if self._door.listener.greeting_delay_s:
+            await self._wait_before_greeting()
+        early = bool(_unread(self._reader))
+        session = Session(self._door, replace(connection, early_talker=early), trusted=trusted)
+        self._send(session.greeting())
+        return session
+
+    async def _wait_before_greeting(self) -> None:
+        """Give a client that does not wait for its turn the time to show it."""
+        await asyncio.sleep(self._door.listener.greeting_delay_s)
+
+    async def _read_proxy_header(
+        self, connection: Connection, *, trusted: bool
+    ) -> Connection | None:
+        if not trusted:
+            self._door.metrics.forged_identity("proxy")
+            _log.warning("forged identity", extra={"client_ip": str(connection.client_ip)})
+            return None
+        self._reset_timeout(_PROXY_TIMEOUT_S)
+        header = await get_proxy(self._reader)
+        try:
+            return apply_proxy(connection, header) if header.valid else None
+        except CommandError:
+            return None
+
+    async def _converse(self, session: Session) -> None:
+        while not self._gone:
+            line = await self._read_line()
+            if isinstance(line, Reply):
+                step = session.malformed(line)
+            else:
+                step = await session.command(line)
+            await self._take(session, step)
+            if self._draining and not session.in_transaction:
+                self._send(_DRAINING)
+                return
+
+    async def _take(self, session: Session, step: Step) -> None:
+        """Send the reply and do what the step asks for, until a command is to be read."""
+        while True:
+            if step.reply is not None and step.next is not Next.CHUNK:
+                self._send(step.reply)
+            if step.next is Next.CLOSE:
+                self._gone = True
+                return
+            if step.next is Next.COMMAND:
+                await self._let_client_read()
+                return
+            step = await self._follow(session, step)
+
+    async def _let_client_read(self) -> None:
+        if self._writer.transport.get_write_buffer_size():
+            # A client that sends commands and reads no replies must not fill our memory.
+            self._reset_timeout()
+            await self._writer.drain()
+
+    async def _follow(self, session: Session, step: Step) -> Step:
+        match step.next:
+            case Next.DATA:
+                return await session.message(await self._read_message(session))
+            case Next.CHUNK:
+                return await self._read_chunk(session, step)
+            case _:
+                await self._start_tls(session)
+                return Step(None)
+
+    async def _start_tls(self, session: Session) -> None:
+        await self.smtp_STARTTLS("")
+        assert self._tls_protocol is not None  # noqa: S101 - smtp_STARTTLS has set it
+        tls = describe_tls(self._tls_protocol._extra["ssl_object"])  # noqa: SLF001
+        session.encrypted(replace(session.connection, tls=tls))
+
+    async def _read_line(self) -> bytes | Reply:
+        """Return the next line without its CRLF, or the reply to what is none."""
+        self._reset_timeout()
+        self._waiting = True
+        try:
+            line: bytes = await self._reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError:
+            return _FLOOD
+        finally:
+            self._waiting = False
+            self._deadline = inf
+        if len(line) > MAX_COMMAND:
+            return _LINE_TOO_LONG
+        if not line.endswith(b"\r\n"):
+            return _BARE_NEWLINE
+        return line[:-2]
+
+    async def _read_message(self, session: Session) -> Received:
+        reader = session.data_reader()
+        progress = _PROGRESS_BYTES
+        rest: bytes | None = None
+        while rest is None:
+            if progress >= _PROGRESS_BYTES:
+                self._reset_timeout(self._door.bounds.data_timeout_s)
+                progress = 0
+            data = await self._read_some(_READ_BYTES)
+            progress += len(data)
+            rest = reader.feed(data)
+        self._deadline = inf
+        if rest:
+            # Pipelined commands behind the message go back to where commands are read from.
+            _unread(self._reader)[0:0] = rest
+        return reader.finish()
+
+    async def _read_chunk(self, session: Session, step: Step) -> Step:
+        reader: ChunkReader | None = session.chunk_reader()
+        left = step.chunk
+        while left:
+            self._reset_timeout(self._door.bounds.data_timeout_s)
+            data = await self._read_some(min(left, _READ_BYTES))
+            left -= len(data)
+            if reader is not None:
+                reader.feed(data)
+        self._deadline = inf
+        if step.reply is not None or reader is None:
+            return Step(step.reply)
+        if step.last:
+            return await session.message(reader.finish())
+        return Step(Reply.of(250, f"2.0.0 {step.chunk} bytes received"))
+
+    async def _read_some(self, size: int) -> bytes:
+        data: bytes = await self._reader.read(size)
+        if not data:
+            raise ConnectionResetError
+        return data
+
+    def _send(self, reply: Reply) -> None:
+        if not self._writer.transport.is_closing():
+            self._writer.write(reply.wire())
+
+    def _say_and_close(self, reply: Reply) -> None:
+        self._send(reply)
+        self._close()
+
+    def _close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    def _log_connection(self, session: Session, started: float) -> None:
+        connection = session.connection
+        _log.info(
+            "connection",
+            extra={
+                "session_id": connection.session_id,
+                "listener": connection.listener,
+                "client_ip": str(connection.client_ip or ""),
+                "client_name": connection.told_name or "",
+                "helo_name": connection.helo_name,
+                "tls": connection.tls.version if connection.tls else "",
+                "transactions": session.transactions,
+                "duration_ms": round((self.loop.time() - started) * 1000, 1),
+            },
+        )
+
+
+def _unread(reader: asyncio.StreamReader) -> bytearray:
+    """Return the bytes that the reader holds; asyncio has no public way to look or to put back."""
+    buffer: bytearray = cast("Any", reader)._buffer  # noqa: SLF001
+    return buffer
+
+
+class _TlsMark:
+    """The two attributes of aiosmtpd's session that its `connection_made` sets."""
+
+    __slots__ = ("peer", "ssl")
+    peer: object
+    ssl: object

@@ -1,0 +1,141 @@
+"""What is logged and counted of a transaction: one line, whichever way it ended."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from milter.core.address import Mailbox
+    from milter.core.connection import Connection
+    from milter.core.errors import RelayError
+    from milter.core.ids import TxnId
+    from milter.core.reply import Reply
+    from milter.pipeline.outcome import Outcome
+    from milter.pipeline.runner import Judgement
+    from milter.relay.delivery import Delivered
+    from milter.smtp.data import Received
+    from milter.smtp.door import Door
+    from policies.verdict import Verdict
+
+_log: Final = logging.getLogger("gatepost.smtp")
+_LOGGED_RECIPIENTS: Final = 20
+
+
+class TransactionRecord:
+    """Gathers the fields of the one INFO line of a transaction; `write` it once.
+
+    Args:
+        door: The listener.
+        connection: The client.
+        txn_id: Of the transaction.
+        mail_from: The reverse path.
+        announced_bytes: SIZE= of MAIL; what a refusal before DATA saves.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        connection: Connection,
+        txn_id: TxnId,
+        mail_from: Mailbox | None,
+        announced_bytes: int,
+    ) -> None:
+        self._door = door
+        self._started = door.clock()
+        self._announced = announced_bytes
+        self.recipients: tuple[Mailbox, ...] = ()
+        self._action = ""
+        self._size = 0
+        self._fields: dict[str, object] = {
+            "session_id": connection.session_id,
+            "txn_id": txn_id,
+            "listener": connection.listener,
+            "client_ip": str(connection.client_ip or ""),
+            "client_name": connection.told_name or "",
+            "helo_name": connection.helo_name,
+            "mail_from": str(mail_from) if mail_from else "<>",
+        }
+
+    def next_hop_refused(self, stage: str, reply: Reply) -> None:
+        """Note a refusal of the next hop that went to the client."""
+        self._fields |= {"reply": str(reply), "event_stage": stage}
+        _log.debug(
+            "next hop refused", extra={"txn_id": self._fields["txn_id"], "reply": str(reply)}
+        )
+
+    def relay_failed(self, error: RelayError, reply: Reply) -> None:
+        """Note that the next hop could not be used."""
+        self._fields |= {
+            "error": str(error),
+            "next_hop": error.next_hop,
+            "reply": str(reply),
+            "temporary": True,
+        }
+
+    def refused_early(self, stage: str, outcome: Outcome) -> None:
+        """Note a decision before DATA, and the bytes that were never sent."""
+        self._judge(outcome.verdict)
+        self._fields["reply"] = str(outcome.reply)
+        self._door.metrics.bytes_saved(stage, self._announced)
+
+    def faulty(self, received: Received, reply: Reply) -> None:
+        """Note a message that could not be taken as it was sent."""
+        self._size = received.size
+        self._fields |= {"error": received.fault.value, "reply": str(reply)}
+
+    def judged(self, judgement: Judgement, outcome: Outcome, size: int) -> None:
+        """Note the verdict on the whole message."""
+        self._size = size
+        facts = judgement.evidence.facts
+        for method in ("spf", "dkim"):
+            self._fields[method] = _words(facts.get(method))
+        self._fields["symbols"] = [item.symbol for item in outcome.verdict.contributions]
+        self._judge(outcome.verdict)
+        self._door.metrics.scan(judgement.duration_s)
+        for symbol in dict.fromkeys(finding.symbol for finding in judgement.evidence.findings):
+            self._door.metrics.symbol(symbol)
+
+    def refused(self, reply: Reply) -> None:
+        """Note our own refusal at the end of data."""
+        self._fields["reply"] = str(reply)
+
+    def delivered(self, delivered: Delivered) -> None:
+        """Note what the next hop did with the message."""
+        self._fields |= {"reply": str(delivered.reply), "next_hop": delivered.next_hop}
+        if delivered.unknown:
+            self._fields["error"] = "no reply to the final dot"
+
+    def failed(self, reply: Reply) -> None:
+        """Note an exception of ours; its traceback is logged where it was caught."""
+        self._fields |= {"error": "internal error", "reply": str(reply)}
+
+    def write(self) -> None:
+        """Log the transaction and count it."""
+        metrics = self._door.metrics
+        if self._action:
+            listener = self._door.listener
+            metrics.message(listener.name, listener.direction.value, self._action, self._size)
+        addresses = [str(mailbox) for mailbox in self.recipients[:_LOGGED_RECIPIENTS]]
+        self._fields |= {
+            "recipients": addresses,
+            "rcpt_count": len(self.recipients),
+            "size_bytes": self._size,
+            "duration_ms": round((self._door.clock() - self._started) * 1000, 1),
+        }
+        _log.info("transaction", extra=self._fields)
+
+    def _judge(self, verdict: Verdict) -> None:
+        self._action = verdict.action.word
+        self._fields |= {"action": self._action, "score": verdict.score, "policy": verdict.policy}
+        self._door.metrics.policy(verdict.policy, self._action)
+        if verdict.kind:
+            self._door.metrics.kind(verdict.kind)
+
+
+def _words(fact: object) -> str:
+    if isinstance(fact, dict):
+        return str(fact.get("result", ""))
+    if isinstance(fact, list):
+        return ",".join(_words(item) for item in fact)
+    return ""

@@ -1,0 +1,125 @@
+"""Listening for SMTP clients, letting them in, and ending their sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from milter.core.connection import Connection
+from milter.core.ids import SessionId
+from milter.core.reply import Reply
+from milter.smtp.client_identity import normal_address
+from milter.smtp.protocol import SmtpProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.core.connection import IpAddress
+    from milter.settings import Network
+    from milter.smtp.door import Door
+
+_log: Final = logging.getLogger("gatepost.smtp")
+
+_FULL: Final = Reply.of(421, "4.3.2 Too many connections, try again later")
+_CLIENT_FULL: Final = Reply.of(421, "4.7.0 Too many connections from your address")
+_NOT_ADMITTED: Final = Reply.of(554, "5.7.1 You may not connect here")
+
+
+class SmtpServer:
+    """One listener of one worker.
+
+    Args:
+        door: The listener with all that its sessions use.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._server: asyncio.Server | None = None
+        self._sessions: dict[SmtpProtocol, tuple[float, IpAddress | None] | None] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Start to take connections from a socket that listens already."""
+        loop = asyncio.get_running_loop()
+
+        def new_protocol() -> SmtpProtocol:
+            return SmtpProtocol(self._door, self, loop)
+
+        if listening.family == socket.AF_UNIX:
+            self._server = await loop.create_unix_server(new_protocol, sock=listening)
+        else:
+            self._server = await loop.create_server(new_protocol, sock=listening)
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that stand go on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def drain(self, timeout_s: float) -> None:
+        """End every session at its next pause between messages; all of them after `timeout_s`."""
+        self.stop_accepting()
+        for protocol in list(self._sessions):
+            protocol.drain()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            for protocol in list(self._sessions):
+                protocol.abort()
+            await self._empty.wait()
+
+    def welcome(
+        self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
+    ) -> tuple[Connection, bool] | Reply:
+        """Return the client and whether it may speak for others, or the reply that refuses it."""
+        door = self._door
+        address, port = _peer(transport)
+        self._empty.clear()
+        self._sessions[protocol] = None
+        listener = door.listener
+        if not _within(address, listener.clients):
+            return _NOT_ADMITTED
+        trusted = address is None or _within(address, listener.trusted_clients)
+        counted = None if trusted else address
+        if door.limits.client_full(counted):
+            return _CLIENT_FULL
+        if not door.limits.admit(counted):
+            return _FULL
+        self._sessions[protocol] = (door.clock(), counted)
+        door.metrics.session_opened()
+        session_id = SessionId(door.new_id())
+        connection = Connection(
+            session_id, listener.name, listener.direction, client_ip=address, client_port=port
+        )
+        return connection, trusted
+
+    def farewell(self, protocol: SmtpProtocol) -> None:
+        """Take note that a connection is over."""
+        admitted = self._sessions.pop(protocol, None)
+        if admitted is not None:
+            started, counted = admitted
+            self._door.limits.release(counted)
+            self._door.metrics.session_closed(self._door.clock() - started)
+        if not self._sessions:
+            self._empty.set()
+
+
+def _peer(transport: asyncio.BaseTransport) -> tuple[IpAddress | None, int]:
+    """Return the peer's address and port; no address on a unix socket, whose mode says who may."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return None, 0
+    try:
+        return normal_address(peer[0]), int(peer[1])
+    except ValueError:
+        return None, 0
+
+
+def _within(address: IpAddress | None, networks: Sequence[Network] | None) -> bool:
+    if networks is None or address is None:
+        return True
+    return any(address in network for network in networks)

@@ -1,0 +1,380 @@
+"""One SMTP session: the order of commands and the reply to each (RFC 5321 §4.1, §4.3).
+
+Knows no socket: `protocol` reads lines and message bytes, hands them in and writes the replies.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import GatepostError
+from milter.core.ids import TxnId
+from milter.core.reply import Reply
+from milter.smtp.client_identity import (
+    XCLIENT_ATTRIBUTES,
+    XFORWARD_ATTRIBUTES,
+    apply_attributes,
+    parse_attributes,
+)
+from milter.smtp.commands import (
+    CommandError,
+    parse_bdat,
+    parse_helo,
+    parse_mail,
+    parse_rcpt,
+    split_line,
+)
+from milter.smtp.data import Bounds, ChunkReader, DataReader, Fault
+from milter.smtp.extensions import offered_extensions
+from milter.smtp.mail_transaction import MailTransaction
+from milter.smtp.step import Next, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from milter.core.connection import Connection
+    from milter.pipeline.runner import ConnectionScan
+    from milter.smtp.data import Received
+    from milter.smtp.door import Door
+
+_log: Final = logging.getLogger("gatepost.smtp")
+
+_OK: Final = Reply.of(250, "2.0.0 Ok")
+_NO_TRANSACTION: Final = Reply.of(503, "5.5.1 MAIL first")
+_NO_RECIPIENTS: Final = Reply.of(554, "5.5.1 No valid recipients")
+_START_DATA: Final = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
+# RFC 5321 §4.5.3.1.4, with room for the longest path and several parameters (RFC 3461 §5).
+MAX_COMMAND: Final = 4096
+
+# A browser or a scanner that found our port; what follows are its headers, a line each.
+_FOREIGN_VERBS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE"})
+
+
+class Session:
+    """The state of one session.
+
+    Args:
+        door: The listener.
+        connection: The client, as far as it is known at the greeting.
+        trusted: Whether the peer may say whom it speaks for.
+    """
+
+    def __init__(self, door: Door, connection: Connection, *, trusted: bool) -> None:
+        self._door = door
+        self._trusted = trusted
+        self._connection = connection
+        self._told_helo = False
+        self._forwarded: dict[str, str] = {}
+        self._scan: ConnectionScan | None = None
+        self._transaction: MailTransaction | None = None
+        self._reader: DataReader | ChunkReader | None = None
+        self._unproductive = 0
+        self._errors = 0
+        self.transactions = 0
+        self._verbs: dict[str, Callable[[bytes], Awaitable[Step]]] = {
+            "HELO": self._helo,
+            "EHLO": self._ehlo,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "BDAT": self._bdat,
+            "RSET": self._rset,
+            "NOOP": self._noop,
+            "VRFY": self._vrfy,
+            "EXPN": self._expn,
+            "HELP": self._help,
+            "QUIT": self._quit,
+            "STARTTLS": self._starttls,
+            "XCLIENT": self._xclient,
+            "XFORWARD": self._xforward,
+        }
+
+    @property
+    def connection(self) -> Connection:
+        """The client as it is known now."""
+        return self._connection
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether MAIL was accepted and the transaction has not ended."""
+        return self._transaction is not None
+
+    def data_reader(self) -> DataReader:
+        """Return the reader for the message that DATA begins."""
+        reader = DataReader(self._message_bounds(), self._door.limits.reserve)
+        self._reader = reader
+        return reader
+
+    def chunk_reader(self) -> ChunkReader | None:
+        """Return the reader of the message whose chunks come; None when there is no transaction."""
+        return self._reader if isinstance(self._reader, ChunkReader) else None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the next hop may already have taken the message."""
+        return self._transaction is not None and self._transaction.committed
+
+    def greeting(self) -> Reply:
+        """Return the 220 (RFC 5321 §4.3.1)."""
+        return Reply.of(220, f"{self._door.hostname} ESMTP Gatepost")
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self._end_transaction()
+        self._forget_scan()
+
+    async def command(self, line: bytes) -> Step:
+        """Return the answer to one command line that has lost its CRLF."""
+        try:
+            verb, argument = split_line(line)
+            step = await self._dispatch(verb, argument)
+        except CommandError as error:
+            step = Step(Reply.of(error.code, f"{error.enhanced} {error.what}"))
+        except Exception as error:  # noqa: BLE001 - the top of a session
+            step = Step(self._internal_error(error))
+        return self._bounded(step)
+
+    def malformed(self, reply: Reply) -> Step:
+        """Return the answer to a line that is no command, given the reply that says why."""
+        if reply.code == 421:
+            return Step(reply, Next.CLOSE)
+        return self._bounded(Step(reply))
+
+    async def message(self, received: Received) -> Step:
+        """Return the answer to the end of a message."""
+        transaction = self._transaction
+        assert transaction is not None  # noqa: S101 - DATA and BDAT need one
+        try:
+            reply = await transaction.message(received)
+        except Exception as error:  # noqa: BLE001 - the top of a session
+            reply = self._internal_error(error)
+        self._end_transaction()
+        if received.fault is Fault.BARE_NEWLINE:
+            # What follows on this connection may be the attacker's second message.
+            return Step(reply, Next.CLOSE)
+        if reply.accepted:
+            self._errors = self._unproductive = 0
+        return Step(reply)
+
+    def encrypted(self, connection: Connection) -> None:
+        """Start over after STARTTLS: nothing said before it holds (RFC 3207 §4.2)."""
+        self._forget_identity(replace(connection, helo_name="", esmtp=False))
+
+    async def _dispatch(self, verb: str, argument: bytes) -> Step:
+        handler = self._verbs.get(verb)
+        if handler is None:
+            if verb in _FOREIGN_VERBS:
+                return Step(Reply.of(554, "5.5.1 This is a mail server"), Next.CLOSE)
+            return Step(Reply.of(500, "5.5.2 Command not recognised"))
+        if self._reader is not None and verb not in {"BDAT", "RSET", "QUIT", "NOOP"}:
+            # RFC 3030 §2: between chunks only BDAT and RSET have a place.
+            return Step(Reply.of(503, "5.5.1 BDAT or RSET is needed"))
+        return await handler(argument)
+
+    def _bounded(self, step: Step) -> Step:
+        reply = step.reply
+        if reply is None or step.next is Next.CLOSE:
+            return step
+        if reply.code >= 500:
+            self._errors += 1
+        if self._errors > self._door.bounds.errors:
+            return Step(Reply.of(421, "4.7.0 Too many errors"), Next.CLOSE)
+        if self._unproductive > self._door.bounds.commands:
+            return Step(Reply.of(421, "4.7.0 Too many commands without mail"), Next.CLOSE)
+        return step
+
+    async def _helo(self, argument: bytes) -> Step:
+        self._greeted(parse_helo(argument), esmtp=False)
+        return Step(Reply.of(250, self._door.hostname))
+
+    async def _ehlo(self, argument: bytes) -> Step:
+        self._greeted(parse_helo(argument), esmtp=True)
+        next_hop, tls = self._door.next_hop, self._connection.tls is not None
+        extensions = offered_extensions(
+            next_hop.capabilities,
+            self._door.bounds.message_bytes,
+            starttls=self._door.tls is not None and not tls,
+            requiretls=tls and next_hop.verified_tls,
+            trusted=self._trusted,
+        )
+        lines = (self._door.hostname, *extensions)
+        return Step(Reply(250, tuple(line.encode("ascii", "replace") for line in lines)))
+
+    async def _mail(self, argument: bytes) -> Step:
+        if not self._connection.helo_name:
+            return Step(Reply.of(503, "5.5.1 EHLO first"))
+        if self._transaction is not None:
+            return Step(Reply.of(503, "5.5.1 There is a transaction already"))
+        command = parse_mail(argument, extended=self._connection.esmtp)
+        if command.size > self._door.bounds.message_bytes:
+            # RFC 1870 §6.1
+            return Step(Reply.of(552, "5.3.4 Message is larger than this server takes"))
+        if not self._door.limits.reserve(1):
+            return Step(Reply.of(452, "4.3.1 Too many messages at once, try again later"))
+        self._door.limits.give_back(1)
+        transaction = MailTransaction(
+            self._door, self._connection_scan(), TxnId(self._door.new_id()), command
+        )
+        self._transaction = transaction
+        self.transactions += 1
+        reply = await transaction.open()
+        if not reply.accepted:
+            self._end_transaction()
+        return Step(reply)
+
+    async def _rcpt(self, argument: bytes) -> Step:
+        transaction = self._transaction
+        if transaction is None:
+            return Step(_NO_TRANSACTION)
+        command = parse_rcpt(argument, extended=self._connection.esmtp, utf8=transaction.utf8)
+        if transaction.recipients >= self._door.bounds.recipients:
+            # RFC 5321 §4.5.3.1.10
+            return Step(Reply.of(452, "4.5.3 Too many recipients"))
+        return Step(await transaction.rcpt(command))
+
+    async def _data(self, argument: bytes) -> Step:
+        if argument:
+            return Step(Reply.of(501, "5.5.4 DATA takes no argument"))
+        if self._transaction is None:
+            return Step(_NO_TRANSACTION)
+        if not self._transaction.recipients:
+            return Step(_NO_RECIPIENTS)
+        return Step(_START_DATA, Next.DATA)
+
+    async def _bdat(self, argument: bytes) -> Step:
+        size, last = parse_bdat(argument)
+        # A chunk follows in any case and must be read, or its bytes would be taken for commands.
+        if self._transaction is None:
+            return Step(_NO_TRANSACTION, Next.CHUNK, size, last)
+        if not self._transaction.recipients:
+            return Step(_NO_RECIPIENTS, Next.CHUNK, size, last)
+        if self._reader is None:
+            self._reader = ChunkReader(self._message_bounds(), self._door.limits.reserve)
+        return Step(None, Next.CHUNK, size, last)
+
+    async def _rset(self, argument: bytes) -> Step:
+        if argument:
+            return Step(Reply.of(501, "5.5.4 RSET takes no argument"))
+        self._unproductive += 1
+        self._end_transaction()
+        return Step(_OK)
+
+    async def _noop(self, _argument: bytes) -> Step:
+        self._unproductive += 1
+        return Step(_OK)
+
+    async def _vrfy(self, argument: bytes) -> Step:
+        self._unproductive += 1
+        if not argument:
+            return Step(Reply.of(501, "5.5.4 Syntax: VRFY address"))
+        # RFC 5321 §3.5.3: 252 is the answer of a server that will not verify.
+        return Step(Reply.of(252, "2.1.5 Send some mail and see"))
+
+    async def _expn(self, _argument: bytes) -> Step:
+        return Step(Reply.of(502, "5.5.1 EXPN is not available"))
+
+    async def _help(self, _argument: bytes) -> Step:
+        self._unproductive += 1
+        return Step(Reply.of(214, "2.0.0 See RFC 5321"))
+
+    async def _quit(self, argument: bytes) -> Step:
+        if argument:
+            return Step(Reply.of(501, "5.5.4 QUIT takes no argument"))
+        return Step(Reply.of(221, "2.0.0 Bye"), Next.CLOSE)
+
+    async def _starttls(self, argument: bytes) -> Step:
+        if argument:
+            return Step(Reply.of(501, "5.5.4 STARTTLS takes no argument"))
+        if self._door.tls is None:
+            return Step(Reply.of(502, "5.5.1 TLS is not available"))
+        if self._connection.tls is not None or self._transaction is not None:
+            return Step(Reply.of(503, "5.5.1 STARTTLS is out of place here"))
+        return Step(None, Next.STARTTLS)
+
+    async def _xclient(self, argument: bytes) -> Step:
+        refused = self._refuse_identity("xclient")
+        if refused is not None:
+            return Step(refused)
+        attributes = parse_attributes(argument, XCLIENT_ATTRIBUTES)
+        told = apply_attributes(self._connection, attributes)
+        # The session starts over, as the client that was told (Postfix does the same): a HELO name
+        # that the upstream passes on outlives its own EHLO.
+        self._told_helo = bool(attributes.get("HELO"))
+        self._forget_identity(told if self._told_helo else replace(told, helo_name=""))
+        return Step(self.greeting())
+
+    async def _xforward(self, argument: bytes) -> Step:
+        refused = self._refuse_identity("xforward")
+        if refused is not None:
+            return Step(refused)
+        attributes = parse_attributes(argument, XFORWARD_ATTRIBUTES)
+        apply_attributes(self._connection, attributes)
+        self._forwarded |= attributes
+        return Step(_OK)
+
+    def _refuse_identity(self, kind: str) -> Reply | None:
+        if not self._trusted:
+            self._door.metrics.forged_identity(kind)
+            fields = {"session_id": self._connection.session_id, "error": f"{kind} not trusted"}
+            _log.warning("forged identity", extra=fields)
+            return Reply.of(550, "5.7.0 You may not speak for others")
+        if self._transaction is not None:
+            return Reply.of(503, "5.5.1 There is a transaction already")
+        return None
+
+    def _greeted(self, name: str, *, esmtp: bool) -> None:
+        self._unproductive += 1
+        self._end_transaction()
+        helo_name = self._connection.helo_name if self._told_helo else name
+        protocol = "ESMTP" if esmtp else "SMTP"
+        self._connection = replace(
+            self._connection, helo_name=helo_name, esmtp=esmtp, protocol=protocol
+        )
+
+    def _connection_scan(self) -> ConnectionScan:
+        connection = self._connection
+        if self._forwarded:
+            connection = apply_attributes(connection, self._forwarded)
+        if self._scan is None or self._scan.connection != connection:
+            self._forget_scan()
+            self._scan = self._door.pipeline.connect(connection)
+        return self._scan
+
+    def _forget_identity(self, connection: Connection) -> None:
+        self._end_transaction()
+        self._forget_scan()
+        self._connection = connection
+
+    def _forget_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.close()
+            self._scan = None
+
+    def _end_transaction(self) -> None:
+        if self._reader is not None:
+            self._door.limits.give_back(self._reader.reserved)
+            self._reader = None
+        # Postfix tells XFORWARD anew before each MAIL; what was told of one message must not
+        # stick to the next.
+        self._forwarded = {}
+        if self._transaction is not None:
+            self._transaction.close()
+            self._transaction.record.write()
+            self._transaction = None
+
+    def _message_bounds(self) -> Bounds:
+        limits = self._door.bounds
+        normalise = self._door.listener.bare_newlines == "normalise"
+        return Bounds(limits.message_bytes, limits.line_bytes, normalise)
+
+    def _internal_error(self, error: Exception) -> Reply:
+        txn_id = self._transaction.txn_id if self._transaction else self._connection.session_id
+        level = logging.WARNING if isinstance(error, GatepostError) else logging.ERROR
+        _log.log(level, "session error", exc_info=error, extra={"txn_id": txn_id})
+        reply = Reply.of(451, f"4.3.0 Internal error, try again later ({txn_id})")
+        if self._transaction is not None:
+            self._transaction.record.failed(reply)
+            self._end_transaction()
+        return reply

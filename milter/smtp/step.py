@@ -1,0 +1,37 @@
+"""What a session answers to a command, and what the protocol does next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from milter.core.reply import Reply
+
+
+class Next(Enum):
+    """What the protocol does after it has sent the reply."""
+
+    COMMAND = "read a command"
+    DATA = "read a message up to its dot"
+    CHUNK = "read a chunk of known size"
+    STARTTLS = "start TLS"
+    CLOSE = "close the connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer to a command.
+
+    Attributes:
+        reply: None when it comes after what `next` asks for.
+        next: What the protocol does now.
+        chunk: Bytes of the chunk to read.
+        last: Whether the chunk is the last of its message.
+    """
+
+    reply: Reply | None
+    next: Next = Next.COMMAND
+    chunk: int = 0
+    last: bool = False

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from milter.smtp.data import Bounds, ChunkReader, DataReader, Fault, Received
+
+BOUNDS = Bounds(message_bytes=1_000_000, line_bytes=100_000)
+
+
+def read(*pieces: bytes, bounds: Bounds = BOUNDS) -> tuple[Received, bytes]:
+    reader = DataReader(bounds, lambda _size: True)
+    for piece in pieces[:-1]:
+        assert reader.feed(piece) is None
+    rest = reader.feed(pieces[-1])
+    assert rest is not None
+    return reader.finish(), rest
+
+
+def test_data_ended_by_dot_gives_message_and_what_follows() -> None:
+    received, rest = read(b"Subject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n")
+    assert received == Received(b"Subject: x\r\n\r\nhello\r\n", 21, Fault.NONE)
+    assert rest == b"QUIT\r\n"
+
+
+def test_data_empty_message_is_ended_by_a_dot_alone() -> None:
+    received, rest = read(b".\r\n")
+    assert received == Received(b"", 0, Fault.NONE)
+    assert rest == b""
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_data_cut_anywhere_gives_the_same_message(cut: int) -> None:
+    wire = b"..a\r\n\r\n.b\r\n..\r\nend\r\n.\r\nMAIL FROM:<>\r\n"
+    reader = DataReader(BOUNDS, lambda _size: True)
+    rest: bytes | None = None
+    followed = b""
+    for piece in (wire[:cut], wire[cut:]):
+        if rest is None:
+            rest = reader.feed(piece)
+            followed = rest or b""
+        else:
+            followed += piece
+    assert reader.finish().message == b".a\r\n\r\nb\r\n.\r\nend\r\n"
+    assert followed == b"MAIL FROM:<>\r\n"
+
+
+@pytest.mark.parametrize(
+    "bare", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"\n.\r\n", b"\r.\r\n", b"a\n\r\n"]
+)
+def test_data_bare_newline_is_a_fault(bare: bytes) -> None:
+    received, _ = read(b"x\r\n" + bare + b"end\r\n.\r\n")
+    assert received.fault is Fault.BARE_NEWLINE
+    assert received.message == b""
+
+
+def test_data_bare_newline_normalised_becomes_crlf() -> None:
+    received, _ = read(b"a\nb\rc\r\n.\r\n", bounds=Bounds(1000, 1000, normalise=True))
+    assert received.message == b"a\r\nb\r\nc\r\n"
+
+
+def test_data_normalised_dot_line_is_not_an_end_for_the_next_hop() -> None:
+    received, _ = read(b"a\n.\nb\r\n.\r\n", bounds=Bounds(1000, 1000, normalise=True))
+    # What is relayed is stuffed anew, so this dot travels as two.
+    assert received.message == b"a\r\n.\r\nb\r\n"
+
+
+def test_data_larger_than_allowed_is_counted_and_not_kept() -> None:
+    reserved: list[int] = []
+
+    def reserve(size: int) -> bool:
+        reserved.append(size)
+        return True
+
+    reader = DataReader(Bounds(message_bytes=100, line_bytes=1000), reserve)
+    for _ in range(100):
+        assert reader.feed(b"x" * 98 + b"\r\n") is None
+    assert reader.feed(b".\r\n") == b""
+    assert reader.finish() == Received(b"", 10_000, Fault.TOO_BIG)
+    assert sum(reserved) <= 100
+
+
+def test_data_end_is_found_across_pieces_after_the_bound_was_passed() -> None:
+    reader = DataReader(Bounds(message_bytes=10, line_bytes=1000), lambda _size: True)
+    assert reader.feed(b"x" * 50 + b"\r") is None
+    assert reader.feed(b"\n.") is None
+    assert reader.feed(b"\r") is None
+    assert reader.feed(b"\nNOOP\r\n") == b"NOOP\r\n"
+
+
+def test_data_without_room_is_a_fault_of_its_own() -> None:
+    reader = DataReader(BOUNDS, lambda _size: False)
+    assert reader.feed(b"hello\r\n.\r\n") == b""
+    assert reader.finish().fault is Fault.NO_ROOM
+    assert reader.reserved == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "fault"),
+    [
+        pytest.param(50, Fault.NONE, id="a line of just the bound"),
+        pytest.param(51, Fault.LONG_LINE, id="a line one byte longer"),
+    ],
+)
+def test_data_line_length_is_bounded(length: int, fault: Fault) -> None:
+    line = b"y" * length + b"\r\n"
+    received, _ = read(b"a\r\n" * 30 + line + b"b\r\n" * 30 + b".\r\n", bounds=Bounds(9999, 50))
+    assert received.fault is fault
+
+
+def test_chunk_message_may_hold_dots_and_gets_its_last_line_ended() -> None:
+    reader = ChunkReader(BOUNDS, lambda _size: True)
+    reader.feed(b"a\r\n.\r\n")
+    reader.feed(b".b")
+    assert reader.finish() == Received(b"a\r\n.\r\n.b\r\n", 8, Fault.NONE)
+
+
+def test_chunk_cut_inside_a_line_end_is_whole() -> None:
+    reader = ChunkReader(BOUNDS, lambda _size: True)
+    reader.feed(b"a\r")
+    reader.feed(b"\nb\r\n")
+    assert reader.finish().fault is Fault.NONE
+
+
+@given(
+    st.lists(st.sampled_from([b".", b"\r\n", b"a", b"..", b"\r\n.", b"bc"]), max_size=30),
+    st.integers(min_value=1, max_value=7),
+)
+def test_data_of_any_crlf_message_comes_back_as_it_was_stuffed(
+    words: list[bytes], step: int
+) -> None:
+    message = b"".join(words) + b"\r\n"
+    stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
+    wire = stuffed + b".\r\nNEXT"
+    reader = DataReader(BOUNDS, lambda _size: True)
+    rest: bytes | None = None
+    position = 0
+    while rest is None:
+        rest = reader.feed(wire[position : position + step])
+        position += step
+    assert reader.finish().message == message
+    assert rest + wire[position:] == b"NEXT"
