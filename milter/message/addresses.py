@@ -26,7 +26,6 @@ _DOMAIN: Final = re.compile(
     r"|\[[\x21-\x5A\x5E-\x7E]+\]"
 )
 _COMMENT_STEP: Final = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
-_SPACE_AT_SIGN: Final = re.compile(r" ?([@.]) ?")
 _MAX_ADDRESSES: Final = 1_000
 _MAX_DOMAIN: Final = 255
 
@@ -136,7 +135,7 @@ class _Reader:
     def _add_bare(self) -> None:
         # Around the last @ of `some words user@example.org more` lies the mailbox. Space beside the
         # @ and the dots is allowed by RFC 5322 §4.4.
-        words = _SPACE_AT_SIGN.sub(r"\1", "".join(self._phrase)).split()
+        words = _words(self._phrase)
         address = next((word for word in reversed(words) if "@" in word), None)
         if address is None or len(words) > 1:
             self.guessed = True
@@ -176,6 +175,19 @@ def parse_addresses(
             notes.add(Fault.LIMIT, "an address list is longer than is read")
         reader.read(decode_raw(value[: bounds.value_bytes]))
     return AddressList(tuple(reader.addresses), reader.guessed)
+
+
+def _words(phrase: list[str]) -> list[str]:
+    """Return the words of `phrase`; space beside an @ or a dot does not part them."""
+    words: list[list[str]] = [[]]
+    for place, piece in enumerate(phrase):
+        if piece != " ":
+            words[-1].append(piece)
+        elif words[-1] and words[-1][-1][-1] not in "@.":
+            follows = phrase[place + 1][0] if place + 1 < len(phrase) else ""
+            if follows not in ("@", "."):
+                words.append([])
+    return ["".join(word) for word in words if word]
 
 
 def _comment_end(text: str, position: int) -> int | None:

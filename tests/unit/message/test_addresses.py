@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from milter.message.addresses import Address, parse_addresses
+from milter.message.guard import Notes
+
+
+def boxes(*values: bytes) -> tuple[list[tuple[str, str, str]], bool]:
+    parsed = parse_addresses(list(values), Notes())
+    shown = [(a.display_name, a.local_part, a.domain) for a in parsed.addresses]
+    return shown, parsed.guessed
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(b"a@Example.ORG", [("", "a", "example.org")], id="bare"),
+        pytest.param(b"Ann <a@b.example>", [("Ann", "a", "b.example")], id="named"),
+        pytest.param(
+            b'"Doe, Ann" <a@b.example>', [("Doe, Ann", "a", "b.example")], id="comma-in-quotes"
+        ),
+        pytest.param(b"a@b.example (Ann, of B)", [("", "a", "b.example")], id="comma-in-comment"),
+        pytest.param(b"a(x)@(y(z))b.example", [("", "a", "b.example")], id="nested-comments"),
+        pytest.param(
+            b'"x@paypal.example" <a@b.example>',
+            [("x@paypal.example", "a", "b.example")],
+            id="name-that-looks-like-an-address",
+        ),
+        pytest.param(
+            b"x@paypal.example <a@b.example>",
+            [("x@paypal.example", "a", "b.example")],
+            id="unquoted-name-that-looks-like-an-address",
+        ),
+        pytest.param(
+            b"a@b.example, C <c@d.example>",
+            [("", "a", "b.example"), ("C", "c", "d.example")],
+            id="two",
+        ),
+        pytest.param(
+            b"team: a@b.example, c@d.example;",
+            [("", "a", "b.example"), ("", "c", "d.example")],
+            id="group",
+        ),
+        pytest.param(
+            b"<@x.example,@y.example:a@b.example>", [("", "a", "b.example")], id="source-route"
+        ),
+        pytest.param(b'"a b"@c.example', [("", '"a b"', "c.example")], id="quoted-local-part"),
+        pytest.param(b"a @ b . example", [("", "a", "b.example")], id="space-around-signs"),
+        pytest.param(
+            b"=?utf-8?Q?J=C3=BCrgen=2C_B=2E?= <a@b.example>",
+            [("Jürgen, B.", "a", "b.example")],
+            id="encoded-comma-is-no-separator",
+        ),
+        pytest.param(b"a@[192.0.2.1]", [("", "a", "[192.0.2.1]")], id="literal"),
+        pytest.param(
+            "a@bücher.example".encode(), [("", "a", "xn--bcher-kva.example")], id="u-label"
+        ),
+        pytest.param(b"Ann :( <a@b.example>", [("", "a", "b.example")], id="sad-face"),
+        pytest.param(b"undisclosed-recipients:;", [], id="empty-group"),
+    ],
+)
+def test_parse_addresses_sees_the_mailboxes_of_good_lists(
+    value: bytes, expected: list[tuple[str, str, str]]
+) -> None:
+    assert boxes(value) == (expected, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "domains"),
+    [
+        pytest.param(b"nobody", [], id="no-address"),
+        pytest.param(b"<>", [], id="empty-brackets"),
+        pytest.param(b"<a@b.example", ["b.example"], id="bracket-never-closed"),
+        pytest.param(b"<a@b.example, c@d.example", ["b.example", "d.example"], id="open-and-comma"),
+        pytest.param(b"a@b@c.example", ["c.example"], id="two-at-signs"),
+        pytest.param(b"<a@b.example> tail", ["b.example"], id="words-behind"),
+        pytest.param(b"<a@b.example><c@d.example>", ["d.example"], id="two-brackets"),
+        pytest.param(b"a@b..example", ["b..example"], id="empty-label"),
+        pytest.param(b"@b.example", ["b.example"], id="no-local-part"),
+        pytest.param(b"some words a@b.example", ["b.example"], id="words-before"),
+    ],
+)
+def test_parse_addresses_broken_lists_are_guessed_at(value: bytes, domains: list[str]) -> None:
+    shown, guessed = boxes(value)
+    assert [box[2] for box in shown] == domains
+    assert guessed
+
+
+def test_parse_addresses_takes_several_fields_together() -> None:
+    parsed = parse_addresses([b"a@b.example", b"c@d.example"], Notes())
+    assert parsed.addresses == (Address("", "a", "b.example"), Address("", "c", "d.example"))

@@ -1,0 +1,112 @@
+"""Whatever bytes arrive, reading ends, raises nothing, and stays within the bounds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milter.message.document import VIEWS, Message
+from milter.message.guard import DEFAULT_BOUNDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WORDS = (
+    "From: |Subject: |Content-Type: |multipart/mixed; boundary=b|text/html|message/rfc822|"
+    "Content-Transfer-Encoding: base64|quoted-printable|charset=|utf-7|utf-16|iso-2022-jp|hz|"
+    "gb18030|name*0*=utf-8''%e2|name*9=x|https://|&#55296;|filename=|=e9|--b|=?|?=|?B?|?q?|\x1b$B|"
+    "Content-Disposition: attachment; |\r\n\r\n|\r\n|\n|\r| |\t|:|;|--|(|)|<|>|@|,|\\|\x00|\xff|a"
+)
+_PIECES = [word.encode("latin-1") for word in _WORDS.split("|")]
+_MAIL = st.lists(st.sampled_from(_PIECES) | st.binary(max_size=4), max_size=60).map(b"".join)
+
+
+def read_everything(raw: bytes) -> Message:
+    message = Message(raw)
+    message.read()
+    for name in VIEWS:
+        view = message.view(name)
+        if isinstance(view, str):
+            view.encode("utf-8")
+    message.view("header:content-type")
+    return message
+
+
+@given(st.binary(max_size=400) | _MAIL)
+@settings(max_examples=300, deadline=None)
+def test_message_of_any_bytes_raises_nothing_and_its_offsets_hold(raw: bytes) -> None:
+    message = read_everything(raw)
+    ends = [0]
+    for field in message.fields:
+        assert ends[-1] <= field.start < field.value_start <= field.end <= message.body_start
+        ends.append(field.end)
+    assert all(0 <= part.start <= part.end <= len(raw) for part in message.parts)
+
+
+# The first passes through the bounds of the header whole, the second is cut by them.
+_SIZES = (60_000, 250_000, 1 << 20)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(lambda n: b"Subject: " + b"=?utf-8?B?YQ==?= " * (n // 17), id="long-subject"),
+        pytest.param(lambda n: b"Subject: " + b"=?a?b?" * (n // 6), id="half-encoded-words"),
+        pytest.param(lambda n: b"A: b\r\n" * (n // 6), id="many-fields"),
+        pytest.param(lambda n: b"A: b\r\n" + b" \r\n" * (n // 3), id="endless-folding"),
+        pytest.param(lambda n: b"A" * n, id="name-without-colon"),
+        pytest.param(lambda n: b"From: " + b"(" * n, id="open-comments"),
+        pytest.param(lambda n: b"From: " + b"(a) " * (n // 4) + b"@", id="many-comments"),
+        pytest.param(lambda n: b"From: " + b"<" * n, id="open-brackets"),
+        pytest.param(lambda n: b"From: " + b'"\\' * (n // 2), id="open-quotes"),
+        pytest.param(lambda n: b"From: " + b"a@b," * (n // 4), id="many-authors"),
+        pytest.param(lambda n: b"From: " + b"\xc3\xa4." * (n // 3) + b"@a", id="u-labels"),
+        pytest.param(
+            lambda n: b"From: a@" + b".".join([b"\xc3\xa4" * 20] * (n // 41)), id="long-u-domain"
+        ),
+        pytest.param(lambda n: b"Content-Type: a/b" + b"; n*1*=x" * (n // 8), id="many-segments"),
+        pytest.param(lambda n: b"Content-Type: a/b" + b";  " * (n // 3), id="empty-parameters"),
+        pytest.param(
+            lambda n: b"Content-Type: multipart/x; boundary=b\r\n\r\n" + b"--b\n" * (n // 4),
+            id="many-parts",
+        ),
+        pytest.param(
+            lambda n: b"Content-Type: multipart/x; boundary=b\r\n\r\n" + b"\n--bb" * (n // 5),
+            id="false-delimiters",
+        ),
+        pytest.param(
+            lambda n: b"Content-Type: multipart/x; boundary=b\n\n--b\n" * (n // 44),
+            id="same-boundary-nested",
+        ),
+        pytest.param(
+            lambda n: b"Content-Type: message/rfc822\r\n\r\n" * (n // 32), id="nested-messages"
+        ),
+        pytest.param(
+            lambda n: b"Content-Transfer-Encoding: base64\r\n\r\n" + b"YQ==" * (n // 4),
+            id="padding-everywhere",
+        ),
+        pytest.param(
+            lambda n: b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * n,
+            id="equal-signs",
+        ),
+        pytest.param(lambda n: b"\r\n" + b"://" * (n // 3), id="many-half-urls"),
+        pytest.param(lambda n: b"\r\n" + b"http://a\xff" * (n // 9), id="many-urls"),
+        pytest.param(
+            lambda n: b"Content-Type: text/plain; charset=utf-7\r\n\r\n" + b"+2AA-" * (n // 5),
+            id="surrogates",
+        ),
+    ],
+)
+@pytest.mark.parametrize("size", _SIZES)
+def test_message_made_to_hurt_is_read_in_bounded_time(
+    raw: Callable[[int], bytes], size: int
+) -> None:
+    started = time.process_time()
+    message = read_everything(raw(size) + b"\r\n\r\n")
+    # Far above what each takes, far below what anything quadratic would.
+    assert time.process_time() - started < 1.0
+    assert len(message.parts) <= DEFAULT_BOUNDS.parts

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from milter.message.document import Message
+from milter.message.guard import Bounds, Fault
+
+
+def crlf(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode()
+
+
+def faults_of(message: Message) -> set[Fault]:
+    message.read()
+    return {defect.fault for defect in message.defects}
+
+
+def multipart(body: str, boundary: str = "b", subtype: str = "mixed") -> bytes:
+    return crlf(f'Content-Type: multipart/{subtype}; boundary="{boundary}"\n\n{body}')
+
+
+def test_parts_of_a_plain_message_are_its_body() -> None:
+    message = Message(b"Subject: x\r\n\r\nhello\r\n")
+    assert [(p.content_type, message.raw[p.start : p.end]) for p in message.parts] == [
+        ("text/plain", b"hello\r\n")
+    ]
+
+
+def test_parts_line_break_before_a_delimiter_belongs_to_the_delimiter() -> None:
+    message = Message(
+        multipart("preamble\n--b\n\none\n--b \nContent-Type: text/html\n\ntwo\n\n--b--\nepilogue\n")
+    )
+    assert [(p.content_type, message.raw[p.start : p.end]) for p in message.parts] == [
+        ("text/plain", b"one"),
+        ("text/html", b"two\r\n"),
+    ]
+    assert not faults_of(message)
+
+
+def test_parts_nested_multiparts_and_messages_are_walked_in_order() -> None:
+    inner = 'Content-Type: multipart/alternative; boundary="bb"\n\n--bb\n\nA\n--bb\n\nB\n--bb--\n'
+    nested = "Content-Type: message/rfc822\n\nSubject: inside\n\nC\n"
+    message = Message(multipart(f"--b\n{inner}\n--b\n{nested}\n--b\n\nD\n--b--\n"))
+    assert [(part.text.strip()) for part in message.texts] == ["A", "B", "C", "D"]
+    assert [part.depth for part in message.parts] == [2, 2, 2, 1]
+
+
+def test_parts_of_a_digest_are_messages_by_default() -> None:
+    message = Message(multipart("--b\n\nSubject: one\n\nfirst\n--b--\n", subtype="digest"))
+    assert [part.text for part in message.texts] == ["first"]
+
+
+def test_parts_line_that_only_begins_like_a_delimiter_is_text() -> None:
+    message = Message(multipart("--b\n\nx\n--bc\ny --b\nz\n--b--\n"))
+    assert [part.text for part in message.texts] == ["x\n--bc\ny --b\nz"]
+
+
+def test_parts_empty_part_between_two_delimiters_is_kept() -> None:
+    message = Message(multipart("--b\n--b\n\nx\n--b--\n"))
+    assert [message.raw[p.start : p.end] for p in message.parts] == [b"", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "texts"),
+    [
+        pytest.param(
+            crlf("Content-Type: multipart/mixed\n\nwords\n"), ["words\n"], id="no-boundary"
+        ),
+        pytest.param(multipart("words\n"), ["words\n"], id="boundary-never-comes"),
+        pytest.param(multipart("--b\n\nwords\n"), ["words\n"], id="never-closed"),
+        pytest.param(crlf("Content-Type: text\n\nwords\n"), ["words\n"], id="no-subtype"),
+        pytest.param(
+            crlf("Content-Transfer-Encoding: rot13\n\nwords\n"), ["words\n"], id="unknown-encoding"
+        ),
+    ],
+)
+def test_parts_of_broken_mime_are_read_as_text_and_noted(raw: bytes, texts: list[str]) -> None:
+    message = Message(raw)
+    assert [part.text for part in message.texts] == texts
+    assert faults_of(message) == {Fault.MIME}
+
+
+def test_texts_are_decoded_by_encoding_and_charset() -> None:
+    encoded = base64.encodebytes("Привет\r\n".encode("koi8-r")).decode()
+    message = Message(
+        multipart(
+            "--b\nContent-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: BASE64\n\n"
+            f"{encoded}\n--b\nContent-Type: text/html; charset=utf-8\n"
+            "Content-Transfer-Encoding: quoted-printable\n\n<p>caf=C3=A9 =\nx</p>\n--b--\n"
+        )
+    )
+    assert [(part.content_type, part.text) for part in message.texts] == [
+        ("text/plain", "Привет\n"),
+        ("text/html", "<p>café x</p>"),
+    ]
+
+
+def test_texts_that_do_not_fit_their_charset_are_noted() -> None:
+    message = Message(b"Content-Type: text/plain; charset=utf-8\r\n\r\nh\xe9\r\n")
+    assert message.texts[0].text == "h\ufffd\n"
+    assert faults_of(message) == {Fault.CHARSET}
+
+
+def test_parts_past_the_bound_are_left_unread_and_noted() -> None:
+    message = Message(multipart("--b\n\nx\n" * 50 + "--b--\n"), Bounds(parts=10))
+    assert len(message.parts) < 10
+    assert Fault.LIMIT in faults_of(message)
+
+
+def test_parts_deeper_than_the_bound_are_a_leaf_and_noted() -> None:
+    raw = b"Content-Type: message/rfc822\r\n\r\n" * 3000 + b"\r\nx"
+    message = Message(raw)
+    assert [part.depth for part in message.parts] == [20]
+    assert Fault.LIMIT in faults_of(message)
+
+
+def test_delimiters_false_ones_without_end_are_given_up() -> None:
+    raw = multipart("--b\n\n" + "--bx\n" * 100 + "--b--\n")
+    message = Message(raw, Bounds(false_delimiters=50))
+    assert len(message.parts) == 1
+    assert Fault.LIMIT in faults_of(message)
+
+
+def test_texts_past_the_bound_of_decoded_bytes_are_cut() -> None:
+    raw = b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"x" * 10_000)
+    message = Message(raw, Bounds(decoded_bytes=100))
+    assert message.texts[0].text == "x" * 100
+    assert Fault.LIMIT in faults_of(message)
