@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -14,6 +14,9 @@ from cryptography.x509.oid import NameOID
 from milter.settings.read import read_checked
 from policies.errors import ConfigErrors
 from policies.loader import FileSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LISTENER = (
     "listeners:\n  - {name: in, bind: '127.0.0.1:0', tls: {certificate: c.pem, key: k.pem}}\n"

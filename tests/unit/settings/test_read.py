@@ -124,7 +124,8 @@ def test_read_relative_paths_start_at_the_file_that_names_them() -> None:
             id="outbound-without-clients",
         ),
         pytest.param(
-            "listeners:\n  - {name: o, direction: internal, bind: ':25', clients: ['::/1', '8000::/1']}\n",
+            "listeners:\n"
+            "  - {name: o, direction: internal, bind: ':25', clients: ['::/1', '8000::/1']}\n",
             "g.yaml:2:58: listener `o` is internal and relays to anywhere",
             id="internal-for-everybody-in-two-halves",
         ),
