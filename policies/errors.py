@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class PolicyError(Exception):
@@ -28,7 +31,7 @@ class ConfigError(PolicyError):
         self.what = what
 
 
-class ConfigErrors(PolicyError):
+class ConfigErrors(PolicyError):  # noqa: N818 - it is several
     """All mistakes found in one go, in the order of the files and lines.
 
     Attributes:

@@ -57,14 +57,18 @@ FACTS: Final = (
     FactSpec("mail_from", "str", "mail", "The reverse path; empty for `<>`", "a@example.org"),
     FactSpec("recipients", "list", "rcpt", "The accepted recipients", ["b@example.net"]),
     FactSpec("size_bytes", "int", "message", "Size of the message", 2048),
-    FactSpec("iprev", "map", "connect", "Forward-confirmed reverse DNS: `result`", {"result": "pass"}),
     FactSpec(
-        "spf", "map", "mail", "SPF: `result`, `domain`, `identity`", {"result": "pass"}
+        "iprev", "map", "connect", "Forward-confirmed reverse DNS: `result`", {"result": "pass"}
     ),
-    FactSpec("dkim", "list", "message", "DKIM: `result`, `domain`, `selector` of each signature", []),
+    FactSpec("spf", "map", "mail", "SPF: `result`, `domain`, `identity`", {"result": "pass"}),
+    FactSpec(
+        "dkim", "list", "message", "DKIM: `result`, `domain`, `selector` of each signature", []
+    ),
     FactSpec("subject", "str", "message", "The decoded Subject", "Hello"),
     FactSpec("author_domain", "str", "message", "Domain of the From header", "example.org"),
-    FactSpec("headers", "map", "message", "Counts of header fields by lower-case name", {"from": 1}),
+    FactSpec(
+        "headers", "map", "message", "Counts of header fields by lower-case name", {"from": 1}
+    ),
 )
 _NAMES: Final = frozenset(spec.name for spec in FACTS)
 

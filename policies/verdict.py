@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Action(IntEnum):
-    """What is done, in the order of severity; discard only ever by name (X.1240 clauses 7.15 to 7.19)."""
+    """What is done, in the order of severity (X.1240 clauses 7.15-7.19); discard only by name."""
 
     PASS = 0
     TAG = 1
@@ -76,6 +76,7 @@ class Verdict:
         contributions: Every symbol that the policy counts, heaviest first, then by name.
         refusal: The reply, for defer and reject; None otherwise.
         subject_prefix: Text to put before Subject, or None.
+        force_subject: Whether that is done even where a valid signature covers Subject.
         redirect_to: Address that a quarantined message goes to instead, or None.
         headers: Whether result headers are written at all (`monitor` writes none).
         kind: Kind of spam that most points speak for, empty when none.
@@ -90,6 +91,7 @@ class Verdict:
     contributions: tuple[Contribution, ...] = ()
     refusal: Refusal | None = None
     subject_prefix: str | None = None
+    force_subject: bool = False
     redirect_to: str | None = None
     headers: bool = True
     kind: str = ""

@@ -1,0 +1,181 @@
+"""Policies made ready: from the models of a file to what is applied to messages.
+
+`Policy` is what one recipient's mail is judged by; `Plan` is the union of what all policies of a
+file need to know. Everything that can be known to be wrong is found here, before any mail is
+judged. This module reads no file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
+from policies.verdict import Action, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policies.patterns import PatternSet
+    from policies.schema import Judging
+    from policies.symbols import SymbolSpec
+
+__all__ = [
+    "ERROR",
+    "UNKNOWN",
+    "Bounds",
+    "DnsList",
+    "Listed",
+    "NoListing",
+    "Plan",
+    "Policy",
+    "build_policy",
+]
+
+_SCORED: Final = (Action.REJECT, Action.DEFER, Action.QUARANTINE, Action.TAG)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Cap and floor of a group; None where there is none."""
+
+    cap: float | None
+    floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one recipient's mail is judged by.
+
+    Attributes:
+        name: As written, with the overrides that apply: `example+sales`.
+        thresholds: Score from which each action is taken, the most severe first.
+        early: Score that refuses before the end of data, by `connect` and `rcpt`.
+        weights: Points of each symbol that counts; never 0.
+        symbols: What is known of each of them.
+        groups: Bounds by name of group.
+        subject_prefix: Text put before Subject of a tagged message, or None.
+        force_subject: Whether that is done even where a valid signature covers Subject.
+        redirect_to: Where quarantined messages go instead, or None.
+        defer: The reply that defers.
+        headers: Whether results are written into the header.
+        refusal_key: Equal for two policies of one file exactly when all that can lead to defer,
+            reject or discard is equal.
+        marks_key: Equal when everything that shows on a message is equal as well.
+    """
+
+    name: str
+    thresholds: Mapping[Action, float]
+    early: Mapping[str, float]
+    weights: Mapping[str, float]
+    symbols: Mapping[str, SymbolSpec]
+    groups: Mapping[str, Bounds]
+    subject_prefix: str | None
+    force_subject: bool
+    redirect_to: str | None
+    defer: Refusal
+    headers: bool
+    refusal_key: str
+    marks_key: str
+
+    @property
+    def required(self) -> float:
+        """The lowest threshold; 0 when no score leads to anything."""
+        return min(self.thresholds.values(), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the policies of a file need to know, together.
+
+    Attributes:
+        symbols: Every symbol that some policy counts.
+        dns_lists: The lists that yield one of them.
+        patterns: The patterns that yield one of them.
+    """
+
+    symbols: frozenset[str]
+    dns_lists: tuple[DnsList, ...]
+    patterns: PatternSet
+
+
+def build_policy(
+    name: str, judging: Judging, table: Mapping[str, SymbolSpec], *, default_weights: Sequence[str]
+) -> Policy:
+    """Return the policy that `judging` describes.
+
+    Args:
+        name: Its name, overrides included.
+        judging: What was said, overrides merged in.
+        table: Every symbol there is.
+        default_weights: Symbols that have the weight of the table where `judging` gives none.
+    """
+    weights = effective_weights(judging, table, default_weights)
+    symbols = {symbol: table[symbol] for symbol in weights}
+    used = {spec.group for spec in symbols.values()}
+    groups = {
+        group: Bounds(bounds.cap, bounds.floor)
+        for group, bounds in sorted(judging.groups.items())
+        if group in used
+    }
+    thresholds = _thresholds(judging)
+    early = judging.early.model_dump(exclude_none=True)
+    quarantine = judging.actions.quarantine
+    refusal_key = _key(_refusing(judging, thresholds, early, weights, groups))
+    return Policy(
+        name=name,
+        thresholds=thresholds,
+        early=early,
+        weights=weights,
+        symbols=symbols,
+        groups=groups,
+        subject_prefix=judging.actions.tag.subject_prefix,
+        force_subject=judging.actions.tag.force,
+        redirect_to=quarantine.to if quarantine.as_ == "redirect" else None,
+        defer=parse_reply(judging.actions.defer.reply),
+        headers=judging.headers == "all",
+        refusal_key=refusal_key,
+        marks_key=_key([refusal_key, judging.model_dump(mode="json"), weights]),
+    )
+
+
+def effective_weights(
+    judging: Judging, table: Mapping[str, SymbolSpec], default_weights: Sequence[str]
+) -> dict[str, float]:
+    """Return the weight of each symbol that counts, by name."""
+    weights = {symbol: table[symbol].weight for symbol in default_weights}
+    weights.update(judging.weights)
+    return {symbol: weight for symbol, weight in sorted(weights.items()) if weight}
+
+
+def parse_reply(text: str) -> Refusal:
+    """Return a reply of the form `451 4.7.1 text`, which the schema has checked."""
+    code, enhanced, words = text.split(" ", 2)
+    return Refusal(int(code), enhanced, words)
+
+
+def _thresholds(judging: Judging) -> dict[Action, float]:
+    said = judging.thresholds.model_dump(exclude_none=True)
+    return {action: said[action.word] for action in _SCORED if action.word in said}
+
+
+def _refusing(
+    judging: Judging,
+    thresholds: Mapping[Action, float],
+    early: Mapping[str, float],
+    weights: Mapping[str, float],
+    groups: Mapping[str, Bounds],
+) -> object:
+    """Return all that can lead to a refusal; the same for all policies in which nothing can."""
+    refusing = {action.word: score for action, score in thresholds.items() if action.refuses}
+    if not refusing and not early:
+        return None
+    bounds = {group: [bound.cap, bound.floor] for group, bound in groups.items()}
+    return [refusing, early, weights, bounds, judging.actions.defer.reply]
+
+
+def _key(content: object) -> str:
+    written = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(written, digest_size=16).hexdigest()

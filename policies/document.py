@@ -1,0 +1,256 @@
+"""YAML 1.2 to nodes: the one reader of YAML in this project.
+
+It knows the core schema of YAML 1.2: `NO`, `yes`, `on` and `12:30` are text. It is stricter than
+YAML where YAML surprises: keys are always text and stand once; a number with a leading zero asks
+for quotes; anchors, aliases, merge keys, tags and several documents in a file are refused, so that
+a value stands where it is written and a small file cannot grow into a large one. It knows no
+schema.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+import yaml
+
+from policies.errors import ConfigError, ConfigErrors
+from policies.positions import Mark, Member, Node, Scalar, SourceFile
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_DEPTH: Final = 50
+MAX_NODES: Final = 200_000
+_MAX_MISTAKES: Final = 50
+
+# YAML 1.2.2 §5.1: what a stream may hold.
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+# YAML 1.2.2 §10.3.2, the core schema; the leading zero is ours.
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLS: Final = {
+    word: value
+    for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
+    for word in words.split()
+}
+_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?")
+_INT: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+_STRING_TAG: Final = "tag:yaml.org,2002:str"
+_WORDS: Final = {
+    "found unexpected end of stream": "a quoted text begins here and does not end",
+    "mapping values are not allowed in this context": (
+        "a second `:` on one line: put the text in quotes, or the key on a line of its own"
+    ),
+    "could not find expected ':'": "a `:` is missing after the key",
+    "did not find expected key": "the indentation does not fit, or a quote is not closed",
+    "did not find expected '-' indicator": (
+        "a list and keys are mixed at one indentation: indent one of them"
+    ),
+    "found unknown escape character": (
+        "an escape that YAML does not know: in single quotes `\\` is an ordinary character"
+    ),
+    "did not find expected ',' or ']'": "a list in `[ ]` is not closed, or a comma is missing",
+    "did not find expected ',' or '}'": "a mapping in `{ }` is not closed, or a comma is missing",
+}
+
+
+def parse_document(data: bytes, path: str) -> Node:
+    """Return the document in `data`; an empty file is an empty mapping.
+
+    Raises:
+        ConfigErrors: Not YAML, or YAML that this project refuses.
+    """
+    file = SourceFile(path, _text(data, path))
+    builder = _Builder(file)
+    loader = yaml.CSafeLoader(file.text)
+    try:
+        while loader.check_event() and (event := loader.get_event()) is not None:
+            builder.take(event)
+    except yaml.MarkedYAMLError as err:
+        builder.mistakes.append(_syntax_error(err, file))
+    except yaml.YAMLError as err:
+        builder.mistakes.append(ConfigError(path, 0, 0, f"not YAML: {err}"))
+    finally:
+        loader.dispose()
+    if builder.mistakes:
+        raise ConfigErrors(builder.mistakes)
+    return builder.root or Node(Mark(file, 1, 1, 0), {})
+
+
+def _text(data: bytes, path: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise ConfigErrors([ConfigError(path, 0, 0, f"larger than {MAX_BYTES // 2**20} MB")])
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as err:
+        before = data[: err.start].decode("utf-8", "replace")
+        raise ConfigErrors([_at_end_of(before, path, "not UTF-8: save the file as UTF-8")]) from err
+    if found := _UNPRINTABLE.search(text):
+        what = f"the control character U+{ord(found[0]):04X} cannot stand in YAML"
+        raise ConfigErrors([_at_end_of(text[: found.start()], path, what)])
+    return text
+
+
+def _at_end_of(before: str, path: str, what: str) -> ConfigError:
+    line_start = before.rfind("\n") + 1
+    return ConfigError(path, before.count("\n") + 1, len(before) - line_start + 1, what)
+
+
+def _syntax_error(err: yaml.MarkedYAMLError, file: SourceFile) -> ConfigError:
+    problem = str(err.problem)
+    mark = err.problem_mark or err.context_mark
+    # What was opened and not closed is shown where it was opened, not at the end of the file.
+    if problem.startswith(("found unexpected end", "did not find expected ','")):
+        mark = err.context_mark or mark
+    if mark is None:
+        return ConfigError(file.path, 0, 0, f"not YAML: {problem}")
+    what = _WORDS.get(problem, f"not YAML: {problem}")
+    if file.text[mark.index : mark.index + 1] == "\t":
+        what = "a tab cannot indent: use spaces"
+    return ConfigError(file.path, mark.line + 1, mark.column + 1, what)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not come yet."""
+
+    mark: Mark
+    is_mapping: bool
+    items: list[Node] = field(default_factory=list)
+    members: dict[str, Member] = field(default_factory=dict)
+    key: tuple[str, Mark] | None = None
+
+    def close(self) -> Node:
+        return Node(self.mark, self.members if self.is_mapping else tuple(self.items))
+
+
+class _Builder:
+    """Takes the parser's events one by one; keeps what is open in a list, not on the call stack."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self.root: Node | None = None
+        self.mistakes: list[ConfigError] = []
+        self._file = file
+        self._open: list[_Open] = []
+        self._nodes = 0
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        mark = self._mark(event)
+        if isinstance(event, yaml.ScalarEvent):
+            self._refuse_anchor(event, mark)
+            self._scalar(event, mark)
+        elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            self._refuse_anchor(event, mark)
+            self._begin(event, mark)
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            self._add(self._open.pop().close())
+        elif isinstance(event, yaml.AliasEvent):
+            self._mistake(mark, f"the alias `*{event.anchor}` is not read: write the value out")
+            self._add(Node(mark, None))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self._stop(mark, "a second document begins here: one file holds one")
+
+    def _begin(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent, mark: Mark) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            self._stop(mark, f"nested more than {MAX_DEPTH} deep")
+        if event.tag is not None:
+            self._mistake(mark, f"the tag `{event.tag}` is not read: leave it out")
+        if self._expects_key():
+            self._stop(mark, "a key must be text")
+        self._open.append(_Open(mark, isinstance(event, yaml.MappingStartEvent)))
+
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
+        if self._expects_key():
+            self._take_key(event.value, mark)
+            return
+        style = event.style or ""
+        self._add(Node(mark, self._resolved(event, mark), style))
+
+    def _resolved(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar:
+        text = str(event.value)
+        if event.tag not in {None, _STRING_TAG}:
+            self._mistake(mark, f"the tag `{event.tag}` is not read: leave it out")
+        if event.style or event.tag == _STRING_TAG:
+            return text
+        if _LEADING_ZERO.fullmatch(text):
+            self._mistake(
+                mark, f"{text} begins with a zero: put it in quotes, or leave out the zero"
+            )
+            return text
+        try:
+            return _plain(text)
+        except ValueError:
+            self._mistake(mark, f"{text[:40]} is too large a number")
+            return text
+
+    def _take_key(self, key: str, mark: Mark) -> None:
+        container = self._open[-1]
+        if key == "<<":
+            self._mistake(mark, "merge keys (`<<`) are not read: write the keys out")
+        elif key in container.members:
+            first = container.members[key].key.line
+            self._mistake(mark, f"the key `{key}` stands twice: the first is on line {first}")
+        container.key = (key, mark)
+
+    def _add(self, node: Node) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._stop(node.mark, f"more than {MAX_NODES:,} values")
+        if not self._open:
+            self.root = node
+            return
+        container = self._open[-1]
+        if container.key is not None:
+            key, mark = container.key
+            container.members[key] = Member(mark, node)
+            container.key = None
+        else:
+            container.items.append(node)
+
+    def _expects_key(self) -> bool:
+        return bool(self._open) and self._open[-1].is_mapping and self._open[-1].key is None
+
+    def _refuse_anchor(self, event: yaml.NodeEvent, mark: Mark) -> None:
+        if event.anchor is not None:
+            self._mistake(mark, f"the anchor `&{event.anchor}` is not read: write the value out")
+
+    def _mark(self, event: yaml.Event) -> Mark:
+        start = event.start_mark
+        if start is None:
+            return Mark(self._file, 1, 1, 0)
+        return Mark(self._file, start.line + 1, start.column + 1, start.index)
+
+    def _mistake(self, mark: Mark, what: str) -> None:
+        self.mistakes.append(ConfigError(self._file.path, mark.line, mark.column, what))
+        if len(self.mistakes) >= _MAX_MISTAKES:
+            raise ConfigErrors(self.mistakes)
+
+    def _stop(self, mark: Mark, what: str) -> None:
+        """Record what makes it pointless, or dear, to read on."""
+        self.mistakes.append(ConfigError(self._file.path, mark.line, mark.column, what))
+        raise ConfigErrors(self.mistakes)
+
+
+def _plain(text: str) -> Scalar:
+    """Return what an unquoted scalar means in the core schema of YAML 1.2."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if number in {float("inf"), float("-inf")}:
+            raise ValueError(text)
+        return number
+    if _SPECIAL_FLOAT.fullmatch(text):
+        raise ValueError(text)
+    return text

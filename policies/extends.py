@@ -1,0 +1,57 @@
+"""How a policy builds on another one: the two documents are merged as trees, places kept.
+
+Mappings are merged key by key; a scalar replaces what it stands for. A pattern with the id of one
+below replaces it, and so does a list with the zone and question of one below; others are added
+behind. Overrides are added behind those below, so that they win where both are equally strong. This
+module reads no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from policies.positions import Member, Node
+
+_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
+    "dns_lists": ("zone", "asks"),
+    "patterns": ("id",),
+    "overrides": (),
+}
+
+
+def merge(below: Node, above: Node) -> Node:
+    """Return the document `above` with what it does not say taken from `below`."""
+    if not isinstance(below.content, Mapping) or not isinstance(above.content, Mapping):
+        return above
+    members = dict(below.content)
+    for key, member in above.content.items():
+        known = members.get(key)
+        members[key] = Member(
+            member.key, _merged(key, known.node, member.node) if known else member.node
+        )
+    return Node(above.mark, members)
+
+
+def _merged(key: str, below: Node, above: Node) -> Node:
+    if key in _IDENTITY:
+        return _merge_lists(_IDENTITY[key], below, above)
+    return merge(below, above)
+
+
+def _merge_lists(identity: tuple[str, ...], below: Node, above: Node) -> Node:
+    if not isinstance(below.content, tuple) or not isinstance(above.content, tuple):
+        return above
+    if not identity:
+        return Node(above.mark, (*below.content, *above.content))
+    replaced = {_identified(identity, item) for item in above.content}
+    kept = (item for item in below.content if _identified(identity, item) not in replaced)
+    return Node(above.mark, (*kept, *above.content))
+
+
+def _identified(identity: tuple[str, ...], item: Node) -> tuple[object, ...]:
+    if not isinstance(item.content, Mapping):
+        return (id(item),)
+    return tuple(
+        member.node.content if (member := item.content.get(key)) else None for key in identity
+    )

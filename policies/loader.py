@@ -1,0 +1,225 @@
+"""The one reader of YAML configuration; the only place of the policies that reads files.
+
+`load` reads a file into a model and reports every mistake at its line and column. It follows no
+`extends` and knows no policy; `load_policies` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from functools import reduce
+from importlib import resources
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import pydantic
+
+from policies.assemble import assemble
+from policies.document import MAX_BYTES, parse_document
+from policies.errors import ConfigError, ConfigErrors
+from policies.extends import merge
+from policies.mistakes import in_words, near
+from policies.positions import Node, Positions, Value
+from policies.schema import PolicyFile
+from policies.symbols import SymbolSpec, SymbolTable
+
+if TYPE_CHECKING:
+    from policies.select import PolicySet
+
+PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
+DEFAULT_PRESET: Final = "balanced"
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+_PRESET: Final = "preset:"
+_ENDINGS: Final = (".yaml", ".yml")
+_MAX_CHAIN: Final = 10
+# Labels of a domain name (RFC 1035 §2.3.1); some lists hand out keys of more than one.
+_KEY: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,3}")
+
+
+class Source(Protocol):
+    """Where files come from: a disk, a test's mapping, a package."""
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of the file.
+
+        Raises:
+            ConfigError: It cannot be read; the words say why.
+        """
+        ...
+
+
+class FileSource:
+    """Files of this machine."""
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of the file, a little more than the largest that is read at most."""
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as err:
+            reason = getattr(err, "strerror", None) or str(err)
+            raise ConfigError(path, 0, 0, f"cannot be read: {reason}") from err
+
+
+def read_node(source: Source, path: str) -> Node:
+    """Return the document at `path` with its places.
+
+    Raises:
+        ConfigErrors: It cannot be read or is not YAML as `document` reads it.
+    """
+    try:
+        data = source.read(path)
+    except ConfigError as err:
+        raise ConfigErrors([err]) from err
+    return parse_document(data, path)
+
+
+def load_document(source: Source, path: str) -> tuple[Value, Positions]:
+    """Return the plain values at `path`, keys always text, and where they stand.
+
+    Raises:
+        ConfigErrors: It cannot be read or is not YAML as `document` reads it.
+    """
+    root = read_node(source, path)
+    return root.value(), Positions(root)
+
+
+def load(source: Source, path: str, model: type[M]) -> tuple[M, Positions]:
+    """Return what stands at `path` as a `model`, and where it stands.
+
+    Raises:
+        ConfigErrors: Every mistake of the file, in its order.
+    """
+    root = read_node(source, path)
+    return validate(root, model), Positions(root)
+
+
+def validate(root: Node, model: type[M]) -> M:
+    """Return `root` as a `model`.
+
+    Types are taken strictly, as JSON has them: text is never made a number nor a truth value.
+
+    Raises:
+        ConfigErrors: Every mistake, in the order of the files.
+    """
+    try:
+        return model.model_validate_json(json.dumps(root.value()), strict=True)
+    except pydantic.ValidationError as err:
+        raise ConfigErrors(in_words(err, Positions(root), model)) from err
+
+
+def load_symbols() -> dict[str, SymbolSpec]:
+    """Return the shipped table of symbols, by name."""
+    root = read_node(_Shipped(), "symbols.yaml")
+    return validate(root, SymbolTable).specs()
+
+
+def load_policies(source: Source, path: str | None = None) -> PolicySet:
+    """Return the policies of a file, with what it extends.
+
+    Args:
+        source: Reads it, what it extends and the keys of its lists.
+        path: Name of a preset, a file ending in .yaml or .yml, or a folder that is read at its
+            `policy.yaml`; None: the preset `balanced`.
+
+    Raises:
+        ConfigErrors: Every mistake, in the order of the files.
+    """
+    root = _with_what_it_extends(source, _policy_path(path or DEFAULT_PRESET))
+    file, positions = validate(root, PolicyFile), Positions(root)
+    return assemble(file, positions, load_symbols(), _keys(source, file, positions))
+
+
+def _policy_path(path: str) -> str:
+    if path in PRESETS:
+        return f"{_PRESET}{path}"
+    if path.endswith(_ENDINGS):
+        return path
+    return str(PurePath(path) / "policy.yaml")
+
+
+def _with_what_it_extends(source: Source, path: str) -> Node:
+    """Return the document at `path` merged over all that it extends."""
+    chain: list[Node] = []
+    mistakes: list[ConfigError] = []
+    seen: list[str] = []
+    following: str | None = path
+    while following is not None:
+        seen.append(os.path.normpath(following))
+        try:
+            root = _read_policy(source, following)
+            chain.append(root)
+            following = _extended(validate(root, PolicyFile), Positions(root), seen)
+        except ConfigErrors as err:
+            mistakes.extend(err.errors)
+            break
+    if mistakes:
+        raise ConfigErrors(mistakes)
+    return reduce(merge, reversed(chain))
+
+
+def _read_policy(source: Source, path: str) -> Node:
+    if path.startswith(_PRESET):
+        return read_node(_Shipped(), f"presets/{path.removeprefix(_PRESET)}.yaml")
+    return read_node(source, path)
+
+
+def _extended(file: PolicyFile, positions: Positions, seen: list[str]) -> str | None:
+    """Return the path of what `file` extends, None when it extends nothing."""
+    name = file.extends
+    if name is None:
+        return None
+    loc = ("extends",)
+    if name not in PRESETS and not name.endswith(_ENDINGS):
+        what = f"there is no preset `{name}`{near(name, PRESETS)}; a file ends in .yaml"
+        raise ConfigErrors([positions.error(loc, what)])
+    path = f"{_PRESET}{name}" if name in PRESETS else beside(positions.path(loc), name)
+    if os.path.normpath(path) in seen:
+        raise ConfigErrors([positions.error(loc, "the files extend one another in a circle")])
+    if len(seen) >= _MAX_CHAIN:
+        raise ConfigErrors(
+            [positions.error(loc, f"more than {_MAX_CHAIN} files extend one another")]
+        )
+    return path
+
+
+def beside(path: str, named: str) -> str:
+    """Return the path of a file that the file at `path` names."""
+    return str(PurePath(path).parent / named)
+
+
+def _keys(source: Source, file: PolicyFile, positions: Positions) -> dict[int, str]:
+    """Return the secret labels of the DNS lists that have one, by index."""
+    keys: dict[int, str] = {}
+    mistakes: list[ConfigError] = []
+    for index, entry in enumerate(file.dns_lists):
+        if entry.key_file is None:
+            continue
+        loc = ("dns_lists", index, "key_file")
+        path = beside(positions.path(loc), entry.key_file)
+        try:
+            keys[index] = _label(source.read(path))
+        except ConfigError as err:
+            mistakes.append(positions.error(loc, f"{path} {err.what}"))
+    if mistakes:
+        raise ConfigErrors(mistakes)
+    return keys
+
+
+def _label(data: bytes) -> str:
+    """Return the key in a file; what is wrong with it is said without showing it."""
+    text = data.decode("ascii", "replace").strip()
+    if not _KEY.fullmatch(text):
+        raise ConfigError("", 0, 0, "does not hold one key of letters, digits and hyphens")
+    return text
+
+
+class _Shipped:
+    """The YAML files inside this package."""
+
+    def read(self, path: str) -> bytes:
+        return resources.files("policies").joinpath(path).read_bytes()

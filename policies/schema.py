@@ -1,0 +1,227 @@
+"""The policy file: what may be said in it and what it means.
+
+Every field is described here, and the reference page is made from it. Only the shape is checked
+here; what depends on other parts of the policy (unknown symbols, thresholds out of order, list
+codes that are refusals) is checked in `compile`, after `extends` has been followed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from policies.symbols import Kind, SymbolClass, SymbolName  # noqa: TC001 - pydantic reads them
+
+DEFAULT_DEFER_REPLY: Final = "451 4.7.1 Try again later ({txn_id})"
+
+# Bounded, so that no slip of the hand hides every other weight.
+Points = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+Threshold = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Strings = str | Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A mapping of the policy file; unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Thresholds(Section):
+    """The score from which each action is taken; absent or null: never by score."""
+
+    tag: Threshold | None = Field(None, description="Marked in its header and passed on")
+    quarantine: Threshold | None = Field(None, description="Marked or redirected for quarantine")
+    defer: Threshold | None = Field(None, description="Refused for now; the client tries again")
+    reject: Threshold | None = Field(None, description="Refused for good")
+
+
+class Early(Section):
+    """The score from which a client is refused before the end of data; absent or null: never."""
+
+    connect: Threshold | None = Field(None, description="At connect, HELO and MAIL")
+    rcpt: Threshold | None = Field(None, description="At RCPT")
+
+
+class TagAction(Section):
+    """How a tagged message is marked beyond its headers."""
+
+    subject_prefix: Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")] | None = Field(
+        None, description="Text put before Subject; it breaks DKIM signatures further on"
+    )
+    force: bool = Field(False, description="Change Subject even where a valid signature covers it")
+
+
+class QuarantineAction(Section):
+    """What quarantine means."""
+
+    as_: Literal["mark", "redirect"] = Field(
+        "mark", alias="as", description="Marked and passed on, or sent to another address instead"
+    )
+    to: Annotated[str, StringConstraints(pattern=r"^[!-?A-~]+@[A-Za-z0-9.-]+$")] | None = Field(
+        None, description="The address that redirected messages go to"
+    )
+
+
+class DeferAction(Section):
+    """How a client is told to try again."""
+
+    reply: Annotated[
+        str, StringConstraints(pattern=r"^4[0-9]{2} 4\.[0-9]{1,3}\.[0-9]{1,3} [ -~]{1,400}$")
+    ] = Field(
+        DEFAULT_DEFER_REPLY,
+        description="Code, enhanced code and text; {txn_id} becomes the id of the transaction",
+    )
+
+
+class Actions(Section):
+    """How actions are carried out."""
+
+    tag: TagAction = Field(TagAction(), description="How a tagged message is marked")
+    quarantine: QuarantineAction = Field(
+        QuarantineAction(), description="Whether quarantine marks or redirects"
+    )
+    defer: DeferAction = Field(DeferAction(), description="How a client is told to try again")
+
+
+class Group(Section):
+    """Bounds on what the symbols of one group add up to."""
+
+    cap: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="The most that the group adds"
+    )
+    floor: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = Field(
+        None, description="The most that the group takes away, as a negative number"
+    )
+
+
+class Judging(Section):
+    """What a policy and its overrides can both say."""
+
+    thresholds: Thresholds = Field(Thresholds(), description="Scores and their actions")
+    early: Early = Field(Early(), description="Scores that refuse before the end of data")
+    actions: Actions = Field(Actions(), description="How actions are carried out")
+    groups: dict[Name, Group] = Field({}, description="Bounds of groups of symbols, by name")
+    weights: dict[SymbolName, Points] = Field(
+        {}, description="Points of symbols; 0: the symbol does not count"
+    )
+    headers: Literal["all", "none"] = Field(
+        "all", description="Whether results are written into the header of each message"
+    )
+
+
+class ListedAs(Section):
+    """What one answer of a DNS list means."""
+
+    symbol: SymbolName = Field(description="The symbol of a listing with this answer")
+    weight: Points = Field(description="Its points; negative for `effect: allow`")
+    class_: SymbolClass = Field("source", alias="class", description="What it looks at (X.1245)")
+    kind: Kind = Field("other", description="Kind of spam that it speaks for")
+    group: Name = Field("lists", description="Group whose cap and floor hold for it")
+    describe: str = Field(min_length=1, description="Words for the admin")
+
+
+class DnsListEntry(Section):
+    """A DNS list, and what its answers mean; an answer that is not mapped counts for nothing."""
+
+    zone: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})+$", max_length=200),
+    ] = Field(description="The zone that is asked; its public name")
+    asks: Literal[
+        "client_ip",
+        "received_ip",
+        "helo",
+        "reverse_name",
+        "mail_from_domain",
+        "author_domain",
+        "reply_to_domain",
+        "dkim_domain",
+        "url_domain",
+        "url_ip",
+        "email_hash",
+        "url_hash",
+    ] = Field(description="What is looked up in the list")
+    effect: Literal["block", "allow"] = Field(
+        "block", description="Whether a listing speaks against a message or for it"
+    )
+    codes: dict[str, ListedAs] | None = Field(
+        None, description='Answers by address: "127.0.0.2", or a range "127.0.0.10-11"'
+    )
+    bits: dict[int, ListedAs] | None = Field(
+        None, description="Answers by bit of the last octet: 2, 4, 8 ... 128"
+    )
+    key_file: str | None = Field(
+        None, description="File with the secret label that stands before the zone"
+    )
+    page: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{4,200}$")] | None = Field(
+        None, description="Page on which a sender can look the address up; {client_ip} becomes it"
+    )
+
+
+class PatternEntry(Section):
+    """A pattern over one view of the message; RE2 syntax, letters match in either case."""
+
+    id: SymbolName = Field(description="The symbol of a match")
+    in_: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^(subject|headers|body|text|html|urls|filenames|raw|mail_from|helo|client_name"
+            r"|header:[!-9;-~]{1,80})$"
+        ),
+    ] = Field(
+        alias="in",
+        description="subject, header:NAME, headers, body, text, html, urls, filenames, raw, "
+        "mail_from, helo or client_name",
+    )
+    match: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="The pattern; (?-i) makes letters match in their own case only"
+    )
+    class_: SymbolClass = Field("content", alias="class", description="What it looks at (X.1245)")
+    kind: Kind = Field("other", description="Kind of spam that it speaks for")
+    describe: str = Field(min_length=1, description="Words for the admin")
+    words: str = Field("", description="Sentence for the sender; absent: one made from `kind`")
+    group: Name | None = Field(None, description="Group whose cap and floor hold for it")
+    weight: Points = Field(description="Its points")
+
+
+class Match(Section):
+    """Whom an override is for; every key must fit.
+
+    `*` stands for any text, and letters match in either case.
+    """
+
+    recipient: Strings | None = Field(None, description="Recipient, such as *@sales.example.org")
+    recipient_domain: Strings | None = Field(None, description="Domain of the recipient")
+    account: Strings | None = Field(None, description="Login of an authenticated client")
+    sender: Strings | None = Field(None, description="Envelope sender; <> is the null one")
+    listener: Strings | None = Field(None, description="Name of the listener")
+    direction: Literal["inbound", "outbound", "internal"] | None = Field(
+        None, description="Direction of the listener"
+    )
+
+
+class Override(Judging):
+    """What differs for some messages; what it does not say stays as it is."""
+
+    name: Name | None = Field(None, description="Name in logs; absent: its number")
+    match: Match = Field(description="Whom it is for")
+
+
+class PolicyFile(Judging):
+    """A whole policy."""
+
+    version: Literal[1] = Field(description="Version of this language: 1")
+    name: Name = Field(description="Name in headers of metrics and in logs")
+    extends: str | None = Field(
+        None, description="Preset or file (its path starts at this file) that this one builds on"
+    )
+    default_weights: bool = Field(
+        False,
+        description="Whether symbols have the weights of the shipped table where none is given "
+        "here; absent: as in what this one extends",
+    )
+    dns_lists: tuple[DnsListEntry, ...] = Field((), description="DNS lists that are asked")
+    patterns: tuple[PatternEntry, ...] = Field((), description="Patterns over the message")
+    overrides: tuple[Override, ...] = Field((), description="What differs for some messages")

@@ -1,0 +1,314 @@
+"""Which policy holds for a message: the file's, changed by the overrides that match.
+
+Precedence: recipient, recipient domain, account, sender, listener, direction. Among overrides whose
+strongest key is the same, the one with more keys wins, then the later one in the file. An override
+changes only what it says, key by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from policies.compile import Plan, Policy, build_policy, effective_weights
+from policies.schema import Judging, Match, Override
+
+if TYPE_CHECKING:
+    from policies.symbols import SymbolSpec
+
+_STRONGEST_FIRST: Final = (
+    "recipient",
+    "recipient_domain",
+    "account",
+    "sender",
+    "listener",
+    "direction",
+)
+_OF_RECIPIENTS: Final = frozenset({"recipient", "recipient_domain"})
+# Overrides can combine in more ways than a process should remember.
+_MAX_CACHED: Final = 1024
+_JUDGING: Final = frozenset(Judging.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known before the recipients.
+
+    Attributes:
+        listener: Name of the listener.
+        direction: inbound, outbound or internal.
+        mail_from: The reverse path; empty for the null one and before MAIL.
+        account: Login of an authenticated client; empty when there is none.
+    """
+
+    listener: str
+    direction: str
+    mail_from: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One key of an override's `match`: globs, one of which must fit."""
+
+    key: str
+    globs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One override, ready to be matched and merged."""
+
+    name: str
+    changes: Mapping[str, Any]
+    of_context: tuple[_Condition, ...]
+    of_recipient: tuple[_Condition, ...]
+
+
+class PolicySet:
+    """The policies of one file: one for each way in which its overrides combine."""
+
+    __slots__ = (
+        "_base",
+        "_cache",
+        "_defaults",
+        "_lenient",
+        "_name",
+        "_rules",
+        "_table",
+        "plan",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base: Judging,
+        overrides: Sequence[Override],
+        table: Mapping[str, SymbolSpec],
+        default_weights: Sequence[str],
+        plan: Plan,
+        version: str,
+    ) -> None:
+        self.plan = plan
+        self.version = version
+        self._name = name
+        self._base = judging_said(base)
+        self._table = table
+        self._defaults = tuple(default_weights)
+        self._rules = _in_order(overrides)
+        self._cache: dict[tuple[int, ...], Policy] = {}
+        self._lenient: dict[tuple[int, ...], Policy] = {}
+
+    def select(self, context: Context, recipient: str | None) -> Policy:
+        """Return the policy for one recipient; for None that of one whom no override names."""
+        return self._policy(
+            tuple(
+                index
+                for index, rule in enumerate(self._rules)
+                if _fits(rule.of_context, _of_context(context))
+                and (not rule.of_recipient or _fits(rule.of_recipient, _of_recipient(recipient)))
+            )
+        )
+
+    def common(self, context: Context) -> tuple[Policy, ...]:
+        """Return policies that bound what any recipient can get under `context`.
+
+        The first is that of a recipient whom no override names; a refusal uses its words. Where
+        overrides name recipients, a second one is as lenient as all of them could be together. What
+        both refuse is refused for every recipient; what one lets through has to wait for RCPT.
+        """
+        fitting = [
+            index
+            for index, rule in enumerate(self._rules)
+            if _fits(rule.of_context, _of_context(context))
+        ]
+        certain = tuple(index for index in fitting if not self._rules[index].of_recipient)
+        if len(certain) == len(fitting):
+            return (self._policy(certain),)
+        return (self._policy(certain), self._most_lenient(tuple(fitting)))
+
+    def all_single(self) -> list[Policy]:
+        """Return the policy without overrides and that of each override alone."""
+        return [self._policy(()), *(self._policy((i,)) for i in range(len(self._rules)))]
+
+    def _policy(self, applied: tuple[int, ...]) -> Policy:
+        policy = self._cache.get(applied)
+        if policy is None:
+            said = self._base
+            for index in applied:
+                said = merged(said, self._rules[index].changes)
+            name = "+".join([self._name, *(self._rules[i].name for i in applied)])
+            policy = self._built(name, said)
+            _remember(self._cache, applied, policy)
+        return policy
+
+    def _most_lenient(self, fitting: tuple[int, ...]) -> Policy:
+        policy = self._lenient.get(fitting)
+        if policy is None:
+            policy = self._built(self._name, self._lenient_said(fitting))
+            _remember(self._lenient, fitting, policy)
+        return policy
+
+    def _lenient_said(self, fitting: tuple[int, ...]) -> dict[str, Any]:
+        """Take the lowest of each weight, cap and floor and the highest of each threshold.
+
+        The score grows with each weight, cap and floor, so no combination of the overrides gives
+        less, whichever recipients there are.
+        """
+        variants = [self._base, *(self._rules[i].changes for i in fitting)]
+        said = self._base
+        for changes in variants[1:]:
+            said = merged(said, changes)
+        every_weight = {s for v in variants for s in v.get("weights", {})}
+        weights = {
+            symbol: min(w for v in variants if (w := self._weight(v, symbol)) is not None)
+            for symbol in every_weight
+        }
+        lenient = {
+            "weights": weights,
+            "thresholds": _most(variants, "thresholds"),
+            "early": _most(variants, "early"),
+            "groups": _least_groups(variants),
+        }
+        return {**said, **lenient}
+
+    def _weight(self, said: Mapping[str, Any], symbol: str) -> float | None:
+        weight: float | None = said.get("weights", {}).get(symbol)
+        if weight is None and said is self._base:
+            return self._table[symbol].weight if symbol in self._defaults else 0.0
+        return weight
+
+    def _built(self, name: str, said: Mapping[str, Any]) -> Policy:
+        judging = Judging.model_validate(said)
+        return build_policy(name, judging, self._table, default_weights=self._defaults)
+
+
+def judging_said(judging: Judging) -> dict[str, Any]:
+    """Return what was said of the keys that policies and overrides share, and nothing else."""
+    return judging.model_dump(include=set(_JUDGING), exclude_unset=True)
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `changes` over it, mappings key by key."""
+    result = dict(base)
+    for key, value in changes.items():
+        below = result.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def counted_symbols(
+    base: Judging,
+    overrides: Sequence[Override],
+    table: Mapping[str, SymbolSpec],
+    default_weights: Sequence[str],
+) -> frozenset[str]:
+    """Return every symbol that some combination of overrides counts."""
+    counted = set(effective_weights(base, table, default_weights))
+    for override in overrides:
+        counted.update(symbol for symbol, weight in override.weights.items() if weight)
+    return frozenset(counted)
+
+
+def glob_matches(glob: str, text: str) -> bool:
+    """Whether `text` fits `glob`, in which `*` stands for any text; letters fit in either case.
+
+    Linear in the text: each part is looked for once, from where the one before it ended.
+    """
+    first, *parts = glob.lower().split("*")
+    text = text.lower()
+    if not parts:
+        return text == first
+    if not text.startswith(first):
+        return False
+    position = len(first)
+    for part in parts[:-1]:
+        position = text.find(part, position)
+        if position < 0:
+            return False
+        position += len(part)
+    return len(text) - len(parts[-1]) >= position and text.endswith(parts[-1])
+
+
+def _in_order(overrides: Sequence[Override]) -> tuple[_Rule, ...]:
+    """Return the overrides in the order in which they are applied: the strongest last."""
+    keyed = []
+    for number, override in enumerate(overrides, 1):
+        conditions = _conditions(override.match)
+        rank = min(_STRONGEST_FIRST.index(condition.key) for condition in conditions)
+        rule = _Rule(
+            override.name or str(number),
+            judging_said(override),
+            tuple(c for c in conditions if c.key not in _OF_RECIPIENTS),
+            tuple(c for c in conditions if c.key in _OF_RECIPIENTS),
+        )
+        keyed.append(((-rank, len(conditions), number), rule))
+    return tuple(rule for _, rule in sorted(keyed, key=lambda pair: pair[0]))
+
+
+def _conditions(match: Match) -> tuple[_Condition, ...]:
+    return tuple(
+        _Condition(key, (said,) if isinstance(said, str) else tuple(said))
+        for key, said in match.model_dump(exclude_none=True).items()
+    )
+
+
+def _of_context(context: Context) -> dict[str, str]:
+    return {
+        "account": context.account,
+        "sender": context.mail_from or "<>",
+        "listener": context.listener,
+        "direction": context.direction,
+    }
+
+
+def _of_recipient(recipient: str | None) -> dict[str, str]:
+    if recipient is None:
+        return {}
+    return {"recipient": recipient, "recipient_domain": recipient.rpartition("@")[2]}
+
+
+def _fits(conditions: Sequence[_Condition], values: Mapping[str, str]) -> bool:
+    return all(_fits_one(condition, values.get(condition.key, "")) for condition in conditions)
+
+
+def _fits_one(condition: _Condition, value: str) -> bool:
+    return bool(value) and any(glob_matches(glob, value) for glob in condition.globs)
+
+
+def _most(variants: Sequence[Mapping[str, Any]], key: str) -> dict[str, float | None]:
+    """Return the highest of each threshold; None, which is never reached, is the highest of all."""
+    said = [variant.get(key, {}) for variant in variants]
+    highest: dict[str, float | None] = {}
+    for name in said[0]:
+        values = [values[name] for values in said if name in values]
+        highest[name] = None if None in values else max(values)
+    return highest
+
+
+def _least_groups(variants: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Return the lowest cap and floor of each group; no floor is the lowest, no cap the highest."""
+    base, *changes = [variant.get("groups", {}) for variant in variants]
+    least: dict[str, dict[str, float | None]] = {}
+    for group in {name for groups in (base, *changes) for name in groups}:
+        said = [groups[group] for groups in changes if group in groups]
+        known = base.get(group, {})
+        caps = [bounds.get("cap") for bounds in (known, *said)]
+        floors = [known.get("floor"), *(bounds["floor"] for bounds in said if "floor" in bounds)]
+        least[group] = {
+            "cap": min((cap for cap in caps if cap is not None), default=None),
+            "floor": None if None in floors else min(floors),
+        }
+    return least
+
+
+def _remember(cache: dict[tuple[int, ...], Policy], key: tuple[int, ...], policy: Policy) -> None:
+    if len(cache) >= _MAX_CACHED:
+        cache.clear()
+    cache[key] = policy
