@@ -1,4 +1,4 @@
-"""One transaction's evidence as a whole, and its facts (3-interfaces, "Facts").
+"""One transaction's evidence as a whole, and its facts.
 
 Facts that the envelope holds are made here; the others come from the checks that found them.
 """
@@ -12,6 +12,7 @@ from policies.findings import Facts, FactValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from milter.core.connection import Connection
     from milter.core.transaction import Transaction
 

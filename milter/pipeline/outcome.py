@@ -1,7 +1,7 @@
 """From a verdict to what the door does: header edits, the reply, another address.
 
-Headers and replies are those of 3-interfaces ("What is put on a message", "Replies"). The policy
-chose the words; here they get the id of the transaction and become bytes. Nothing is applied here.
+The policy chose the words; here they get the id of the transaction and become bytes: the header
+fields that tell a mail server and a person what was decided, and the reply. None is applied here.
 """
 
 from __future__ import annotations
@@ -106,24 +106,19 @@ class Marker:
         self._remove: Ranges | None = None
         self._auth: bytes | None = None
 
-    def outcome(self, verdict: Verdict, *, force_prefix: bool = False) -> Outcome:
-        """Return what is done about the message under `verdict`.
-
-        Args:
-            verdict: The decision of one policy.
-            force_prefix: Whether Subject gets its prefix though that breaks a passing signature.
-        """
+    def outcome(self, verdict: Verdict) -> Outcome:
+        """Return what is done about the message under `verdict`."""
         if verdict.action.refuses:
             reply = refusal_reply(verdict.refusal, self._txn.txn_id)
             return Outcome(verdict, reply=reply)
         redirect_to = parse_mailbox(verdict.redirect_to) if verdict.redirect_to else None
-        return Outcome(verdict, self._edits(verdict, force_prefix), None, redirect_to)
+        return Outcome(verdict, self._edits(verdict), None, redirect_to)
 
-    def _edits(self, verdict: Verdict, force_prefix: bool) -> HeaderEdits:
+    def _edits(self, verdict: Verdict) -> HeaderEdits:
         add = self._fields(verdict) if verdict.headers else b""
         remove = self._removed() if verdict.headers else ()
         subject, added_subject = None, b""
-        if verdict.subject_prefix and (force_prefix or not self._subject_is_signed()):
+        if verdict.subject_prefix and (verdict.force_subject or not self._subject_is_signed()):
             subject, added_subject = self._prefixed(verdict.subject_prefix)
         if add or added_subject:
             add, remove = self._on_top(add + added_subject, remove)

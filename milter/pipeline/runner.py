@@ -8,8 +8,9 @@ the transaction itself and nothing is sent: that is the door's business.
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
@@ -17,7 +18,7 @@ from milter.message.document import Message
 from milter.pipeline.facts import merge
 from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
-from milter.pipeline.stages import StagePlan, plan_stages
+from milter.pipeline.stages import StagePlan, plan_stages, without_stages
 from policies.evaluate import decide_early, evaluate
 from policies.select import Context
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from policies.compile import Policy
     from policies.select import PolicySet
 
+_EarlyStage = Literal["connect", "rcpt"]
 _AT_CONNECT: Final = "connect"
 _AT_RCPT: Final = "rcpt"
 
@@ -69,7 +71,7 @@ class Pipeline:
         clock: Seconds, never going back.
     """
 
-    __slots__ = ("identity", "means", "policies", "stages", "version")
+    __slots__ = ("_skipping", "identity", "means", "policies", "stages", "version")
 
     def __init__(
         self,
@@ -87,6 +89,18 @@ class Pipeline:
         self.stages: StagePlan = plan_stages(checks)
         self.means = Means(resolver, budget_s, observe or _observe_nothing, clock)
         self.version: str = policies.version
+        self._skipping: dict[frozenset[Stage], Pipeline] = {}
+
+    def skipping(self, stages: frozenset[Stage]) -> Pipeline:
+        """Return this pipeline without the checks of `stages`, about which nothing is known."""
+        if not stages:
+            return self
+        if stages not in self._skipping:
+            narrowed = copy(self)
+            narrowed._skipping = {}
+            narrowed.stages = without_stages(self.stages, stages)
+            self._skipping[stages] = narrowed
+        return self._skipping[stages]
 
     def connect(self, connection: Connection) -> ConnectionScan:
         """Return the scan of `connection`; nothing runs before its first transaction begins."""
@@ -194,6 +208,10 @@ class Scan:
         """Return the policy under which mail to `recipient` is judged."""
         return self._pipeline.policies.select(self._context, str(recipient))
 
+    def policy_of_others(self) -> Policy:
+        """Return the policy of a recipient that no override names."""
+        return self._pipeline.policies.select(self._context, None)
+
     def rcpt(self, recipient: Mailbox) -> None:
         """Take a recipient that the next hop accepted."""
         self._recipients.append(recipient)
@@ -213,7 +231,7 @@ class Scan:
         """
         if recipient is None:
             policies = policies or self._pipeline.policies.common(self._context)
-        stage = _AT_CONNECT if recipient is None else _AT_RCPT
+        stage: _EarlyStage = _AT_CONNECT if recipient is None else _AT_RCPT
         # RFC 5321 §4.5.1: who wants to complain about a refusal must be able to.
         if recipient is not None and recipient.is_postmaster:
             return None
@@ -241,10 +259,7 @@ class Scan:
         self._marker = marker
         return Judgement(
             outcomes=tuple(
-                marker.outcome(
-                    evaluate(policy, evidence.findings, postmaster=postmaster),
-                    force_prefix=policy.force_prefix,
-                )
+                marker.outcome(evaluate(policy, evidence.findings, postmaster=postmaster))
                 for policy, postmaster in groups
             ),
             evidence=evidence,
@@ -312,12 +327,13 @@ def _started(pipeline: Pipeline, txn: Transaction) -> StageRun:
     return run
 
 
-def _has_early(policy: Policy, stage: str) -> bool:
-    return policy.early.get(stage) is not None
+def _has_early(policy: Policy, stage: _EarlyStage) -> bool:
+    # What a recipient's own policy says of the connection can only be applied at RCPT.
+    return bool(policy.early) if stage == _AT_RCPT else stage in policy.early
 
 
 def _agreed(
-    policies: Sequence[Policy], evidence: Sequence[Evidence], stage: str, reference: TxnId
+    policies: Sequence[Policy], evidence: Sequence[Evidence], stage: _EarlyStage, reference: TxnId
 ) -> Outcome | None:
     """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
     findings = [finding for piece in evidence for finding in piece.findings]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from milter.core.connection import Direction
 from milter.core.transaction import Stage
@@ -44,6 +44,17 @@ def plan_stages(checks: Sequence[Check]) -> StagePlan:
             for stage in Stage
         }
         for direction in Direction
+    }
+
+
+def without_stages(plan: StagePlan, stages: frozenset[Stage]) -> StagePlan:
+    """Return `plan` with nothing at `stages`."""
+    return {
+        direction: {
+            stage: StageChecks() if stage in stages else checks
+            for stage, checks in by_stage.items()
+        }
+        for direction, by_stage in plan.items()
     }
 
 

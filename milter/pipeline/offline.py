@@ -1,0 +1,140 @@
+"""Running messages through the real checks without a daemon (`scan`, the HTTP API, policy tests).
+
+Whoever asks says what is known of the envelope. What is not known is not guessed from the message:
+the checks that need it do not run, for their silence is honest and their answer would not be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.core.connection import Connection, Direction
+from milter.core.transaction import Stage
+from milter.pipeline.report import severest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.checks.base import Check
+    from milter.core.address import Mailbox
+    from milter.core.connection import IpAddress
+    from milter.core.ids import SessionId, TxnId
+    from milter.pipeline.outcome import Outcome
+    from milter.pipeline.runner import Judgement, Pipeline, Scan
+    from policies.compile import Policy
+
+_LINE_END: Final = re.compile(rb"\r\n|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a message beside its bytes.
+
+    Attributes:
+        client_ip: None when not known.
+        client_name: Forward-confirmed name, when somebody trusted said it.
+        helo_name: Empty when not known.
+        mail_from: None for the null reverse path.
+        mail_from_known: Whether anybody said what the reverse path was.
+        recipients: Of the message; without any, the policy of a recipient that no override names.
+        direction: Which way the message goes.
+        listener: Name that overrides by listener see.
+        account: Login of an authenticated client.
+    """
+
+    client_ip: IpAddress | None = None
+    client_name: str | None = None
+    helo_name: str = ""
+    mail_from: Mailbox | None = None
+    mail_from_known: bool = False
+    recipients: tuple[Mailbox, ...] = ()
+    direction: Direction = Direction.INBOUND
+    listener: str = "scan"
+    account: str = ""
+
+    def connection(self, session_id: SessionId) -> Connection:
+        """Return the connection that this envelope would have come over."""
+        return Connection(
+            session_id=session_id,
+            listener=self.listener,
+            direction=self.direction,
+            client_ip=self.client_ip,
+            told_name=self.client_name,
+            helo_name=self.helo_name,
+            esmtp=True,
+            protocol="ESMTP",
+            account=self.account,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One message with what was decided about it.
+
+    Attributes:
+        txn_id: Of the transaction.
+        message: As judged, lines ended by CRLF.
+        judgement: What was seen and decided, for every policy of the recipients.
+        outcome: The severest of its outcomes.
+    """
+
+    txn_id: TxnId
+    message: bytes
+    judgement: Judgement
+    outcome: Outcome
+
+
+def without_network(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Return the checks that only look."""
+    return tuple(check for check in checks if not hasattr(check, "ask"))
+
+
+def with_crlf(data: bytes) -> bytes:
+    """Return `data` with CRLF at the end of every line, as a message has them on the wire.
+
+    Files on disk commonly end lines in LF. A CR of its own stays: it is part of a line.
+    """
+    if data.count(b"\n") == data.count(b"\r\n"):
+        return data
+    return _LINE_END.sub(b"\r\n", data)
+
+
+def unknown_stages(envelope: Envelope) -> frozenset[Stage]:
+    """Return the stages about which `envelope` says nothing."""
+    known = {
+        Stage.CONNECT: envelope.client_ip is not None,
+        Stage.HELO: bool(envelope.helo_name),
+        Stage.MAIL: envelope.mail_from_known,
+    }
+    return frozenset(stage for stage, is_known in known.items() if not is_known)
+
+
+async def judge(
+    pipeline: Pipeline, message: bytes, envelope: Envelope, txn_id: TxnId, session_id: SessionId
+) -> Judged:
+    """Return what is decided about `message`, whose lines end in CRLF."""
+    pipeline = pipeline.skipping(unknown_stages(envelope))
+    connection = pipeline.connect(envelope.connection(session_id))
+    scan = connection.begin(txn_id)
+    try:
+        scan.mail(envelope.mail_from, len(message))
+        for recipient in envelope.recipients:
+            scan.rcpt(recipient)
+        judgement = await scan.judge(message, _groups(scan, envelope))
+    finally:
+        scan.close()
+        connection.close()
+    return Judged(txn_id, message, judgement, severest(judgement.outcomes))
+
+
+def _groups(scan: Scan, envelope: Envelope) -> list[tuple[Policy, bool]]:
+    """Return the policies of the recipients, each once, postmaster's apart."""
+    groups = [
+        (scan.policy_for(recipient), recipient.is_postmaster) for recipient in envelope.recipients
+    ]
+    if not groups:
+        groups = [(scan.policy_of_others(), False)]
+    by_name = {(policy.name, postmaster): (policy, postmaster) for policy, postmaster in groups}
+    return list(by_name.values())
