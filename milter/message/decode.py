@@ -19,6 +19,7 @@ from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 # the next question mark, so the whole search is linear.
 _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,60}+)\?([BbQq])\?([^?]*+)\?=")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_BASE64_LINES: Final = re.compile(rb"[A-Za-z0-9+/]*+(?:\r?\n[A-Za-z0-9+/]*+)*+")
 _PADDING: Final = re.compile(rb"=[=\s]*")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NO_BASE64: Final = bytes(code for code in range(256) if code not in _BASE64)
@@ -66,15 +67,19 @@ def decode_words(value: bytes, notes: Notes) -> str:
 def decode_base64(data: bytes) -> bytes:
     """Return what `data` says in base64, foreign characters skipped, padding forgiven.
 
-    Decoding goes on behind padding, as mail readers do: text put there is seen by people.
+    Decoding goes on behind padding where base64 follows, as mail readers do: text put there is seen
+    by people. It ends before anything else, such as the footer of a mailing list.
     """
     try:
         decoded = binascii.a2b_base64(data)
     except binascii.Error:
-        return b"".join([_base64_piece(piece) for piece in _PADDING.split(data)])
-    if b"=" in data.rstrip(b"= \t\r\n"):
-        return b"".join([_base64_piece(piece) for piece in _PADDING.split(data)])
-    return decoded
+        return _decode_pieces(data)
+    return _decode_pieces(data) if b"=" in data.rstrip(b"= \t\r\n") else decoded
+
+
+def mostly_base64(data: bytes) -> bool:
+    """Return whether at least half of `data` is of the alphabet of base64."""
+    return len(data.translate(None, _NO_BASE64)) * 2 >= len(data)
 
 
 def parse_parameters(
@@ -120,6 +125,16 @@ def _word_bytes(match: re.Match[bytes]) -> bytes | None:
         return binascii.a2b_qp(match[3], header=True)
     # Bad base64 stays the text that it is: readers show it so, and a pattern can see it.
     return None if _NOT_BASE64.search(match[3]) else decode_base64(match[3])
+
+
+def _decode_pieces(data: bytes) -> bytes:
+    first, *others = _PADDING.split(data)
+    pieces = [_base64_piece(first)]
+    for other in others:
+        if not _BASE64_LINES.fullmatch(other):
+            break
+        pieces.append(_base64_piece(other))
+    return b"".join(pieces)
 
 
 def _base64_piece(piece: bytes) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from milter.message.charsets import decode_text
-from milter.message.decode import decode_base64, parse_parameters
+from milter.message.decode import decode_base64, mostly_base64, parse_parameters
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 from milter.message.headers import HeaderBlock, split_header, unfolded
 
@@ -214,7 +214,10 @@ def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
         else limit
     )
     data = raw[part.start : min(part.end, part.start + cut)]
-    if encoding == "base64":
+    if encoding == "base64" and not data.isascii() and not mostly_base64(data):
+        # Called base64 and sent as it is; decoding would make noise of what there is to read.
+        notes.add(Fault.MIME, "a text that is not in the encoding it names")
+    elif encoding == "base64":
         data = decode_base64(data)
     elif encoding == "quoted-printable":
         data = binascii.a2b_qp(data)

@@ -103,6 +103,22 @@ def test_texts_that_do_not_fit_their_charset_are_noted() -> None:
     assert faults_of(message) == {Fault.CHARSET}
 
 
+def test_texts_called_base64_and_sent_plain_are_read_as_they_are() -> None:
+    text = "贵公司先生、小姐您好"
+    header = (
+        b"Content-Type: text/plain; charset=gb2312\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    )
+    message = Message(header + text.encode("gb2312"))
+    assert message.texts[0].text == text
+    assert faults_of(message) == {Fault.MIME}
+
+
+def test_texts_in_base64_with_an_8_bit_byte_among_it_are_decoded() -> None:
+    encoded = base64.encodebytes(b"hello world").replace(b"l", b"l\xff", 1)
+    message = Message(b"Content-Transfer-Encoding: base64\r\n\r\n" + encoded)
+    assert message.texts[0].text == "hello world"
+
+
 def test_parts_past_the_bound_are_left_unread_and_noted() -> None:
     message = Message(multipart("--b\n\nx\n" * 50 + "--b--\n"), Bounds(parts=10))
     assert len(message.parts) < 10
