@@ -71,7 +71,7 @@ class Pipeline:
         clock: Seconds, never going back.
     """
 
-    __slots__ = ("_skipping", "identity", "means", "policies", "stages", "version")
+    __slots__ = ("identity", "means", "narrowed", "policies", "stages", "version")
 
     def __init__(
         self,
@@ -89,18 +89,18 @@ class Pipeline:
         self.stages: StagePlan = plan_stages(checks)
         self.means = Means(resolver, budget_s, observe or _observe_nothing, clock)
         self.version: str = policies.version
-        self._skipping: dict[frozenset[Stage], Pipeline] = {}
+        self.narrowed: dict[frozenset[Stage], Pipeline] = {}
 
     def skipping(self, stages: frozenset[Stage]) -> Pipeline:
         """Return this pipeline without the checks of `stages`, about which nothing is known."""
         if not stages:
             return self
-        if stages not in self._skipping:
+        if stages not in self.narrowed:
             narrowed = copy(self)
-            narrowed._skipping = {}
+            narrowed.narrowed = {}
             narrowed.stages = without_stages(self.stages, stages)
-            self._skipping[stages] = narrowed
-        return self._skipping[stages]
+            self.narrowed[stages] = narrowed
+        return self.narrowed[stages]
 
     def connect(self, connection: Connection) -> ConnectionScan:
         """Return the scan of `connection`; nothing runs before its first transaction begins."""
