@@ -25,24 +25,19 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, get_args
 
-import yaml
-
 from milter.core.address import domain_key
 from milter.core.errors import ParseError
 from milter.dns.names import canonical_name
 from milter.dns.resolver import Answer, Outcome, Rdata, Rrtype
-from policies.errors import ConfigError
+from policies.errors import ConfigErrors
+from policies.loader import load_document
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Iterator
 
-    class Source(Protocol):
-        """Reads files by name."""
-
-        def read(self, path: str) -> bytes:
-            """Return the bytes of the file."""
-            ...
-
+    from policies.errors import ConfigError
+    from policies.loader import Source
+    from policies.positions import Positions
 
 _TYPES: Final = frozenset(get_args(Rrtype))
 _SILENCE: Final = "silence"
@@ -133,24 +128,25 @@ def read_zone(source: Source, path: str) -> FakeResolver:
     """Return the resolver for the zone file at `path`.
 
     Raises:
-        ConfigError: The file is not YAML, or says something that a zone cannot mean.
+        ConfigErrors: The file cannot be read, or says something that a zone cannot mean.
     """
-    names = _names_of(source.read(path), path)
-    try:
-        return FakeResolver(names)
-    except ParseError as err:
-        raise ConfigError(path, 0, 0, err.what) from err
-
-
-def _names_of(data: bytes, path: str) -> Mapping[str, object]:
-    try:
-        document = yaml.load(data, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as err:
-        raise ConfigError(path, 0, 0, f"not YAML: {err}") from err
+    document, positions = load_document(source, path)
     names = document.get("names") if isinstance(document, dict) else None
     if not isinstance(names, dict):
-        raise ConfigError(path, 0, 0, "a zone needs `names:` with a mapping of names to records")
-    return names
+        what = "a zone needs `names:` with a mapping of names to records"
+        raise ConfigErrors([positions.error(("names",), what)])
+    if mistakes := [*_mistakes(names, positions)]:
+        raise ConfigErrors(mistakes)
+    return FakeResolver(names)
+
+
+def _mistakes(names: Mapping[str, object], positions: Positions) -> Iterator[ConfigError]:
+    for name, value in names.items():
+        try:
+            _owner(name)
+            _node(name, value)
+        except ParseError as err:
+            yield positions.key_error(("names", name), err.what)
 
 
 def _owner(name: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from milter.core.errors import ParseError
 from milter.dns.fake import FakeResolver, read_zone
 from milter.dns.resolver import Answer, Outcome, Rrtype
-from policies.errors import ConfigError
+from policies.errors import ConfigErrors
 
 ZONE = b"""
 names:
@@ -111,10 +111,10 @@ def test_asked_holds_every_question_in_order() -> None:
 @pytest.mark.parametrize(
     ("zone", "words"),
     [
-        (b"names: [", "not YAML"),
+        (b"names: [", "z:2:1: not YAML"),
         (b"zone: {}", "needs `names:`"),
         (b"names: {a.example: 5}", "needs records by type"),
-        (b"names: {a.example: tomorrow}", "'tomorrow' is none of"),
+        (b"names:\n  a.example: tomorrow", "z:2:3: .*'tomorrow' is none of"),
         (b"names: {a.example: {SRV: [x]}}", "'SRV' is none of"),
         (b"names: {a.example: {A: [nonsense]}}", "is no A record"),
         (b"names: {a.example: {A: ['2001:db8::1']}}", "is no A record"),
@@ -124,7 +124,7 @@ def test_asked_holds_every_question_in_order() -> None:
     ],
 )
 def test_read_zone_mistake_is_named(zone: bytes, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigErrors, match=words):
         ask("a.example", "A", zone)
 
 
