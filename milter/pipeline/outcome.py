@@ -16,7 +16,6 @@ from milter.core.address import Mailbox, parse_mailbox
 from milter.core.connection import Direction
 from milter.core.edits import HeaderEdits
 from milter.core.reply import Reply
-from milter.core.reply import printable as reply_words
 from milter.pipeline import headers
 from policies.verdict import Action, Verdict
 
@@ -76,7 +75,7 @@ def refusal_reply(refusal: Refusal | None, reference: TxnId | SessionId) -> Repl
     """Return the reply of a refusal, `reference` filled in; a long reason never pushes it out."""
     if refusal is None:
         return None
-    head, found, tail = reply_words(refusal.text).rpartition(_TXN_ID)
+    head, found, tail = refusal.text.rpartition(_TXN_ID)
     if found:
         room = _MAX_REPLY - len(reference) - len(tail)
         text = f"{head.replace(_TXN_ID, reference)[: max(room, 0)]}{reference}{tail}"

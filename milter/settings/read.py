@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from milter.settings.check import file_mistakes, mistakes
 from milter.settings.model import Listener, Settings
 from policies.errors import ConfigError, ConfigErrors
-from policies.loader import Source, load
+from policies.loader import PRESETS, Source, load
 
 if TYPE_CHECKING:
     from milter.settings.check import Loc
@@ -102,7 +102,7 @@ def whole_paths(settings: Settings, folder: str) -> Settings:
             token_file=_whole(folder, settings.http.token_file),
         ),
         dns=_with(settings.dns, zone_file=_whole(folder, settings.dns.zone_file)),
-        policies=_whole(folder, settings.policies),
+        policies=_policies(folder, settings.policies),
         store=settings.store and _after(folder, _SQLITE, settings.store),
     )
 
@@ -114,6 +114,10 @@ def _listener(folder: str, listener: Listener) -> Listener:
         key=_whole(folder, listener.tls.key),
     )
     return _with(listener, bind=_after(folder, _UNIX, listener.bind), tls=tls)
+
+
+def _policies(folder: str, named: str | None) -> str | None:
+    return named if named in PRESETS else _whole(folder, named)
 
 
 def _whole(folder: str, path: str | None) -> str | None:

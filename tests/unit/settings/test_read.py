@@ -82,6 +82,15 @@ def test_read_relative_paths_start_at_the_file_that_names_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("named", "path"),
+    [("strict", "strict"), ("p.yaml", "etc/p.yaml"), ("/etc/p", "/etc/p")],
+    ids=["a-preset-is-no-file", "relative", "absolute"],
+)
+def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) -> None:
+    assert read_settings(Texts(etc__g=f"policies: {named}\n"), "etc/g.yaml").policies == path
+
+
+@pytest.mark.parametrize(
     ("text", "mistake"),
     [
         pytest.param("listner: []\n", "g.yaml:1:1: unknown key `listner`", id="unknown-key"),
