@@ -1,4 +1,4 @@
-"""Listening sockets: addresses as configuration writes them, and opening them before workers start.
+"""Listening sockets, opened before workers start and handed to them.
 
 A port that is taken or a path that may not be written is a mistake in the configuration: it is told
 before anything starts or changes.
@@ -9,21 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import socket
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import GatepostError
+from milter.settings.places import Place, parse_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # Many sessions begin at once when a peer empties its queue; a full backlog costs it a SYN retry.
 BACKLOG: Final = 1024
-_UNIX: Final = "unix:"
-_HOST_PORT: Final = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})")
 # sun_path of Linux, the final zero octet left out.
 _MAX_PATH: Final = 107
 
@@ -42,46 +39,20 @@ class ListenError(GatepostError):
         self.what = what
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen: a path of a unix socket, or host and port."""
-
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-
-def parse_bind(bind: str) -> Address:
-    """Parse `host:port`, `[v6]:port` or `unix:/path`.
-
-    Raises:
-        ListenError: It is none of them.
-    """
-    if bind.startswith(_UNIX):
-        path = bind.removeprefix(_UNIX)
-        if not path or "\0" in path or len(os.fsencode(path)) > _MAX_PATH:
-            raise ListenError(bind, f"a path of 1 to {_MAX_PATH} bytes is needed after unix:")
-        return Address(path=path)
-    match = _HOST_PORT.fullmatch(bind)
-    if match is None or int(match["port"]) > 65535:
-        raise ListenError(bind, "host:port, [v6]:port or unix:/path is needed")
-    return Address(match["v6"] or match["host"], int(match["port"]))
-
-
 def open_listener(bind: str) -> socket.socket:
     """Return a socket that listens on `bind`, for workers to inherit.
 
     Raises:
         ListenError: It cannot be opened; nothing is left behind.
     """
-    address = parse_bind(bind)
+    place = parse_place(bind)
+    if place.path:
+        _clear_path(bind, place.path)
     sock = None
     try:
-        if address.path:
-            _remove_stale(bind, address.path)
-        family, where = _resolve(address)
+        family, where = _resolve(place)
         sock = socket.socket(family, socket.SOCK_STREAM)
-        _prepare(sock, family)
+        _prepare(sock, place)
         sock.bind(where)
         sock.listen(BACKLOG)
         sock.setblocking(False)
@@ -92,34 +63,39 @@ def open_listener(bind: str) -> socket.socket:
     return sock
 
 
-def _resolve(address: Address) -> tuple[int, str | tuple[str, int]]:
-    if address.path:
-        return socket.AF_UNIX, address.path
-    found = socket.getaddrinfo(
-        address.host or "0.0.0.0",  # noqa: S104 - `:25` asks for all IPv4 addresses
-        address.port,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )
+def _resolve(place: Place) -> tuple[int, str | tuple[str, int]]:
+    if place.path:
+        return socket.AF_UNIX, place.path
+    if not place.host:
+        # One socket for both families where the machine has both.
+        return (
+            (socket.AF_INET6, ("::", place.port))
+            if socket.has_dualstack_ipv6()
+            else (socket.AF_INET, ("0.0.0.0", place.port))  # noqa: S104 - asked for
+        )
+    found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     family, _, _, _, where = found[0]
     return family, (str(where[0]), int(where[1]))
 
 
-def _prepare(sock: socket.socket, family: int) -> None:
-    if family == socket.AF_UNIX:
+def _prepare(sock: socket.socket, place: Place) -> None:
+    if place.path:
         return
     # A daemon that starts again must not wait for connections of the one before to time out.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
+    if sock.family == socket.AF_INET6:
         # `[::]:25` and `0.0.0.0:25` can then stand beside each other.
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(place.host)))
 
 
-def _remove_stale(bind: str, path: str) -> None:
+def _clear_path(bind: str, path: str) -> None:
     """Remove a socket that nobody listens on any more; anything else stays where it is."""
+    if len(os.fsencode(path)) > _MAX_PATH:
+        raise ListenError(bind, f"the path is longer than {_MAX_PATH} bytes; choose a shorter one")
     try:
         mode = os.lstat(path).st_mode
-    except FileNotFoundError:
+    except OSError:
+        # What is not there, or may not be looked at, is told by bind itself.
         return
     if not stat.S_ISSOCK(mode):
         raise ListenError(bind, "there is a file of this name that is no socket")
@@ -149,34 +125,33 @@ class Listeners:
     def __init__(self) -> None:
         self._sockets: dict[str, socket.socket] = {}
 
-    def open_all(self, binds: Iterable[str]) -> dict[str, socket.socket]:
-        """Return a socket for each of `binds`; what is open already is used again.
+    def open_all(self, binds: Mapping[str, str]) -> dict[str, socket.socket]:
+        """Return a socket for each address by the key of it; what is open already is used again.
 
         Raises:
             ListenError: One cannot be opened; those that were opened for this call are closed.
         """
-        wanted: dict[str, socket.socket] = {}
         opened: list[str] = []
         try:
-            for bind in binds:
-                if bind not in self._sockets:
-                    self._sockets[bind] = open_listener(bind)
-                    opened.append(bind)
-                wanted[bind] = self._sockets[bind]
+            for key, bind in binds.items():
+                if key not in self._sockets:
+                    self._sockets[key] = open_listener(bind)
+                    opened.append(key)
         except ListenError:
-            for bind in opened:
-                self._close(bind)
+            for key in opened:
+                self._close(key)
             raise
-        return wanted
+        return {key: self._sockets[key] for key in binds}
 
-    def keep_only(self, binds: Iterable[str]) -> None:
-        """Close every socket that is not among `binds`."""
-        for bind in self._sockets.keys() - set(binds):
-            self._close(bind)
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Close every socket whose key is not among `keys`."""
+        for key in self._sockets.keys() - set(keys):
+            self._close(key)
 
-    def _close(self, bind: str) -> None:
-        self._sockets.pop(bind).close()
-        path = parse_bind(bind).path
+    def _close(self, key: str) -> None:
+        sock = self._sockets.pop(key)
+        path = sock.getsockname() if sock.family == socket.AF_UNIX else ""
+        sock.close()
         if path:
             # The name would stay behind and look like a daemon that does not answer.
             with contextlib.suppress(OSError):

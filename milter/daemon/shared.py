@@ -3,8 +3,8 @@
 Each worker writes its own slot alone and everybody sums over all, so no lock is needed and a worker
 that is killed while it counts can spoil no number but its own; the supervisor then clears its slot.
 
-A worker adds first, looks at the sum, and takes back when it is too much: the bounds are never
-exceeded, and of two that race for the last place both may be refused; they get a 4xx and come again.
+A worker adds first, looks at the sum, and takes back when it is too much. The bounds are never
+exceeded; of two that race for the last place both may be refused, with a 4xx, and come again.
 
 Sessions of one client are counted in a small table of two rows, addressed by keyed hashes of the
 client; the lower of the two cells counts. Only a client that shares both cells with a busy one is

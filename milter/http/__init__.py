@@ -1,1 +1,1 @@
-"""TBD."""
+"""The daemon's HTTP port: metrics, health, a page, and messages to scan."""

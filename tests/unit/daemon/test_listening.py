@@ -6,32 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.daemon.listening import Address, ListenError, Listeners, open_listener, parse_bind
+from milter.daemon.listening import ListenError, Listeners, open_listener
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
-    ("bind", "address"),
-    [
-        ("127.0.0.1:25", Address("127.0.0.1", 25)),
-        (":25", Address("", 25)),
-        ("localhost:0", Address("localhost", 0)),
-        ("[::1]:2525", Address("::1", 2525)),
-        ("unix:/run/a", Address(path="/run/a")),
-    ],
-)
-def test_parse_bind_reads_every_form(bind: str, address: Address) -> None:
-    assert parse_bind(bind) == address
+def test_open_listener_with_a_path_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ListenError, match="longer than 107 bytes"):
+        open_listener("unix:/" + "x" * 107)
 
 
-@pytest.mark.parametrize(
-    "bind", ["", "25", "::1:25", "host:", "host:70000", "[::1]", "unix:", "unix:/" + "x" * 107]
-)
-def test_parse_bind_of_something_else_is_refused(bind: str) -> None:
-    with pytest.raises(ListenError):
-        parse_bind(bind)
+def test_open_listener_in_a_missing_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match="No such file"):
+        open_listener(f"unix:{tmp_path}/missing/s")
+
+
+def test_open_listener_without_a_host_takes_connections_of_ipv4() -> None:
+    with open_listener(":0") as sock, socket.socket() as client:
+        client.connect(("127.0.0.1", sock.getsockname()[1]))
 
 
 def test_open_listener_with_a_taken_port_says_so() -> None:
@@ -72,10 +65,11 @@ def test_open_listener_leaves_a_file_alone(tmp_path: Path) -> None:
 
 def test_listeners_open_all_uses_an_open_socket_again(tmp_path: Path) -> None:
     listeners, path = Listeners(), f"unix:{tmp_path}/a"
-    first = listeners.open_all([path])
-    second = listeners.open_all([path, "127.0.0.1:0"])
-    assert first[path] is second[path]
-    listeners.keep_only(["127.0.0.1:0"])
+    first = listeners.open_all({"a": path})
+    second = listeners.open_all({"a": path, "b": "127.0.0.1:0", "c": "127.0.0.1:0"})
+    assert first["a"] is second["a"]
+    assert second["b"] is not second["c"]
+    listeners.keep_only(["b", "c"])
     assert not os.path.lexists(tmp_path / "a")
     listeners.keep_only([])
 
@@ -83,5 +77,5 @@ def test_listeners_open_all_uses_an_open_socket_again(tmp_path: Path) -> None:
 def test_listeners_open_all_with_one_failure_opens_none(tmp_path: Path) -> None:
     listeners, path = Listeners(), tmp_path / "a"
     with pytest.raises(ListenError):
-        listeners.open_all([f"unix:{path}", "192.0.2.1:1"])
+        listeners.open_all({"a": f"unix:{path}", "b": "192.0.2.1:1"})
     assert not path.exists()

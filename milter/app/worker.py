@@ -1,0 +1,239 @@
+"""A worker that takes mail: settings, policies, checks, next hop and listeners made into one.
+
+Everything is built from what was handed over; no file of the configuration is opened here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.app.counted import CountedLists, CountedResolver, CountedStore
+from milter.checks.catalogue import build_checks
+from milter.core.ids import new_id
+from milter.daemon.configuration import store_path
+from milter.daemon.handover import HandedSource, as_paths
+from milter.daemon.shared import NextHopState
+from milter.dns.cache import CachingResolver
+from milter.dns.client import DnsClient
+from milter.dns.fake import read_zone
+from milter.pipeline.outcome import Identity
+from milter.pipeline.runner import Pipeline
+from milter.relay.nexthop import NextHop
+from milter.relay.partial import PartialDeliveries
+from milter.settings import TlsFiles
+from milter.settings.read import read_settings
+from milter.smtp.door import Door
+from milter.smtp.relaying_rules import RecipientDomains
+from milter.smtp.server import SmtpServer
+from milter.smtp.tls import server_context
+from milter.telemetry.metrics import Metrics
+from policies.loader import load_policies
+from reputation.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from milter.core.limits import SharedLimits
+    from milter.daemon.handover import Handover
+    from milter.dns.resolver import Resolver
+    from milter.settings import Listener, Settings
+    from policies.loader import Source
+    from policies.select import PolicySet
+    from reputation.store import Store
+
+# For the first EHLO of the next hop: what it offers should be known when the first client asks, but
+# a next hop that is down must not keep us from saying 451.
+_FIRST_PROBE_S: Final = 2.0
+_PROBE_S: Final = 30.0
+_PROBE_EVERY_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The configuration of a worker, read and compiled.
+
+    Attributes:
+        handover: What it was read from.
+        settings: The settings.
+        source: Serves the files that were handed over.
+        policies: All policies.
+    """
+
+    handover: Handover
+    settings: Settings
+    source: Source
+    policies: PolicySet
+
+    async def build(self, limits: SharedLimits) -> MailWorker:
+        """Return the worker, not yet taking mail."""
+        metrics = Metrics(symbols=self.policies.plan.symbols)
+        store = self._store(metrics)
+        identity = _identity(self.settings, self.handover.hostname)
+        next_hop = self._next_hop(identity, metrics, store)
+        pipeline = self._pipeline(identity, metrics)
+        servers = {
+            listener.name: SmtpServer(
+                Door(
+                    listener=listener,
+                    bounds=self.settings.limits,
+                    hostname=identity.hostname,
+                    recipient_domains=RecipientDomains(listener.recipient_domains),
+                    pipeline=pipeline,
+                    next_hop=next_hop,
+                    limits=limits,
+                    metrics=metrics,
+                    new_id=_new_id,
+                    clock=time.monotonic,
+                    tls=self._tls(listener),
+                )
+            )
+            for listener in self.settings.listeners
+        }
+        # What lives as long as the process need not be looked at by each collection.
+        gc.collect()
+        gc.freeze()
+        return MailWorker(servers, self.handover.listeners, next_hop, store)
+
+    def _store(self, metrics: Metrics) -> Store | None:
+        path = store_path(self.settings)
+        if path is None:
+            return None
+        return CountedStore(SqliteStore(path, os.urandom), metrics, time.monotonic)
+
+    def _next_hop(self, identity: Identity, metrics: Metrics, store: Store | None) -> NextHop:
+        settings = self.settings.next_hop
+        with as_paths(self.source) as in_memory:
+            if settings.tls_ca_file:
+                changed = {"tls_ca_file": in_memory(settings.tls_ca_file)}
+                settings = settings.model_copy(update=changed)
+            return NextHop(
+                settings,
+                identity.hostname,
+                clock=time.monotonic,
+                partial=PartialDeliveries(store, time.time) if store else None,
+                on_stage=metrics.next_hop,
+            )
+
+    def _pipeline(self, identity: Identity, metrics: Metrics) -> Pipeline:
+        plan = self.policies.plan
+        writes_headers = any(policy.headers for policy in self.policies.all_single())
+        return Pipeline(
+            checks=build_checks(plan, identity.hostname, time.time, authentication=writes_headers),
+            policies=self.policies,
+            resolver=self._resolver(metrics),
+            identity=identity,
+            budget_s=self.settings.limits.budget_s,
+            observe=metrics.check,
+        )
+
+    def _resolver(self, metrics: Metrics) -> Resolver:
+        dns, lists = self.settings.dns, self.policies.plan.dns_lists
+        asked: Resolver = (
+            read_zone(self.source, dns.zone_file) if dns.zone_file else DnsClient.from_settings(dns)
+        )
+        counted = CountedResolver(asked, metrics, time.monotonic)
+        cached = CachingResolver(counted, time.monotonic, dns.cache_entries)
+        return CountedLists(cached, metrics, lists) if lists else cached
+
+    def _tls(self, listener: Listener) -> ssl.SSLContext | None:
+        files = listener.tls
+        if files is None:
+            return None
+        with as_paths(self.source) as in_memory:
+            certificate, key = in_memory(files.certificate), in_memory(files.key)
+            return server_context(TlsFiles(certificate=certificate, key=key))
+
+
+def open_workplace(handover: Handover) -> Workplace:
+    """Return the workplace that `handover` describes.
+
+    Raises:
+        ConfigErrors: The files that were handed over are not what was validated: a bug of ours.
+    """
+    source = HandedSource(handover.files)
+    settings = read_settings(source, handover.config_path)
+    return Workplace(handover, settings, source, load_policies(source, settings.policies))
+
+
+class MailWorker:
+    """Takes mail on all listeners of a worker.
+
+    Args:
+        servers: By the name of their listener.
+        sockets: Descriptors of listening sockets by the same names.
+        next_hop: Where mail goes.
+        store: What is remembered; None: nothing.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, SmtpServer],
+        sockets: Mapping[str, int],
+        next_hop: NextHop,
+        store: Store | None,
+    ) -> None:
+        self._servers = servers
+        self._sockets = sockets
+        self._next_hop = next_hop
+        self._store = store
+        self._tried = False
+
+    async def start(self) -> None:
+        """Begin to take mail; what the next hop offers is asked first, for a short while."""
+        await self._probe(_FIRST_PROBE_S)
+        # The server closes the descriptor when it stops: as long as we had it open, clients would
+        # connect and wait.
+        for name, server in self._servers.items():
+            await server.serve(socket.socket(fileno=self._sockets[name]))
+
+    async def tend(self) -> None:
+        """Try the next hop again for as long as it is down, so that we know when it is back."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            if not self._next_hop.up:
+                await self._probe(_PROBE_S)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more connections, finish the messages that are being sent."""
+        for server in self._servers.values():
+            server.stop_accepting()
+        async with asyncio.TaskGroup() as group:
+            for server in self._servers.values():
+                group.create_task(server.drain(timeout_s))
+
+    async def close(self) -> None:
+        """Let go of the next hop and the store."""
+        await self._next_hop.close()
+        if self._store is not None:
+            self._store.close()
+
+    def next_hop_state(self) -> NextHopState:
+        """Return what is known of the next hop."""
+        if self._next_hop.up:
+            return NextHopState.UP
+        return NextHopState.DOWN if self._tried else NextHopState.UNKNOWN
+
+    async def _probe(self, timeout_s: float) -> None:
+        # Why it failed is logged by the next hop itself.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._next_hop.probe()
+        self._tried = True
+
+
+def _identity(settings: Settings, host_name: str) -> Identity:
+    name = settings.hostname or host_name
+    return Identity(hostname=name, authserv_id=settings.authserv_id or name)
+
+
+def _new_id() -> str:
+    return new_id(secrets.randbits)

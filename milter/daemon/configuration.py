@@ -1,0 +1,142 @@
+"""The configuration as a whole: read and validated before anything starts or changes.
+
+The supervisor reads it here; the workers read it again from the same bytes, which travel to them.
+A mistake found in one part does not hide those of another.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import ParseError
+from milter.daemon.handover import RecordingSource
+from milter.dns.client import parse_nameserver
+from milter.dns.fake import read_zone
+from milter.settings.read import Placed, read_checked
+from policies.errors import ConfigError, ConfigErrors
+from policies.loader import load_policies
+from reputation.errors import StoreError
+from reputation.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from milter.daemon.listening import ListenError
+    from milter.settings import Settings
+    from policies.loader import Source
+
+_SQLITE: Final = "sqlite:"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration that was validated whole.
+
+    Attributes:
+        path: The file; None for the embedded defaults.
+        placed: The settings, and where each stands.
+        files: Every text that was read, by path.
+    """
+
+    path: str | None
+    placed: Placed
+    files: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self.placed.settings
+
+    @property
+    def workers(self) -> int:
+        """How many workers shall run; `auto` is one for each core that we may use."""
+        asked = self.settings.workers
+        return len(os.sched_getaffinity(0)) if asked == "auto" else asked
+
+    def binds(self) -> dict[str, str]:
+        """Return the address of each listener by the key under which its socket is kept."""
+        return {socket_key(one.name, one.bind): one.bind for one in self.settings.listeners}
+
+    def not_listening(self, err: ListenError) -> ConfigErrors:
+        """Return `err` as the mistake that it is, at the place that names the address."""
+        for i, listener in enumerate(self.settings.listeners):
+            if listener.bind == err.bind:
+                return ConfigErrors([self.placed.at(("listeners", i, "bind"), str(err))])
+        return ConfigErrors([self.placed.at(("http", "bind"), str(err))])
+
+
+def socket_key(name: str, bind: str) -> str:
+    """Return under which name a socket is kept from one configuration to the next.
+
+    It is the address, so that a listener which is only renamed keeps its socket; but port 0 asks
+    for any free port, and each listener that does has one of its own.
+    """
+    return f"{name} {bind}" if bind.endswith(":0") else bind
+
+
+def read_configuration(path: str | None, source: Source) -> Configuration:
+    """Read and validate all that the configuration at `path` says and names.
+
+    Args:
+        path: The file; None for the embedded defaults.
+        source: Where files come from.
+
+    Raises:
+        ConfigErrors: Every mistake that was found.
+    """
+    recording = RecordingSource(source)
+    placed = read_checked(recording, path)
+    found = [*_policy_mistakes(placed.settings, recording), *_named_mistakes(placed, recording)]
+    if found:
+        raise ConfigErrors(found)
+    return Configuration(path, placed, recording.files)
+
+
+def store_path(settings: Settings) -> Path | None:
+    """Return the file of the store; None when nothing is remembered."""
+    return None if settings.store is None else Path(settings.store.removeprefix(_SQLITE))
+
+
+def _policy_mistakes(settings: Settings, source: Source) -> tuple[ConfigError, ...]:
+    try:
+        load_policies(source, settings.policies)
+    except ConfigErrors as err:
+        return err.errors
+    except ConfigError as err:
+        return (err,)
+    return ()
+
+
+def _named_mistakes(placed: Placed, source: Source) -> Iterator[ConfigError]:
+    """Look at everything else that the settings name; what workers read by path is read here."""
+    settings = placed.settings
+    try:
+        if settings.dns.zone_file:
+            read_zone(source, settings.dns.zone_file)
+        for path in _paths(settings):
+            source.read(path)
+    except ConfigError as err:
+        yield err
+    for i, server in enumerate(settings.dns.nameservers):
+        try:
+            parse_nameserver(server)
+        except ParseError as err:
+            yield placed.at(("dns", "nameservers", i), f"{err.what}, not '{server}'")
+    if path_of_store := store_path(settings):
+        try:
+            # Opening brings its tables up to date, before several workers would try to at once.
+            SqliteStore(path_of_store, os.urandom).close()
+        except StoreError as err:
+            yield placed.at(("store",), f"{path_of_store}: {err.what}")
+
+
+def _paths(settings: Settings) -> list[str]:
+    """Return what libraries read by path, and a worker must have as it was validated."""
+    paths = [settings.next_hop.tls_ca_file, settings.http and settings.http.token_file]
+    for listener in settings.listeners:
+        if listener.tls is not None:
+            paths += [listener.tls.certificate, listener.tls.key]
+    return [path for path in paths if path]

@@ -1,0 +1,99 @@
+"""What the supervisor has from its start to its end, whatever configuration it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from milter.daemon.sdnotify import notifier, watchdog_interval_s
+from milter.daemon.shared import SharedTable, create_memory
+from milter.telemetry.metrics import SupervisorMetrics
+from milter.telemetry.multiprocess import SUPERVISOR, clean_folder, share_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_KEY_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """The supervisor's own.
+
+    Attributes:
+        folder: Only for this process and its workers: metrics, and the socket for scans.
+        memory_fd: Of `table`, for workers to inherit.
+        table: What workers count and report.
+        metrics: What the supervisor counts.
+        notify: Tells the service manager.
+        watchdog_s: How often it wants to hear of us; None: never.
+        hostname: Name of this host, where configuration says none.
+        hash_key: For addresses in the log; new with each start.
+        limits_key: For clients in the table; new with each start.
+        started: Monotonic seconds.
+    """
+
+    folder: Path
+    memory_fd: int
+    table: SharedTable
+    metrics: SupervisorMetrics
+    notify: Callable[[str], None]
+    watchdog_s: float | None
+    hostname: str
+    hash_key: bytes = field(repr=False)
+    limits_key: bytes = field(repr=False)
+    started: float
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where all processes count."""
+        return self.folder / "metrics"
+
+    @property
+    def scan_path(self) -> Path:
+        """The socket on which workers take requests to scan from the supervisor."""
+        return self.folder / "scan.sock"
+
+
+@contextlib.contextmanager
+def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
+    """Give the premises, and clear them away at the end."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="gatepost-", dir=_runtime_folder(environment)))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        memory_fd = create_memory()
+        stack.callback(os.close, memory_fd)
+        table = SharedTable(memory_fd)
+        stack.callback(table.close)
+        clean_folder(folder / "metrics")
+        share_metrics(folder / "metrics", SUPERVISOR)
+        yield Premises(
+            folder=folder,
+            memory_fd=memory_fd,
+            table=table,
+            metrics=SupervisorMetrics(),
+            notify=notifier(environment),
+            watchdog_s=watchdog_interval_s(environment, os.getpid()),
+            hostname=host_name(),
+            hash_key=os.urandom(_KEY_BYTES),
+            limits_key=os.urandom(_KEY_BYTES),
+            started=time.monotonic(),
+        )
+
+
+def host_name() -> str:
+    """Return the name of this host, with its domain where the host knows it."""
+    name = socket.gethostname()
+    return name if "." in name else socket.getfqdn(name)
+
+
+def _runtime_folder(environment: Mapping[str, str]) -> str | None:
+    """Return the folder that the service manager made for us; several are parted by colons."""
+    return environment.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None

@@ -1,0 +1,74 @@
+"""Running the daemon in this process: read, open, serve."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from milter import __version__
+from milter.daemon.configuration import Configuration, read_configuration
+from milter.daemon.premises import Premises, open_premises
+from milter.daemon.supervisor import Supervisor
+from milter.telemetry.writer import Logging
+from policies.loader import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log: Final = logging.getLogger("gatepost.daemon")
+
+# Named, not imported: what a worker does is `app`'s business, which stands above the daemon.
+WORKER_COMMAND: Final = ("-m", "milter.app")
+
+
+class _Logs:
+    """Logging of the supervisor, set up anew for each configuration."""
+
+    def __init__(self, premises: Premises, configuration: Configuration) -> None:
+        self._premises = premises
+        self._logging = self._open(configuration)
+
+    def follow(self, configuration: Configuration) -> None:
+        """Log as `configuration` says."""
+        self._logging.close()
+        self._logging = self._open(configuration)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._logging.close()
+
+    def _open(self, configuration: Configuration) -> Logging:
+        log = configuration.settings.log
+        key = self._premises.hash_key if log.addresses == "hashed" else None
+        return Logging(log.format, log.level, key)
+
+
+def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
+    """Run the daemon until it is told to stop; return the exit code.
+
+    Args:
+        path: The configuration file; None for the embedded defaults.
+        command: Starts a worker; by default the one of `app`.
+
+    Raises:
+        ConfigErrors: The configuration cannot be run, a taken port included.
+        WorkersFailedError: The workers do not start; their log says why.
+    """
+
+    def read() -> Configuration:
+        return read_configuration(path, FileSource())
+
+    configuration = read()
+    with open_premises(os.environ) as premises:
+        logs = _Logs(premises, configuration)
+        try:
+            _log.info("starting", extra={"version": __version__, "path": path or ""})
+            supervisor = Supervisor(
+                premises, command or (sys.executable, *WORKER_COMMAND), read, logs.follow
+            )
+            return asyncio.run(supervisor.run(configuration))
+        finally:
+            logs.close()

@@ -1,0 +1,311 @@
+"""The supervisor: opens the sockets, keeps the workers of one configuration, reloads, drains.
+
+It takes no mail itself. A reload never takes what it cannot run: the new configuration is read, its
+addresses are opened and its workers must all be ready before the old ones are told to finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from milter.daemon.configuration import socket_key
+from milter.daemon.generation import Generation, WorkersFailedError, Workshop
+from milter.daemon.handover import Handover
+from milter.daemon.listening import ListenError, Listeners
+from milter.daemon.sdnotify import reloading
+from milter.daemon.view import daemon_status, http_server
+from policies.errors import ConfigErrors
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+
+    from milter.daemon.configuration import Configuration
+    from milter.daemon.premises import Premises
+    from milter.daemon.view import State
+    from milter.http.health import Status
+    from milter.http.server import HttpServer
+
+_log: Final = logging.getLogger("gatepost.daemon")
+
+_SCAN: Final = "scan"
+_HTTP: Final = "http "
+# A reload is in no hurry: what a client may wait for its final reply (RFC 5321 §4.5.3.2.6).
+RELOAD_DRAIN_S: Final = 600.0
+# Between the end of a worker's own time and the end of ours: for closing what it cut.
+_GRACE_S: Final = 5.0
+
+
+class Supervisor:
+    """One daemon, from `run` to its end.
+
+    Args:
+        premises: What it has whatever the configuration is.
+        command: Starts a worker.
+        read: Reads and validates the configuration anew.
+        on_change: Told of every configuration that is taken; logging follows it.
+    """
+
+    def __init__(
+        self,
+        premises: Premises,
+        command: Sequence[str],
+        read: Callable[[], Configuration],
+        on_change: Callable[[Configuration], None],
+    ) -> None:
+        self._premises = premises
+        self._workshop = Workshop(
+            command, premises.table, premises.metrics_folder, premises.metrics, time.monotonic
+        )
+        self._read = read
+        self._on_change = on_change
+        self._listeners = Listeners()
+        self._generations: dict[Generation, asyncio.Task[None]] = {}
+        self._current: Generation | None = None
+        self._configuration: Configuration | None = None
+        self._in_use: frozenset[str] = frozenset()
+        self._http: HttpServer | None = None
+        self._number = 0
+        self._state: State = "starting"
+        self._failure: Exception | None = None
+        self._reload_asked = asyncio.Event()
+        self._stop_asked = asyncio.Event()
+        self._kill_asked = asyncio.Event()
+
+    async def run(self, configuration: Configuration) -> int:
+        """Serve until told to stop; return the exit code: 1 when the stop was cut short.
+
+        Raises:
+            ConfigErrors: An address of the first configuration cannot be listened on.
+            WorkersFailedError: Its workers do not start.
+        """
+        with self._signals():
+            async with asyncio.TaskGroup() as group:
+                watchdog = group.create_task(self._watch())
+                try:
+                    await self._serve(group, configuration)
+                finally:
+                    await self._stop()
+                    watchdog.cancel()
+        if self._failure is not None:
+            raise self._failure
+        return int(self._kill_asked.is_set())
+
+    def status(self) -> Status:
+        """Return how the daemon is at this moment."""
+        workers = self._configuration.workers if self._configuration else 0
+        return daemon_status(self._premises, self._state, workers)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        actions = {
+            signal.SIGHUP: self._reload_asked.set,
+            signal.SIGTERM: self._ask_to_stop,
+            signal.SIGINT: self._ask_to_stop,
+        }
+        for number, action in actions.items():
+            loop.add_signal_handler(number, action)
+        try:
+            yield
+        finally:
+            for number in actions:
+                loop.remove_signal_handler(number)
+
+    def _ask_to_stop(self) -> None:
+        # Who asks twice does not want to wait for what is still being delivered.
+        (self._kill_asked if self._stop_asked.is_set() else self._stop_asked).set()
+
+    async def _watch(self) -> None:
+        """Tell the service manager that this loop turns."""
+        interval_s = self._premises.watchdog_s
+        while interval_s is not None:
+            self._premises.notify("WATCHDOG=1")
+            await asyncio.sleep(interval_s)
+
+    async def _serve(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
+        """Start, then reload whenever asked, until asked to stop."""
+        await self._unless_stopped(self._first(group, configuration))
+        while not self._stop_asked.is_set():
+            await self._unless_stopped(self._next_reload(group))
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(work)
+            stopping = group.create_task(self._stop_asked.wait())
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            working.cancel()
+            stopping.cancel()
+
+    async def _first(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
+        self._configuration = configuration
+        try:
+            sockets = self._open(configuration)
+            self._in_use = frozenset(sockets)
+            await self._show(configuration, sockets)
+            await self._begin(group, configuration, sockets)
+        except (ConfigErrors, WorkersFailedError) as err:
+            self._failure = err
+            self._stop_asked.set()
+            return
+        self._enter("serving")
+        _log.info("started", extra={"workers": configuration.workers})
+
+    async def _next_reload(self, group: asyncio.TaskGroup) -> None:
+        await self._reload_asked.wait()
+        self._reload_asked.clear()
+        self._state = "reloading"
+        self._premises.notify(reloading(time.monotonic_ns()))
+        try:
+            await self._reload(group)
+        except ConfigErrors as err:
+            for mistake in err.errors:
+                _log.error("configuration refused", extra={"error": str(mistake)})
+            self._premises.metrics.reload("refused")
+        except WorkersFailedError as err:
+            _log.error("reload failed", extra={"error": str(err)})
+            self._premises.metrics.reload("failed")
+        else:
+            _log.info("reloaded", extra={"workers": self.status().workers})
+            self._premises.metrics.reload("ok")
+        self._enter("serving")
+
+    async def _reload(self, group: asyncio.TaskGroup) -> None:
+        """Replace workers and addresses by those of the configuration as it is now.
+
+        Raises:
+            ConfigErrors: It cannot be taken; nothing has changed.
+            WorkersFailedError: Its workers do not start; nothing has changed.
+        """
+        # Compiling policies takes long enough to miss the watchdog or a dead worker.
+        configuration = await asyncio.to_thread(self._read)
+        sockets, old = self._open(configuration), self._current
+        try:
+            await self._begin(group, configuration, sockets)
+        except BaseException:
+            self._listeners.keep_only(self._in_use)
+            raise
+        self._configuration, self._in_use = configuration, frozenset(sockets)
+        self._listeners.keep_only(sockets)
+        await self._show(configuration, sockets)
+        self._on_change(configuration)
+        if old is not None:
+            old.drain(RELOAD_DRAIN_S)
+
+    def _open(self, configuration: Configuration) -> Mapping[str, socket.socket]:
+        """Return the sockets of `configuration`; those open already are used again.
+
+        Raises:
+            ConfigErrors: One cannot be opened; none is then.
+        """
+        binds = configuration.binds() | {_SCAN: f"unix:{self._premises.scan_path}"}
+        if http := configuration.settings.http:
+            binds[_HTTP + http.bind] = http.bind
+        try:
+            return self._listeners.open_all(binds)
+        except ListenError as err:
+            raise configuration.not_listening(err) from err
+
+    async def _begin(
+        self,
+        group: asyncio.TaskGroup,
+        configuration: Configuration,
+        sockets: Mapping[str, socket.socket],
+    ) -> None:
+        """Start the workers of `configuration` and wait until they take mail."""
+        self._number += 1
+        generation = Generation(
+            self._number, configuration.workers, self._workshop, self._hand(configuration, sockets)
+        )
+        self._generations[generation] = group.create_task(self._keep(generation))
+        try:
+            await generation.started()
+        except BaseException:
+            # Also when a stop comes in between: no worker may stay that nobody counts on.
+            generation.kill()
+            raise
+        self._current = generation
+
+    def _hand(
+        self, configuration: Configuration, sockets: Mapping[str, socket.socket]
+    ) -> Callable[[int], Handover]:
+        premises, settings, number = self._premises, configuration.settings, self._number
+
+        def handover(slot: int) -> Handover:
+            return Handover(
+                slot=slot,
+                generation=number,
+                memory_fd=premises.memory_fd,
+                listeners={
+                    one.name: sockets[socket_key(one.name, one.bind)].fileno()
+                    for one in settings.listeners
+                },
+                scan_fd=sockets[_SCAN].fileno() if settings.http else None,
+                metrics_folder=str(premises.metrics_folder),
+                config_path=configuration.path,
+                hostname=premises.hostname,
+                hash_key=premises.hash_key,
+                limits_key=premises.limits_key,
+                files=configuration.files,
+            )
+
+        return handover
+
+    async def _keep(self, generation: Generation) -> None:
+        try:
+            await generation.run()
+        finally:
+            del self._generations[generation]
+
+    async def _show(
+        self, configuration: Configuration, sockets: Mapping[str, socket.socket]
+    ) -> None:
+        """Serve HTTP as `configuration` says; what served it before ends."""
+        before, self._http = self._http, None
+        if http := configuration.settings.http:
+            server = http_server(self._premises, configuration.settings, self.status)
+            # The server closes its socket; ours stays for the next configuration.
+            await server.start(sockets[_HTTP + http.bind].dup())
+            self._http = server
+        if before is not None:
+            await before.close()
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._premises.notify(f"READY=1\nSTATUS={self.status().workers_ready} workers take mail")
+
+    async def _stop(self) -> None:
+        """Take nothing new, let the workers finish for as long as configured, and end."""
+        self._state = "draining"
+        self._premises.notify("STOPPING=1")
+        _log.info("stopping")
+        # As long as one process has a listening socket open, clients connect to it and wait.
+        self._listeners.keep_only(key for key in self._in_use if key.startswith(_HTTP))
+        drain_s = self._configuration.settings.limits.drain_s if self._configuration else 0.0
+        for generation in self._generations:
+            generation.drain(drain_s)
+        await self._all_ended(drain_s + _GRACE_S)
+        if self._http is not None:
+            await self._http.close()
+        self._listeners.keep_only(())
+        _log.info("stopped")
+
+    async def _all_ended(self, timeout_s: float) -> None:
+        """Wait for the workers; kill them after `timeout_s` or when asked to."""
+        if not self._generations:
+            return
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(asyncio.wait(tuple(self._generations.values())))
+            killing = group.create_task(self._kill_asked.wait())
+            await asyncio.wait(
+                {ending, killing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            for generation in self._generations:
+                generation.kill()
+            await ending
+            killing.cancel()

@@ -1,0 +1,68 @@
+"""What the supervisor shows of itself over HTTP, read from the shared table when it is asked."""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import TYPE_CHECKING, Final, Literal
+
+from milter import __version__
+from milter.daemon.shared import NextHopState, WorkerState
+from milter.http.forward import Forwarder
+from milter.http.health import Status
+from milter.http.server import HttpServer, Views
+from milter.telemetry.multiprocess import scraper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from milter.daemon.premises import Premises
+    from milter.settings import Settings
+
+State = Literal["starting", "serving", "reloading", "draining"]
+
+# Reading the message and answering; what the checks may take comes on top.
+_SCAN_MARGIN_S: Final = 30.0
+
+
+def daemon_status(premises: Premises, state: State, workers: int) -> Status:
+    """Return how the daemon is at this moment."""
+    table = premises.table
+    ready = table.in_state(WorkerState.READY)
+    return Status(
+        version=__version__,
+        state=state,
+        workers_ready=len(ready),
+        workers=workers,
+        next_hop=_next_hop({table.next_hop[slot] for slot in ready}),
+        sessions=table.total_sessions(),
+        bytes_in_flight=table.total_bytes(),
+        uptime_s=int(time.monotonic() - premises.started),
+    )
+
+
+def http_server(premises: Premises, settings: Settings, status: Callable[[], Status]) -> HttpServer:
+    """Return the HTTP port of the daemon, not yet started."""
+    limits = settings.limits
+    forwarder = Forwarder(
+        str(premises.scan_path), limits.message_bytes, limits.budget_s + _SCAN_MARGIN_S
+    )
+    scrape = scraper(premises.metrics_folder, lambda: _gauges(status()))
+    return HttpServer(Views(status, scrape, forwarder))
+
+
+def _next_hop(states: Collection[int]) -> Literal["up", "down", "unknown"]:
+    """Return what is known over all workers: one that reaches it is enough."""
+    if NextHopState.UP in states:
+        return "up"
+    if not states or NextHopState.UNKNOWN in states:
+        return "unknown"
+    return "down"
+
+
+def _gauges(now: Status) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    yield "next_hop_up", {}, float(now.next_hop != "down")
+    yield "bytes_in_flight", {}, float(now.bytes_in_flight)
+    yield "workers", {}, float(now.workers_ready)
+    build = {"version": now.version, "python": platform.python_version()}
+    yield "build_info", build, 1.0

@@ -1,0 +1,88 @@
+"""`POST /v1/scan` on its way from the supervisor, which has the port, to a worker, which can judge.
+
+It says to the worker whether the caller came over loopback or a unix socket, in a header that
+nobody else can set: what a caller sends under that name is dropped. The worker asks for the token.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from milter.http.trust import LOCAL, LOCAL_CALLER_HEADER, REMOTE, is_local
+
+# Hop by hop, or about a connection that is not this one (RFC 9110 §7.6.1).
+_DROPPED: Final = frozenset(
+    {
+        "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade",
+        "host", "content-length", "expect", LOCAL_CALLER_HEADER.lower(),
+    }
+)  # fmt: skip
+
+
+class Forwarder:
+    """Passes requests on to whichever worker takes the connection; `close` at the end.
+
+    Args:
+        path: Of the unix socket on which the workers listen.
+        max_bytes: Largest message.
+        timeout_s: For the whole answer.
+    """
+
+    def __init__(self, path: str, max_bytes: int, timeout_s: float) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=5)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with what the worker answers; 503 when none does."""
+        if (request.content_length or 0) > self._max_bytes:
+            return _refusal(413, f"the message is larger than {self._max_bytes} bytes")
+        try:
+            return await self._forward(request)
+        except TimeoutError:
+            return _refusal(503, "no worker answered in time")
+        except (aiohttp.ClientError, OSError):
+            return _refusal(503, "no worker takes requests now")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _forward(self, request: web.Request) -> web.Response:
+        session = self._session = self._session or self._open()
+        async with session.post(
+            f"http://worker{request.path_qs}",
+            data=request.content if request.can_read_body else None,
+            headers=_onward(request),
+            allow_redirects=False,
+        ) as answer:
+            body = await answer.read()
+            return web.Response(
+                body=body,
+                status=answer.status,
+                headers={"Content-Type": answer.headers.get("Content-Type", "application/json")},
+            )
+
+    def _open(self) -> aiohttp.ClientSession:
+        # A kept connection stays with one worker, which a reload may be draining: ask anew instead.
+        connector = aiohttp.UnixConnector(self._path, force_close=True)
+        return aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=False
+        )
+
+
+def _onward(request: web.Request) -> list[tuple[str, str]]:
+    headers = [
+        (name, value) for name, value in request.headers.items() if name.lower() not in _DROPPED
+    ]
+    caller = LOCAL if is_local(request.transport) else REMOTE
+    return [*headers, (LOCAL_CALLER_HEADER, caller)]
+
+
+def _refusal(status: int, words: str) -> web.Response:
+    return web.json_response({"error": words}, status=status)
