@@ -3,23 +3,24 @@
 A check looks at one aspect of a transaction and says what it saw: findings, facts, authentication
 results. It knows no weights, no replies and no policy, keeps no state between messages, and runs at
 one stage. To add one: write one file like those beside this one, put its symbols into
-`policies/symbols.yaml`, and name the class in `app.py`'s list.
+`policies/symbols.yaml`, and name the class in `catalogue.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from policies.findings import FactValue, Finding
+from milter.core.connection import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from milter.auth.results import AuthResult
-    from milter.core.connection import Direction
     from milter.core.transaction import Stage, Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
+    from policies.findings import FactValue, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,13 @@ class Evidence:
     auth: tuple[AuthResult, ...] = ()
 
 
-NOTHING = Evidence()
+NOTHING: Final = Evidence()
+
+# The three sets of directions that checks run for. What is asked about the client itself says
+# nothing of clients that are our own.
+STRANGERS: Final = frozenset({Direction.INBOUND})
+RECEIVED: Final = frozenset({Direction.INBOUND, Direction.INTERNAL})
+EVERY_DIRECTION: Final = frozenset(Direction)
 
 
 class Look(Protocol):

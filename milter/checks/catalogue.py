@@ -1,0 +1,71 @@
+"""Every check there is, the directions it runs for, and which of them a policy needs.
+
+To add a check, write its file, and name its class here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.connection import ConnectionCheck
+from milter.checks.dkim import DkimCheck
+from milter.checks.dnslists import DnsListsCheck
+from milter.checks.envelope import EnvelopeCheck
+from milter.checks.gtube import GtubeCheck
+from milter.checks.headers import HeadersCheck
+from milter.checks.helo import HeloCheck
+from milter.checks.iprev import IprevCheck
+from milter.checks.patterns import PatternsCheck
+from milter.checks.size import SizeCheck
+from milter.checks.spf import SpfCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from milter.checks.base import Check
+    from milter.core.connection import Direction
+    from policies.compile import Plan
+
+_CLASSES: Final[tuple[type[Check], ...]] = (
+    *(ConnectionCheck, IprevCheck, DnsListsCheck, HeloCheck, SpfCheck, EnvelopeCheck),
+    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, PatternsCheck),
+)
+# Which check runs for mail of which direction. Mail of our own clients is not asked about the
+# client: its HELO, its reverse name and its address in lists say nothing about who sends.
+DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
+    check.name: check.directions for check in _CLASSES
+}
+# Those whose results stand in Authentication-Results, wanted or not by any policy.
+_AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim"})
+
+
+def build_checks(
+    plan: Plan, hostname: str, clock: Callable[[], float], *, authentication: bool = True
+) -> tuple[Check, ...]:
+    """Return the checks that `plan` needs, in the order in which their evidence shall stand.
+
+    Args:
+        plan: What the policies count; a check none of whose symbols they count is left out.
+        hostname: Our own name, that no client may bear.
+        clock: Seconds since 1970, for signatures that expire.
+        authentication: Whether results are written into the header, so that the checks that yield
+            them run in any case.
+    """
+    checks: tuple[Check, ...] = (
+        SpfCheck(hostname),
+        DkimCheck(clock),
+        IprevCheck(),
+        ConnectionCheck(),
+        DnsListsCheck([each for each in plan.dns_lists if each.asks == "client_ip"]),
+        HeloCheck(hostname),
+        EnvelopeCheck(),
+        HeadersCheck(),
+        SizeCheck(),
+        GtubeCheck(),
+        PatternsCheck(plan.patterns),
+    )
+    return tuple(
+        check
+        for check in checks
+        if check.symbols & plan.symbols or (authentication and check.name in _AUTHENTICATION)
+    )

@@ -1,0 +1,113 @@
+"""DKIM signatures of the message (RFC 6376 §6.1).
+
+Verifying is `milter.auth.dkim`; here it is decided which symbol fits. A domain is judged by its
+best signature: one that was broken on the way proves nothing when another of the domain holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.auth.dkim import DkimResult, check_dkim
+from milter.auth.results import AuthResult, Result
+from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
+from milter.core.transaction import Stage
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from milter.core.transaction import Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
+    from policies.findings import FactValue
+
+_SYMBOLS: Final = {
+    Result.PASS: "DKIM_PASS",
+    Result.TEMPERROR: "DKIM_TEMPERROR",
+    Result.POLICY: "DKIM_WEAK",
+    Result.FAIL: "DKIM_FAIL",
+    Result.PERMERROR: "DKIM_PERMERROR",
+}
+# From the best to the worst; what only waits for DNS may still turn out to be good.
+_ORDER: Final = ("DKIM_PASS", "DKIM_TEMPERROR", "DKIM_WEAK", "DKIM_FAIL", "DKIM_PERMERROR")
+_UNSIGNED: Final = Evidence(
+    (Finding("DKIM_NONE", "no signature"),),
+    {"dkim": []},
+    (AuthResult("dkim", Result.NONE),),
+)
+
+
+class DkimCheck:
+    """Which domains signed the message, and whether their signatures hold.
+
+    Args:
+        clock: Seconds since 1970, for signatures that expire.
+    """
+
+    name = "dkim"
+    stage = Stage.MESSAGE
+    directions = EVERY_DIRECTION
+    symbols = frozenset({*_ORDER, "DKIM_NONE"})
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
+        """Return a symbol for each signing domain, the fact dkim, and the results."""
+        if message is None:
+            return NOTHING
+        if not message.count("dkim-signature"):
+            return _UNSIGNED
+        results = await check_dkim(message.raw, resolver, now=int(self._clock()))
+        if not results:
+            return _UNSIGNED
+        shown: list[FactValue] = [_fact(said) for said in results]
+        return Evidence(
+            tuple(_finding(said) for said in _best(results)),
+            {"dkim": shown},
+            tuple(_auth(said) for said in results),
+        )
+
+
+def _best(results: Iterable[DkimResult]) -> list[DkimResult]:
+    """Return the best signature of each domain, in the order of the domains."""
+    best: dict[str, DkimResult] = {}
+    for said in results:
+        # RFC 6376 §3.6.1, t=y: whoever only tries DKIM out is treated as one who does not sign.
+        if said.testing and said.result is not Result.PASS:
+            continue
+        kept = best.setdefault(said.domain, said)
+        if _ORDER.index(_symbol(said)) < _ORDER.index(_symbol(kept)):
+            best[said.domain] = said
+    return list(best.values())
+
+
+def _finding(said: DkimResult) -> Finding:
+    named = {"domain": said.domain, "selector": said.selector}
+    details = {name: value for name, value in named.items() if value}
+    evidence = f"{said.selector}._domainkey.{said.domain}: {said.reason or said.result.value}"
+    return Finding(_symbol(said), evidence, details)
+
+
+def _symbol(said: DkimResult) -> str:
+    if said.weak and said.result is not Result.PASS:
+        return "DKIM_WEAK"
+    return _SYMBOLS.get(said.result, "DKIM_PERMERROR")
+
+
+def _fact(said: DkimResult) -> FactValue:
+    return {"result": said.result.value, "domain": said.domain, "selector": said.selector}
+
+
+def _auth(said: DkimResult) -> AuthResult:
+    # RFC 8601 §2.7.1; header.b tells signatures of one domain and selector apart (RFC 6008 §4).
+    values = (
+        ("header.d", said.domain),
+        ("header.i", said.identity),
+        ("header.s", said.selector),
+        ("header.a", said.algorithm),
+        ("header.b", said.signature),
+    )
+    known = tuple((name, value) for name, value in values if value)
+    return AuthResult("dkim", said.result, known, said.reason)

@@ -1,0 +1,134 @@
+"""Whether the header is what RFC 5322 §3.6 asks for, and the message readable at all.
+
+Looks at form alone: who the author claims to be is judged elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
+from milter.core.transaction import Stage
+from milter.message.charsets import decode_raw
+from milter.message.dates import parse_date
+from milter.message.guard import Fault
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+    from policies.findings import FactValue
+
+# RFC 5322 §3.6: at most once each. From and Subject have symbols of their own.
+_ONCE: Final = ("to", "cc", "reply-to", "sender", "date", "message-id")
+# RFC 5322 §3.6.4, leniently: quoted parts and odd characters are common, a missing @ is not.
+_MESSAGE_ID: Final = re.compile(rb"<[^\s<>@]{1,900}@[^\s<>]{1,900}>")
+_FAULT_SYMBOLS: Final = {
+    Fault.HEADER: "HEADER_MALFORMED",
+    Fault.MIME: "MIME_MALFORMED",
+    Fault.LIMIT: "MESSAGE_LIMIT",
+    Fault.CHARSET: "CHARSET_UNDECODABLE",
+}
+_SHOWN: Final = 80
+
+
+class HeadersCheck:
+    """Form of the header, defects of the whole message, and the facts that the header yields."""
+
+    name = "headers"
+    stage = Stage.MESSAGE
+    directions = EVERY_DIRECTION
+    symbols = frozenset(
+        {
+            *("FROM_MISSING", "FROM_SEVERAL", "FROM_INVALID", "DATE_MISSING", "DATE_INVALID"),
+            *("MESSAGE_ID_MISSING", "MESSAGE_ID_INVALID", "SUBJECT_SEVERAL", "HEADER_DOUBLED"),
+            *("HEADER_8BIT", *_FAULT_SYMBOLS.values()),
+        }
+    )
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return what is wrong with the form, and the facts subject, author_domain and headers."""
+        if message is None:
+            return NOTHING
+        message.read()
+        findings = (
+            *_from(message),
+            *_date(message),
+            *_message_id(message),
+            *_several(message),
+            *_eight_bit(message),
+            *_defects(message),
+        )
+        counts: dict[str, FactValue] = dict(message.counts)
+        domains = message.author_domains
+        facts: dict[str, FactValue] = {
+            "subject": message.subject,
+            "author_domain": domains[0] if domains else "",
+            "headers": counts,
+        }
+        return Evidence(findings, facts)
+
+
+def _from(message: Message) -> Iterator[Finding]:
+    count = message.count("from")
+    if count == 0:
+        yield Finding("FROM_MISSING")
+        return
+    if count > 1:
+        yield Finding("FROM_SEVERAL", f"{count} From fields")
+    authors = message.authors
+    # RFC 5322 §3.6.2: at least one mailbox, and each of them one by the grammar.
+    if authors.guessed or not authors.addresses:
+        yield Finding("FROM_INVALID", _shown(message.values("from")[0]))
+
+
+def _date(message: Message) -> Iterator[Finding]:
+    values = message.values("date")
+    if not values:
+        yield Finding("DATE_MISSING")
+    elif parse_date(values[0]) is None:
+        yield Finding("DATE_INVALID", _shown(values[0]))
+
+
+def _message_id(message: Message) -> Iterator[Finding]:
+    values = message.values("message-id")
+    if not values:
+        yield Finding("MESSAGE_ID_MISSING")
+    elif not _MESSAGE_ID.fullmatch(values[0]):
+        yield Finding("MESSAGE_ID_INVALID", _shown(values[0]))
+
+
+def _several(message: Message) -> Iterator[Finding]:
+    if (count := message.count("subject")) > 1:
+        yield Finding("SUBJECT_SEVERAL", f"{count} Subject fields")
+    for name in _ONCE:
+        if (count := message.count(name)) > 1:
+            shown = "Message-ID" if name == "message-id" else name.title()
+            yield Finding("HEADER_DOUBLED", f"{count} {shown} fields", {"header": shown})
+
+
+def _eight_bit(message: Message) -> Iterator[Finding]:
+    header = message.raw[: message.body_start]
+    if header.isascii():
+        return
+    try:
+        # RFC 6532 §3.2 allows UTF-8, and nobody tells us here whether SMTPUTF8 was asked for.
+        header.decode("utf-8")
+    except UnicodeDecodeError as error:
+        yield Finding("HEADER_8BIT", f"byte {header[error.start]:#04x} at offset {error.start}")
+
+
+def _defects(message: Message) -> Iterator[Finding]:
+    """Yield one finding for each kind of defect, with all that is wrong of that kind."""
+    said: dict[Fault, list[str]] = {}
+    for defect in message.defects:
+        said.setdefault(defect.fault, []).append(defect.what)
+    for fault, whats in said.items():
+        yield Finding(_FAULT_SYMBOLS[fault], "; ".join(whats))
+
+
+def _shown(value: bytes) -> str:
+    return decode_raw(value[:_SHOWN])

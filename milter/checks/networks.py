@@ -1,0 +1,43 @@
+"""Networks whose addresses mean something only where they are used.
+
+Documentation networks are not among them: sample mail and tests live there.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from milter.core.connection import IpAddress
+
+Network = IPv4Network | IPv6Network
+
+# RFC 6890 §2.2.2, §2.2.3: unspecified, loopback, private, shared, link-local, multicast, reserved.
+LOCAL_NETWORKS: Final[tuple[Network, ...]] = (
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("100.64.0.0/10"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("224.0.0.0/3"),
+    IPv6Network("::/127"),
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe80::/10"),
+    IPv6Network("ff00::/8"),
+)
+
+
+def plain_address(address: IpAddress) -> IpAddress:
+    """Return the IPv4 address inside an IPv4-mapped one (RFC 4291 §2.5.5.2), else `address`."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_within(address: IpAddress, networks: Iterable[Network]) -> bool:
+    """Return whether `address` lies in one of `networks`, mapped addresses by what they map."""
+    plain = plain_address(address)
+    return any(plain in network for network in networks)

@@ -1,0 +1,54 @@
+"""The patterns of the policies, over the views of the message.
+
+Compiling and matching is `policies.patterns`; this check hands it views, each worked out only when
+some pattern looks at it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
+from milter.core.transaction import Stage
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message, View
+    from policies.patterns import PatternSet
+
+
+class PatternsCheck:
+    """Which patterns match; a pattern's id is its symbol.
+
+    Args:
+        patterns: Those of all policies.
+    """
+
+    name = "patterns"
+    stage = Stage.MESSAGE
+    directions = EVERY_DIRECTION
+
+    def __init__(self, patterns: PatternSet) -> None:
+        self._patterns = patterns
+        self.symbols = frozenset(spec.id for spec in patterns.patterns)
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return a finding for each pattern that matches, with the text that it matched."""
+        if message is None:
+            return NOTHING
+        hits = self._patterns.match(partial(_view, txn, message))
+        if not hits:
+            return NOTHING
+        return Evidence(tuple(Finding(hit.id, f"{hit.view}: {hit.excerpt}") for hit in hits))
+
+
+def _view(txn: Transaction, message: Message, name: str) -> View:
+    if name == "mail_from":
+        return str(txn.mail_from) if txn.mail_from else ""
+    if name == "helo":
+        return txn.connection.helo_name
+    if name == "client_name":
+        return txn.connection.told_name or ""
+    return message.view(name)

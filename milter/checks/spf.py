@@ -1,0 +1,96 @@
+"""SPF for both identities of the client (RFC 7208 §2.3, §2.4).
+
+The evaluation is `milter.auth.spf`; here it is decided whom to ask about and which symbol fits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from milter.auth.results import AuthResult, Result
+from milter.auth.spf import SpfResult, check_helo, check_spf
+from milter.checks.base import NOTHING, RECEIVED, Evidence
+from milter.checks.networks import LOCAL_NETWORKS, is_within
+from milter.core.transaction import Stage
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from milter.core.connection import IpAddress
+    from milter.core.transaction import Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
+    from policies.findings import FactValue
+
+_SYMBOLS: Final = {
+    result: f"SPF_{result.name}"
+    for result in (
+        *(Result.PASS, Result.FAIL, Result.SOFTFAIL, Result.NEUTRAL, Result.NONE),
+        *(Result.TEMPERROR, Result.PERMERROR),
+    )
+}
+_LOCAL: Final = Evidence(auth=(AuthResult("spf", Result.NONE, reason="the client is local"),))
+
+
+class SpfCheck:
+    """Whether the domain of the reverse path authorises the client; else whether HELO's forbids it.
+
+    For the null reverse path the identity is postmaster at the HELO name, and is checked once.
+    """
+
+    name = "spf"
+    stage = Stage.MAIL
+    directions = RECEIVED
+    symbols = frozenset({*_SYMBOLS.values(), "SPF_HELO_FAIL"})
+
+    def __init__(self, hostname: str) -> None:
+        self._hostname = hostname
+
+    async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
+        """Return the symbols, the fact spf, and the results for the header."""
+        client = txn.connection.client_ip
+        if client is None:
+            return NOTHING
+        # No published record can speak of addresses that exist in many networks at once.
+        if is_within(client, LOCAL_NETWORKS):
+            return _LOCAL
+        mail_from, helo = await self._results(txn, client, resolver)
+        findings = [_finding(_SYMBOLS[mail_from.result], mail_from, txn)]
+        auth = [_auth(mail_from, txn)]
+        # A HELO name without a record is usual and tells nothing: it gets no line in the header.
+        if helo is not None and helo.result is not Result.NONE:
+            auth.append(_auth(helo, txn))
+            if helo.result is Result.FAIL:
+                findings.append(_finding("SPF_HELO_FAIL", helo, txn))
+        facts: dict[str, FactValue] = {
+            "spf": {
+                "result": mail_from.result.value,
+                "domain": mail_from.domain,
+                "identity": mail_from.identity,
+            }
+        }
+        return Evidence(tuple(findings), facts, tuple(auth))
+
+    async def _results(
+        self, txn: Transaction, client: IpAddress, resolver: Resolver
+    ) -> tuple[SpfResult, SpfResult | None]:
+        helo = txn.connection.helo_name
+        mail_from = check_spf(client, txn.mail_from, helo, resolver, receiver=self._hostname)
+        if txn.mail_from is None or not helo:
+            return await mail_from, None
+        of_helo = check_helo(client, helo, resolver, receiver=self._hostname)
+        return await asyncio.gather(mail_from, of_helo)
+
+
+def _finding(symbol: str, said: SpfResult, txn: Transaction) -> Finding:
+    client = str(txn.connection.client_ip)
+    why = said.mechanism or said.reason
+    evidence = f"{client} for {said.domain}" + (f": {why}" if why else "")
+    details = {"domain": said.domain, "client_ip": client, "helo": txn.connection.helo_name[:100]}
+    return Finding(symbol, evidence, details)
+
+
+def _auth(said: SpfResult, txn: Transaction) -> AuthResult:
+    if said.identity == "helo":
+        return AuthResult("spf", said.result, (("smtp.helo", said.domain),), said.reason)
+    return AuthResult("spf", said.result, (("smtp.mailfrom", str(txn.mail_from)),), said.reason)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from milter.checks.catalogue import DIRECTIONS, build_checks
+from milter.core.connection import Direction
+from policies.compile import Plan
+from policies.dnslists import DnsList
+from policies.loader import load_symbols
+from policies.patterns import PatternSet, PatternSpec
+
+INBOUND, OUTBOUND, INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
+LIST = DnsList("bl.example", "client_ip", "block", codes={IPv4Address("127.0.0.2"): "BL_SPAM"})
+NO_PATTERNS = PatternSet.compile([])
+
+
+def names(plan: Plan, *, authentication: bool = False) -> list[str]:
+    checks = build_checks(plan, "mx.example.org", lambda: 0.0, authentication=authentication)
+    return [check.name for check in checks]
+
+
+def test_directions_are_as_promised() -> None:
+    assert {
+        "connection": {INBOUND},
+        "iprev": {INBOUND, INTERNAL},
+        "dnslists": {INBOUND},
+        "helo": {INBOUND},
+        "spf": {INBOUND, INTERNAL},
+        "envelope": {INBOUND},
+        "dkim": {INBOUND, OUTBOUND, INTERNAL},
+        "headers": {INBOUND, OUTBOUND, INTERNAL},
+        "size": {INBOUND, OUTBOUND, INTERNAL},
+        "gtube": {INBOUND, OUTBOUND, INTERNAL},
+        "patterns": {INBOUND, OUTBOUND, INTERNAL},
+    } == DIRECTIONS
+
+
+def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
+    assert names(Plan(frozenset(), (), NO_PATTERNS)) == []
+
+
+def test_build_checks_authentication_stays_for_the_header() -> None:
+    plan = Plan(frozenset(), (), NO_PATTERNS)
+    assert names(plan, authentication=True) == ["spf", "dkim", "iprev"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("EARLY_TALKER", "connection"),
+        ("IPREV_FAIL", "iprev"),
+        ("BL_SPAM", "dnslists"),
+        ("HELO_IS_OURS", "helo"),
+        ("SPF_HELO_FAIL", "spf"),
+        ("SENDER_NULL_MX", "envelope"),
+        ("DKIM_WEAK", "dkim"),
+        ("MESSAGE_LIMIT", "headers"),
+        ("EMPTY_MESSAGE", "size"),
+        ("GTUBE", "gtube"),
+        ("LOTTERY", "patterns"),
+    ],
+)
+def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str) -> None:
+    patterns = PatternSet.compile([PatternSpec("LOTTERY", "subject", "lottery")])
+    assert names(Plan(frozenset({symbol}), (LIST,), patterns)) == [name]
+
+
+def test_build_checks_every_symbol_of_the_file_but_check_error_has_a_check() -> None:
+    table = load_symbols()
+    plan = Plan(frozenset(table), (), NO_PATTERNS)
+    checks = build_checks(plan, "mx.example.org", lambda: 0.0)
+    yielded = frozenset[str]().union(*(check.symbols for check in checks))
+    assert yielded == table.keys() - {"CHECK_ERROR"}
+
+
+def test_build_checks_stage_of_each_symbol_is_that_of_its_check() -> None:
+    table = load_symbols()
+    plan = Plan(frozenset(table), (), NO_PATTERNS)
+    for check in build_checks(plan, "mx.example.org", lambda: 0.0):
+        stages = {table[symbol].stage for symbol in check.symbols if symbol in table}
+        assert stages <= {check.stage.name.lower()}
