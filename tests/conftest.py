@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import write_certificate
+
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -23,3 +25,9 @@ def shared_data() -> Path:
 def checkout() -> Path:
     """The root of the source tree."""
     return _CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A listener's `tls` section with a throwaway certificate for mx.example.org."""
+    return write_certificate(tmp_path_factory.mktemp("tls"), "mx.example.org")

@@ -35,6 +35,8 @@ _READ_BYTES: Final = 262_144
 # A message that comes drop by drop holds a connection for long: the timer starts anew only after
 # this much of it.
 _PROGRESS_BYTES: Final = 1024
+# A line this long is no mistake of a mail client.
+_FLOOD_BYTES: Final = 4_194_304
 _PROXY_TIMEOUT_S: Final = 10.0
 _TIMEOUT: Final = Reply.of(421, "4.4.2 Timeout, closing the connection")
 _DRAINING: Final = Reply.of(421, "4.3.2 Server is going down, try again")
@@ -107,16 +109,20 @@ class SmtpProtocol(SMTP):
         return None
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        """Start the one timer of the connection; later calls only move the deadline."""
+        """Move the deadline; the one timer of the connection is touched only if it is too late."""
         self._deadline = self.loop.time() + (duration or self._door.bounds.command_timeout_s)
-        if self._timeout_handle is None:
-            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+        if self._timeout_handle is None or self._deadline < self._timeout_handle.when():
+            self._set_timer(self._deadline)
+
+    def _set_timer(self, when: float) -> None:
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        self._timeout_handle = self.loop.call_at(when, self._timeout_cb)
 
     def _timeout_cb(self) -> None:
         now = self.loop.time()
         if self._deadline > now:
-            again = min(self._deadline, now + self._door.bounds.command_timeout_s)
-            self._timeout_handle = self.loop.call_at(again, self._timeout_cb)
+            self._set_timer(min(self._deadline, now + self._door.bounds.command_timeout_s))
         elif self.transport is not None:
             self._say_and_close(_TIMEOUT)
 
@@ -281,17 +287,28 @@ class SmtpProtocol(SMTP):
         self._reset_timeout()
         self._waiting = True
         try:
-            line: bytes = await self._reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError:
-            return _FLOOD
+            line = await self._read_whole_line()
         finally:
             self._waiting = False
             self._deadline = inf
+        if line is None:
+            return _FLOOD
         if len(line) > MAX_COMMAND:
             return _LINE_TOO_LONG
         if not line.endswith(b"\r\n"):
             return _BARE_NEWLINE
         return line[:-2]
+
+    async def _read_whole_line(self) -> bytes | None:
+        """Return a line with its end, None for a flood; of a long line only the end is kept."""
+        length = 0
+        while length < _FLOOD_BYTES:
+            try:
+                return (b"x" * min(length, MAX_COMMAND)) + await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                length += error.consumed
+                await self._reader.readexactly(error.consumed)
+        return None
 
     async def _read_message(self, session: Session) -> Received:
         reader = session.data_reader()

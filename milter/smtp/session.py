@@ -166,7 +166,7 @@ class Session:
         handler = self._verbs.get(verb)
         if handler is None:
             if verb in _FOREIGN_VERBS:
-                return Step(Reply.of(554, "5.5.1 This is a mail server"), Next.CLOSE)
+                return Step(Reply.of(502, "5.5.1 This is a mail server"), Next.CLOSE)
             return Step(Reply.of(500, "5.5.2 Command not recognised"))
         if self._reader is not None and verb not in {"BDAT", "RSET", "QUIT", "NOOP"}:
             # RFC 3030 §2: between chunks only BDAT and RSET have a place.
@@ -269,6 +269,7 @@ class Session:
         self._unproductive += 1
         if not argument:
             return Step(Reply.of(501, "5.5.4 Syntax: VRFY address"))
+        parse_rcpt(b"TO:" + argument, extended=False, utf8=True)
         # RFC 5321 §3.5.3: 252 is the answer of a server that will not verify.
         return Step(Reply.of(252, "2.1.5 Send some mail and see"))
 
@@ -288,9 +289,9 @@ class Session:
         if argument:
             return Step(Reply.of(501, "5.5.4 STARTTLS takes no argument"))
         if self._door.tls is None:
-            return Step(Reply.of(502, "5.5.1 TLS is not available"))
-        if self._connection.tls is not None or self._transaction is not None:
-            return Step(Reply.of(503, "5.5.1 STARTTLS is out of place here"))
+            return Step(Reply.of(454, "4.7.0 TLS is not available"))
+        if self._connection.tls is not None:
+            return Step(Reply.of(503, "5.5.1 TLS is on already"))
         return Step(None, Next.STARTTLS)
 
     async def _xclient(self, argument: bytes) -> Step:

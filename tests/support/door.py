@@ -1,0 +1,188 @@
+"""The SMTP door in a thread of the test's process: real listener, pipeline, policies and relay.
+
+Names come from the shipped fake resolver, mail goes to a sink of the tests. What is only in a whole
+daemon (workers, reload, metrics over HTTP) is tested with `tests.support.gatepost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from milter.checks.catalogue import build_checks
+from prometheus_client import CollectorRegistry
+
+from milter.core.ids import new_id
+from milter.core.limits import LocalLimits
+from milter.dns.fake import FakeResolver
+from milter.pipeline.outcome import Identity
+from milter.pipeline.runner import Pipeline
+from milter.relay.nexthop import NextHop
+from milter.settings import Limits, Listener
+from milter.settings import NextHop as NextHopSettings
+from milter.smtp.door import Door
+from milter.smtp.relaying_rules import RecipientDomains
+from milter.smtp.server import SmtpServer
+from milter.smtp.tls import server_context
+from milter.telemetry.metrics import Metrics
+from policies.loader import load_policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HOSTNAME = "mx.example.org"
+
+
+class TextSource:
+    """Serves policy files from memory."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        try:
+            return self._files[path].encode()
+        except KeyError:
+            raise FileNotFoundError(path) from None
+
+
+@dataclass(slots=True)
+class RunningDoor:
+    """A door that takes connections.
+
+    Attributes:
+        port: On 127.0.0.1.
+        limits: What is in use.
+        registry: Metrics.
+        resolver: The names, and what was asked.
+    """
+
+    port: int
+    limits: LocalLimits
+    registry: CollectorRegistry
+    resolver: FakeResolver
+    server: SmtpServer | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    errors: list[BaseException] = field(default_factory=list)
+
+    def sample(self, name: str, **labels: str) -> float:
+        """Return the value of a metric; 0 when nothing was counted."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def drain(self) -> None:
+        """Drain as a reload does, and wait for the end of it."""
+        assert self.server is not None
+        assert self.loop is not None
+        asyncio.run_coroutine_threadsafe(self.server.drain(20), self.loop).result(30)
+
+
+@contextlib.contextmanager
+def running_door(
+    next_hop: str | Mapping[str, Any],
+    *,
+    listener: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    policy: str = "version: 1\nname: test\nextends: balanced\n",
+    zone: Mapping[str, Any] | None = None,
+) -> Iterator[RunningDoor]:
+    """Start a door in front of `next_hop`; stop it, and whatever it holds, at the end.
+
+    Args:
+        next_hop: host:port, or the whole section of the configuration.
+        listener: Keys of the listener's section.
+        limits: Keys of `limits`.
+        policy: Text of the policy file.
+        zone: For the fake resolver.
+    """
+    hop = {"hosts": [next_hop]} if isinstance(next_hop, str) else dict(next_hop)
+    sock = socket.create_server(("127.0.0.1", 0))
+    bounds = Limits(**(limits or {}))
+    door = RunningDoor(
+        port=sock.getsockname()[1],
+        limits=LocalLimits(
+            sessions=bounds.sessions,
+            sessions_per_client=bounds.sessions_per_client,
+            bytes_in_flight=bounds.bytes_in_flight,
+        ),
+        registry=CollectorRegistry(),
+        resolver=FakeResolver(zone or {}),
+    )
+    settings = Listener(
+        **{
+            "name": "inbound",
+            "bind": "127.0.0.1:0",
+            "trusted_clients": ["127.0.0.0/8"],
+            **(listener or {}),
+        }
+    )
+    ready, stopped = threading.Event(), threading.Event()
+    box: list[asyncio.Event] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        box.append(stop)
+        door.loop = asyncio.get_running_loop()
+        relay = NextHop(NextHopSettings(**hop), hostname=HOSTNAME, clock=time.monotonic)
+        await relay.probe()
+        door.server = SmtpServer(_door(door, settings, bounds, relay, policy))
+        await door.server.serve(sock)
+        ready.set()
+        await stop.wait()
+        await door.server.drain(5)
+        await relay.close()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            door.errors.append(error)
+        finally:
+            ready.set()
+            stopped.set()
+
+    thread = threading.Thread(target=run, name="door")
+    thread.start()
+    ready.wait(30)
+    try:
+        if door.errors:
+            raise door.errors[0]
+        yield door
+    finally:
+        if door.loop is not None and not stopped.is_set():
+            door.loop.call_soon_threadsafe(box[0].set)
+        thread.join(30)
+        sock.close()
+
+
+def _door(
+    running: RunningDoor, listener: Listener, bounds: Limits, relay: NextHop, policy: str
+) -> Door:
+    policies = load_policies(TextSource({"policy.yaml": policy}), "policy.yaml")
+    pipeline = Pipeline(
+        checks=build_checks(policies.plan, HOSTNAME, lambda: 1_790_000_000),
+        policies=policies,
+        resolver=running.resolver,
+        identity=Identity(HOSTNAME, HOSTNAME),
+        budget_s=bounds.budget_s,
+    )
+    chance = random.Random(7)  # noqa: S311 - ids of a test
+    return Door(
+        listener=listener,
+        bounds=bounds,
+        hostname=HOSTNAME,
+        recipient_domains=RecipientDomains(listener.recipient_domains),
+        pipeline=pipeline,
+        next_hop=relay,
+        limits=running.limits,
+        metrics=Metrics(registry=running.registry),
+        new_id=lambda: new_id(chance.getrandbits),
+        clock=time.monotonic,
+        tls=server_context(listener.tls) if listener.tls else None,
+    )
