@@ -1,0 +1,174 @@
+"""Authentication-Results: written so that a value can never become syntax, and recognised as ours.
+
+Knows the grammar of RFC 8601 §2.2 and the reasons of §5 for removing fields that claim to be ours.
+It removes nothing itself, and does not read other people's results.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from milter.core.address import domain_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from milter.auth.results import AuthResult
+
+FIELD_NAME: Final = b"Authentication-Results"
+
+# RFC 5322 §2.1.1: lines should hold 78 characters and must not hold more than 998.
+_LINE: Final = 78
+# A value is cut here. Escaped it doubles at most, which with its name stays well under 998.
+_MAX_VALUE: Final = 450
+_MAX_WORD: Final = 40
+
+# RFC 2045 §5.1 token.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")
+# What RFC 8601 §2.2 lets stand unquoted as pvalue beside a token: [local-part "@"] domain-name.
+_PLAIN_ADDRESS: Final = re.compile(
+    r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)?"
+    r"@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+)
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
+_NOT_A_WORD: Final = re.compile(r"[^A-Za-z0-9.-]")
+
+
+def format_authentication_results(authserv_id: str, results: Iterable[AuthResult]) -> bytes:
+    """Return the whole field, folded and ended by CRLF (RFC 8601 §2.2).
+
+    Values come from peers: what is no token is quoted, what is not printable ASCII becomes `?`, and
+    each is cut at 450 characters.
+    """
+    groups = [_group(result) for result in results] or [["none"]]
+    lines = [f"{FIELD_NAME.decode()}: {_value(authserv_id)}"]
+    for group in groups:
+        lines[-1] += ";"
+        lines += _folded(group)
+    return "\r\n\t".join(lines).encode("ascii") + b"\r\n"
+
+
+def _group(result: AuthResult) -> list[str]:
+    words = [f"{_word(result.method)}={result.result.value}"]
+    if result.reason:
+        words.append(f"reason={_quoted(result.reason)}")
+    words += [f"{_word(name)}={_value(value)}" for name, value in result.properties]
+    return words
+
+
+def _folded(words: Sequence[str]) -> list[str]:
+    lines = [words[0]]
+    for word in words[1:]:
+        # One for the tab, one for the semicolon that may follow.
+        if len(lines[-1]) + 1 + len(word) + 2 < _LINE:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _word(text: str) -> str:
+    """Return a method or property name of our own, with nothing in it that could be syntax."""
+    return _NOT_A_WORD.sub("-", text[:_MAX_WORD])
+
+
+def _value(text: str) -> str:
+    plain = _TOKEN.fullmatch(text) or _PLAIN_ADDRESS.fullmatch(text)
+    if plain and len(text) <= _MAX_VALUE and "=?" not in text:
+        return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    # RFC 2047 §5 knows no encoded word in here, but there are readers that decode one.
+    safe = _UNPRINTABLE.sub("?", text[:_MAX_VALUE]).replace("=?", "??")
+    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def own_results_fields(fields: Iterable[tuple[bytes, bytes]], authserv_id: str) -> tuple[int, ...]:
+    """Return which of `fields` (name and value) are Authentication-Results that bear our id."""
+    name = FIELD_NAME.lower()
+    return tuple(
+        index
+        for index, (field_name, value) in enumerate(fields)
+        if field_name.strip().lower() == name and bears_authserv_id(value, authserv_id)
+    )
+
+
+def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
+    """Tell whether the field with this value speaks in our name, or may be read so (RFC 8601 §5).
+
+    Comments, folding, case, quoting, white space around dots, a version and a final dot do not hide
+    our id. A field whose beginning is broken, or is an encoded word that a lenient reader would
+    decode, is ours when our id is anywhere in it, or cannot be read: removing one too many of those
+    costs nothing, keeping a forged one would be believed.
+    """
+    text = value.decode("utf-8", "replace")
+    ours = domain_key(authserv_id)
+    words = _leading_words(text)
+    if words is None:
+        return ours in text.lower()
+    if not words:
+        return False
+    if words[0].startswith("=?"):
+        return True
+    candidates = {words[0], "".join(words)}
+    if words[-1].isdigit():
+        candidates.add("".join(words[:-1]))
+    if token := _TOKEN.match(words[0]):
+        candidates.add(token[0])
+    # Decoding names costs more than looking at their length: what is far longer is another's.
+    return any(domain_key(word) == ours for word in candidates if len(word) <= 2 * len(ours) + 64)
+
+
+# The pieces of a value before its first semicolon. Each alternative begins with another character
+# and none backtracks into another, so the scan is linear.
+_PIECE: Final = re.compile(
+    r"""(?P<space>[\x00-\x20\x7f]+)"""
+    r"""|(?P<open>\()"""
+    r"""|"(?P<quoted>(?:[^"\\]|\\.)*+)\""""
+    r"""|(?P<end>;)"""
+    r"""|(?P<text>[^\x00-\x20\x7f(";]+)""",
+    re.DOTALL,
+)
+_COMMENT_MARK: Final = re.compile(r"\\.|[()]", re.DOTALL)
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _leading_words(text: str) -> list[str] | None:
+    """Return the words before the first semicolon, without comments; None if they are broken."""
+    words: list[str] = []
+    position = 0
+    while position < len(text):
+        piece = _PIECE.match(text, position)
+        if piece is None:
+            return None
+        if piece["end"] is not None:
+            break
+        position = piece.end()
+        if piece["open"] is not None:
+            position = _after_comment(text, position)
+            if position < 0:
+                return None
+        elif piece["quoted"] is not None:
+            words.append(_QUOTED_PAIR.sub(r"\1", piece["quoted"]))
+        elif piece["text"] is not None:
+            words.append(piece["text"])
+    return words
+
+
+def _after_comment(text: str, position: int) -> int:
+    """Return where the comment that was opened before `position` ends; -1 if it does not.
+
+    Counted, not nested in calls: a field may open a hundred thousand parentheses.
+    """
+    depth = 1
+    for mark in _COMMENT_MARK.finditer(text, position):
+        if mark[0] == "(":
+            depth += 1
+        elif mark[0] == ")":
+            depth -= 1
+            if depth == 0:
+                return mark.end()
+    return -1
