@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from milter.checks.base import NOTHING, STRANGERS, Evidence
-from milter.checks.networks import LOCAL_NETWORKS, is_within, plain_address
+from milter.checks.networks import LOCAL_NETWORKS, NetworkSet, plain_address
 from milter.core.transaction import Stage
 from milter.dns.resolver import Outcome
 from policies.dnslists import ERROR, DnsList, Listed
@@ -43,7 +43,7 @@ class DnsListsCheck:
         self, lists: Sequence[DnsList], never_ask: Sequence[Network] = LOCAL_NETWORKS
     ) -> None:
         self._lists = tuple(lists)
-        self._never_ask = tuple(never_ask)
+        self._never_ask = NetworkSet(never_ask)
         self.symbols = frozenset(
             {"DNS_LIST_UNKNOWN", "DNS_LIST_ERROR", "DNS_LIST_TEMPERROR"}
         ).union(*(dns_list.symbols for dns_list in self._lists))
@@ -51,7 +51,7 @@ class DnsListsCheck:
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return a finding for each symbol of each list; all lists are asked at once."""
         client = txn.connection.client_ip
-        if client is None or is_within(client, self._never_ask):
+        if client is None or client in self._never_ask:
             return NOTHING
         questions = [
             resolver.resolve(query_name(client, dns_list.query_zone), "A")

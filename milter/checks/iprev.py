@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.iprev import IprevResult, check_iprev
 from milter.auth.results import AuthResult, Result
 from milter.checks.base import NOTHING, RECEIVED, Evidence
-from milter.checks.networks import LOCAL_NETWORKS, is_within
+from milter.checks.networks import LOCAL
 from milter.core.transaction import Stage
 from policies.findings import Finding
 
@@ -40,7 +40,7 @@ class IprevCheck:
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return the symbol, the facts iprev and connection, and the result for the header."""
         client = txn.connection.client_ip
-        if client is None or is_within(client, LOCAL_NETWORKS):
+        if client is None or client in LOCAL:
             return NOTHING
         said = await check_iprev(client, resolver)
         auth = AuthResult("iprev", said.result, (("policy.iprev", str(client)),), said.reason)

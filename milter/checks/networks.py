@@ -5,7 +5,7 @@ Documentation networks are not among them: sample mail and tests live there.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -34,10 +34,31 @@ LOCAL_NETWORKS: Final[tuple[Network, ...]] = (
 
 def plain_address(address: IpAddress) -> IpAddress:
     """Return the IPv4 address inside an IPv4-mapped one (RFC 4291 §2.5.5.2), else `address`."""
-    return getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address
+    return address
 
 
-def is_within(address: IpAddress, networks: Iterable[Network]) -> bool:
-    """Return whether `address` lies in one of `networks`, mapped addresses by what they map."""
-    plain = plain_address(address)
-    return any(plain in network for network in networks)
+class NetworkSet:
+    """Networks to find addresses in, as plain numbers: it is asked for every connection.
+
+    Args:
+        networks: Of both families.
+    """
+
+    __slots__ = ("_masked",)
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._masked: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+        for network in networks:
+            pair = (int(network.netmask), int(network.network_address))
+            self._masked[network.version].append(pair)
+
+    def __contains__(self, address: IpAddress) -> bool:
+        """Return whether `address` lies in one of them, a mapped address by what it maps."""
+        plain = plain_address(address)
+        number = int(plain)
+        return any(number & mask == start for mask, start in self._masked[plain.version])
+
+
+LOCAL: Final = NetworkSet(LOCAL_NETWORKS)

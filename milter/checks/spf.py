@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.results import AuthResult, Result
 from milter.auth.spf import SpfResult, check_helo, check_spf
 from milter.checks.base import NOTHING, RECEIVED, Evidence
-from milter.checks.networks import LOCAL_NETWORKS, is_within
+from milter.checks.networks import LOCAL
 from milter.core.transaction import Stage
 from policies.findings import Finding
 
@@ -29,7 +29,7 @@ _SYMBOLS: Final = {
         *(Result.TEMPERROR, Result.PERMERROR),
     )
 }
-_LOCAL: Final = Evidence(auth=(AuthResult("spf", Result.NONE, reason="the client is local"),))
+_NOT_ASKED: Final = Evidence(auth=(AuthResult("spf", Result.NONE, reason="the client is local"),))
 
 
 class SpfCheck:
@@ -52,8 +52,8 @@ class SpfCheck:
         if client is None:
             return NOTHING
         # No published record can speak of addresses that exist in many networks at once.
-        if is_within(client, LOCAL_NETWORKS):
-            return _LOCAL
+        if client in LOCAL:
+            return _NOT_ASKED
         mail_from, helo = await self._results(txn, client, resolver)
         findings = [_finding(_SYMBOLS[mail_from.result], mail_from, txn)]
         auth = [_auth(mail_from, txn)]

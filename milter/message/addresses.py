@@ -26,6 +26,10 @@ _DOMAIN: Final = re.compile(
     r"|\[[\x21-\x5A\x5E-\x7E]+\]"
 )
 _COMMENT_STEP: Final = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
+# What nine of ten From fields look like: no quotes, no comments, one address in brackets.
+_SIMPLE: Final = re.compile(
+    r"([^\"(),:;<>@\[\]\\]*+)<([^\s\"(),:;<>@\[\]\\]++)@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*+)>"
+)
 _MAX_ADDRESSES: Final = 1_000
 _MAX_DOMAIN: Final = 255
 
@@ -71,6 +75,10 @@ class _Reader:
         self._comments = True
 
     def read(self, text: str) -> None:
+        simple = _SIMPLE.fullmatch(text)
+        if simple and len(self.addresses) < _MAX_ADDRESSES:
+            self._append(simple[2], simple[3], simple[1])
+            return
         position, match_piece = 0, _PIECE.match
         while match := match_piece(text, position):
             position = match.end()

@@ -12,7 +12,10 @@ _DATE: Final = re.compile(
     r" (\d{1,2}):(\d{2})(?::(\d{2}))?"
     r" ?([+-]\d{4}|[A-Za-z]{1,5})"
 )
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905
+_MONTHS: Final[tuple[str, ...]] = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
 # RFC 5322 §4.3: other letters tell nothing and count as UTC.
 _ZONES: Final = {
     "est": -5,
