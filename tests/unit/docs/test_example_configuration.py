@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from milter.settings.model import Listener, Settings
 from milter.settings.read import read_settings
 from policies.loader import FileSource, load_document
-from policies.positions import Positions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from policies.positions import Positions
 
 # A line of the example that is switched off: the `#` stands right before a key or an item, while
 # words of a comment stand one space after it.
