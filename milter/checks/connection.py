@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class ConnectionCheck:
     """Whether the client spoke before our greeting, as programs do that never read replies.
 
-    RFC 5321 §3.1 has the client wait for the greeting. How long is the listener's
+    RFC 5321 §4.3.1 has the client wait for the greeting. How long is the listener's
     `greeting_delay_s`; without it nobody can be early.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -102,3 +103,15 @@ def test_message_of_the_mime_test_data_raises_nothing() -> None:
             assert all(part.end <= len(message.raw) for part in message.parts)
             read += 1
     assert read > 200
+
+
+@pytest.mark.conformance
+def test_author_domains_agree_with_the_table_of_opendmarc() -> None:
+    tables = _SHARED / "conformance" / "dmarc" / "opendmarc-tables.json"
+    if not tables.exists():
+        pytest.skip(f"the test data is not there: {tables}")
+    rows = json.loads(tables.read_text("utf-8"))["tables"]["test_finddomain"]
+    assert len(rows) == 13
+    for value, domain in rows:
+        message = Message(f"From: {value}\r\n\r\n".encode())
+        assert message.author_domains[:1] == (domain,), value
