@@ -1,0 +1,397 @@
+"""One connection to the next hop: bytes out, replies in, each wait with a deadline.
+
+It knows which replies are outstanding and whether the connection may be used again. It does not
+know what is said in which order: `handshake` opens a connection, `delivery` uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, cast
+
+from milter.core.errors import RelayError, RemoteProtocolError
+from milter.relay.protocol import (
+    DATA,
+    FINAL_DOT,
+    NOTHING_OFFERED,
+    QUIT,
+    RSET,
+    Capabilities,
+    ReplyParser,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+    from milter.core.connection import IpAddress
+    from milter.core.reply import Reply
+    from milter.relay.timers import Timers
+
+# A message is handed to the transport in slices of this size, so that a slow hop does not make a
+# second copy of a large message grow in the transport's buffer.
+_SLICE: Final = 262_144
+
+OnStage = Callable[[str, float], None]
+
+
+class HopConnection(asyncio.Protocol):
+    """One connection to one host.
+
+    After any failure, or a word of the hop that nobody asked for, it is closed and never used
+    again: what comes next could be the answer to something else.
+
+    Attributes:
+        host: As configured, for logs and errors.
+        timers: The deadlines.
+        capabilities: Of the last EHLO.
+        told: For whom the hop takes this connection (XCLIENT, PROXY); None: for ourselves.
+        verified_tls: Whether it is encrypted and the hop's certificate was verified.
+        messages: Completed transactions.
+        reused: Whether it was kept from an earlier transaction.
+        lost: Whether the hop closed it, or said 421.
+        in_transaction: Whether the hop holds something that RSET must clear.
+        in_data: Whether 354 was asked for and the message is not yet answered.
+        closed: Done when nothing of it is left.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        timers: Timers,
+        loop: asyncio.AbstractEventLoop,
+        on_stage: OnStage | None = None,
+    ) -> None:
+        self.host = host
+        self.timers = timers
+        self.capabilities: Capabilities = NOTHING_OFFERED
+        self.told: Hashable = None
+        self.verified_tls = False
+        self.messages = 0
+        self.reused = False
+        self.lost = False
+        self.in_transaction = False
+        self.in_data = False
+        self.on_lost: Callable[[HopConnection], None] | None = None
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._on_stage = on_stage
+        self._transport: asyncio.Transport | None = None
+        self._parser = ReplyParser()
+        self._replies: deque[Reply] = deque()
+        # The greeting; it may come before create_connection returns.
+        self._expected = 1
+        self._failure: str | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._paused = False
+        self._quitting = False
+        self._sent_at = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next transaction may use it: nothing failed and nothing is outstanding."""
+        return self._failure is None and not (self._expected or self._replies or self.in_data)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is of no use any more."""
+        return self._failure is not None
+
+    @property
+    def peer(self) -> tuple[IpAddress, int] | None:
+        """IP address and port of the hop; None for a unix socket."""
+        name = self._transport.get_extra_info("peername") if self._transport else None
+        if not isinstance(name, tuple):
+            return None
+        return ip_address(name[0].partition("%")[0]), name[1]
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        # uvloop's transports do not derive from asyncio.Transport.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Match replies to what was asked."""
+        if self._quitting:
+            self._close()
+            return
+        self._parser.feed(data)
+        try:
+            self._take_replies()
+        except RemoteProtocolError as err:
+            self._break(err.what)
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whoever waits, and let the pool forget the connection."""
+        self.lost = True
+        self._break(f"connection lost: {exc}" if exc else "connection closed")
+        self._wake()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+    def pause_writing(self) -> None:
+        """Note that the transport holds as much as it should."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._paused = False
+        self._wake()
+
+    # What the rest of the package calls.
+
+    def send(self, data: bytes, replies: int) -> None:
+        """Write one or several commands that together are answered by `replies` replies."""
+        if self._transport is None or self._failure is not None:
+            return  # `receive` raises
+        self._expected += replies
+        self._transport.write(data)
+
+    async def receive(self, stage: str, deadline: float) -> Reply:
+        """Return the next outstanding reply, of whatever code but 421.
+
+        Raises:
+            RelayError: The hop closed, said 421 or nonsense, or did not answer before `deadline`
+                (in loop time). The connection is then closed.
+        """
+        while not self._replies:
+            if self._failure is not None:
+                raise self.error(stage)
+            if not await self._wait(deadline) and not self._replies:
+                self._break("no answer in time")
+        reply = self._replies.popleft()
+        # RFC 5321 §3.8: 421 may answer any command, and the hop closes after it.
+        if reply.code == 421:
+            self.lost = True
+            self._break("the hop closes the connection")
+            raise self.error(stage, reply)
+        return reply
+
+    async def command(self, stage: str, data: bytes, timeout_s: float) -> Reply:
+        """Send one command and return its reply; raises as `receive` does."""
+        started = self._loop.time()
+        self.send(data, 1)
+        reply = await self.receive(stage, started + timeout_s)
+        if self._on_stage is not None:
+            self._on_stage(stage, self._loop.time() - started)
+        return reply
+
+    async def mail(self, identity: Sequence[bytes], mail: bytes) -> Reply:
+        """Send MAIL, after the lines that say who the client is; return the reply to MAIL.
+
+        Args:
+            identity: XFORWARD lines; the hop's refusal of them is not the client's concern, because
+                they are for its log only.
+            mail: The whole MAIL line.
+        """
+        self.in_transaction = True
+        if not identity:
+            return await self.command("mail", mail, self.timers.mail_s)
+        if not self.capabilities.offers("PIPELINING"):
+            for line in identity:
+                await self.command("identity", line, self.timers.mail_s)
+            return await self.command("mail", mail, self.timers.mail_s)
+        started = self._loop.time()
+        self.send(b"".join(identity) + mail, len(identity) + 1)
+        for _ in identity:
+            await self.receive("identity", started + self.timers.mail_s)
+        reply = await self.receive("mail", started + self.timers.mail_s)
+        if self._on_stage is not None:
+            self._on_stage("mail", self._loop.time() - started)
+        return reply
+
+    def ask_for_data(self) -> float:
+        """Send DATA without waiting; return the deadline for `receive("data", ...)`."""
+        self.in_data = True
+        self.send(DATA, 1)
+        self._sent_at = self._loop.time()
+        return self._sent_at + self.timers.data_s
+
+    async def send_body(self, wire: Sequence[bytes]) -> None:
+        """Send the message without its final dot, waiting only where the hop is slow.
+
+        Raises:
+            RelayError: The hop closed, spoke too early, or took nothing for `block_s` seconds.
+        """
+        for piece in wire:
+            view = memoryview(piece)
+            for start in range(0, len(view), _SLICE):
+                if self._failure is not None:
+                    raise self.error("body")
+                cast("asyncio.Transport", self._transport).write(view[start : start + _SLICE])
+                if self._paused:
+                    await self._drained()
+
+    def end_body(self, wire: Sequence[bytes], replies: int) -> float:
+        """Send the rest of the message and its final dot in one write; the hop may now deliver.
+
+        Returns:
+            The deadline for the `replies` final replies (one for SMTP; for LMTP one a recipient).
+        """
+        self._expected += replies
+        cast("asyncio.Transport", self._transport).writelines([*wire, FINAL_DOT])
+        self._sent_at = self._loop.time()
+        return self._sent_at + self.timers.final_s
+
+    def timed(self, stage: str) -> None:
+        """Report how long the answer to DATA or to the final dot took."""
+        if self._on_stage is not None:
+            self._on_stage(stage, self._loop.time() - self._sent_at)
+
+    def note_delivered(self) -> None:
+        """Note that the message was answered: the hop holds nothing of the transaction now."""
+        self.in_data = self.in_transaction = False
+        self.messages += 1
+
+    def reset(self) -> None:
+        """Send RSET without waiting; `settle` takes the reply."""
+        self.send(RSET, 1)
+        self.in_transaction = False
+
+    async def settle(self) -> None:
+        """Wait for the reply to `reset`.
+
+        Raises:
+            RelayError: As `receive`, and where RSET was refused.
+        """
+        if not (self._expected or self._replies):
+            return
+        reply = await self.receive("rset", self._loop.time() + self.timers.reset_s)
+        if reply.code != 250:
+            raise self.reject("rset", "RSET refused", reply)
+
+    async def upgrade(self, context: ssl.SSLContext, server_name: str | None) -> None:
+        """Begin TLS after the hop's 220 to STARTTLS.
+
+        Raises:
+            RelayError: The handshake failed, the certificate does not verify, or the hop sent more
+                than its 220 in the clear.
+        """
+        # What stands behind the 220 was perhaps put there by somebody in between, to be taken for
+        # the first answer inside TLS (RFC 3207 §5).
+        if self._parser.pending:
+            self._break("bytes after the answer to STARTTLS")
+        if self._failure is not None or self._transport is None:
+            raise self.error("starttls")
+        try:
+            upgraded = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_hostname=server_name,
+                ssl_handshake_timeout=self.timers.starttls_s,
+            )
+        except (OSError, ValueError) as err:
+            self._end()
+            raise self.reject("starttls", f"TLS failed: {err}") from err
+        except asyncio.CancelledError:
+            self._end()
+            raise
+        if upgraded is None:
+            self._end()
+            raise self.reject("starttls", "connection closed")
+        self._transport = upgraded
+        self.capabilities = NOTHING_OFFERED
+
+    def error(self, stage: str, reply: Reply | None = None) -> RelayError:
+        """Return the failure of this connection as an exception."""
+        return RelayError(self.host, stage, self._failure or "failed", reply=reply)
+
+    def reject(self, stage: str, what: str, reply: Reply | None = None) -> RelayError:
+        """Close the connection because of `what`; return that as an exception."""
+        self._break(what)
+        return RelayError(self.host, stage, what, reply=reply)
+
+    def quit(self) -> None:
+        """Say QUIT and close; does not wait."""
+        if not self.reusable or self._transport is None:
+            self.abort()
+            return
+        # RFC 5321 §4.1.1.10: wait for the 221, but not for ever.
+        self._quitting = True
+        self._failure = "closed by us"
+        self._transport.write(QUIT)
+        timer = self._loop.call_later(self.timers.quit_s, self.abort)
+        self.closed.add_done_callback(lambda _: timer.cancel())
+
+    def abort(self) -> None:
+        """Close at once. In DATA the hop sees no final dot and must deliver nothing.
+
+        RFC 5321 §4.1.1.10: a connection that is closed early has its transaction cancelled.
+        """
+        self._failure = self._failure or "closed by us"
+        if self._transport is None:
+            self._end()
+        else:
+            self._transport.abort()
+
+    def _end(self) -> None:
+        # Where a TLS handshake fails, asyncio does not call connection_lost.
+        if self._transport is not None:
+            self._transport.abort()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _take_replies(self) -> None:
+        while (reply := self._parser.next_reply()) is not None:
+            if not self._expected:
+                self._break("the hop spoke without being asked")
+                return
+            self._expected -= 1
+            self._replies.append(reply)
+        if not self._expected and self._parser.pending:
+            self._break("the hop spoke without being asked")
+
+    def _break(self, what: str) -> None:
+        if self._failure is None:
+            self._failure = what
+            self.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    async def _wait(self, deadline: float) -> bool:
+        """Wait until something happened; return False where `deadline` came first."""
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_at(deadline, _expire, waiter)
+        try:
+            happened: bool = await waiter
+        except asyncio.CancelledError:
+            # An answer is outstanding that nobody will take.
+            self.abort()
+            raise
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return happened
+
+    async def _drained(self) -> None:
+        transport = cast("asyncio.Transport", self._transport)
+        left, deadline = transport.get_write_buffer_size(), self._loop.time() + self.timers.block_s
+        while self._paused and self._failure is None:
+            if await self._wait(deadline):
+                continue
+            # A slow hop that takes a little in each block is not a dead one.
+            now_left = transport.get_write_buffer_size()
+            if now_left >= left:
+                self._break("the hop takes no more of the message")
+            left, deadline = now_left, self._loop.time() + self.timers.block_s
+        if self._failure is not None:
+            raise self.error("body")
+
+
+def _expire(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)

@@ -1,0 +1,322 @@
+"""One client transaction at the next hop: MAIL, RCPT, the message, and what came of it.
+
+Recipients that get the same edits form a group, and each group has a connection of its own. It does
+not judge: which recipients share a group, and who is redirected, is said by the session.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from milter.core.errors import LocalProtocolError, RelayError
+from milter.core.reply import Reply
+from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
+from milter.relay.outcome import Delivered, Tally
+from milter.relay.sending import ask_for_data, send
+
+if TYPE_CHECKING:
+    from milter.core.address import Mailbox
+    from milter.core.connection import Connection
+    from milter.relay.client import HopConnection
+    from milter.relay.handshake import Manner
+    from milter.relay.partial import PartialDeliveries
+    from milter.relay.pool import Pool
+
+__all__ = ["Delivered", "Relaying"]
+
+log: Final = logging.getLogger("gatepost.relay")
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Relaying:
+    """The transaction. Whoever opens one calls `abort` at its end, whatever happened.
+
+    Args:
+        pool: Where connections come from.
+        manner: How the next hop is spoken to.
+        client: For whom.
+        partial: Who got a message before; None: nobody knows.
+        txn_id: For the log.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        manner: Manner,
+        client: Connection,
+        *,
+        partial: PartialDeliveries | None,
+        txn_id: str = "",
+    ) -> None:
+        self._pool = pool
+        self._manner = manner
+        self._client = client
+        self._partial = partial
+        self._txn_id = txn_id
+        self._mail = b""
+        self._first: HopConnection | None = None
+        self._groups: dict[Hashable, Group] = {}
+        self._held: set[HopConnection] = set()
+        self._final_dot_sent = False
+
+    @property
+    def final_dot_sent(self) -> bool:
+        """Whether a hop may deliver already; cancelling is too late then."""
+        return self._final_dot_sent
+
+    async def mail(self, argument: bytes) -> Reply:
+        """Send MAIL; return the hop's reply word for word.
+
+        Args:
+            argument: What follows "MAIL ", as the client wrote it: `FROM:<a@b> SIZE=10`.
+
+        Raises:
+            RelayError: The hop cannot be reached, closed or talked nonsense.
+        """
+        self._mail = argument
+        connection, reply = await self._begin()
+        if taken(reply):
+            self._first = connection
+        else:
+            self._give_back(connection)
+        return reply
+
+    async def rcpt(self, argument: bytes, recipient: str, group: Hashable) -> Reply:
+        """Send RCPT on the connection of `group`; return the hop's reply word for word.
+
+        The first recipient of a further group opens a connection; where the hop refuses MAIL there,
+        that refusal is the reply.
+
+        Args:
+            argument: What follows "RCPT ", as the client wrote it: `TO:<c@d> NOTIFY=NEVER`.
+            recipient: The address, for `Delivered` and the memory of partial deliveries.
+            group: Equal for recipients that get the same edits.
+
+        Raises:
+            RelayError: As `mail`. Where recipients of the group were accepted before, `deliver`
+                will raise too.
+        """
+        entry = self._usable(group) or await self._open_group(group)
+        if isinstance(entry, Reply):
+            return entry
+        try:
+            reply = await send_rcpt(entry.connection, argument)
+        except RelayError as err:
+            self._note(err)
+            raise
+        if taken(reply):
+            entry.rcpts.append(Rcpt(argument, (recipient,)))
+        return reply
+
+    async def deliver(
+        self,
+        messages: Mapping[Key, Sequence[bytes]],
+        redirects: Mapping[Key, Mailbox] | None = None,
+        *,
+        digest: bytes | None = None,
+    ) -> Delivered:
+        """Send each group its message; return what the hop answered, for the client in one reply.
+
+        Args:
+            messages: For each group with an accepted recipient the pieces of its message,
+                unstuffed, lines ended by CRLF.
+            redirects: For groups whose message goes to another address instead, that address. The
+                reply for these is in our own words.
+            digest: Of the message as the client sent it, the same when it comes again; None where
+                nothing shall be remembered.
+
+        Raises:
+            RelayError: A hop closed or talked nonsense before any final dot: nothing was delivered.
+        """
+        tally = Tally(reply_each=self._manner.protocol == "lmtp")
+        partial = self._partial if digest is not None else None
+        try:
+            groups = self._accepted_groups(messages)
+            if partial is not None and digest is not None:
+                groups = await self._without_known(partial, groups, digest, tally)
+            groups = await self._redirected(groups, redirects or {}, tally)
+            if groups and await ask_for_data(groups, tally):
+                await send(groups, dict(messages.items()), tally, self._note_final_dot)
+            if partial is not None and digest is not None and tally.partial:
+                await self._remember(partial, digest, tally)
+        except RelayError as err:
+            self._note(err)
+            raise
+        finally:
+            self.abort()
+        self._report(tally)
+        return tally.delivered()
+
+    def abort(self) -> None:
+        """Give all connections back; harmless when nothing is open. Never blocks.
+
+        A connection that waits for a message is closed, without the final dot; one that holds
+        recipients gets RSET.
+        """
+        self._groups.clear()
+        self._first = None
+        while self._held:
+            self._pool.release(self._held.pop())
+
+    # MAIL and RCPT.
+
+    async def _begin(self) -> tuple[HopConnection, Reply]:
+        connection = await self._acquire(fresh=False)
+        try:
+            return connection, await self._send_mail(connection)
+        except RelayError as err:
+            self._give_back(connection)
+            # A hop may close a kept connection at the very moment when we use it again.
+            if not (connection.reused and connection.lost):
+                self._note(err)
+                raise
+        connection = await self._acquire(fresh=True)
+        try:
+            return connection, await self._send_mail(connection)
+        except RelayError as err:
+            self._give_back(connection)
+            self._note(err)
+            raise
+
+    async def _acquire(self, *, fresh: bool) -> HopConnection:
+        connection = await self._pool.acquire(self._client, fresh=fresh)
+        self._held.add(connection)
+        return connection
+
+    async def _send_mail(self, connection: HopConnection) -> Reply:
+        return await send_mail(connection, self._manner, self._client, self._mail)
+
+    def _usable(self, group: Hashable) -> Group | None:
+        entry = self._groups.get(group)
+        if entry is not None and entry.connection.failed and not entry.rcpts:
+            # Nobody's acceptance is lost with it: the group may begin anew.
+            del self._groups[group]
+            self._give_back(entry.connection)
+            return None
+        return entry
+
+    async def _open_group(self, group: Hashable) -> Group | Reply:
+        connection, self._first = self._first, None
+        if connection is not None and connection.failed:
+            self._give_back(connection)
+            connection = None
+        if connection is None:
+            connection, reply = await self._begin()
+            if not taken(reply):
+                self._give_back(connection)
+                return reply
+        entry = self._groups[group] = Group(connection)
+        return entry
+
+    def _give_back(self, connection: HopConnection) -> None:
+        if connection in self._held:
+            self._held.discard(connection)
+            self._pool.release(connection)
+
+    # The message.
+
+    def _accepted_groups(self, messages: Mapping[Key, Sequence[bytes]]) -> dict[Hashable, Group]:
+        groups = {key: group for key, group in self._groups.items() if group.rcpts}
+        if not groups or not groups.keys() <= messages.keys():
+            raise LocalProtocolError("a group without recipients or without a message")
+        return groups
+
+    async def _without_known(
+        self,
+        partial: PartialDeliveries,
+        groups: Mapping[Hashable, Group],
+        digest: bytes,
+        tally: Tally,
+    ) -> dict[Hashable, Group]:
+        """Return what is left of `groups` without the recipients that have the message already."""
+        recipients = [recipient for group in groups.values() for recipient in group.recipients]
+        known = await partial.known(self._reverse_path, recipients, digest)
+        tally.known += [recipient for recipient in recipients if recipient in known]
+        left = {}
+        for key, group in groups.items():
+            if not known.isdisjoint(group.recipients):
+                rest = [rcpt for rcpt in group.rcpts if known.isdisjoint(rcpt.recipients)]
+                await self._restart(group, rest, tally)
+            if group.rcpts:
+                left[key] = group
+        return left
+
+    async def _redirected(
+        self, groups: dict[Hashable, Group], redirects: Mapping[Key, Mailbox], tally: Tally
+    ) -> dict[Hashable, Group]:
+        """Return `groups` after those in `redirects` have the other address as their recipient."""
+        instead: dict[Hashable, Mailbox] = dict(redirects.items())
+        for key, group in groups.items():
+            if key in instead:
+                group.redirected = True
+                rcpt = Rcpt(f"TO:<{instead[key]}>".encode(), tuple(group.recipients))
+                await self._restart(group, [rcpt], tally)
+        return {key: group for key, group in groups.items() if group.rcpts}
+
+    async def _restart(self, group: Group, rcpts: Sequence[Rcpt], tally: Tally) -> None:
+        """Begin the group's transaction anew, with `rcpts` alone."""
+        group.rcpts = []
+        connection = group.connection
+        connection.reset()
+        await connection.settle()
+        if not rcpts:
+            self._give_back(connection)
+            return
+        refusal = await self._send_mail(connection)
+        for rcpt in rcpts:
+            reply = refusal
+            if taken(refusal):
+                reply = await send_rcpt(connection, rcpt.argument)
+            if taken(reply):
+                group.rcpts.append(rcpt)
+            else:
+                self._log_refusal(group, reply)
+                tally.refuse(rcpt.recipients, group.words(reply))
+        if not group.rcpts:
+            self._give_back(connection)
+
+    def _note_final_dot(self) -> None:
+        self._final_dot_sent = True
+
+    async def _remember(self, partial: PartialDeliveries, digest: bytes, tally: Tally) -> None:
+        recipients = [recipient for recipient, _ in tally.accepted]
+        if not await partial.remember(self._reverse_path, recipients, digest):
+            # They may get the message twice; nobody loses it.
+            log.error("partial delivery not remembered", extra=self._fields(recipients=recipients))
+
+    @property
+    def _reverse_path(self) -> str:
+        return self._mail.decode("utf-8", "backslashreplace")
+
+    # The log.
+
+    def _note(self, error: RelayError, recipients: Sequence[str] = ()) -> None:
+        fields = self._fields(
+            next_hop=error.next_hop,
+            error=f"{error.stage}: {error.what}",
+            reply=str(error.reply) if error.reply else "",
+            temporary=error.temporary,
+        )
+        if recipients:
+            fields["recipients"] = list(recipients)
+        log.warning("next hop failed", extra=fields)
+
+    def _log_refusal(self, group: Group, reply: Reply) -> None:
+        fields = self._fields(next_hop=group.connection.host, reply=str(reply))
+        log.warning("recipient refused at delivery", extra=fields)
+
+    def _report(self, tally: Tally) -> None:
+        for error, recipients in tally.failures:
+            self._note(error, recipients)
+        if tally.partial:
+            served = [recipient for recipient, _ in tally.accepted]
+            log.warning(
+                "message delivered in part",
+                extra=self._fields(next_hop=tally.next_hop, recipients=served),
+            )
+
+    def _fields(self, **fields: object) -> dict[str, object]:
+        return {"session_id": self._client.session_id, "txn_id": self._txn_id, **fields}

@@ -1,0 +1,103 @@
+"""Recipients that get the same message, and the connection that holds their RCPTs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from milter.core.reply import Reply
+from milter.relay import identity
+from milter.relay.protocol import line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.core.connection import Connection
+    from milter.relay.client import HopConnection
+    from milter.relay.handshake import Manner
+
+# The hop's own words could tell the client where its message went, and a refusal of that address is
+# a fault of this site, not the sender's.
+_REDIRECTED: Final = Reply.of(250, "2.0.0 Ok")
+_NOT_REDIRECTED: Final = Reply.of(451, "4.3.0 Please try again later")
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """One RCPT that the hop accepted.
+
+    Attributes:
+        argument: What follows "RCPT ".
+        recipients: Whom it serves: one, but all of a group where they are redirected.
+    """
+
+    argument: bytes
+    recipients: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Group:
+    """A group while its transaction lasts.
+
+    Attributes:
+        connection: Holds the transaction at the hop.
+        rcpts: The accepted RCPTs, in their order.
+        redirected: Whether somebody else gets the message instead.
+    """
+
+    connection: HopConnection
+    rcpts: list[Rcpt] = field(default_factory=list)
+    redirected: bool = False
+
+    @property
+    def recipients(self) -> list[str]:
+        """The recipients of all accepted RCPTs."""
+        return [recipient for rcpt in self.rcpts for recipient in rcpt.recipients]
+
+    def words(self, reply: Reply) -> Reply:
+        """Return what the client may hear of `reply`: all of it, but where it is redirected."""
+        if not self.redirected:
+            return reply
+        return _REDIRECTED if taken(reply) else _NOT_REDIRECTED
+
+
+def taken(reply: Reply) -> bool:
+    """Whether the hop did what was asked (2xx)."""
+    return 200 <= reply.code < 300
+
+
+def sensible(
+    connection: HopConnection, stage: str, reply: Reply, digits: Sequence[int] = (2, 4, 5)
+) -> Reply:
+    """Return `reply` where its first digit can answer the command.
+
+    Raises:
+        RelayError: It cannot: the hop talks nonsense, and the connection is closed.
+    """
+    if reply.code // 100 not in digits:
+        raise connection.reject(stage, "a reply that does not fit the command", reply)
+    return reply
+
+
+async def send_mail(
+    connection: HopConnection, manner: Manner, client: Connection, argument: bytes
+) -> Reply:
+    """Send MAIL, with XFORWARD in front where that is asked for and offered; return its reply.
+
+    Postfix forgets XFORWARD at the end of each transaction and at RSET, so it is said each time.
+
+    Raises:
+        RelayError: The hop closed or talked nonsense.
+    """
+    lines: tuple[bytes, ...] = ()
+    if manner.told_by == "xforward":
+        lines = identity.xforward(client, connection.capabilities.parameters("XFORWARD"))
+    reply = await connection.mail(lines, line(b"MAIL", argument))
+    return sensible(connection, "mail", reply)
+
+
+async def send_rcpt(connection: HopConnection, argument: bytes) -> Reply:
+    """Send RCPT; return its reply. Raises as `send_mail`."""
+    command = line(b"RCPT", argument)
+    reply = await connection.command("rcpt", command, connection.timers.rcpt_s)
+    return sensible(connection, "rcpt", reply)

@@ -1,0 +1,234 @@
+"""Connections that are kept for the next transaction, in one worker.
+
+It knows when a connection may be used again and for whom, and how many there may be. How one is
+opened is `handshake`'s business, to which host `nexthop`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import RelayError
+from milter.relay.handshake import Manner, identity_of, introduce
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from milter.core.connection import Connection
+    from milter.relay.client import HopConnection
+
+# Servers count messages of a connection too, and say 421 in the middle where they have had enough.
+MAX_MESSAGES: Final = 100
+
+
+class Pool:
+    """The connections of one worker to the next hop.
+
+    Each connection that `acquire` returns is given back by one `release`, whatever became of it.
+
+    Args:
+        connect: Opens a connection to the host that is to be used; raises RelayError.
+        manner: How the next hop is spoken to.
+        limit: Connections at once, kept ones included.
+        idle_s: Seconds for which an unused connection is kept.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[Connection | None], Awaitable[HopConnection]],
+        manner: Manner,
+        limit: int,
+        idle_s: float,
+    ) -> None:
+        self._connect = connect
+        self._manner = manner
+        self._limit = limit
+        self._idle_s = idle_s
+        self._places = asyncio.Semaphore(limit)
+        self._taken = 0
+        self._used: set[HopConnection] = set()
+        # Kept connections with the time of their end, oldest first.
+        self._kept: dict[HopConnection, float] = {}
+        self._leaving: set[HopConnection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def kept(self) -> int:
+        """Connections that wait for a transaction."""
+        return len(self._kept)
+
+    @property
+    def used(self) -> int:
+        """Connections in a transaction."""
+        return len(self._used)
+
+    async def acquire(self, client: Connection, *, fresh: bool = False) -> HopConnection:
+        """Return a connection that speaks for `client` and holds no transaction.
+
+        Args:
+            client: The client of the transaction.
+            fresh: Whether only a new connection will do.
+
+        Raises:
+            RelayError: None could be opened, or none became free in time.
+        """
+        await self._take_place()
+        self._taken += 1
+        try:
+            connection = None if fresh else await self._reuse(client)
+            if connection is None:
+                connection = await self._open(client)
+        except BaseException:
+            self._give_place()
+            raise
+        self._used.add(connection)
+        return connection
+
+    def release(self, connection: HopConnection) -> None:
+        """Take a connection back; keep it where that is safe, else close it. Never blocks."""
+        self._used.discard(connection)
+        self._give_place()
+        if not connection.reusable:
+            self._watch(connection)
+            connection.abort()
+        elif self._closed or connection.messages >= MAX_MESSAGES or self._idle_s <= 0:
+            self._dismiss(connection)
+        else:
+            self._keep(connection)
+
+    def adopt(self, connection: HopConnection) -> None:
+        """Keep a connection that was opened outside of a transaction (a probe)."""
+        if self._closed or self._manner.told_by == "proxy" or self._idle_s <= 0:
+            self._dismiss(connection)
+        else:
+            self._keep(connection)
+
+    def leave(self, told: Hashable) -> None:
+        """Close what is kept for the client `told`, which will not come again."""
+        for connection in [kept for kept in self._kept if kept.told == told]:
+            del self._kept[connection]
+            self._dismiss(connection)
+
+    async def close(self) -> None:
+        """Say QUIT on kept connections, cut those in use, and wait until all are gone."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self._kept):
+            del self._kept[connection]
+            self._dismiss(connection)
+        for connection in self._used:
+            self._watch(connection)
+            connection.abort()
+        while self._leaving:
+            # Each ends by itself within `quit_s`.
+            await asyncio.wait([connection.closed for connection in self._leaving])
+            # The callbacks that empty the set run in the next turn of the loop.
+            await asyncio.sleep(0)
+
+    async def _take_place(self) -> None:
+        if self._closed:
+            raise RelayError("", "connect", "shutting down")
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._manner.timers.queue_s):
+                await self._places.acquire()
+        except TimeoutError as err:
+            raise RelayError("", "connect", "all connections are in use") from err
+
+    def _give_place(self) -> None:
+        self._taken -= 1
+        self._places.release()
+
+    async def _open(self, client: Connection) -> HopConnection:
+        # Kept connections count too; the one unused for longest makes room.
+        if self._kept and len(self._kept) + self._taken > self._limit:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest]
+            self._dismiss(oldest)
+        connection = await self._connect(client)
+        if self._manner.told_by == "xclient":
+            await self._introduce(connection, client)
+        return connection
+
+    async def _introduce(self, connection: HopConnection, client: Connection) -> None:
+        try:
+            await introduce(connection, self._manner, client)
+        except BaseException:
+            self._watch(connection)
+            connection.abort()
+            raise
+
+    async def _reuse(self, client: Connection) -> HopConnection | None:
+        while (connection := self._pick(client)) is not None:
+            del self._kept[connection]
+            connection.reused = True
+            try:
+                await connection.settle()
+                if self._manner.told_by == "xclient" and connection.told != identity_of(client):
+                    await introduce(connection, self._manner, client)
+            except BaseException as err:
+                self._watch(connection)
+                connection.abort()
+                # A dead one: nothing was sent for this client yet, the next or a new one will do.
+                # A refusal of this client would cost us every kept connection in turn.
+                if not isinstance(err, RelayError) or _refuses_client(err, connection):
+                    raise
+            else:
+                return connection
+        return None
+
+    def _pick(self, client: Connection) -> HopConnection | None:
+        """Return the kept connection to use for `client`, the youngest first."""
+        if self._manner.told_by in ("none", "xforward"):
+            return next(reversed(self._kept), None)
+        youngest_first = list(reversed(self._kept))
+        if self._manner.told_by == "proxy":
+            # A PROXY header stands for the whole connection: never for another client.
+            told: Hashable = client.session_id
+        else:
+            told = identity_of(client)
+        same = next((kept for kept in youngest_first if kept.told == told), None)
+        if same is not None or self._manner.told_by == "proxy":
+            return same
+        return next((c for c in youngest_first if c.capabilities.offers("XCLIENT")), None)
+
+    def _keep(self, connection: HopConnection) -> None:
+        if connection.in_transaction:
+            connection.reset()
+        connection.on_lost = self._forget
+        loop = asyncio.get_running_loop()
+        self._kept[connection] = loop.time() + self._idle_s
+        if self._timer is None:
+            self._timer = loop.call_later(self._idle_s, self._dismiss_old)
+
+    def _forget(self, connection: HopConnection) -> None:
+        self._kept.pop(connection, None)
+
+    def _dismiss_old(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection, end in list(self._kept.items()):
+            if end > now:
+                self._timer = loop.call_at(end, self._dismiss_old)
+                return
+            del self._kept[connection]
+            self._dismiss(connection)
+
+    def _dismiss(self, connection: HopConnection) -> None:
+        self._watch(connection)
+        connection.quit()
+
+    def _watch(self, connection: HopConnection) -> None:
+        if not connection.closed.done():
+            self._leaving.add(connection)
+            connection.closed.add_done_callback(lambda _: self._leaving.discard(connection))
+
+
+def _refuses_client(error: RelayError, connection: HopConnection) -> bool:
+    return error.reply is not None and error.stage != "rset" and not connection.lost

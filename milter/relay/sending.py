@@ -1,0 +1,123 @@
+"""DATA, the message and the final dot, for all groups of a transaction at once.
+
+No group gets its final dot before every group has its 354: until then everything can be taken back,
+because a server delivers nothing without the dot (RFC 5321 §4.1.1.4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import RelayError
+from milter.core.reply import Reply
+from milter.relay.group import Group, sensible, taken
+from milter.relay.protocol import wire_form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from milter.relay.outcome import Tally
+
+# A message up to this size goes out in one write with its final dot.
+_AT_ONCE: Final = 131_072
+_NOT_TRIED: Final = Reply.of(
+    451, "4.3.0 Not delivered because another recipient could not be served"
+)
+_CLOSING: Final = Reply.of(451, "4.3.0 The next mail server closed the connection")
+
+
+async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
+    """Send DATA to all; return whether all said 354.
+
+    Where one did not, nothing may be sent to any: `tally` then says why, and the connections that
+    wait for a message are to be closed.
+
+    Raises:
+        RelayError: A hop closed or talked nonsense.
+    """
+    waiting = [(group, group.connection.ask_for_data()) for group in groups.values()]
+    replies: dict[int, Reply] = {}
+    for group, deadline in waiting:
+        reply = await group.connection.receive("data", deadline)
+        group.connection.timed("data")
+        tally.hosts.add(group.connection.host)
+        if reply.code != 354:
+            replies[id(group)] = sensible(group.connection, "data", reply, digits=(4, 5))
+            group.connection.in_data = False
+    if not replies:
+        return True
+    for group in groups.values():
+        reply = replies.get(id(group), _NOT_TRIED)
+        tally.refuse(group.recipients, group.words(reply))
+    return False
+
+
+async def send(
+    groups: Mapping[Hashable, Group],
+    messages: Mapping[Hashable, Sequence[bytes]],
+    tally: Tally,
+    on_final_dot: Callable[[], None],
+) -> None:
+    """Send each group its message and take the answers; all groups have their 354.
+
+    Args:
+        groups: Their connections wait for a message.
+        messages: Pieces for each group, unstuffed.
+        tally: Told what became of each recipient.
+        on_final_dot: Called when the first final dot is about to go out.
+
+    Raises:
+        RelayError: A hop closed or took no more before any final dot. Afterwards nothing is raised.
+    """
+    rest: dict[Hashable, Sequence[bytes]] = {key: wire_form(messages[key]) for key in groups}
+    if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
+        for key, group in groups.items():
+            await group.connection.send_body(rest[key])
+            rest[key] = ()
+    for group in groups.values():
+        if group.connection.failed:
+            raise group.connection.error("body")
+    # From here to the last dot nothing waits: no cancellation comes between two of them.
+    on_final_dot()
+    waiting = [
+        (group, group.connection.end_body(rest[key], len(_finals(group, tally))))
+        for key, group in groups.items()
+    ]
+    for group, deadline in waiting:
+        await _take_finals(group, deadline, tally)
+
+
+def _finals(group: Group, tally: Tally) -> list[list[str]]:
+    """Return whom each of the final replies is for."""
+    # RFC 2033 §4.2: LMTP answers the final dot once for each accepted RCPT.
+    if tally.reply_each:
+        return [list(rcpt.recipients) for rcpt in group.rcpts]
+    return [group.recipients]
+
+
+async def _take_finals(group: Group, deadline: float, tally: Tally) -> None:
+    finals = _finals(group, tally)
+    for position, recipients in enumerate(finals):
+        try:
+            reply = await group.connection.receive("final", deadline)
+            sensible(group.connection, "final", reply)
+        except RelayError as err:
+            # What fails now concerns only those who are not answered yet.
+            left = [recipient for some in finals[position:] for recipient in some]
+            _note_unanswered(err, left, tally)
+            return
+        if taken(reply):
+            tally.accept(recipients, group.words(reply))
+        else:
+            tally.refuse(recipients, group.words(reply))
+    group.connection.timed("final")
+    group.connection.note_delivered()
+
+
+def _note_unanswered(error: RelayError, recipients: list[str], tally: Tally) -> None:
+    tally.failures.append((error, recipients))
+    if error.reply is not None and error.reply.code == 421:
+        # A refusal as clear as any 4xx; but its code would end our client's session.
+        tally.refuse(recipients, _CLOSING)
+    else:
+        tally.unknown += recipients

@@ -1,0 +1,45 @@
+"""The deadlines of a client (RFC 5321 §4.5.3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How long each answer of the next hop is waited for, in seconds (RFC 5321 §4.5.3.2).
+
+    Attributes:
+        connect_s: For the connection itself.
+        greeting_s: For the 220 (RFC 5321 §4.5.3.2.1).
+        ehlo_s: For the answer to EHLO, HELO, LHLO and XCLIENT.
+        starttls_s: For the answer to STARTTLS, and again for the handshake.
+        mail_s: For the answer to MAIL (RFC 5321 §4.5.3.2.2).
+        rcpt_s: For the answer to RCPT (RFC 5321 §4.5.3.2.3).
+        data_s: For the 354 (RFC 5321 §4.5.3.2.4).
+        block_s: Without progress while the message is sent (RFC 5321 §4.5.3.2.5).
+        final_s: From the final dot to its reply: a minute less than the ten that our own client
+            waits (RFC 5321 §4.5.3.2.6), so that the answer still reaches it (RFC 1047).
+        reset_s: For the answer to RSET.
+        quit_s: For the answer to QUIT.
+        queue_s: For a free place among the connections.
+        retry_s: For which a host that failed is tried last.
+    """
+
+    connect_s: float = 30
+    greeting_s: float = 300
+    ehlo_s: float = 300
+    starttls_s: float = 120
+    mail_s: float = 300
+    rcpt_s: float = 300
+    data_s: float = 120
+    block_s: float = 180
+    final_s: float = 540
+    reset_s: float = 20
+    quit_s: float = 5
+    queue_s: float = 60
+    retry_s: float = 30
+
+
+DEFAULT_TIMERS: Final = Timers()

@@ -1,0 +1,438 @@
+"""How a connection is opened: greeting, EHLO, HELO, LHLO, STARTTLS, XCLIENT, XFORWARD, PROXY."""
+
+from __future__ import annotations
+
+import ssl
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.core.errors import RelayError
+from milter.relay.protocol import Capabilities
+from milter.relay.timers import Timers
+from tests.support.certificates import write_certificate
+from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
+from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.relay.conftest import Run
+
+XCLIENT_EHLO = (
+    b"250-hop.example\r\n250-PIPELINING\r\n"
+    b"250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"
+)
+TLS_EHLO = b"250-hop.example\r\n250-8BITMIME\r\n250 STARTTLS\r\n"
+INTRODUCTION = (
+    "XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=40000 PROTO=ESMTP HELO=client.example"
+    " LOGIN=[UNAVAILABLE] DESTADDR=[UNAVAILABLE] DESTPORT=[UNAVAILABLE]"
+)
+HURRIED = Timers(starttls_s=SHORT, quit_s=SHORT)
+
+
+def test_ehlo_refused_falls_back_to_helo(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": b"502 5.5.1 no\r\n"}
+        async with ScriptedServer(script) as server, a_next_hop(server) as hop:
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert server.connections[0].commands[:2] == ["EHLO gate.example", "HELO gate.example"]
+            assert hop.capabilities == Capabilities({})
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        pytest.param("connect", b"554 5.7.1 not you\r\n", id="554-greeting"),
+        pytest.param("connect", b"450 4.3.0 later\r\n", id="450-greeting"),
+        pytest.param("connect", b"250 hello\r\n", id="a-greeting-that-is-none"),
+        pytest.param("EHLO", b"450 4.3.0 later\r\n", id="450-to-ehlo"),
+        pytest.param("EHLO", b"220 what\r\n", id="220-to-ehlo"),
+    ],
+)
+def test_refused_before_mail_is_temporary(run: Run, stage: str, words: bytes) -> None:
+    async def main() -> None:
+        async with ScriptedServer({stage: words}) as server, a_next_hop(server) as hop:
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.temporary
+            assert caught.value.reply is not None
+            assert not hop.up
+
+    run(main())
+
+
+def test_ehlo_and_helo_refused_is_temporary(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": b"550 no\r\n", "HELO": b"550 no\r\n"}
+        async with ScriptedServer(script) as server, a_next_hop(server) as hop:
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "ehlo"
+
+    run(main())
+
+
+def test_unix_socket_and_lmtp_say_lhlo(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer(lmtp=True, path=str(tmp_path / "lmtp")) as server,
+            a_next_hop(server, protocol="lmtp") as hop,
+        ):
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert server.connections[0].commands[0] == "LHLO gate.example"
+
+    run(main())
+
+
+@pytest.mark.parametrize("address", ["unix:/nonexistent/socket", "127.0.0.1:1"])
+def test_nobody_listens_is_temporary(run: Run, address: str) -> None:
+    async def main() -> None:
+        async with a_next_hop(address) as hop:
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "connect"
+            assert caught.value.temporary
+
+    run(main())
+
+
+# XFORWARD.
+
+
+def test_xforward_is_said_before_every_mail_because_the_hop_forgets_it(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer() as server, a_next_hop(server, pass_client="xforward") as hop:
+            await send_one(hop, a_client("S1", "192.0.2.7"))
+            await send_one(hop, a_client("S2", "192.0.2.8"))
+            (seen,) = server.connections
+
+            said = [command for command in seen.commands if command.startswith("XFORWARD")]
+            assert [command.split()[2] for command in said] == ["ADDR=192.0.2.7", "ADDR=192.0.2.8"]
+            assert seen.verbs == ["EHLO", *["XFORWARD", "MAIL", "RCPT", "DATA"] * 2]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "ehlo",
+    [
+        pytest.param(b"250-hop\r\n250-PIPELINING\r\n250 XFORWARD ADDR\r\n", id="pipelined"),
+        pytest.param(b"250-hop\r\n250 XFORWARD ADDR\r\n", id="one-by-one"),
+    ],
+)
+def test_xforward_refused_does_not_refuse_the_mail(run: Run, ehlo: bytes) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": ehlo, "XFORWARD": b"550 5.7.0 not you\r\n"}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, pass_client="xforward") as hop,
+        ):
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert "XFORWARD ADDR=192.0.2.7" in server.connections[0].commands
+
+    run(main())
+
+
+def test_xforward_not_offered_is_not_said(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": b"250 hop.example\r\n"}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, pass_client="xforward") as hop,
+        ):
+            await send_one(hop)
+            assert "XFORWARD" not in server.connections[0].verbs
+
+    run(main())
+
+
+# XCLIENT.
+
+
+def test_xclient_greets_anew_and_ehlo_is_said_in_the_clients_name(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": XCLIENT_EHLO}) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert server.connections[0].commands[:4] == [
+                "EHLO gate.example",
+                INTRODUCTION,
+                "EHLO client.example",
+                "MAIL FROM:<a@example.net>",
+            ]
+
+    run(main())
+
+
+def test_xclient_same_client_is_not_introduced_twice_another_is(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": XCLIENT_EHLO}) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            for session, address in (("1", "192.0.2.7"), ("2", "192.0.2.7"), ("3", "192.0.2.8")):
+                await send_one(hop, a_client(session, address))
+            (seen,) = server.connections
+
+            assert seen.verbs.count("XCLIENT") == 2
+            assert seen.verbs.count("MAIL") == 3
+
+    run(main())
+
+
+def test_xclient_refused_client_is_temporary_and_others_are_served(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": XCLIENT_EHLO, "XCLIENT": [b"550 5.7.1 not that one\r\n"]}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "identity"
+            assert hop.up
+            assert await send_one(hop, a_client("2", "192.0.2.8")) == "250 2.0.0 Ok: queued as ABC"
+
+    run(main())
+
+
+def test_xclient_not_offered_relays_nothing_in_our_own_name(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer() as server, a_next_hop(server, pass_client="xclient") as hop:
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "identity"
+            assert "MAIL" not in server.connections[0].verbs
+
+    run(main())
+
+
+def test_xclient_ehlo_of_the_client_refused_is_said_in_our_name(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": [XCLIENT_EHLO, b"501 5.5.2 bad name\r\n", XCLIENT_EHLO]}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert server.connections[0].commands[2:4] == [
+                "EHLO client.example",
+                "EHLO gate.example",
+            ]
+
+    run(main())
+
+
+def test_xclient_kept_connection_that_died_meanwhile_is_replaced(run: Run) -> None:
+    async def main() -> None:
+        first: Script = {"XCLIENT": [b"220 hop\r\n", ThenClose(b"421 4.4.2 timeout\r\n")]}
+        async with (
+            ScriptedServer({"EHLO": XCLIENT_EHLO}, per_connection=[first]) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            await send_one(hop, a_client("1", "192.0.2.7"))
+            assert await send_one(hop, a_client("2", "192.0.2.8")) == "250 2.0.0 Ok: queued as ABC"
+            assert len(server.connections) == 2
+
+    run(main())
+
+
+# PROXY.
+
+
+def test_proxy_header_comes_first_and_the_connection_serves_one_client_only(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer(proxy=True) as server,
+            a_next_hop(server, pass_client="proxy") as hop,
+        ):
+            target = ip_address("198.51.100.1")
+            first = a_client("1", destination_ip=target, destination_port=25)
+            await send_one(hop, first)
+            await send_one(hop, first)
+            await send_one(hop, a_client("2", destination_ip=target, destination_port=25))
+
+            assert [seen.verbs.count("MAIL") for seen in server.connections] == [2, 1]
+            assert server.connections[0].first_bytes == (
+                b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\r\n"
+            )
+
+    run(main())
+
+
+def test_proxy_client_that_left_takes_its_connection_with_it(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer(proxy=True) as server,
+            a_next_hop(server, pass_client="proxy") as hop,
+        ):
+            await send_one(hop, a_client("1"))
+            hop.leave(a_client("1"))
+            await server.connections[0].closed
+
+            assert server.connections[0].verbs[-1] == "QUIT"
+
+    run(main())
+
+
+def test_proxy_client_refused_at_the_greeting_does_not_mark_the_host_down(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"connect": [b"220 hop\r\n", b"550 5.7.1 blocked\r\n"]}
+        async with (
+            ScriptedServer(script, proxy=True) as server,
+            a_next_hop(server, pass_client="proxy") as hop,
+        ):
+            assert await hop.probe() is None
+            with pytest.raises(RelayError):
+                await send_one(hop)
+            assert hop.up
+
+    run(main())
+
+
+# STARTTLS.
+
+
+def server_tls(folder: Path) -> ssl.SSLContext:
+    files = write_certificate(folder, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files["certificate"], files["key"])
+    return context
+
+
+def by_name(server: ScriptedServer) -> str:
+    return server.address.replace("127.0.0.1", "localhost")
+
+
+def test_starttls_verify_encrypts_and_asks_again_what_is_offered(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": [TLS_EHLO, b"250-hop.example\r\n250 REQUIRETLS\r\n"]}
+        async with (
+            ScriptedServer(script, tls=server_tls(tmp_path)) as server,
+            a_next_hop(
+                by_name(server), tls="verify", tls_ca_file=str(tmp_path / "certificate.pem")
+            ) as hop,
+        ):
+            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            assert server.messages == [MESSAGE]
+            assert server.connections[0].encrypted
+            assert server.connections[0].verbs[:3] == ["EHLO", "STARTTLS", "EHLO"]
+            assert hop.verified_tls
+            assert hop.capabilities == Capabilities({"REQUIRETLS": ""})
+
+    run(main())
+
+
+def test_starttls_large_message_arrives_whole_inside_tls(run: Run, tmp_path: Path) -> None:
+    message = b".a line of a large message\r\n" * 100_000
+
+    async def main() -> None:
+        script: Script = {"EHLO": [TLS_EHLO]}
+        async with (
+            ScriptedServer(script, tls=server_tls(tmp_path)) as server,
+            a_next_hop(server, tls="may") as hop,
+        ):
+            assert await send_one(hop, message=message) == "250 2.0.0 Ok: queued as ABC"
+            assert server.messages == [message.replace(b".a", b"..a")]
+
+    run(main())
+
+
+def test_starttls_verify_wrong_name_is_refused(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": TLS_EHLO}, tls=server_tls(tmp_path)) as server,
+            a_next_hop(server, tls="verify", tls_ca_file=str(tmp_path / "certificate.pem")) as hop,
+        ):
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "starttls"
+            assert not hop.verified_tls
+
+    run(main())
+
+
+def test_starttls_verify_unknown_ca_is_refused(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": TLS_EHLO}, tls=server_tls(tmp_path)) as server,
+            a_next_hop(by_name(server), tls="verify") as hop,
+        ):
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "starttls"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param({"EHLO": b"250 hop.example\r\n"}, id="not-offered"),
+        pytest.param({"EHLO": TLS_EHLO, "STARTTLS": b"454 4.7.0 not now\r\n"}, id="refused"),
+    ],
+)
+@pytest.mark.parametrize(("tls", "served"), [("may", True), ("verify", False)])
+def test_starttls_not_to_be_had(run: Run, script: Script, tls: str, *, served: bool) -> None:
+    async def main() -> None:
+        async with ScriptedServer(script) as server, a_next_hop(by_name(server), tls=tls) as hop:
+            if served:
+                assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
+            else:
+                with pytest.raises(RelayError):
+                    await send_one(hop)
+                assert "MAIL" not in server.connections[0].verbs
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(b"220 go\r\n250-hop\r\n250 AUTH PLAIN\r\n", id="a-whole-reply"),
+        pytest.param(b"220 go\r\n250-injected", id="a-part-of-one"),
+    ],
+)
+def test_starttls_plaintext_behind_the_220_is_an_attack(run: Run, words: bytes) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": TLS_EHLO, "STARTTLS": words}
+        async with ScriptedServer(script) as server, a_next_hop(server, tls="may") as hop:
+            with pytest.raises(RelayError):
+                await send_one(hop)
+            await server.connections[0].closed
+
+    run(main())
+
+
+@pytest.mark.parametrize("after", [Deed.CLOSE, b"not TLS at all\r\n" * 5, Deed.SILENCE])
+def test_starttls_handshake_that_fails_is_temporary(run: Run, after: Deed | bytes) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": TLS_EHLO, "STARTTLS": b"220 go\r\n"}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, tls="may", timers=HURRIED) as hop,
+        ):
+            server.to_tls = after
+            with pytest.raises(RelayError) as caught:
+                await send_one(hop)
+            assert caught.value.stage == "starttls"
+
+    run(main())
+
+
+def test_starttls_verify_over_a_unix_socket_has_no_name_to_verify(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": TLS_EHLO}, path=str(tmp_path / "socket")) as server,
+            a_next_hop(server, tls="verify") as hop,
+        ):
+            with pytest.raises(RelayError):
+                await send_one(hop)
+
+    run(main())

@@ -1,0 +1,267 @@
+"""LMTP's reply for each recipient, and who is left out when a message comes again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.relay.partial import KEPT_S, PartialDeliveries
+from reputation.memory import MemoryStore
+from tests.support.relay import MESSAGE, a_client, a_next_hop
+from tests.support.scripted_server import Deed, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.relay.delivery import Delivered
+    from milter.relay.nexthop import NextHop
+    from tests.unit.relay.conftest import Run
+
+OK = b"250 2.0.0 delivered\r\n"
+FULL = b"552 5.2.2 full\r\n"
+BUSY = b"452 4.2.2 busy\r\n"
+DIGEST = b"digest of the message"
+
+
+def a_memory(now: float = 1000.0) -> PartialDeliveries:
+    return PartialDeliveries(MemoryStore(lambda size: b"k" * size), clock=lambda: now)
+
+
+async def relay(
+    hop: NextHop, recipients: Sequence[str], digest: bytes | None = DIGEST
+) -> Delivered:
+    relaying = hop.open(a_client())
+    try:
+        await relaying.mail(b"FROM:<a@b>")
+        for recipient in recipients:
+            await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
+        return await relaying.deliver({1: [MESSAGE]}, digest=digest)
+    finally:
+        relaying.abort()
+
+
+@pytest.mark.parametrize(
+    ("finals", "reply", "accepted"),
+    [
+        pytest.param([OK, b"250 2.0.0 too\r\n"], "250 2.0.0 Ok: 2 recipients", 2, id="all"),
+        pytest.param([FULL, BUSY], "452 4.2.2 busy", 0, id="none-says-what-lasts-least"),
+        pytest.param([FULL, FULL], "552 5.2.2 full", 0, id="none-for-ever"),
+        pytest.param(
+            [OK, FULL], "451 4.3.0 Some recipients were not served, try again for them", 1,
+            id="some",
+        ),
+    ],
+)  # fmt: skip
+def test_lmtp_outcomes_become_one_reply(
+    run: Run, finals: list[bytes], reply: str, accepted: int
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": list(finals)}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            delivered = await relay(hop, ["c@d", "e@f"])
+
+            assert str(delivered.reply) == reply
+            assert len(delivered.accepted) == accepted
+            assert hop._pool.kept == 1
+
+    run(main())
+
+
+def test_lmtp_one_recipient_hears_the_hops_words(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp") as hop,
+        ):
+            assert (await relay(hop, ["c@d"])).reply.wire() == OK
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "ending", [pytest.param(Deed.CLOSE, id="closes"), pytest.param(b"what\r\n", id="nonsense")]
+)
+def test_lmtp_missing_answers_are_unknown_and_those_before_are_remembered(
+    run: Run, ending: bytes | Deed
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, ending]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            first = await relay(hop, ["c@d", "e@f", "g@h"])
+            assert first.reply.code == 451
+            assert (first.accepted, first.unknown) == (("c@d",), ("e@f", "g@h"))
+
+            second = await relay(hop, ["c@d", "e@f", "g@h"])
+            assert second.reply.code == 250
+            assert server.connections[1].commands[-5:] == [
+                "RSET",
+                "MAIL FROM:<a@b>",
+                "RCPT TO:<e@f>",
+                "RCPT TO:<g@h>",
+                "DATA",
+            ]
+
+    run(main())
+
+
+def test_retry_leaves_out_who_has_the_message(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            await relay(hop, ["c@d", "e@f"])
+            again = await relay(hop, ["c@d", "e@f"])
+
+            assert str(again.reply) == "250 2.0.0 Ok: 2 recipients"
+            assert again.accepted == ("c@d", "e@f")
+            assert server.connections[0].commands[-4:] == [
+                "RSET",
+                "MAIL FROM:<a@b>",
+                "RCPT TO:<e@f>",
+                "DATA",
+            ]
+            assert len(server.messages) == 2
+
+    run(main())
+
+
+def test_retry_of_another_message_is_for_everybody(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            await relay(hop, ["c@d", "e@f"])
+            await relay(hop, ["c@d", "e@f"], digest=b"another")
+
+            assert "RSET" not in server.connections[0].verbs
+
+    run(main())
+
+
+def test_retry_where_everybody_has_the_message_relays_nothing(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            await relay(hop, ["c@d", "e@f"])
+            again = await relay(hop, ["c@d"])
+
+            assert again.reply.code == 250
+            assert again.accepted == ("c@d",)
+            assert len(server.messages) == 1
+
+    run(main())
+
+
+def test_retry_where_the_rest_is_refused_for_ever_says_so(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, FULL, FULL]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            assert (await relay(hop, ["c@d", "e@f"])).reply.code == 451
+            assert str((await relay(hop, ["c@d", "e@f"])).reply) == "552 5.2.2 full"
+
+    run(main())
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
+def test_retry_that_the_hop_refuses_while_it_is_begun_anew(run: Run, stage: str) -> None:
+    # MAIL is sent once for the first attempt and twice for the second, RCPT twice as often.
+    before = {"MAIL": 2, "RCPT": 4}[stage]
+
+    async def main() -> None:
+        script = {".": [OK, BUSY], stage: [b"250 ok\r\n"] * before + [b"450 4.2.0 no\r\n"]}
+        async with (
+            ScriptedServer(script, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            await relay(hop, ["c@d", "e@f"])
+            again = await relay(hop, ["c@d", "e@f"])
+
+            assert str(again.reply) == "450 4.2.0 no"
+            assert len(server.messages) == 1
+
+    run(main())
+
+
+def test_two_smtp_groups_partial_delivery_is_remembered(run: Run) -> None:
+    async def main() -> None:
+        second = {".": [BUSY]}
+        async with (
+            ScriptedServer(per_connection=[{}, second]) as server,
+            a_next_hop(server, partial=a_memory()) as hop,
+        ):
+            for _ in range(2):
+                relaying = hop.open(a_client())
+                await relaying.mail(b"FROM:<a@b>")
+                await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+                await relaying.rcpt(b"TO:<e@f>", "e@f", 2)
+                last = await relaying.deliver({1: [b"1\r\n"], 2: [b"2\r\n"]}, digest=DIGEST)
+
+            assert last.reply.code == 250
+            assert sorted(server.messages) == [b"1\r\n", b"2\r\n", b"2\r\n"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "remembered", "single"),
+    [("lmtp", False, True), ("lmtp", True, False), ("smtp", False, False)],
+)
+def test_single_recipient_only_where_nothing_is_remembered(
+    run: Run, protocol: str, *, remembered: bool, single: bool
+) -> None:
+    async def main() -> None:
+        partial = a_memory() if remembered else None
+        async with a_next_hop("127.0.0.1:1", protocol=protocol, partial=partial) as hop:
+            assert hop.single_recipient is single
+
+    run(main())
+
+
+def test_store_that_fails_loses_no_mail_and_is_logged(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        store = MemoryStore(lambda size: b"k" * size)
+        store.close()
+        partial = PartialDeliveries(store, clock=lambda: 0.0)
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=partial) as hop,
+        ):
+            delivered = await relay(hop, ["c@d", "e@f"])
+
+            assert delivered.reply.code == 451
+            assert server.messages == [MESSAGE]
+
+    with caplog.at_level(logging.WARNING, "gatepost.relay"):
+        run(main())
+    assert "partial delivery not remembered" in caplog.messages
+
+
+def test_known_ends_after_five_days_and_differs_by_sender_recipient_and_message(run: Run) -> None:
+    async def main() -> None:
+        now = [0.0]
+        partial = PartialDeliveries(MemoryStore(lambda n: b"k" * n), clock=lambda: now[0])
+        assert await partial.remember("FROM:<a@b>", ["c@d"], DIGEST)
+
+        assert await partial.known("FROM:<a@b>", ["c@d", "e@f"], DIGEST) == {"c@d"}
+        assert await partial.known("FROM:<x@b>", ["c@d"], DIGEST) == frozenset()
+        assert await partial.known("FROM:<a@b>", ["c@d"], b"other") == frozenset()
+        # The parts do not run into each other.
+        assert await partial.known("FROM:<a@b>c", ["@d"], DIGEST) == frozenset()
+        now[0] = KEPT_S
+        assert await partial.known("FROM:<a@b>", ["c@d"], DIGEST) == frozenset()
+
+    run(main())

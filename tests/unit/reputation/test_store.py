@@ -1,0 +1,220 @@
+"""What every store does, over the one in memory and the one in a file; then the file's own."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reputation.errors import StoreError
+from reputation.memory import MemoryStore
+from reputation.sqlite import SqliteStore
+from reputation.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Make = Callable[[], Store]
+
+
+def random_bytes() -> Callable[[int], bytes]:
+    numbers = count(1)
+    return lambda size: next(numbers).to_bytes(size)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made: Store = (
+        MemoryStore(random_bytes())
+        if request.param == "memory"
+        else SqliteStore(tmp_path / "state" / "gatepost.db", random_bytes())
+    )
+    yield made
+    made.close()
+
+
+def test_present_returns_only_what_was_put(store: Store) -> None:
+    store.put("space", [b"a", b"b"], expires_at=100)
+
+    assert store.present("space", [b"a", b"c"], now=1) == {b"a"}
+    assert store.present("other", [b"a"], now=1) == frozenset()
+    assert store.present("space", [], now=1) == frozenset()
+
+
+def test_present_ends_at_the_time_given(store: Store) -> None:
+    store.put("space", [b"a"], expires_at=100)
+
+    assert store.present("space", [b"a"], now=99.5) == {b"a"}
+    assert store.present("space", [b"a"], now=100) == frozenset()
+
+
+def test_put_again_keeps_the_later_end(store: Store) -> None:
+    store.put("space", [b"a"], expires_at=100)
+    store.put("space", [b"a"], expires_at=50)
+    assert store.present("space", [b"a"], now=99) == {b"a"}
+
+    store.put("space", [b"a"], expires_at=200)
+    assert store.present("space", [b"a"], now=150) == {b"a"}
+
+
+def test_put_many_keys_and_ask_for_them_all(store: Store) -> None:
+    keys = [index.to_bytes(4) for index in range(1500)]
+    store.put("space", keys, expires_at=10)
+
+    assert store.present("space", keys, now=1) == frozenset(keys)
+
+
+def test_expire_removes_what_is_old_and_no_more_than_asked(store: Store) -> None:
+    store.put("space", [b"a", b"b", b"c"], expires_at=10)
+    store.put("space", [b"d"], expires_at=20)
+
+    assert store.expire(now=10, limit=2) == 2
+    assert store.expire(now=10, limit=2) == 1
+    assert store.expire(now=10, limit=2) == 0
+    assert store.present("space", [b"d"], now=10) == {b"d"}
+
+
+def test_secret_is_made_once_and_differs_by_name(store: Store) -> None:
+    first = store.secret("one")
+
+    assert len(first) == 32
+    assert store.secret("one") == first
+    assert store.secret("two") != first
+
+
+def test_closed_store_fails_and_close_again_is_harmless(store: Store) -> None:
+    store.close()
+    store.close()
+
+    for call in (
+        lambda: store.put("space", [b"a"], 1),
+        lambda: store.present("space", [b"a"], 1),
+        lambda: store.secret("one"),
+        lambda: store.expire(1, 1),
+    ):
+        with pytest.raises(StoreError):
+            call()
+
+
+def test_store_is_used_from_several_threads(store: Store) -> None:
+    def work(number: int) -> None:
+        for index in range(20):
+            store.put("space", [bytes([number, index])], expires_at=10)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    keys = [bytes([number, index]) for number in range(4) for index in range(20)]
+    assert store.present("space", keys, now=1) == frozenset(keys)
+
+
+def test_memory_full_forgets_what_would_expire_first() -> None:
+    store = MemoryStore(random_bytes(), max_keys=2)
+    store.put("space", [b"late"], expires_at=30)
+    store.put("space", [b"early"], expires_at=10)
+    store.put("space", [b"middle"], expires_at=20)
+
+    assert store.present("space", [b"late", b"early", b"middle"], now=1) == {b"late", b"middle"}
+
+
+# The file.
+
+
+def test_sqlite_two_processes_share_keys_and_the_secret(tmp_path: Path) -> None:
+    one = SqliteStore(tmp_path / "s.db", lambda size: b"1" * size)
+    other = SqliteStore(tmp_path / "s.db", lambda size: b"2" * size)
+
+    one.put("space", [b"a"], expires_at=10)
+
+    assert other.present("space", [b"a"], now=1) == {b"a"}
+    assert one.secret("name") == other.secret("name")
+    one.close()
+    other.close()
+
+
+def test_sqlite_what_was_put_survives_the_process(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+    store.put("space", [b"a"], expires_at=10)
+    secret = store.secret("name")
+    store.close()
+
+    again = SqliteStore(tmp_path / "s.db", lambda size: b"x" * size)
+    assert again.present("space", [b"a"], now=1) == {b"a"}
+    assert again.secret("name") == secret
+    again.close()
+
+
+def test_sqlite_file_is_for_the_owner_alone(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "state" / "s.db", random_bytes()).close()
+
+    assert stat.S_IMODE((tmp_path / "state" / "s.db").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_sqlite_writes_are_synced_and_logged_ahead(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    store.close()
+
+
+def test_sqlite_locked_by_another_process_is_a_temporary_error(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes(), busy_timeout_s=0.05)
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError) as caught:
+        store.put("space", [b"a"], expires_at=10)
+    assert caught.value.temporary
+
+    other.execute("ROLLBACK")
+    store.put("space", [b"a"], expires_at=10)
+    assert store.present("space", [b"a"], now=1) == {b"a"}
+    other.close()
+    store.close()
+
+
+def test_sqlite_file_that_is_no_database_needs_a_person(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes(b"not a database at all, but long enough" * 100)
+
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "s.db", random_bytes())
+    assert not caught.value.temporary
+
+
+def test_sqlite_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "s.db", random_bytes())
+    assert not caught.value.temporary
+
+
+def test_sqlite_folder_that_cannot_be_made_needs_a_person(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "missing" / "too" / "s.db", random_bytes())
+    assert "missing" in caught.value.what
+    assert not caught.value.temporary
+
+
+def test_sqlite_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+
+    with pytest.raises(StoreError):
+        store.put("space", [b"a", None], expires_at=10)  # type: ignore[list-item]
+
+    assert store.present("space", [b"a"], now=1) == frozenset()
+    store.put("space", [b"b"], expires_at=10)
+    assert store.present("space", [b"b"], now=1) == {b"b"}
+    store.close()
