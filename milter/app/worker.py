@@ -202,10 +202,13 @@ class MailWorker:
             if not self._next_hop.up:
                 await self._probe(_PROBE_S)
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no more connections, finish the messages that are being sent."""
+    def stop_accepting(self) -> None:
+        """Take no more connections."""
         for server in self._servers.values():
             server.stop_accepting()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Finish the messages that are being sent."""
         async with asyncio.TaskGroup() as group:
             for server in self._servers.values():
                 group.create_task(server.drain(timeout_s))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ LONGEST_PAUSE_S: Final = 5.0
 # A worker that lived this long died of something new: it is started again at once.
 _LONG_LIFE_S: Final = 10.0
 START_S: Final = 60.0
+_CLOSE_S: Final = 5.0
 
 
 class WorkersFailedError(GatepostError):
@@ -97,6 +99,13 @@ class Generation:
         self._drain_s = timeout_s
         for worker in self._workers:
             worker.drain(timeout_s)
+
+    async def closed(self) -> None:
+        """Wait until no worker takes anything new, for a few seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                for worker in tuple(self._workers):
+                    await worker.draining.wait()
 
     def kill(self) -> None:
         """End all workers now."""

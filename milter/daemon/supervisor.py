@@ -196,6 +196,8 @@ class Supervisor:
         self._on_change(configuration)
         if old is not None:
             old.drain(RELOAD_DRAIN_S)
+            # Who hears that the reload is done may count on every new session seeing it.
+            await old.closed()
 
     def _open(self, configuration: Configuration) -> Mapping[str, socket.socket]:
         """Return the sockets of `configuration`; those open already are used again.

@@ -19,7 +19,7 @@ import uvloop
 
 from milter.daemon.handover import Handover, read_handover
 from milter.daemon.shared import NextHopState, SharedTable, WorkerLimits, WorkerState
-from milter.daemon.worker_process import READY
+from milter.daemon.worker_process import DRAINING, READY
 from milter.telemetry.multiprocess import share_metrics
 from milter.telemetry.writer import Logging
 from policies.errors import PolicyError
@@ -50,8 +50,12 @@ class Worker(Protocol):
         """Do what is to be done beside taking mail, until cancelled."""
         ...
 
+    def stop_accepting(self) -> None:
+        """Take nothing new from here on; always called before `drain`."""
+        ...
+
     async def drain(self, timeout_s: float) -> None:
-        """Take no more and finish what is there, for `timeout_s` at most.
+        """Finish what is there, for `timeout_s` at most.
 
         It may be cancelled and called again with another time.
         """
@@ -89,6 +93,9 @@ class _Seat:
     def enter(self, state: WorkerState) -> None:
         self.table.pid[self.slot] = os.getpid()
         self.table.state[self.slot] = state
+
+    def report(self, worker: Worker) -> None:
+        self.table.next_hop[self.slot] = worker.next_hop_state()
 
 
 def run_worker(open_workplace: Callable[[Handover], Workplace]) -> int:
@@ -147,13 +154,22 @@ async def _live(worker: Worker, seat: _Seat, drain_s: float) -> None:
             group.create_task(worker.tend()),
         )
         await worker.start()
+        seat.report(worker)
         seat.enter(WorkerState.READY)
-        os.write(_STDOUT, READY + b"\n")
+        _tell(READY)
         timeout_s = await commands.get()
+        worker.stop_accepting()
         seat.enter(WorkerState.DRAINING)
+        _tell(DRAINING)
         await _drain(worker, commands, timeout_s)
         for task in side:
             task.cancel()
+
+
+def _tell(word: bytes) -> None:
+    # A supervisor that is gone hears nothing; its end is noticed elsewhere.
+    with contextlib.suppress(OSError):
+        os.write(_STDOUT, word + b"\n")
 
 
 async def _drain(worker: Worker, commands: asyncio.Queue[float], timeout_s: float) -> None:
@@ -190,5 +206,5 @@ async def _listen(commands: asyncio.Queue[float], drain_s: float) -> None:
 async def _report(worker: Worker, seat: _Seat) -> None:
     """Write into the shared table what only this worker knows."""
     while True:
-        seat.table.next_hop[seat.slot] = worker.next_hop_state()
+        seat.report(worker)
         await asyncio.sleep(_REPORT_S)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from milter.daemon.handover import Handover
 
 READY: Final = b"ready"
+DRAINING: Final = b"draining"
 # What speaks of our own service manager and would make a worker speak in our name.
 _NOT_INHERITED: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS")
 
@@ -23,6 +24,7 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.ready = asyncio.Event()
+        self.draining = asyncio.Event()
 
     @classmethod
     async def start(cls, command: Sequence[str], handover: Handover) -> WorkerProcess:
@@ -57,6 +59,8 @@ class WorkerProcess:
             while line := await self._process.stdout.readline():
                 if line.strip() == READY:
                     self.ready.set()
+                elif line.strip() == DRAINING:
+                    self.draining.set()
         except ValueError:
             # A line beyond the reader's bound: no worker of ours, and nothing to read on for.
             self.kill()
@@ -64,6 +68,9 @@ class WorkerProcess:
             self.kill()
             await self._process.wait()
             raise
+        finally:
+            # Who waits for a worker to take nothing more need not wait for a dead one.
+            self.draining.set()
         return await self._process.wait()
 
     def drain(self, timeout_s: float) -> None:

@@ -1,0 +1,279 @@
+"""The supervisor as a real process, with workers that know nothing of mail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.plain_daemon import (
+    PlainClient,
+    get,
+    plain_client,
+    plain_configuration,
+    plain_daemon,
+    readiness,
+    write_configuration,
+)
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.gatepost import Gatepost
+
+pytestmark = pytest.mark.slow
+
+_ATTEMPTS = 100_000
+
+
+def _address(daemon: Gatepost) -> tuple[str, int]:
+    return "127.0.0.1", daemon.port
+
+
+def _value(daemon: Gatepost, name: str, **labels: str) -> float | None:
+    _, body = get(daemon.http_port, "/metrics")
+    for family in text_string_to_metric_families(body.decode()):
+        for sample in family.samples:
+            if sample.name == f"gatepost_{name}" and sample.labels == labels:
+                return sample.value
+    return None
+
+
+def _wait_until_refused(address: tuple[str, int]) -> None:
+    """Return once nobody listens; a connection that the kernel still takes is dropped."""
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(ConnectionResetError), socket.socket() as probe:
+            probe.settimeout(10)
+            if probe.connect_ex(address):
+                return
+    pytest.fail("somebody still listens")
+
+
+def _wait_for_end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        with contextlib.closing(selectors.DefaultSelector()) as selector:
+            selector.register(pidfd, selectors.EVENT_READ)
+            ended = selector.select(30)
+        os.close(pidfd)
+        assert ended
+
+
+def _rewrite(daemon: Gatepost, config: dict[str, Any], **changes: Any) -> None:
+    write_configuration(daemon.folder, {**config, **changes})
+
+
+def test_supervisor_serves_and_ends_with_0() -> None:
+    with plain_daemon(plain_configuration(workers=2)) as daemon:
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 1
+            assert client.pid in daemon.worker_pids
+            assert client.say("bye") == "bye"
+        status, details = readiness(daemon)
+        assert (status, details["workers_ready"], details["next_hop"]) == (200, 2, "up")
+        assert get(daemon.http_port, "/healthz")[0] == 200
+        assert daemon.stop() == 0
+        assert not list(daemon.folder.glob("gatepost-*"))
+
+
+def test_supervisor_starts_a_killed_worker_again() -> None:
+    with plain_daemon(plain_configuration()) as daemon:
+        with plain_client(_address(daemon)) as client:
+            first = client.pid
+            os.kill(first, signal.SIGKILL)
+            assert client.ended()
+        with plain_client(_address(daemon)) as client:
+            assert client.pid != first
+            assert client.generation == 1
+            assert client.say("bye") == "bye"
+        assert _value(daemon, "worker_restarts_total") == 1
+        # The session of the dead worker is not counted for ever.
+        assert readiness(daemon)[1]["sessions"] == 0
+
+
+def test_supervisor_reload_leaves_old_sessions_their_worker() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon, plain_client(_address(daemon)) as old:
+        _rewrite(daemon, config, hostname="second.example")
+        daemon.reload()
+        with plain_client(_address(daemon)) as new:
+            assert (new.name, new.generation) == ("second.example", 2)
+            assert old.say("still there") == "still there"
+            assert new.say("bye") == "bye"
+        assert old.say("bye") == "bye"
+        assert old.ended()
+        _wait_for_end(old.pid)
+        assert _value(daemon, "config_reloads_total", result="ok") == 1
+
+
+def test_supervisor_reload_of_a_bad_configuration_changes_nothing() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        _rewrite(daemon, config, hostname="second.example", workerz=3, limits={"sessions": "many"})
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert (client.name, client.generation) == ("first.example", 1)
+        assert _value(daemon, "config_reloads_total", result="refused") == 1
+        assert "workerz" in daemon.log
+        assert "sessions" in daemon.log
+        assert "Traceback" not in daemon.log
+
+
+def test_supervisor_reload_whose_workers_fail_changes_nothing() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        _rewrite(daemon, config, hostname="broken.example", http={"bind": config["http"]["bind"]})
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert (client.name, client.generation) == ("first.example", 1)
+        assert _value(daemon, "config_reloads_total", result="failed") == 1
+        assert readiness(daemon)[0] == 200
+
+
+def test_supervisor_reload_moves_a_listener() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        port = free_port()
+        _rewrite(daemon, config, listeners=[{"name": "inbound", "bind": f"127.0.0.1:{port}"}])
+        daemon.reload()
+        with plain_client(("127.0.0.1", port)) as client:
+            assert client.generation == 2
+        _wait_until_refused(_address(daemon))
+
+
+def test_supervisor_reload_to_a_taken_port_changes_nothing() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon, socket.create_server(("127.0.0.1", 0)) as other:
+        binds = [config["listeners"][0]["bind"], f"127.0.0.1:{other.getsockname()[1]}"]
+        listeners = [{"name": f"l{i}", "bind": bind} for i, bind in enumerate(binds)]
+        _rewrite(daemon, config, listeners=listeners)
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 1
+        assert "gatepost.yaml:6:9: " in daemon.log
+        assert "the port is taken" in daemon.log
+
+
+def test_supervisor_reload_moves_http() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        port = free_port()
+        _rewrite(daemon, config, http={"bind": f"127.0.0.1:{port}"})
+        daemon.reload()
+        assert get(port, "/readyz")[0] == 200
+        _wait_until_refused(("127.0.0.1", daemon.http_port))
+
+
+def test_supervisor_stop_lets_sessions_finish() -> None:
+    with plain_daemon(plain_configuration()) as daemon, plain_client(_address(daemon)) as client:
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("STOPPING=1")
+        _wait_until_refused(_address(daemon))
+        status, details = readiness(daemon)
+        assert (status, details["state"]) == (503, "draining")
+        assert client.say("still there") == "still there"
+        assert client.say("bye") == "bye"
+        assert daemon.process.wait(30) == 0
+
+
+def test_supervisor_stop_ends_sessions_that_do_not_finish() -> None:
+    config = plain_configuration(limits={"drain_s": 0.1})
+    with plain_daemon(config) as daemon, plain_client(_address(daemon)) as client:
+        daemon.process.send_signal(signal.SIGTERM)
+        assert client.ended()
+        assert daemon.process.wait(30) == 0
+
+
+def test_supervisor_second_stop_ends_at_once() -> None:
+    with plain_daemon(plain_configuration()) as daemon, plain_client(_address(daemon)) as client:
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("STOPPING=1")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(30) == 1
+        assert client.ended()
+
+
+def test_supervisor_stop_shortens_the_drain_of_a_reload() -> None:
+    config = plain_configuration(limits={"drain_s": 0.1})
+    with plain_daemon(config) as daemon, plain_client(_address(daemon)) as old:
+        daemon.reload()
+        assert old.say("still there") == "still there"
+        daemon.process.send_signal(signal.SIGTERM)
+        assert old.ended()
+        assert daemon.process.wait(30) == 0
+
+
+def test_worker_whose_supervisor_is_gone_ends() -> None:
+    config = plain_configuration(limits={"drain_s": 0.1})
+    with plain_daemon(config) as daemon, plain_client(_address(daemon)) as client:
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait(30)
+        assert client.ended()
+        _wait_for_end(client.pid)
+        _wait_until_refused(_address(daemon))
+
+
+def test_worker_told_to_stop_is_replaced() -> None:
+    with plain_daemon(plain_configuration()) as daemon:
+        with plain_client(_address(daemon)) as client:
+            first = client.pid
+            os.kill(first, signal.SIGTERM)
+            assert client.say("bye") == "bye"
+        _wait_for_end(first)
+        with plain_client(_address(daemon)) as client:
+            assert client.pid != first
+
+
+def test_readyz_follows_the_next_hop() -> None:
+    config = plain_configuration(hostname="down.example")
+    with plain_daemon(config) as daemon:
+        status, details = readiness(daemon)
+        assert (status, details["next_hop"]) == (503, "down")
+        assert _value(daemon, "next_hop_up") == 0
+        _rewrite(daemon, config, hostname="up.example")
+        daemon.reload()
+        assert readiness(daemon)[0] == 200
+        assert _value(daemon, "next_hop_up") == 1
+
+
+def test_supervisor_tells_the_watchdog_that_it_lives() -> None:
+    with plain_daemon(plain_configuration(), {"WATCHDOG_USEC": "200000"}) as daemon:
+        daemon.wait_for("WATCHDOG=1")
+        daemon.wait_for("WATCHDOG=1")
+
+
+def test_supervisor_with_a_taken_port_does_not_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        bind = f"127.0.0.1:{other.getsockname()[1]}"
+        config = plain_configuration(listeners=[{"name": "inbound", "bind": bind}])
+        with plain_daemon(config, ready=False) as daemon:
+            assert daemon.process.wait(30) == 78
+            assert f"gatepost.yaml:4:9: {bind}: the port is taken" in daemon.log
+            assert "Traceback" not in daemon.log
+
+
+def test_supervisor_whose_workers_fail_does_not_start() -> None:
+    with plain_daemon(plain_configuration(hostname="broken.example"), ready=False) as daemon:
+        assert daemon.process.wait(30) == 1
+        assert "this worker cannot be built" in daemon.log
+
+
+def test_supervisor_listens_on_a_unix_socket(tmp_path: Path) -> None:
+    listeners = [{"name": "inbound", "bind": f"unix:{tmp_path}/door"}]
+    with plain_daemon(plain_configuration(listeners=listeners)) as daemon:
+        client = PlainClient(f"{tmp_path}/door")
+        assert client.say("bye") == "bye"
+        client.close()
+        daemon.reload()
+        client = PlainClient(f"{tmp_path}/door")
+        assert client.generation == 2
+        client.close()
+        assert daemon.stop() == 0
+        assert not (tmp_path / "door").exists()
