@@ -77,10 +77,11 @@ def refusal_reply(refusal: Refusal | None, reference: TxnId | SessionId) -> Repl
         return None
     head, found, tail = refusal.text.rpartition(_TXN_ID)
     if found:
-        room = _MAX_REPLY - len(reference) - len(tail)
-        text = f"{head.replace(_TXN_ID, reference)[: max(room, 0)]}{reference}{tail}"
-    else:
-        text = tail
+        tail = f"{reference}{tail}"
+        if len(head) > (room := _MAX_REPLY - len(tail)):
+            # The bracket before the id stays.
+            head = head[: room - 2] + head[-2:]
+    text = f"{head}{tail}".replace(_TXN_ID, reference)
     return Reply.of(refusal.code, f"{refusal.enhanced} {text}".lstrip())
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from milter.auth.results import AuthResult, Result
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from milter.auth.results import AuthResult
+    from milter.checks.base import Evidence
     from milter.core.edits import HeaderEdits
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
@@ -58,6 +60,14 @@ def scan_report(
 def severest(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the outcome with the severest action; of equals the first."""
     return max(outcomes, key=lambda outcome: outcome.verdict.action)
+
+
+def unanswered(evidence: Evidence) -> bool:
+    """Return whether some check failed or got no answer, so that asking again may tell."""
+    return any(result.result is Result.TEMPERROR for result in evidence.auth) or any(
+        finding.symbol == "CHECK_ERROR" or finding.symbol.endswith("_TEMPERROR")
+        for finding in evidence.findings
+    )
 
 
 def _symbols(verdict: Verdict) -> dict[str, Json]:

@@ -1,0 +1,233 @@
+"""`gatepost scan`: what would be done about these messages, and why. Needs no daemon.
+
+What is not known of the envelope is not guessed from the message: without --client-ip no list is
+asked and no reverse name looked up, without --mail-from there is no SPF.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from milter.checks.catalogue import build_checks
+from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
+from milter.cli.explain import explanation, printable, summary
+from milter.cli.mail_files import MailFile, read_mail
+from milter.core.address import Mailbox, parse_mailbox
+from milter.core.connection import Direction
+from milter.core.errors import ParseError
+from milter.core.ids import SessionId, TxnId, new_id
+from milter.dns.cache import CachingResolver
+from milter.dns.client import DnsClient
+from milter.dns.fake import FakeResolver, read_zone
+from milter.pipeline.offline import Envelope, Judged, judge, with_crlf, without_network
+from milter.pipeline.outcome import Identity
+from milter.pipeline.report import scan_report, unanswered
+from milter.pipeline.runner import Pipeline
+from milter.settings import Dns
+from policies.loader import FileSource, load_policies
+from policies.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from milter.core.connection import IpAddress
+    from milter.dns.resolver import Resolver
+
+_BUDGET_S = 20.0
+_CACHED = 50_000
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was seen on the way through the messages."""
+
+    worse: bool = False
+    unread: bool = False
+    unanswered: bool = False
+
+    def code(self, *, strict: bool) -> int:
+        if self.unread or (strict and self.unanswered):
+            return EXIT_INPUT
+        return EXIT_FINDING if self.worse else EXIT_FINE
+
+
+def _ip(_context: click.Context, _option: click.Parameter, text: str | None) -> IpAddress | None:
+    try:
+        return ip_address(text) if text else None
+    except ValueError as err:
+        raise click.BadParameter(f"{text!r} is no IP address") from err
+
+
+def _mailbox(text: str) -> Mailbox:
+    try:
+        return parse_mailbox(text)
+    except ParseError as err:
+        raise click.BadParameter(f"{text!r}: {err.what}") from err
+    except UnicodeError as err:
+        raise click.BadParameter(f"{text!r} is not UTF-8") from err
+
+
+def _reverse_path(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[bool, Mailbox | None]:
+    """Return whether the reverse path is known, and what it is; `<>` is the null one."""
+    return text is not None, None if text in (None, "", "<>") else _mailbox(text)
+
+
+def _recipients(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Mailbox, ...]:
+    return tuple(_mailbox(text) for text in texts)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--client-ip", callback=_ip, metavar="IP", help="Address of the client.")
+@click.option("--helo", default="", metavar="NAME", help="Name that the client gave.")
+@click.option("--mail-from", callback=_reverse_path, metavar="A", help="Reverse path; <> for none.")
+@click.option(
+    "--rcpt", multiple=True, callback=_recipients, metavar="A", help="Recipient; may be repeated."
+)
+@click.option(
+    "--direction",
+    type=click.Choice([direction.value for direction in Direction]),
+    default="inbound",
+    show_default=True,
+)
+@click.option("--listener", default="scan", metavar="NAME", help="Listener that overrides see.")
+@click.option("--dns", "zone", metavar="ZONE.yaml", help="Names come from this file alone.")
+@click.option("--policy", metavar="FILE", help="Policy file or preset; absent: balanced.")
+@click.option("--offline", is_flag=True, help="Ask nothing: only checks of the message itself.")
+@click.option("--explain", is_flag=True, help="Tell the whole story of each verdict.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
+@click.option("--strict", is_flag=True, help="Exit 3 when a check got no answer.")
+def scan(  # noqa: PLR0913 - one argument an option
+    *,
+    paths: tuple[str, ...],
+    client_ip: IpAddress | None,
+    helo: str,
+    mail_from: tuple[bool, Mailbox | None],
+    rcpt: tuple[Mailbox, ...],
+    direction: str,
+    listener: str,
+    zone: str | None,
+    policy: str | None,
+    offline: bool,
+    explain: bool,
+    as_json: bool,
+    strict: bool,
+) -> int:
+    """Judge the messages at PATH: files, mailboxes, Maildirs, folders; - is the standard input.
+
+    Lines that end in LF are read as ending in CRLF. Exit code: 0 all pass or tag, 1 any worse
+    verdict, 2 wrong use, 3 something could not be read, 78 a mistake in the policy.
+    """
+    if explain and as_json:
+        raise click.UsageError("--explain and --json exclude each other")
+    if offline and zone:
+        raise click.UsageError("--offline and --dns exclude each other")
+    envelope = Envelope(
+        client_ip=client_ip,
+        helo_name=helo,
+        mail_from=mail_from[1],
+        mail_from_known=mail_from[0],
+        recipients=rcpt,
+        direction=Direction(direction),
+        listener=listener,
+    )
+    show = _json if as_json else _explained if explain else _line
+    messages = (mail for path in paths for mail in read_mail(path))
+    pipeline = _pipeline(policy, zone, offline=offline)
+    tally = asyncio.run(_scan(pipeline, messages, envelope, show))
+    return tally.code(strict=strict)
+
+
+def _pipeline(policy: str | None, zone: str | None, *, offline: bool) -> Pipeline:
+    source = FileSource()
+    policies = load_policies(source, policy)
+    hostname = platform.node() or "localhost"
+    checks = build_checks(policies.plan, hostname, time.time)
+    resolver: Resolver
+    if offline:
+        resolver, checks = FakeResolver({}), without_network(checks)
+    elif zone:
+        resolver = read_zone(source, zone)
+    else:
+        resolver = CachingResolver(DnsClient.from_settings(Dns()), time.monotonic, _CACHED)
+    return Pipeline(
+        checks=checks,
+        policies=policies,
+        resolver=resolver,
+        identity=Identity(hostname, hostname),
+        budget_s=_BUDGET_S,
+    )
+
+
+async def _scan(
+    pipeline: Pipeline,
+    messages: Iterator[MailFile],
+    envelope: Envelope,
+    show: Callable[[Console, str, Judged], None],
+) -> _Tally:
+    tally = _Tally()
+    # Lines are never wrapped: what reads them is often a program.
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    with _progress() as progress:
+        task = progress.add_task("messages", total=None)
+        for mail in messages:
+            if mail.error:
+                tally.unread = True
+                click.echo(f"{printable(mail.name)}: {mail.error}", err=True)
+                continue
+            judged = await _judge(pipeline, mail.data, envelope)
+            tally.worse |= judged.outcome.verdict.action > Action.TAG
+            tally.unanswered |= unanswered(judged.judgement.evidence)
+            show(console, mail.name, judged)
+            progress.advance(task)
+    return tally
+
+
+async def _judge(pipeline: Pipeline, data: bytes, envelope: Envelope) -> Judged:
+    return await judge(
+        pipeline,
+        with_crlf(data),
+        envelope,
+        TxnId(new_id(secrets.randbits)),
+        SessionId(new_id(secrets.randbits)),
+    )
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.completed:.0f} {task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+        # Beside a table that scrolls over the same terminal it would only flicker.
+        disable=not sys.stderr.isatty() or sys.stdout.isatty(),
+    )
+
+
+def _line(console: Console, name: str, judged: Judged) -> None:
+    console.print(summary(name, judged))
+
+
+def _explained(console: Console, name: str, judged: Judged) -> None:
+    console.print(explanation(name, judged))
+
+
+def _json(_console: Console, name: str, judged: Judged) -> None:
+    report = scan_report(judged.judgement, judged.outcome, judged.txn_id, judged.message)
+    click.echo(json.dumps({"file": name, **report}, ensure_ascii=True))

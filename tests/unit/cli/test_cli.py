@@ -1,0 +1,131 @@
+"""The command line: exit codes, words on stderr, no traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+import yaml
+
+from milter.cli import run
+from milter.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_version_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from milter.cli import run; code = run(['--version']);"
+        "heavy = {'asyncio', 'pydantic', 'yaml', 'aiohttp', 'rich', 'dns', 'milter.daemon'};"
+        "print(code, sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[1] == "0 []"
+
+
+def test_run_help_names_what_people_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in ("config", "scan", "serve"))
+    assert "worker" not in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["scan"], ["scan", "--nope"], ["config", "check", "a", "-c", "b"]],
+    ids=["unknown-command", "missing-path", "unknown-option", "file-twice"],
+)
+def test_run_wrong_use_is_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_help_of_a_command_is_that_of_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["scan", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: gatepost scan [OPTIONS] PATH...")
+    assert "--client-ip" in out
+
+
+def test_config_check_of_a_good_file_says_ok(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text("listeners: [{name: in, bind: '127.0.0.1:0'}]\nhttp: null\npolicies: strict\n")
+    assert run(["config", "check", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        f"OK: {file}",
+        "listeners: in (127.0.0.1:0)",
+        "policy: strict",
+    ]
+
+
+def test_config_check_tells_every_mistake_and_exits_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text("listner: []\nlimits: {sessions: many}\n")
+    assert run(["config", "check", "-c", str(file)]) == 78
+    err = capsys.readouterr().err.splitlines()
+    assert err[0].startswith(f"{file}:1:1: unknown key `listner`")
+    assert err[1].startswith(f"{file}:2:20: `sessions` needs a whole number")
+    assert len(err) == 2
+
+
+def test_config_check_tells_the_mistakes_of_the_policy_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\nname: p\ntreshold: {}\n")
+    file = tmp_path / "g.yaml"
+    file.write_text("policies: p.yaml\n")
+    assert run(["config", "check", str(file)]) == 78
+    assert f"{tmp_path}/p.yaml:3:1: unknown key `treshold`" in capsys.readouterr().err
+
+
+def test_config_check_of_no_file_exits_78(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "check", "/nonexistent/g.yaml"]) == 78
+    assert capsys.readouterr().err == (
+        "/nonexistent/g.yaml: cannot be read: No such file or directory\n"
+    )
+
+
+def test_config_show_is_a_configuration_that_says_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text("hostname: mx.example.org\n")
+    assert run(["config", "show", str(file)]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert Settings.model_validate(shown) == Settings(hostname="mx.example.org")
+
+
+def test_config_schema_fits_what_show_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert run(["config", "show"]) == 0
+    jsonschema.validate(yaml.safe_load(capsys.readouterr().out), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"listner": []}, schema)
+
+
+def test_run_an_error_of_our_own_is_one_line_and_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr("milter.cli.import_module", broken)
+    assert run(["scan", str(tmp_path)]) == 3
+    err = capsys.readouterr().err.splitlines()
+    assert err[0] == "gatepost: unexpected ZeroDivisionError: inside"
+    assert len(err) == 2
+    assert run(["--debug", "scan", str(tmp_path)]) == 3
+    assert "Traceback" in capsys.readouterr().err
