@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from reputation.errors import StoreError
 from reputation.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from milter.daemon.listening import ListenError
     from milter.settings import Settings
@@ -89,7 +90,7 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     """
     recording = RecordingSource(source)
     placed = read_checked(recording, path)
-    found = [*_policy_mistakes(placed.settings, recording), *_named_mistakes(placed, recording)]
+    found = [*_file_mistakes(placed.settings, recording), *_other_mistakes(placed)]
     if found:
         raise ConfigErrors(found)
     return Configuration(path, placed, recording.files)
@@ -100,9 +101,9 @@ def store_path(settings: Settings) -> Path | None:
     return None if settings.store is None else Path(settings.store.removeprefix(_SQLITE))
 
 
-def _policy_mistakes(settings: Settings, source: Source) -> tuple[ConfigError, ...]:
+def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:
     try:
-        load_policies(source, settings.policies)
+        reading()
     except ConfigErrors as err:
         return err.errors
     except ConfigError as err:
@@ -110,16 +111,17 @@ def _policy_mistakes(settings: Settings, source: Source) -> tuple[ConfigError, .
     return ()
 
 
-def _named_mistakes(placed: Placed, source: Source) -> Iterator[ConfigError]:
-    """Look at everything else that the settings name; what workers read by path is read here."""
+def _file_mistakes(settings: Settings, source: Source) -> Iterator[ConfigError]:
+    """Read every file that the settings name, those too that libraries later read by path."""
+    yield from _mistakes_of(lambda: load_policies(source, settings.policies))
+    if zone_file := settings.dns.zone_file:
+        yield from _mistakes_of(lambda: read_zone(source, zone_file))
+    for path in _paths(settings):
+        yield from _mistakes_of(partial(source.read, path))
+
+
+def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
     settings = placed.settings
-    try:
-        if settings.dns.zone_file:
-            read_zone(source, settings.dns.zone_file)
-        for path in _paths(settings):
-            source.read(path)
-    except ConfigError as err:
-        yield err
     for i, server in enumerate(settings.dns.nameservers):
         try:
             parse_nameserver(server)

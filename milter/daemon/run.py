@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter import __version__
 from milter.daemon.configuration import Configuration, read_configuration
+from milter.daemon.generation import WorkersFailedError
 from milter.daemon.premises import Premises, open_premises
 from milter.daemon.supervisor import Supervisor
 from milter.telemetry.writer import Logging
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.daemon")
 
-# Named, not imported: what a worker does is `app`'s business, which stands above the daemon.
-WORKER_COMMAND: Final = ("-m", "milter.app")
+# Named, not imported: what a worker does is known to `cli` and `app`, which stand above the daemon.
+WORKER_COMMAND: Final = ("-m", "milter", "worker")
+_NOT_STARTED: Final = 1
 
 
 class _Logs:
@@ -47,15 +49,17 @@ class _Logs:
 
 
 def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
-    """Run the daemon until it is told to stop; return the exit code.
+    """Run the daemon until it is told to stop.
+
+    Returns:
+        0; 1 when the workers do not start (their log says why) or the stop was cut short.
 
     Args:
         path: The configuration file; None for the embedded defaults.
-        command: Starts a worker; by default the one of `app`.
+        command: Starts a worker; by default our own program.
 
     Raises:
         ConfigErrors: The configuration cannot be run, a taken port included.
-        WorkersFailedError: The workers do not start; their log says why.
     """
 
     def read() -> Configuration:
@@ -70,5 +74,8 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
                 premises, command or (sys.executable, *WORKER_COMMAND), read, logs.follow
             )
             return asyncio.run(supervisor.run(configuration))
+        except WorkersFailedError as err:
+            _log.error("not started", extra={"error": str(err)})
+            return _NOT_STARTED
         finally:
             logs.close()

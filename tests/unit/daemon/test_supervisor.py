@@ -263,6 +263,7 @@ def test_supervisor_whose_workers_fail_does_not_start() -> None:
     with plain_daemon(plain_configuration(hostname="broken.example"), ready=False) as daemon:
         assert daemon.process.wait(30) == 1
         assert "this worker cannot be built" in daemon.log
+        assert "not started" in daemon.log
 
 
 def test_supervisor_listens_on_a_unix_socket(tmp_path: Path) -> None:
