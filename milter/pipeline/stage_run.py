@@ -159,7 +159,8 @@ class StageRun:
             extra={
                 "session_id": self._txn.connection.session_id,
                 "txn_id": self._txn.txn_id,
-                "error": f"{check.name}: {type(error).__name__}",
+                "check": check.name,
+                "error": type(error).__name__,
             },
         )
         return _check_error(check, type(error).__name__)
