@@ -16,7 +16,7 @@ from typing import Final
 import yaml
 
 from policies.errors import ConfigError, ConfigErrors
-from policies.positions import Mark, Member, Node, Scalar, SourceFile
+from policies.positions import Mark, Member, Node, Scalar, SourceFile, short
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 50
@@ -35,7 +35,8 @@ _BOOLS: Final = {
     for word in words.split()
 }
 _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?")
-_INT: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
+_INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_MAX_DIGITS: Final = 18
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -78,7 +79,9 @@ def parse_document(data: bytes, path: str) -> Node:
         loader.dispose()
     if builder.mistakes:
         raise ConfigErrors(builder.mistakes)
-    return builder.root or Node(Mark(file, 1, 1, 0), {})
+    if builder.root is None or builder.root.content is None:
+        return Node(Mark(file, 1, 1, 0), {})
+    return builder.root
 
 
 def _text(data: bytes, path: str) -> str:
@@ -150,7 +153,8 @@ class _Builder:
         elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
             self._add(self._open.pop().close())
         elif isinstance(event, yaml.AliasEvent):
-            self._mistake(mark, f"the alias `*{event.anchor}` is not read: write the value out")
+            name = short(event.anchor or "")
+            self._mistake(mark, f"the alias `*{name}` is not read: write the value out")
             self._add(Node(mark, None))
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
@@ -161,7 +165,7 @@ class _Builder:
         if len(self._open) >= MAX_DEPTH:
             self._stop(mark, f"nested more than {MAX_DEPTH} deep")
         if event.tag is not None:
-            self._mistake(mark, f"the tag `{event.tag}` is not read: leave it out")
+            self._mistake(mark, f"the tag `{short(event.tag)}` is not read: leave it out")
         if self._expects_key():
             self._stop(mark, "a key must be text")
         self._open.append(_Open(mark, isinstance(event, yaml.MappingStartEvent)))
@@ -176,18 +180,18 @@ class _Builder:
     def _resolved(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar:
         text = str(event.value)
         if event.tag not in {None, _STRING_TAG}:
-            self._mistake(mark, f"the tag `{event.tag}` is not read: leave it out")
+            self._mistake(mark, f"the tag `{short(event.tag)}` is not read: leave it out")
         if event.style or event.tag == _STRING_TAG:
             return text
         if _LEADING_ZERO.fullmatch(text):
             self._mistake(
-                mark, f"{text} begins with a zero: put it in quotes, or leave out the zero"
+                mark, f"{short(text)} begins with a zero: put it in quotes, or leave out the zero"
             )
             return text
         try:
             return _plain(text)
         except ValueError:
-            self._mistake(mark, f"{text[:40]} is too large a number")
+            self._mistake(mark, f"{short(text)} is too large a number")
             return text
 
     def _take_key(self, key: str, mark: Mark) -> None:
@@ -196,7 +200,9 @@ class _Builder:
             self._mistake(mark, "merge keys (`<<`) are not read: write the keys out")
         elif key in container.members:
             first = container.members[key].key.line
-            self._mistake(mark, f"the key `{key}` stands twice: the first is on line {first}")
+            self._mistake(
+                mark, f"the key `{short(key)}` stands twice: the first is on line {first}"
+            )
         container.key = (key, mark)
 
     def _add(self, node: Node) -> None:
@@ -219,7 +225,9 @@ class _Builder:
 
     def _refuse_anchor(self, event: yaml.NodeEvent, mark: Mark) -> None:
         if event.anchor is not None:
-            self._mistake(mark, f"the anchor `&{event.anchor}` is not read: write the value out")
+            self._mistake(
+                mark, f"the anchor `&{short(event.anchor)}` is not read: write the value out"
+            )
 
     def _mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark
@@ -245,6 +253,8 @@ def _plain(text: str) -> Scalar:
     if text in _BOOLS:
         return _BOOLS[text]
     if _INT.fullmatch(text):
+        if len(text) > _MAX_DIGITS:
+            raise ValueError(text)
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
     if _FLOAT.fullmatch(text):
         number = float(text)

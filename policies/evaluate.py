@@ -20,6 +20,7 @@ _MAX_SENTENCES: Final = 3
 # A reply line holds 512 octets (RFC 5321 §4.5.3.1.5), and the id must fit behind the reason.
 _MAX_REASON: Final = 380
 _REFUSED: Final = "5.7.1"
+_ROUNDING: Final = 0.01
 
 Thresholds = Mapping[Action, float]
 
@@ -148,9 +149,13 @@ def _reason(contributions: Iterable[Contribution]) -> str:
 def _decisive(policy: Policy, thresholds: Thresholds, points: Score) -> Contribution | None:
     """Return the heaviest symbol without which the points would lead to less, if there is one."""
     action = _at(points.total, thresholds)
+    least = thresholds.get(action, 0.0)
     for contribution in points.contributions:
         if contribution.counted <= 0:
             return None
+        # Leaving a symbol out takes away at most its weight, less where a group is capped.
+        if points.total - contribution.weight >= least + _ROUNDING:
+            continue
         without = total_without(policy, points.contributions, contribution.symbol)
         if _at(without, thresholds) < action:
             return contribution

@@ -27,16 +27,25 @@ def merge(below: Node, above: Node) -> Node:
     members = dict(below.content)
     for key, member in above.content.items():
         known = members.get(key)
-        members[key] = Member(
-            member.key, _merged(key, known.node, member.node) if known else member.node
-        )
+        if known is None:
+            members[key] = member
+        elif key in _IDENTITY:
+            lists = _merge_lists(_IDENTITY[key], known.node, member.node)
+            members[key] = Member(member.key, lists)
+        else:
+            members[key] = Member(member.key, _merge_mappings(known.node, member.node))
     return Node(above.mark, members)
 
 
-def _merged(key: str, below: Node, above: Node) -> Node:
-    if key in _IDENTITY:
-        return _merge_lists(_IDENTITY[key], below, above)
-    return merge(below, above)
+def _merge_mappings(below: Node, above: Node) -> Node:
+    if not isinstance(below.content, Mapping) or not isinstance(above.content, Mapping):
+        return above
+    members = dict(below.content)
+    for key, member in above.content.items():
+        known = members.get(key)
+        merged = _merge_mappings(known.node, member.node) if known else member.node
+        members[key] = Member(member.key, merged)
+    return Node(above.mark, members)
 
 
 def _merge_lists(identity: tuple[str, ...], below: Node, above: Node) -> Node:

@@ -13,6 +13,9 @@ from typing import Any, Final
 
 import pydantic
 
+from policies.positions import short
+from policies.shapes import NEEDS
+
 if typing.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -63,6 +66,8 @@ _MAX_LISTED: Final = 14
 def near(word: str, known: Iterable[str]) -> str:
     """Return `: did you mean ...?`, or what is known, or nothing when that is too much."""
     names = sorted(known)
+    if len(word) > _MAX_SHOWN:
+        return ""
     close = difflib.get_close_matches(word, names, 1, 0.6)
     if close:
         return f": did you mean `{close[0]}`?"
@@ -120,12 +125,13 @@ def _mistake(
     first = details[0]
     if first["type"] == "extra_forbidden":
         known = fields_at(model, loc[:-1])
-        return positions.key_error(loc, f"unknown key `{loc[-1]}`{near(str(loc[-1]), known)}")
+        word = str(loc[-1])
+        return positions.key_error(loc, f"unknown key `{short(word)}`{near(word, known)}")
     if first["type"] == "missing":
         what = fields_at(model, loc[:-1]).get(str(loc[-1]), "")
         return positions.key_error(loc, f"`{loc[-1]}` is missing{f' ({what})' if what else ''}")
-    if first["loc"][-1] == "[key]":
-        return positions.key_error(loc, f"the key `{loc[-1]}` must be {_need(first)}")
+    if first["loc"][-1:] == ("[key]",):
+        return positions.key_error(loc, f"the key `{short(str(loc[-1]))}` must be {_need(first)}")
     given = _shown(positions.node(loc).value())
     if all(detail["type"] == "value_error" for detail in details) and not _union(details, loc):
         return positions.error(loc, f"{_name(loc)}: {_own_words(first)}, not {given}")
@@ -155,9 +161,9 @@ def _need(detail: ErrorDetails) -> str:
         name, words = _BOUNDS[kind]
         bound = context.get(name)
         return words.format(f"{bound:g}" if isinstance(bound, float) else bound)
-    if kind == "string_pattern_mismatch":
-        return f"text of the form {context.get('pattern')}"
-    if kind.startswith("ip_v") or "ip_v" in str(detail["loc"][-1]):
+    if kind == NEEDS:
+        return str(context.get("needs"))
+    if kind.startswith("ip_v") or "ip_v" in str(detail["loc"][-1:]):
         return _network_or_address(detail)
     if kind == "value_error":
         return _own_words(detail)
@@ -165,7 +171,7 @@ def _need(detail: ErrorDetails) -> str:
 
 
 def _network_or_address(detail: ErrorDetails) -> str:
-    if "network" not in detail["type"] + str(detail["loc"][-1]):
+    if "network" not in detail["type"] + str(detail["loc"][-1:]):
         return "an IP address"
     if "host bits" in detail["msg"]:
         return "a network whose bits after the prefix are zero"
@@ -185,8 +191,7 @@ def _shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
-    text = str(value)
-    text = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
+    text = short(str(value), _MAX_SHOWN)
     return f"'{text}'" if isinstance(value, str) else text
 
 

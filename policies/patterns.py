@@ -230,7 +230,7 @@ _REFUSED: Final = (
     (re.compile(r"\(\?<?[=!]"), "look-around (`{}`) is not linear-time and is refused"),
     (re.compile(r"\(\?P=\w*\)?"), "a back-reference (`{}`) is not linear-time and is refused"),
     (
-        re.compile(r"\\(?:[1-9]|[kg][<{{'])"),
+        re.compile(r"\\(?:[1-9]|[kg][<{'])"),
         "a back-reference (`{}`) is not linear-time and is refused",
     ),
     (re.compile(r"\(\?>"), "an atomic group (`{}`) is not needed here: write (?: )"),
@@ -271,15 +271,22 @@ def _explained(text: str, message: str) -> PatternError:
     if reason.startswith("pattern too large"):
         return PatternError("the pattern grows too large: make its repetitions smaller")
     words = _REASONS.get(reason, f"not a pattern: {reason}")
-    offset = _offset(reason, text, part)
+    # RE2 names the whole pattern where a parenthesis is missing.
+    offset = _unbalanced(plain) if reason.endswith(")") else max(text.find(part), 0)
     return PatternError(words.format(part), offset)
 
 
-def _offset(reason: str, text: str, part: str) -> int:
-    # RE2 names the whole pattern where a parenthesis is missing.
-    if reason == "unexpected )":
-        return max(text.rfind(")"), 0)
-    return max(text.find(part), 0) if part else 0
+def _unbalanced(plain: str) -> int:
+    """Return where the first parenthesis stands that has no partner."""
+    opened: list[int] = []
+    for offset, character in enumerate(plain):
+        if character == "(":
+            opened.append(offset)
+        elif character == ")":
+            if not opened:
+                return offset
+            opened.pop()
+    return opened[0] if opened else 0
 
 
 def _too_many(plain: str, part: str) -> PatternError:

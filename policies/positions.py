@@ -20,6 +20,11 @@ Loc = Sequence[str | int]
 _ESCAPE_LENGTHS: Final = {"x": 4, "u": 6, "U": 10}
 
 
+def short(text: str, most: int = 60) -> str:
+    """Return `text` as a message can show it."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file that was read: its path as the person named it, and its text."""

@@ -9,16 +9,34 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from policies.shapes import Form
 from policies.symbols import Kind, SymbolClass, SymbolName  # noqa: TC001 - pydantic reads them
 
 DEFAULT_DEFER_REPLY: Final = "451 4.7.1 Try again later ({txn_id})"
 
+_VIEWS: Final = (
+    "subject",
+    "headers",
+    "body",
+    "text",
+    "html",
+    "urls",
+    "filenames",
+    "raw",
+    "mail_from",
+    "helo",
+    "client_name",
+)
+
 # Bounded, so that no slip of the hand hides every other weight.
 Points = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Name = Annotated[
+    str, Form(r"[a-z0-9][a-z0-9_-]{0,39}", "a short name in small letters, such as mail-eu")
+]
+NonEmpty = Annotated[str, Form(r"[\s\S]+", "some text")]
 Strings = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -47,8 +65,8 @@ class Early(Section):
 class TagAction(Section):
     """How a tagged message is marked beyond its headers."""
 
-    subject_prefix: Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")] | None = Field(
-        None, description="Text put before Subject; it breaks DKIM signatures further on"
+    subject_prefix: Annotated[str, Form(r"[ -~]{1,40}", "at most 40 ASCII characters")] | None = (
+        Field(None, description="Text put before Subject; it breaks DKIM signatures further on")
     )
     force: bool = Field(False, description="Change Subject even where a valid signature covers it")
 
@@ -59,16 +77,23 @@ class QuarantineAction(Section):
     as_: Literal["mark", "redirect"] = Field(
         "mark", alias="as", description="Marked and passed on, or sent to another address instead"
     )
-    to: Annotated[str, StringConstraints(pattern=r"^[!-?A-~]+@[A-Za-z0-9.-]+$")] | None = Field(
-        None, description="The address that redirected messages go to"
-    )
+    to: (
+        Annotated[
+            str, Form(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}", "an address like held@example.org")
+        ]
+        | None
+    ) = Field(None, description="The address that redirected messages go to")
 
 
 class DeferAction(Section):
     """How a client is told to try again."""
 
     reply: Annotated[
-        str, StringConstraints(pattern=r"^4[0-9]{2} 4\.[0-9]{1,3}\.[0-9]{1,3} [ -~]{1,400}$")
+        str,
+        Form(
+            r"4[0-9]{2} 4\.[0-9]{1,3}\.[0-9]{1,3} [ -~]{1,400}",
+            f"a reply like '{DEFAULT_DEFER_REPLY}'",
+        ),
     ] = Field(
         DEFAULT_DEFER_REPLY,
         description="Code, enhanced code and text; {txn_id} becomes the id of the transaction",
@@ -119,7 +144,7 @@ class ListedAs(Section):
     class_: SymbolClass = Field("source", alias="class", description="What it looks at (X.1245)")
     kind: Kind = Field("other", description="Kind of spam that it speaks for")
     group: Name = Field("lists", description="Group whose cap and floor hold for it")
-    describe: str = Field(min_length=1, description="Words for the admin")
+    describe: NonEmpty = Field(description="Words for the admin")
 
 
 class DnsListEntry(Section):
@@ -127,7 +152,7 @@ class DnsListEntry(Section):
 
     zone: Annotated[
         str,
-        StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})+$", max_length=200),
+        Form(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){1,9}", "a zone such as bl.example.org"),
     ] = Field(description="The zone that is asked; its public name")
     asks: Literal[
         "client_ip",
@@ -155,7 +180,7 @@ class DnsListEntry(Section):
     key_file: str | None = Field(
         None, description="File with the secret label that stands before the zone"
     )
-    page: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{4,200}$")] | None = Field(
+    page: Annotated[str, Form(r"https?://[!-~]{4,200}", "the address of a page")] | None = Field(
         None, description="Page on which a sender can look the address up; {client_ip} becomes it"
     )
 
@@ -166,21 +191,14 @@ class PatternEntry(Section):
     id: SymbolName = Field(description="The symbol of a match")
     in_: Annotated[
         str,
-        StringConstraints(
-            pattern=r"^(subject|headers|body|text|html|urls|filenames|raw|mail_from|helo|client_name"
-            r"|header:[!-9;-~]{1,80})$"
-        ),
-    ] = Field(
-        alias="in",
-        description="subject, header:NAME, headers, body, text, html, urls, filenames, raw, "
-        "mail_from, helo or client_name",
-    )
-    match: Annotated[str, StringConstraints(min_length=1)] = Field(
+        Form(f"{'|'.join(_VIEWS)}|header:[!-9;-~]{{1,80}}", f"header:NAME, {', '.join(_VIEWS)}"),
+    ] = Field(alias="in", description=f"Where it is looked for: header:NAME, {', '.join(_VIEWS)}")
+    match: NonEmpty = Field(
         description="The pattern; (?-i) makes letters match in their own case only"
     )
     class_: SymbolClass = Field("content", alias="class", description="What it looks at (X.1245)")
     kind: Kind = Field("other", description="Kind of spam that it speaks for")
-    describe: str = Field(min_length=1, description="Words for the admin")
+    describe: NonEmpty = Field(description="Words for the admin")
     words: str = Field("", description="Sentence for the sender; absent: one made from `kind`")
     group: Name | None = Field(None, description="Group whose cap and floor hold for it")
     weight: Points = Field(description="Its points")
@@ -213,7 +231,7 @@ class PolicyFile(Judging):
     """A whole policy."""
 
     version: Literal[1] = Field(description="Version of this language: 1")
-    name: Name = Field(description="Name in headers of metrics and in logs")
+    name: Name = Field(description="Name in metrics and in logs")
     extends: str | None = Field(
         None, description="Preset or file (its path starts at this file) that this one builds on"
     )

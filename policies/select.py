@@ -271,7 +271,8 @@ def _of_context(context: Context) -> dict[str, str]:
 def _of_recipient(recipient: str | None) -> dict[str, str]:
     if recipient is None:
         return {}
-    return {"recipient": recipient, "recipient_domain": recipient.rpartition("@")[2]}
+    _, at, domain = recipient.rpartition("@")
+    return {"recipient": recipient, "recipient_domain": domain if at else ""}
 
 
 def _fits(conditions: Sequence[_Condition], values: Mapping[str, str]) -> bool:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from policies.shapes import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SYMBOL_PATTERN: Final = r"^[A-Z][A-Z0-9_]{1,63}$"
-SymbolName = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
+SymbolName = Annotated[str, Form(r"[A-Z][A-Z0-9_]{1,63}", "a name in capitals, such as SPF_FAIL")]
 # X.1245 clause 6 sorts rules by what they look at.
 SymbolClass = Literal["source", "characteristics", "content"]
 Kind = Literal[
@@ -35,7 +36,9 @@ Kind = Literal[
 ]
 StageName = Literal["connect", "helo", "mail", "rcpt", "data", "message"]
 # RFC 3463 §2; a symbol only ever gives the code of a permanent refusal.
-ENHANCED_PATTERN: Final = r"^5\.[0-9]{1,3}\.[0-9]{1,3}$"
+_Enhanced = Annotated[
+    str, Form(r"(5\.[0-9]{1,3}\.[0-9]{1,3})?", "the code of a refusal, such as 5.7.23")
+]
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _MAX_DETAIL: Final = 120
@@ -113,11 +116,7 @@ class SymbolEntry(BaseModel):
     group: str = Field("", description="Group whose cap and floor hold for it")
     weight: float = Field(allow_inf_nan=False, description="Points where no policy says otherwise")
     stage: StageName = Field(description="The stage at which it is known")
-    enhanced: str = Field(
-        "",
-        pattern=rf"{ENHANCED_PATTERN}|^$",
-        description="RFC 3463 code of a refusal because of it",
-    )
+    enhanced: _Enhanced = Field("", description="RFC 3463 code of a refusal because of it")
     temporary: bool = Field(False, description="Says only that something could not be asked")
     direct: bool = Field(False, description="No rule that allows may lift it")
 

@@ -1,0 +1,117 @@
+"""What the shipped presets promise."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policies.evaluate import decide_early, evaluate
+from policies.loader import PRESETS, load_policies
+from policies.verdict import Action
+from tests.unit.policies.policy_files import INBOUND, Files, found
+
+if TYPE_CHECKING:
+    from policies.compile import Policy
+
+BOTH_LISTS = ("SPAMCOP_LISTED", "PSBL_LISTED")
+
+
+def preset(name: str) -> Policy:
+    return load_policies(Files({}), name).select(INBOUND, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols", "action"),
+    [
+        ("balanced", (), Action.PASS),
+        ("balanced", ("SPF_PASS", "DKIM_PASS"), Action.PASS),
+        ("balanced", ("SPF_SOFTFAIL", "IPREV_MISSING", "MESSAGE_ID_MISSING"), Action.PASS),
+        ("balanced", ("SPF_FAIL",), Action.TAG),
+        ("balanced", ("SPF_FAIL", "IPREV_MISSING"), Action.TAG),
+        ("balanced", BOTH_LISTS[:1], Action.TAG),
+        ("balanced", (*BOTH_LISTS[:1], "IPREV_MISSING", "MESSAGE_ID_MISSING"), Action.TAG),
+        ("balanced", BOTH_LISTS, Action.QUARANTINE),
+        ("balanced", (*BOTH_LISTS, "IPREV_MISSING"), Action.REJECT),
+        ("balanced", ("GTUBE",), Action.REJECT),
+        ("balanced", ("DNS_LIST_ERROR", "DNS_LIST_UNKNOWN", "CHECK_ERROR"), Action.PASS),
+        ("balanced", ("SPF_TEMPERROR", "IPREV_TEMPERROR", "DNS_LIST_TEMPERROR"), Action.PASS),
+        ("strict", (), Action.PASS),
+        ("strict", ("SPF_FAIL",), Action.REJECT),
+        ("strict", BOTH_LISTS[:1], Action.TAG),
+        ("strict", BOTH_LISTS, Action.REJECT),
+        ("strict", ("SENDER_NULL_MX",), Action.TAG),
+        ("monitor", ("GTUBE", "SPF_FAIL", *BOTH_LISTS), Action.PASS),
+    ],
+)
+def test_preset_action(name: str, symbols: tuple[str, ...], action: Action) -> None:
+    assert evaluate(preset(name), found(*symbols)).action is action
+
+
+def test_strict_refuses_an_spf_failure_with_its_code() -> None:
+    refusal = evaluate(preset("strict"), found("SPF_FAIL")).refusal
+
+    assert refusal is not None
+    assert (refusal.code, refusal.enhanced) == (550, "5.7.23")
+    assert refusal.text == (
+        "Message refused: the domain example.org does not authorise 192.0.2.7 (SPF) ({txn_id})"
+    )
+
+
+def test_balanced_refusal_names_the_lists_and_their_pages() -> None:
+    refusal = evaluate(preset("balanced"), found(*BOTH_LISTS, "IPREV_MISSING")).refusal
+
+    assert refusal is not None
+    assert "https://www.spamcop.net/bl.shtml?192.0.2.7" in refusal.text
+    assert "https://psbl.org/listing?ip=192.0.2.7" in refusal.text
+    assert "no reverse DNS name" in refusal.text
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_preset_no_list_alone_reaches_quarantine(name: str) -> None:
+    plan = load_policies(Files({}), name).plan
+
+    for one in plan.dns_lists:
+        verdict = evaluate(preset(name), found(*one.symbols))
+        assert verdict.action < Action.QUARANTINE, one.zone
+
+
+def test_balanced_no_symbol_alone_is_held_but_the_test_string() -> None:
+    policy = preset("balanced")
+
+    held = {s for s in policy.weights if evaluate(policy, found(s)).action >= Action.QUARANTINE}
+
+    assert held == {"GTUBE"}
+
+
+def test_balanced_no_two_symbols_refuse_but_with_the_test_string() -> None:
+    policy = preset("balanced")
+
+    refusing = {
+        pair
+        for pair in combinations(sorted(policy.weights), 2)
+        if evaluate(policy, found(*pair)).action.refuses
+    }
+
+    assert {symbol for pair in refusing if "GTUBE" not in pair for symbol in pair} == set()
+
+
+def test_balanced_refuses_nothing_before_the_end_of_data() -> None:
+    assert decide_early(preset("balanced"), found("GTUBE", *BOTH_LISTS), "rcpt") is None
+
+
+def test_strict_refuses_at_rcpt_and_waits_with_spf_alone() -> None:
+    policy = preset("strict")
+
+    assert decide_early(policy, found(*BOTH_LISTS, "IPREV_MISSING"), "rcpt") is not None
+    assert decide_early(policy, found("SPF_FAIL"), "rcpt") is None
+
+
+def test_monitor_scores_like_balanced_and_touches_nothing() -> None:
+    seen = found("SPF_FAIL", "IPREV_MISSING")
+
+    verdict = evaluate(preset("monitor"), seen)
+
+    assert verdict.score == evaluate(preset("balanced"), seen).score
+    assert (verdict.headers, verdict.required) == (False, 0)

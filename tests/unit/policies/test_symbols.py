@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from policies.loader import load_symbols
+from policies.symbols import SymbolSpec
+
+# What checks put into the details of a finding.
+DETAILS = {"client_ip", "domain", "helo", "name", "header", "zone", "selector", "check"}
+
+SPEC = SymbolSpec(
+    "A", "the domain {domain} does not authorise {client_ip}", "d", "source", "", "", 1.0, "mail"
+)
+
+
+def test_sentence_places_are_filled() -> None:
+    said = SPEC.sentence({"domain": "example.org", "client_ip": "192.0.2.1", "other": "x"})
+
+    assert said == "the domain example.org does not authorise 192.0.2.1"
+
+
+def test_sentence_missing_detail_reads_unknown() -> None:
+    assert SPEC.sentence({}) == "the domain unknown does not authorise unknown"
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        pytest.param("a\r\n250 ok", "a??250 ok", id="line-break"),
+        pytest.param("{txn_id}{0}", "?txn_id??0?", id="braces"),
+        pytest.param("\x1b[31m\u202e", "?[31m?", id="escape-and-direction"),
+        pytest.param("bücher.example", "bücher.example", id="letters-stay"),
+        pytest.param("x" * 500, "x" * 120 + "...", id="long"),
+    ],
+)
+def test_sentence_of_a_hostile_detail_is_harmless(detail: str, shown: str) -> None:
+    spec = replace(SPEC, words="[{domain}]")
+
+    assert spec.sentence({"domain": detail}) == f"[{shown}]"
+
+
+def test_symbols_words_use_only_details_that_checks_give() -> None:
+    used = {
+        place for spec in load_symbols().values() for place in re.findall(r"\{(.*?)\}", spec.words)
+    }
+
+    assert used <= DETAILS
+
+
+def test_symbols_that_can_refuse_have_words_for_the_sender() -> None:
+    silent = [spec.name for spec in load_symbols().values() if spec.weight > 0 and not spec.words]
+
+    assert silent == []
+
+
+def test_symbols_that_learned_nothing_weigh_nothing() -> None:
+    temporary = {spec.name: spec.weight for spec in load_symbols().values() if spec.temporary}
+
+    assert set(temporary) == {
+        "CHECK_ERROR",
+        "DKIM_TEMPERROR",
+        "DNS_LIST_TEMPERROR",
+        "IPREV_TEMPERROR",
+        "SPF_TEMPERROR",
+    }
+    assert set(temporary.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "enhanced"),
+    [
+        ("SPF_FAIL", "5.7.23"),
+        ("SPF_PERMERROR", "5.7.24"),
+        ("DKIM_FAIL", "5.7.20"),
+        ("IPREV_MISSING", "5.7.25"),
+        ("SENDER_NULL_MX", "5.7.27"),
+        ("GTUBE", ""),
+    ],
+)
+def test_symbols_have_the_codes_of_the_registry(symbol: str, enhanced: str) -> None:
+    assert load_symbols()[symbol].enhanced == enhanced
