@@ -87,6 +87,7 @@ class HopConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[bool] | None = None
         self._paused = False
         self._quitting = False
+        self._resetting = False
         self._sent_at = 0.0
 
     @property
@@ -117,8 +118,7 @@ class HopConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Match replies to what was asked."""
         if self._quitting:
-            self._close()
-            return
+            return  # the 221; the hop closes after it
         self._parser.feed(data)
         try:
             self._take_replies()
@@ -254,6 +254,7 @@ class HopConnection(asyncio.Protocol):
         """Send RSET without waiting; `settle` takes the reply."""
         self.send(RSET, 1)
         self.in_transaction = False
+        self._resetting = True
 
     async def settle(self) -> None:
         """Wait for the reply to `reset`.
@@ -264,6 +265,7 @@ class HopConnection(asyncio.Protocol):
         if not (self._expected or self._replies):
             return
         reply = await self.receive("rset", self._loop.time() + self.timers.reset_s)
+        self._resetting = False
         if reply.code != 250:
             raise self.reject("rset", "RSET refused", reply)
 
@@ -311,7 +313,8 @@ class HopConnection(asyncio.Protocol):
 
     def quit(self) -> None:
         """Say QUIT and close; does not wait."""
-        if not self.reusable or self._transport is None:
+        answered = self.reusable or self._resetting
+        if self._failure is not None or self._transport is None or not answered:
             self.abort()
             return
         # RFC 5321 §4.1.1.10: wait for the 221, but not for ever.
@@ -338,10 +341,6 @@ class HopConnection(asyncio.Protocol):
             self._transport.abort()
         if not self.closed.done():
             self.closed.set_result(None)
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
     def _take_replies(self) -> None:
         while (reply := self._parser.next_reply()) is not None:

@@ -17,6 +17,8 @@ from milter.relay.protocol import STARTTLS, Address, Capabilities, line, parse_c
 from milter.relay.timers import DEFAULT_TIMERS, Timers
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from milter.core.connection import Connection
     from milter.core.errors import RelayError
     from milter.core.reply import Reply
@@ -84,11 +86,12 @@ async def dial(address: Address, manner: Manner, client: Connection | None) -> H
         await _connect(connection, address)
         if manner.told_by == "proxy":
             connection.send(identity.proxy_header(client, connection.peer), 0)
-            connection.told = client.session_id if client else None
         await _greeted(connection)
-        await _say_hello(connection, manner, manner.hostname)
+        await _say_hello(connection, manner, _first_name(manner, client))
         if manner.tls != "none":
-            await _secure(connection, address, manner)
+            await _secure(connection, address, manner, client)
+        if manner.told_by == "proxy":
+            connection.told = told_of(client, manner)
     except BaseException:
         connection.abort()
         raise
@@ -113,11 +116,16 @@ async def introduce(connection: HopConnection, manner: Manner, client: Connectio
         if reply.code not in (220, 250):
             raise connection.reject("identity", "XCLIENT refused", reply)
     await _say_hello(connection, manner, identity.helo_name(client, manner.hostname))
-    connection.told = identity_of(client)
+    connection.told = told_of(client, manner)
 
 
-def identity_of(client: Connection) -> tuple[object, ...]:
-    """Return what XCLIENT says of `client`: equal for those whom the hop cannot tell apart."""
+def told_of(client: Connection | None, manner: Manner) -> Hashable:
+    """Return for whom the hop takes a connection of `client`: equal where it may serve both."""
+    if client is None or manner.told_by in ("none", "xforward"):
+        return None
+    if manner.told_by == "proxy":
+        # A PROXY header stands for the whole connection: never for another client.
+        return client.session_id, client.helo_name
     return (
         client.told_name,
         client.client_ip,
@@ -153,6 +161,12 @@ async def _greeted(connection: HopConnection) -> None:
         raise connection.reject("greeting", "the next hop does not greet us", reply)
 
 
+def _first_name(manner: Manner, client: Connection | None) -> str:
+    if manner.told_by == "proxy" and client is not None:
+        return identity.helo_name(client, manner.hostname)
+    return manner.hostname
+
+
 async def _say_hello(connection: HopConnection, manner: Manner, name: str) -> None:
     if manner.protocol == "lmtp":
         # RFC 2033 §4.1: LHLO in place of HELO and EHLO.
@@ -177,7 +191,9 @@ async def _hello(connection: HopConnection, verb: bytes, name: str) -> Reply:
     return await connection.command("ehlo", line(verb, name.encode()), connection.timers.ehlo_s)
 
 
-async def _secure(connection: HopConnection, address: Address, manner: Manner) -> None:
+async def _secure(
+    connection: HopConnection, address: Address, manner: Manner, client: Connection | None
+) -> None:
     verify = manner.tls == "verify"
     if manner.tls_context is None:
         raise connection.reject("starttls", "TLS is asked for and not set up")
@@ -195,7 +211,7 @@ async def _secure(connection: HopConnection, address: Address, manner: Manner) -
     await connection.upgrade(manner.tls_context, address.host or None)
     connection.verified_tls = verify
     # RFC 3207 §4.2: what was offered in the clear is forgotten; EHLO is said again.
-    await _say_hello(connection, manner, manner.hostname)
+    await _say_hello(connection, manner, _first_name(manner, client))
 
 
 def names_the_client(error: RelayError, manner: Manner) -> bool:

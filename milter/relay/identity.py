@@ -27,6 +27,7 @@ _NOT_VISIBLE: Final = re.compile(r"[^!-~]")
 _CUT_ESCAPE: Final = re.compile(rb"\+[0-9A-F]?\Z")
 
 _PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
+_PROXY_V2_LOCAL: Final = b"\x20\x00\x00\x00"
 _PROXY_V2_PROXY: Final = b"\x21"
 _PROXY_V2_TCP6: Final = b"\x21"
 
@@ -81,9 +82,10 @@ def xclient(client: Connection, offered: Collection[str]) -> tuple[bytes, ...]:
 
 
 def helo_name(client: Connection, hostname: str) -> str:
-    """Return the name to say in EHLO after XCLIENT: the client's own where it fits one line.
+    """Return the name to say in EHLO for `client`: its own where that fits one line.
 
-    The hop begins anew after XCLIENT and judges and records the name that comes then.
+    Where the hop takes the connection for the client's (PROXY, XCLIENT), it judges and records the
+    name that comes after that.
     """
     name = client.helo_name
     usable = 0 < len(name) <= _MAX_VALUE and _NOT_VISIBLE.search(name) is None
@@ -93,16 +95,16 @@ def helo_name(client: Connection, hostname: str) -> str:
 def proxy_header(client: Connection | None, server: tuple[IpAddress, int] | None) -> bytes:
     """Return the PROXY header that speaks for `client`.
 
-    Version 1, which more servers understand, wherever it can say it; version 2 with an IPv4 address
-    mapped into IPv6 where the two ends differ in family. UNKNOWN where there is no client address:
-    the hop then takes the connection as ours.
+    Version 1, which more servers understand, wherever it can say it. Version 2 with an IPv4 address
+    mapped into IPv6 where the two ends differ in family, and as LOCAL where there is no client
+    address: the hop then takes the connection as ours. (Postfix refuses version 1's UNKNOWN.)
 
     Args:
         client: The client; None for a connection of our own (a probe).
         server: The address that the client reached, used where the client's connection has none.
     """
     if client is None or client.client_ip is None:
-        return b"PROXY UNKNOWN\r\n"
+        return _PROXY_V2_SIGNATURE + _PROXY_V2_LOCAL
     source = client.client_ip
     target, port = _destination(client, server)
     if source.version != target.version:

@@ -126,9 +126,8 @@ class NextHop:
         return Relaying(self._pool, self._manner, client, partial=self._partial, txn_id=txn_id)
 
     def leave(self, client: Connection) -> None:
-        """Note that `client` has gone: with PROXY its kept connection is of use to nobody else."""
-        if self._manner.told_by == "proxy":
-            self._pool.leave(client.session_id)
+        """Note that `client` has gone: with PROXY and XCLIENT its kept connection goes too."""
+        self._pool.leave(client)
 
     async def close(self) -> None:
         """Close all connections; transactions that are still open are cut."""

@@ -10,10 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import RelayError
-from milter.relay.handshake import Manner, identity_of, introduce
+from milter.relay.handshake import Manner, introduce, told_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable
 
     from milter.core.connection import Connection
     from milter.relay.client import HopConnection
@@ -105,9 +105,19 @@ class Pool:
         else:
             self._keep(connection)
 
-    def leave(self, told: Hashable) -> None:
-        """Close what is kept for the client `told`, which will not come again."""
-        for connection in [kept for kept in self._kept if kept.told == told]:
+    def leave(self, client: Connection) -> None:
+        """Close what is kept for `client`, which has gone, and can serve nobody else.
+
+        Without this a busy hop would hold a process for each client of the last `idle_s` seconds:
+        Postfix takes one XCLIENT a connection, and PROXY cannot be said twice at all.
+        """
+        told = told_of(client, self._manner)
+        if told is None:
+            return
+        gone = [kept for kept in self._kept if kept.told == told]
+        for connection in gone:
+            if connection.capabilities.offers("XCLIENT") and self._manner.told_by == "xclient":
+                continue
             del self._kept[connection]
             self._dismiss(connection)
 
@@ -169,7 +179,9 @@ class Pool:
             connection.reused = True
             try:
                 await connection.settle()
-                if self._manner.told_by == "xclient" and connection.told != identity_of(client):
+                if self._manner.told_by == "xclient" and connection.told != told_of(
+                    client, self._manner
+                ):
                     await introduce(connection, self._manner, client)
             except BaseException as err:
                 self._watch(connection)
@@ -187,11 +199,7 @@ class Pool:
         if self._manner.told_by in ("none", "xforward"):
             return next(reversed(self._kept), None)
         youngest_first = list(reversed(self._kept))
-        if self._manner.told_by == "proxy":
-            # A PROXY header stands for the whole connection: never for another client.
-            told: Hashable = client.session_id
-        else:
-            told = identity_of(client)
+        told = told_of(client, self._manner)
         same = next((kept for kept in youngest_first if kept.told == told), None)
         if same is not None or self._manner.told_by == "proxy":
             return same

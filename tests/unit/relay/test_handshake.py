@@ -243,6 +243,30 @@ def test_xclient_kept_connection_that_died_meanwhile_is_replaced(run: Run) -> No
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        pytest.param(b"250 hop.example\r\n", 0, id="the-hop-takes-xclient-only-once"),
+        pytest.param(XCLIENT_EHLO, 1, id="another-client-can-use-it"),
+    ],
+)
+def test_xclient_client_that_left_keeps_no_connection_that_serves_nobody_else(
+    run: Run, after: bytes, kept: int
+) -> None:
+    async def main() -> None:
+        script: Script = {"EHLO": [XCLIENT_EHLO, after]}
+        async with (
+            ScriptedServer(script) as server,
+            a_next_hop(server, pass_client="xclient") as hop,
+        ):
+            await send_one(hop)
+            assert hop._pool.kept == 1
+            hop.leave(a_client())
+            assert hop._pool.kept == kept
+
+    run(main())
+
+
 # PROXY.
 
 
@@ -262,6 +286,7 @@ def test_proxy_header_comes_first_and_the_connection_serves_one_client_only(run:
             assert server.connections[0].first_bytes == (
                 b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\r\n"
             )
+            assert server.connections[0].commands[0] == "EHLO client.example"
 
     run(main())
 

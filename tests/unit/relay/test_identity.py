@@ -112,7 +112,9 @@ def test_helo_name_of_the_client_is_kept() -> None:
 @pytest.mark.parametrize(
     ("client", "server", "header"),
     [
-        pytest.param(None, None, b"PROXY UNKNOWN\r\n", id="a-probe-of-our-own"),
+        pytest.param(
+            None, None, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", id="a-probe-of-our-own-is-local"
+        ),
         pytest.param(
             a_client(client_ip="192.0.2.7"),
             ("198.51.100.1", 25),
@@ -139,7 +141,7 @@ def test_helo_name_of_the_client_is_kept() -> None:
         ),
     ],
 )
-def test_proxy_header_version_1_where_both_ends_are_of_one_family(
+def test_proxy_header_says_what_it_can_in_version_1(
     client: Connection | None, server: tuple[str, int] | None, header: bytes
 ) -> None:
     address = (ip_address(server[0]), server[1]) if server else None

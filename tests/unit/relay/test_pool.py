@@ -131,6 +131,18 @@ def test_unused_connection_is_closed_with_quit_after_idle_s(run: Run) -> None:
     run(main())
 
 
+def test_unused_connection_that_was_cleared_is_closed_with_quit_too(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer() as server, a_next_hop(server, idle_s=0.05) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            relaying.abort()
+            await server.connections[0].closed
+            assert server.connections[0].verbs[-2:] == ["RSET", "QUIT"]
+
+    run(main())
+
+
 def test_idle_s_zero_keeps_nothing(run: Run) -> None:
     async def main() -> None:
         async with ScriptedServer() as server, a_next_hop(server, idle_s=0) as hop:
@@ -218,7 +230,9 @@ def test_close_cuts_what_is_in_use_and_says_quit_on_what_is_kept(run: Run) -> No
 
 
 def a_hop_with_clock(clock: Callable[[], float], *addresses: str) -> NextHop:
-    settings = NextHopSettings(hosts=addresses, pass_client="none", idle_s=0)
+    settings = NextHopSettings.model_validate(
+        {"hosts": addresses, "pass_client": "none", "idle_s": 0}
+    )
     return NextHop(settings, "gate.example", clock=clock, timers=Timers(quit_s=SHORT))
 
 
@@ -310,7 +324,7 @@ def test_stages_are_timed(run: Run) -> None:
     async def main() -> None:
         async with ScriptedServer() as server:
             hop = NextHop(
-                NextHopSettings(hosts=(server.address,)),
+                NextHopSettings.model_validate({"hosts": (server.address,)}),
                 "gate.example",
                 clock=lambda: 0.0,
                 on_stage=lambda stage, seconds: stages.append(stage if seconds >= 0 else "?"),
