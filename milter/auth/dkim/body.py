@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Between two chunks another thread may run; a chunk ends with a line, so nothing straddles two.
-_CHUNK: Final = 262_144
+CHUNK_BYTES: Final = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,13 @@ def hash_body(message: bytes, start: int, *, relaxed: bool, length: int | None) 
     return BodyHash(hasher.digest(), size)
 
 
-def canonical_body(message: bytes, start: int, *, relaxed: bool) -> Iterator[bytes]:
-    """Yield the canonical form of the body that begins at `start`, in pieces."""
+def canonical_body(
+    message: bytes, start: int, *, relaxed: bool, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[bytes]:
+    """Yield the canonical form of the body that begins at `start`, in pieces of whole lines."""
     blank_lines = 0
     anything = False
-    for chunk in _chunks(message, start):
+    for chunk in _chunks(message, start, chunk_bytes):
         text = with_crlf(chunk)
         if relaxed:
             text = _compressed(text)
@@ -66,9 +68,9 @@ def canonical_body(message: bytes, start: int, *, relaxed: bool) -> Iterator[byt
         yield b"\r\n"
 
 
-def _chunks(message: bytes, start: int) -> Iterator[bytes]:
+def _chunks(message: bytes, start: int, chunk_bytes: int) -> Iterator[bytes]:
     while start < len(message):
-        end = message.find(b"\n", start + _CHUNK) + 1
+        end = message.find(b"\n", start + chunk_bytes) + 1
         yield message[start : end or len(message)]
         start = end or len(message)
 

@@ -1,0 +1,411 @@
+"""Signatures made by dkimpy, and by a signer of our own where dkimpy would not make them."""
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from milter.auth.dkim import DkimResult, check_dkim
+from milter.auth.results import Result
+from milter.dns.fake import FakeResolver
+
+# Later than any clock: dkimpy writes the time of the day into t=.
+NOW = 4_000_000_000
+NAME = "sel._domainkey.example.org"
+MESSAGE = (
+    b"From: Alice <alice@example.org>\r\n"
+    b"To: bob@example.net\r\n"
+    b"Subject: a  folded\r\n\tsubject\r\n"
+    b"\r\n"
+    b"Hello  Bob,\r\n\r\nthis is \t text. \r\n\r\n\r\n"
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A private key in the form that dkimpy signs with, and the record for its public half."""
+
+    private: bytes
+    record: bytes
+
+
+@cache
+def rsa_key(bits: int) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
+
+
+@cache
+def rsa_pair(bits: int = 2048) -> Pair:
+    key = rsa_key(bits)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return Pair(private, b"v=DKIM1; k=rsa; p=" + base64.b64encode(public))
+
+
+@cache
+def ed25519_pair() -> Pair:
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = base64.b64encode(key.public_key().public_bytes_raw())
+    return Pair(base64.b64encode(key.private_bytes_raw()), b"v=DKIM1; k=ed25519; p=" + public)
+
+
+def short_record(bits: int) -> bytes:
+    """Return the record of a key that is only there to be measured."""
+    numbers = ((1 << bits) - 1, 65537)
+    integers = b"".join(der(2, n.to_bytes(n.bit_length() // 8 + 1)) for n in numbers)
+    return b"v=DKIM1; p=" + base64.b64encode(der(0x30, integers))
+
+
+def der(tag: int, content: bytes) -> bytes:
+    return bytes([tag, 0x82]) + len(content).to_bytes(2) + content
+
+
+def check(message: bytes, records: object, *, now: int = NOW, limit: int = 10) -> list[DkimResult]:
+    value = {"TXT": [records]} if isinstance(records, bytes) else records
+    resolver = FakeResolver({NAME: value})
+    return [*asyncio.run(check_dkim(message, resolver, limit=limit, now=now))]
+
+
+def one(message: bytes, records: object, *, now: int = NOW) -> DkimResult:
+    (outcome,) = check(message, records, now=now)
+    return outcome
+
+
+def dkimpy_signed(
+    message: bytes, pair: Pair, algorithm: bytes = b"rsa-sha256", form: str = "relaxed/relaxed"
+) -> bytes:
+    header, body = form.encode().split(b"/")
+    signature = dkim.sign(
+        message,
+        b"sel",
+        b"example.org",
+        pair.private,
+        canonicalize=(header, body),
+        include_headers=[b"from", b"to", b"subject"],
+        signature_algorithm=algorithm,
+    )
+    return bytes(signature) + message
+
+
+def signed(message: bytes = MESSAGE, /, **tags: str | None) -> bytes:
+    """Return `message` signed relaxed/relaxed with these tags; None leaves one out."""
+    header, _, body = message.partition(b"\r\n\r\n")
+    announced = tags.get("l") or ""
+    length = int(announced) if announced.isdigit() else None
+    digest = hashlib.sha256(relaxed_body(body)[:length]).digest()
+    given: dict[str, str | None] = {
+        "v": "1",
+        "a": "rsa-sha256",
+        "c": "relaxed/relaxed",
+        "d": "example.org",
+        "s": "sel",
+        "h": "from:to:subject",
+        "bh": base64.b64encode(digest).decode(),
+        **tags,
+        "b": "",
+    }
+    value = "; ".join(f"{name}={text}" for name, text in given.items() if text is not None)
+    names = (given["h"] or "").lower().split(":")
+    fields = dict(relaxed_field(field) for field in re.split(rb"\r\n(?![ \t])", header))
+    covered = [fields[name.encode()] for name in names if name.encode() in fields]
+    covered.append(relaxed_field(b"dkim-signature: " + value.encode())[1])
+    data = b"\r\n".join(covered)
+    signature = rsa_key(2048).sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return b"DKIM-Signature: " + value.encode() + base64.b64encode(signature) + b"\r\n" + message
+
+
+def relaxed_body(body: bytes) -> bytes:
+    lines = [re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def relaxed_field(field: bytes) -> tuple[bytes, bytes]:
+    name, _, value = field.partition(b":")
+    text = re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip(b" ")
+    return name.lower(), name.lower() + b":" + text
+
+
+FORMS = ["simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("bits", [1024, 2048])
+def test_check_dkim_rsa_signature_is_pass(form: str, bits: int) -> None:
+    pair = rsa_pair(bits)
+    outcome = one(dkimpy_signed(MESSAGE, pair, form=form), pair.record)
+    assert outcome.result is Result.PASS
+    assert outcome.key_bits == bits
+    assert (outcome.domain, outcome.selector) == ("example.org", "sel")
+    assert (outcome.algorithm, outcome.identity) == ("rsa-sha256", "@example.org")
+    assert re.fullmatch("[A-Za-z0-9+/]{8}", outcome.signature)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_check_dkim_ed25519_signature_is_pass(form: str) -> None:
+    pair = ed25519_pair()
+    outcome = one(dkimpy_signed(MESSAGE, pair, b"ed25519-sha256", form), pair.record)
+    assert (outcome.result, outcome.algorithm) == (Result.PASS, "ed25519-sha256")
+
+
+@pytest.mark.parametrize("pair", [rsa_pair, ed25519_pair], ids=["rsa", "ed25519"])
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"Hello", b"Hallo", "the body was changed"),
+        (b"folded", b"folden", "a signed header was changed"),
+        (
+            b"From: Alice",
+            b"From: Mallory <m@example.com>\r\nFrom: Alice",
+            "a signed header was changed",
+        ),
+        (b"To: bob@example.net\r\n", b"", "a signed header was changed"),
+    ],
+    ids=["body", "header", "second-from", "header-removed"],
+)
+def test_check_dkim_tampered_message_is_fail(
+    pair: Callable[[], Pair], old: bytes, new: bytes, reason: str
+) -> None:
+    keys = pair()
+    algorithm = b"rsa-sha256" if b"k=rsa" in keys.record else b"ed25519-sha256"
+    message = dkimpy_signed(MESSAGE, keys, algorithm).replace(old, new)
+    outcome = one(message, keys.record)
+    assert (outcome.result, outcome.reason) == (Result.FAIL, reason)
+
+
+def test_check_dkim_own_signer_is_pass() -> None:
+    assert one(signed(), rsa_pair().record).result is Result.PASS
+
+
+def test_check_dkim_without_signature_is_nothing_and_asks_nothing() -> None:
+    resolver = FakeResolver({})
+    assert asyncio.run(check_dkim(MESSAGE, resolver, now=NOW)) == ()
+    assert resolver.asked == []
+
+
+def test_check_dkim_appended_text_is_no_pass() -> None:
+    length = str(len(relaxed_body(MESSAGE.partition(b"\r\n\r\n")[2])))
+    message = signed(l=length)
+    assert one(message, rsa_pair().record).result is Result.PASS
+    outcome = one(message + b"Buy now!\r\n", rsa_pair().record)
+    assert (outcome.result, outcome.weak) == (Result.POLICY, True)
+    assert outcome.reason == "text was appended to the signed body"
+
+
+def test_check_dkim_rsa_sha1_never_passes_and_is_not_asked_for() -> None:
+    resolver = FakeResolver({NAME: {"TXT": [rsa_pair().record]}})
+    message = dkimpy_signed(MESSAGE, rsa_pair(), b"rsa-sha1")
+    (outcome,) = asyncio.run(check_dkim(message, resolver, now=NOW))
+    assert (outcome.result, outcome.weak) == (Result.PERMERROR, True)
+    assert outcome.reason == "signed with rsa-sha1"
+    assert resolver.asked == []
+
+
+RECORD_REFUSALS: Mapping[str, tuple[bytes, str]] = {
+    "short-key": (short_record(768), "the key has only 768 bits"),
+    "one-bit-short": (short_record(1023), "the key has only 1023 bits"),
+    "giant-key": (short_record(8200), "the key has 8200 bits"),
+    "revoked": (b"v=DKIM1; p=", "the key is revoked"),
+    "other-version": (b"v=DKIM2; p=AAAA", "the key record has another version"),
+    "other-kind": (b"k=ed25519; p=AAAA", "the key is not for rsa"),
+    "unknown-kind": (b"k=dsa; p=AAAA", "the key is not for rsa"),
+    "other-hash": (b"h=sha1; p=AAAA", "the key is not for sha256"),
+    "not-for-mail": (b"s=tlsrpt; p=AAAA", "the key is not for mail"),
+    "no-base64": (b"p=!", "the key cannot be read"),
+    "garbage": (b"p=AAAA", "the key cannot be read"),
+    "no-record": (b"hello", "no key record in the DNS"),
+    "not-tags": (b"p=x; p=y", "no key record in the DNS"),
+    "oversized": (b"p=" + b"A" * 5000, "no key record in the DNS"),
+}
+
+
+@pytest.mark.parametrize(("record", "reason"), RECORD_REFUSALS.values(), ids=RECORD_REFUSALS.keys())
+def test_check_dkim_unusable_key_is_permerror(record: bytes, reason: str) -> None:
+    outcome = one(signed(), record)
+    assert (outcome.result, outcome.reason) == (Result.PERMERROR, reason)
+    assert outcome.weak == ("only" in reason)
+
+
+@pytest.mark.parametrize(
+    "extra", [b"; s=email:web; h=sha1 : sha256", b"; t=y:s", b"; n=note; x=1", b";", b"; s=*"]
+)
+def test_check_dkim_key_with_more_tags_is_used(extra: bytes) -> None:
+    assert one(signed(), rsa_pair().record + extra).result is Result.PASS
+
+
+def test_check_dkim_testing_key_is_said() -> None:
+    assert one(signed(), rsa_pair().record + b"; t=y").testing
+    assert not one(signed(), rsa_pair().record).testing
+
+
+def test_check_dkim_key_for_the_domain_alone_refuses_subdomains() -> None:
+    message = signed(i="a@sub.example.org")
+    assert one(message, rsa_pair().record).result is Result.PASS
+    outcome = one(message, rsa_pair().record + b"; t=s")
+    assert outcome.result is Result.PERMERROR
+
+
+def test_check_dkim_key_beside_other_texts_is_found() -> None:
+    assert one(signed(), {"TXT": [b"hello", rsa_pair().record]}).result is Result.PASS
+
+
+def test_check_dkim_several_keys_are_permerror() -> None:
+    outcome = one(signed(), {"TXT": [rsa_pair().record, rsa_pair(1024).record]})
+    assert (outcome.result, outcome.reason) == (Result.PERMERROR, "several key records in the DNS")
+
+
+def test_check_dkim_key_in_several_strings_is_joined() -> None:
+    record = rsa_pair().record
+    outcome = one(signed(), {"TXT": [[record[:100], record[100:]]]})
+    assert outcome.result is Result.PASS
+
+
+@pytest.mark.parametrize("word", ["servfail", "timeout", "refused"])
+def test_check_dkim_failing_dns_is_temperror(word: str) -> None:
+    outcome = one(signed(), word)
+    assert (outcome.result, outcome.reason) == (Result.TEMPERROR, f"{word} for the key")
+
+
+@pytest.mark.parametrize("word", ["nxdomain", "nodata"])
+def test_check_dkim_no_key_is_permerror(word: str) -> None:
+    outcome = one(signed(), word)
+    assert (outcome.result, outcome.reason) == (Result.PERMERROR, "no key in the DNS")
+
+
+@pytest.mark.parametrize(
+    ("tags", "result", "reason"),
+    [
+        ({"t": NOW, "x": NOW + 1}, Result.PASS, ""),
+        ({"x": NOW - 299}, Result.PASS, ""),
+        ({"x": NOW - 301}, Result.PERMERROR, "the signature has expired"),
+        ({"t": NOW + 35_999}, Result.PASS, ""),
+        ({"t": NOW + 36_001}, Result.PERMERROR, "the signature is from the future"),
+        ({"t": NOW, "x": NOW - 1}, Result.PERMERROR, "the signature expired before it was made"),
+        ({"x": "soon"}, Result.PERMERROR, "the signature's x= is no number"),
+        ({"t": "9" * 21}, Result.PERMERROR, "the signature's t= is no number"),
+        ({"l": "-1"}, Result.PERMERROR, "the signature's l= is no number"),
+        ({"h": "to:subject"}, Result.PERMERROR, "the signature does not cover From"),
+        ({"h": "from" + ":to" * 200}, Result.PERMERROR, "the signature covers too many fields"),
+        ({"i": "a@example.net"}, Result.PERMERROR, "the signature's i= is not within its d="),
+        ({"i": "a@badexample.org"}, Result.PERMERROR, "the signature's i= is not within its d="),
+        ({"i": "a=40b@sub.example=2Eorg"}, Result.PASS, ""),
+        ({"q": "foo/bar:dns/txt"}, Result.PASS, ""),
+        ({"q": "foo"}, Result.PERMERROR, "the signature's key is not in the DNS"),
+        ({"c": "nowsp"}, Result.PERMERROR, "the signature has an unknown canonicalization"),
+        ({"d": ""}, Result.PERMERROR, "the signature names no key"),
+        ({"s": "a..b"}, Result.PERMERROR, "the signature names no key"),
+        ({"n": "x" * 9000}, Result.PERMERROR, "the signature field is too long"),
+        ({"n": "b" + "\r\n " * 100}, Result.PERMERROR, "the signature field is too long"),
+        ({"n": "a; n=b"}, Result.PERMERROR, "the signature's tags cannot be read"),
+    ],
+)
+def test_check_dkim_tags_of_the_signature_are_judged(
+    tags: dict[str, object], result: Result, reason: str
+) -> None:
+    outcome = one(signed(**{k: str(v) for k, v in tags.items()}), rsa_pair().record)
+    assert (outcome.result, outcome.reason) == (result, reason)
+
+
+@pytest.mark.parametrize("tag", ["v", "a", "d", "s", "h", "bh"])
+def test_check_dkim_missing_tag_is_permerror(tag: str) -> None:
+    assert one(signed(**{tag: None}), rsa_pair().record).result is Result.PERMERROR
+
+
+@pytest.mark.parametrize("algorithm", ["rsa-sha512", "ed25519-sha256", "RSA", "", "rsa-md5"])
+def test_check_dkim_other_algorithm_is_permerror(algorithm: str) -> None:
+    assert one(signed(a=algorithm), rsa_pair().record).result is Result.PERMERROR
+
+
+def test_check_dkim_signatures_are_judged_from_the_top_up_to_the_limit() -> None:
+    message = signed(n="x" * 9000)
+    for selector in ("one", "two"):
+        message = signed(message, s=selector)
+    outcomes = check(message, rsa_pair().record, limit=2)
+    assert [outcome.selector for outcome in outcomes] == ["two", "one"]
+
+
+def test_check_dkim_each_key_is_asked_for_once_and_all_at_once() -> None:
+    message = signed(signed(signed(), s="other"))
+    resolver = FakeResolver(
+        {NAME: {"TXT": [rsa_pair().record]}, "other._domainkey.example.org": "timeout"}
+    )
+    outcomes = asyncio.run(check_dkim(message, resolver, now=NOW))
+    assert [o.result for o in outcomes] == [Result.PASS, Result.TEMPERROR, Result.PASS]
+    assert len(resolver.asked) == 2
+
+
+def test_check_dkim_large_body_is_judged_alike() -> None:
+    message = MESSAGE + b"A long line of text with  two blanks.\r\n" * 20_000
+    assert one(signed(message), rsa_pair().record).result is Result.PASS
+    assert one(signed(message) + b"more\r\n", rsa_pair().record).result is Result.FAIL
+
+
+def test_check_dkim_header_that_cannot_be_read_is_permerror() -> None:
+    outcome = one(b"no field\r\n" + signed(), rsa_pair().record)
+    assert (outcome.result, outcome.reason) == (
+        Result.PERMERROR,
+        "a line of the header is no field",
+    )
+
+
+def test_check_dkim_header_that_cannot_be_read_without_signature_is_nothing() -> None:
+    assert check(b"no field\r\n" + MESSAGE, rsa_pair().record) == []
+
+
+def test_check_dkim_cancelled_while_waiting_is_cancelled() -> None:
+    async def run() -> None:
+        async with asyncio.timeout(0):
+            resolver = FakeResolver({NAME: "silence", "b._domainkey.example.org": "silence"})
+            await check_dkim(signed(signed(), s="b"), resolver, now=NOW)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
+
+
+TAGS = st.dictionaries(
+    st.sampled_from([*"vacdshlitxqz", "bh"]),
+    st.one_of(
+        st.none(),
+        st.text(st.characters(max_codepoint=255, exclude_characters="\r\n;"), max_size=12),
+        st.sampled_from(
+            ["from:from", "simple", "relaxed/simple", "0", "1", "=", "@", "a@example.org"]
+        ),
+    ),
+    max_size=4,
+)
+
+
+@given(TAGS, st.binary(max_size=30))
+def test_check_dkim_any_tags_and_key_give_a_result(
+    tags: dict[str, str | None], noise: bytes
+) -> None:
+    message = signed(**{k: v for k, v in tags.items() if v is None or v.isascii()})
+    for record in (rsa_pair().record + b"; " + noise, b"p=" + noise):
+        outcome = one(message, record)
+        assert outcome.result is not Result.NONE
+
+
+@given(st.integers(0, 700), st.binary(min_size=1, max_size=4))
+def test_check_dkim_any_damage_to_the_field_gives_a_result(place: int, noise: bytes) -> None:
+    whole = signed()
+    field, rest = whole[: whole.index(b"From:")], whole[whole.index(b"From:") :]
+    damaged = field[:place] + noise + field[place:] + rest
+    for outcome in check(damaged, rsa_pair().record):
+        assert outcome.result in set(Result)
