@@ -128,13 +128,14 @@ class ConnectionScan:
     async def refuse_connect(self, txn_id: TxnId | None = None) -> Outcome | None:
         """Return a refusal that holds whatever mail this client may send, or None.
 
-        Waits only where every policy that may apply has an `early` threshold for it.
+        Decides only where one policy holds for everybody: the sender is not known yet, and an
+        override may be milder with it. Then `Scan.refuse_early` decides at MAIL.
 
         Args:
             txn_id: Stands in the reply; the session's id where no transaction began yet.
         """
-        policies = self._pipeline.policies.common(context_of(self.connection, None))
-        if not all(_has_early(policy, _AT_CONNECT) for policy in policies):
+        policies = self._pipeline.policies.all_single()
+        if len(policies) > 1 or not _has_early(policies[0], _AT_CONNECT):
             return None
         evidence = await self.gather()
         reference = txn_id or TxnId(self.connection.session_id)

@@ -287,6 +287,26 @@ def test_refuse_early_at_mail_waits_for_rcpt_where_an_override_is_milder() -> No
     assert asyncio.run(early(milder)) is None
 
 
+def test_refuse_connect_waits_for_the_sender_where_an_override_may_be_milder() -> None:
+    strict = EARLY.replace("rcpt: 10", "connect: 10")
+    milder = strict + "overrides: [{match: {sender: 'a@*'}, weights: {SPF_FAIL: 1}}]\n"
+
+    async def early(policy: str, sender: Mailbox) -> list[bool]:
+        check = Asks(found("SPF_FAIL"), Stage.CONNECT)
+        connection = a_pipeline(check, policy=policy).connect(a_connection())
+        scan = connection.begin(TXN)
+        scan.mail(sender, 0)
+        refused = [await connection.refuse_connect(TXN), await scan.refuse_early((), None)]
+        scan.close()
+        connection.close()
+        return [outcome is not None for outcome in refused]
+
+    other = Mailbox("x", "example.net")
+    assert asyncio.run(early(strict, SENDER)) == [True, True]
+    assert asyncio.run(early(milder, SENDER)) == [False, False]
+    assert asyncio.run(early(milder, other)) == [False, True]
+
+
 def test_version_is_that_of_the_policies() -> None:
     assert a_pipeline().version == a_pipeline().version
     assert a_pipeline().version != a_pipeline(policy=EARLY).version
