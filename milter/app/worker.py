@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.app.counted import CountedLists, CountedResolver, CountedStore
+from milter.app.scan_port import ScanPort, count_scan
 from milter.checks.catalogue import build_checks
 from milter.core.ids import new_id
 from milter.daemon.configuration import store_path
@@ -24,6 +25,7 @@ from milter.daemon.shared import NextHopState
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
+from milter.http.scan import scanning
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from milter.relay.nexthop import NextHop
@@ -101,7 +103,24 @@ class Workplace:
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        return MailWorker(servers, self.handover.listeners, next_hop, store)
+        scan = self._scan_port(pipeline, limits, metrics)
+        return MailWorker(servers, self.handover.listeners, next_hop, scan, store)
+
+    def _scan_port(
+        self, pipeline: Pipeline, limits: SharedLimits, metrics: Metrics
+    ) -> ScanPort | None:
+        http, fd = self.settings.http, self.handover.scan_fd
+        if http is None or fd is None:
+            return None
+        means = scanning(
+            self.settings,
+            pipeline=lambda: pipeline,
+            limits=limits,
+            token=self.source.read(http.token_file) if http.token_file else b"",
+            new_id=_new_id,
+            judged=count_scan(metrics, http.direction),
+        )
+        return ScanPort(means, fd)
 
     def _store(self, metrics: Metrics) -> Store | None:
         path = store_path(self.settings)
@@ -171,6 +190,7 @@ class MailWorker:
         servers: By the name of their listener.
         sockets: Descriptors of listening sockets by the same names.
         next_hop: Where mail goes.
+        scan: Where scans come in; None: nowhere.
         store: What is remembered; None: nothing.
     """
 
@@ -179,11 +199,13 @@ class MailWorker:
         servers: Mapping[str, SmtpServer],
         sockets: Mapping[str, int],
         next_hop: NextHop,
+        scan: ScanPort | None,
         store: Store | None,
     ) -> None:
         self._servers = servers
         self._sockets = sockets
         self._next_hop = next_hop
+        self._scan = scan
         self._store = store
         self._tried = False
 
@@ -194,6 +216,8 @@ class MailWorker:
         # connect and wait.
         for name, server in self._servers.items():
             await server.serve(socket.socket(fileno=self._sockets[name]))
+        if self._scan is not None:
+            await self._scan.start()
 
     async def tend(self) -> None:
         """Try the next hop again for as long as it is down, so that we know when it is back."""
@@ -206,12 +230,16 @@ class MailWorker:
         """Take no more connections."""
         for server in self._servers.values():
             server.stop_accepting()
+        if self._scan is not None:
+            self._scan.stop_accepting()
 
     async def drain(self, timeout_s: float) -> None:
         """Finish the messages that are being sent."""
         async with asyncio.TaskGroup() as group:
             for server in self._servers.values():
                 group.create_task(server.drain(timeout_s))
+            if self._scan is not None:
+                group.create_task(self._scan.drain(timeout_s))
 
     async def close(self) -> None:
         """Let go of the next hop and the store."""

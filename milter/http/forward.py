@@ -20,6 +20,8 @@ _DROPPED: Final = frozenset(
         "host", "content-length", "expect", LOCAL_CALLER_HEADER.lower(),
     }
 )  # fmt: skip
+# Of an answer's headers, those that say something about it and not about the worker's connection.
+_BACK: Final = ("Content-Type", "WWW-Authenticate")
 
 
 class Forwarder:
@@ -62,11 +64,8 @@ class Forwarder:
             allow_redirects=False,
         ) as answer:
             body = await answer.read()
-            return web.Response(
-                body=body,
-                status=answer.status,
-                headers={"Content-Type": answer.headers.get("Content-Type", "application/json")},
-            )
+            headers = {name: answer.headers[name] for name in _BACK if name in answer.headers}
+            return web.Response(body=body, status=answer.status, headers=headers)
 
     def _open(self) -> aiohttp.ClientSession:
         # A kept connection stays with one worker, which a reload may be draining: ask anew instead.

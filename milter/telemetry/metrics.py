@@ -48,7 +48,8 @@ METRICS: Final = (
     MetricSpec(
         "messages_total",
         "counter",
-        "Messages by what was done with them. listener: a configured name; direction: inbound, "
+        "Messages by what was done with them. listener: a configured name, or http for scans; "
+        "direction: inbound, "
         "outbound, internal; action: pass, tag, quarantine, defer, reject, discard",
         ("listener", "direction", "action"),
     ),
