@@ -54,10 +54,6 @@ def run(arguments: Sequence[str]) -> int:
         return _EXIT_INTERRUPTED
     except (PolicyError, GatepostError) as err:
         return _told(err)
-    except BrokenPipeError:
-        # Who reads our output has seen enough (`gatepost scan ... | head`).
-        sys.stderr.close()
-        return EXIT_FINE
     except Exception as err:  # noqa: BLE001 - the top: nobody else can put it into words
         return _unexpected(err, debug="--debug" in arguments)
     return code if isinstance(code, int) else EXIT_FINE

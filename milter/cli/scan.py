@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
 import secrets
 import sys
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.text import Text
 
 from milter.checks.catalogue import build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
@@ -147,7 +149,7 @@ def scan(  # noqa: PLR0913 - one argument an option
         direction=Direction(direction),
         listener=listener,
     )
-    show = _json if as_json else _explained if explain else _line
+    show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     pipeline = _pipeline(policy, zone, offline=offline)
     tally = asyncio.run(_scan(pipeline, messages, envelope, show))
@@ -179,11 +181,9 @@ async def _scan(
     pipeline: Pipeline,
     messages: Iterator[MailFile],
     envelope: Envelope,
-    show: Callable[[Console, str, Judged], None],
+    show: Callable[[str, Judged], Text],
 ) -> _Tally:
     tally = _Tally()
-    # Lines are never wrapped: what reads them is often a program.
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     with _progress() as progress:
         task = progress.add_task("messages", total=None)
         for mail in messages:
@@ -194,9 +194,26 @@ async def _scan(
             judged = await _judge(pipeline, mail.data, envelope)
             tally.worse |= judged.outcome.verdict.action > Action.TAG
             tally.unanswered |= unanswered(judged.judgement.evidence)
-            show(console, mail.name, judged)
+            if not _printed(show(mail.name, judged)):
+                break
             progress.advance(task)
     return tally
+
+
+def _printed(text: Text) -> bool:
+    """Print `text`; False when nobody reads any more (`gatepost scan ... | head`)."""
+    # Lines are never wrapped: what reads them is often a program.
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(text)
+    try:
+        sys.stdout.write(captured.get())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would raise once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 async def _judge(pipeline: Pipeline, data: bytes, envelope: Envelope) -> Judged:
@@ -220,14 +237,6 @@ def _progress() -> Progress:
     )
 
 
-def _line(console: Console, name: str, judged: Judged) -> None:
-    console.print(summary(name, judged))
-
-
-def _explained(console: Console, name: str, judged: Judged) -> None:
-    console.print(explanation(name, judged))
-
-
-def _json(_console: Console, name: str, judged: Judged) -> None:
+def _json(name: str, judged: Judged) -> Text:
     report = scan_report(judged.judgement, judged.outcome, judged.txn_id, judged.message)
-    click.echo(json.dumps({"file": name, **report}, ensure_ascii=True))
+    return Text(json.dumps({"file": name, **report}, ensure_ascii=True))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,6 +184,20 @@ def test_scan_a_bad_envelope_is_wrong_use(
 ) -> None:
     assert run(["scan", str(tmp_path / "ham.eml"), *site, option, value]) == 2
     assert "Error: " in capsys.readouterr().err
+
+
+def test_scan_ends_quietly_when_nobody_reads_on(site: list[str], tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    one = f"From a@b Tue Nov 24 10:00:00 2026\n{HAM.format(subject='x')}\n"
+    box.write_text(one * 2000)
+    command = [sys.executable, "-m", "milter", "scan", str(box), *site]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"pass")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
 
 
 def test_scan_what_a_peer_wrote_cannot_move_the_cursor(
