@@ -79,27 +79,27 @@ def read_key(answer: Answer, algorithm: str) -> Key | Refusal:
     if answer.outcome is not Outcome.ANSWER:
         return Refusal("no key in the DNS")
     texts = {b"".join(r) for r in answer.records if isinstance(r, tuple)}  # type: ignore[arg-type]
-    keys = [tags for text in texts if (tags := _tags(text)) is not None]
+    keys = [key for text in texts if (key := _key(text, algorithm)) is not None]
     if not keys:
         return Refusal("no key record in the DNS")
     # RFC 6376 §3.6.2.2: several records have no defined meaning, so none of them vouches.
-    if len(keys) > 1:
-        return Refusal("several key records in the DNS")
-    return _usable(keys[0], algorithm)
+    return keys[0] if len(keys) == 1 else Refusal("several key records in the DNS")
 
 
-def _tags(text: bytes) -> dict[bytes, bytes] | None:
-    """Return the tags of a record that is meant to be a key; None for other texts at its name."""
+@lru_cache(maxsize=_CACHED)
+def _key(text: bytes, algorithm: str) -> Key | Refusal | None:
+    """Return what `text` is worth; None for other texts at the name of a key."""
     if len(text) > _MAX_RECORD:
         return None
     try:
         tags: dict[bytes, bytes] = parse_tag_value(text)
     except (InvalidTagValueList, IndexError):
         return None
-    return tags if b"p" in tags else None
+    return _usable(tags, algorithm) if b"p" in tags else None
 
 
 def _usable(tags: dict[bytes, bytes], algorithm: str) -> Key | Refusal:
+    """Judge the tags of a record (RFC 6376 §3.6.1)."""
     kind, _, digest = algorithm.partition("-")
     if tags.get(b"v", b"DKIM1") != b"DKIM1":
         return Refusal("the key record has another version")
@@ -111,23 +111,23 @@ def _usable(tags: dict[bytes, bytes], algorithm: str) -> Key | Refusal:
         return Refusal(f"the key is not for {digest}")
     if not {b"*", b"email"} & set(_items(tags.get(b"s", b"*"))):
         return Refusal("the key is not for mail")
-    flags = _items(tags.get(b"t", b""))
-    return _parsed(tags[b"p"], kind, b"s" in flags, b"y" in flags)
+    return _parsed(tags, kind)
 
 
 def _items(value: bytes) -> list[bytes]:
     return [item.strip() for item in value.split(b":")]
 
 
-@lru_cache(maxsize=_CACHED)
-def _parsed(data: bytes, kind: str, same_domain: bool, testing: bool) -> Key | Refusal:
+def _parsed(tags: dict[bytes, bytes], kind: str) -> Key | Refusal:
     # Only the tags that dkimpy reads right: its s= accepts no list.
+    record = b"k=%s; p=%s" % (kind.encode(), tags[b"p"])
     try:
-        handle, bits, _, _ = dkim.evaluate_pk("key", b"k=%s; p=%s" % (kind.encode(), data))
+        handle, bits, _, _ = dkim.evaluate_pk("key", record)
     except Exception:  # noqa: BLE001 - hostile keys reach its ASN.1 reader's own faults
         return Refusal("the key cannot be read")
     if kind == "rsa" and bits < MIN_BITS:
         return Refusal(f"the key has only {bits} bits", weak=True)
     if bits > MAX_BITS:
         return Refusal(f"the key has {bits} bits")
-    return Key(handle, kind, bits, same_domain, testing)
+    flags = _items(tags.get(b"t", b""))
+    return Key(handle, kind, bits, b"s" in flags, b"y" in flags)

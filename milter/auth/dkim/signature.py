@@ -114,13 +114,18 @@ def read_signature(
         policy = CanonicalizationPolicy.from_c_value(tags.get(b"c", b"simple/simple"))
     except InvalidCanonicalizationPolicyError:
         return Refusal("the signature has an unknown canonicalization")
+    try:
+        body_digest = base64.b64decode(_BLANKS.sub(b"", tags[b"bh"]), validate=True)
+    except ValueError:
+        # dkimpy looks at b= where it means to look at bh=.
+        return Refusal("the signature's bh= is not base64")
     return Signature(
         field,
         tags,
         signed,
         policy.body_algorithm.name == b"relaxed",
         int(tags[b"l"]) if b"l" in tags else None,
-        base64.b64decode(_BLANKS.sub(b"", tags[b"bh"])),
+        body_digest,
         key_name,
     )
 

@@ -73,9 +73,12 @@ async def check_dkim(
 def _read(field: Field, now: int) -> tuple[DkimResult, Signature] | DkimResult:
     tags = read_tags(field)
     if isinstance(tags, Refusal):
-        return _refused(DkimResult(tags.result), tags)
+        return DkimResult(tags.result, reason=tags.reason)
     known = describe(tags)
-    signature = read_signature(field, tags, known, now)
+    try:
+        signature = read_signature(field, tags, known, now)
+    except Exception:  # noqa: BLE001 - as below: whatever escapes dkimpy is the signature's fault
+        return replace(known, reason="the signature cannot be read")
     return _refused(known, signature) if isinstance(signature, Refusal) else (known, signature)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import dkim
 import pytest
 from dkim.canonicalization import Relaxed, Simple
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milter.auth.dkim.body import canonical_body, hash_body
@@ -38,6 +38,7 @@ HEADERS = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)
 @given(LINES, st.integers(1, 9))
 def test_canonical_body_equals_that_of_dkimpy(body: bytes, chunk_bytes: int) -> None:
     _, normal = dkim.rfc822_parse(b"A: b\r\n\r\n" + body)
@@ -46,6 +47,7 @@ def test_canonical_body_equals_that_of_dkimpy(body: bytes, chunk_bytes: int) -> 
         assert b"".join(ours) == theirs.canonicalize_body(normal)
 
 
+@settings(deadline=None)
 @given(LINES, st.one_of(st.none(), st.integers(0, 30)))
 def test_hash_body_is_that_of_the_first_octets(body: bytes, length: int | None) -> None:
     canonical = b"".join(canonical_body(body, 0, relaxed=True))
@@ -76,6 +78,7 @@ def test_hash_body_bomb_is_hashed_in_linear_time(body: bytes) -> None:
     assert hash_body(body, 0, relaxed=True, length=None).size <= len(body) + 2
 
 
+@settings(deadline=None)
 @given(HEADERS, LINES)
 def test_split_message_equals_that_of_dkimpy(header: bytes, body: bytes) -> None:
     message = header + b"\r\n\r\n" + body

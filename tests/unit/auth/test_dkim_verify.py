@@ -12,7 +12,7 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milter.auth.dkim import DkimResult, check_dkim
@@ -309,6 +309,8 @@ def test_check_dkim_no_key_is_permerror(word: str) -> None:
         ({"q": "foo/bar:dns/txt"}, Result.PASS, ""),
         ({"q": "foo"}, Result.PERMERROR, "the signature's key is not in the DNS"),
         ({"c": "nowsp"}, Result.PERMERROR, "the signature has an unknown canonicalization"),
+        ({"bh": "A" * 5 + "==="}, Result.PERMERROR, "the signature's bh= is not base64"),
+        ({"bh": "%%%%"}, Result.PERMERROR, "the signature's bh= is not base64"),
         ({"d": ""}, Result.PERMERROR, "the signature names no key"),
         ({"s": "a..b"}, Result.PERMERROR, "the signature names no key"),
         ({"n": "x" * 9000}, Result.PERMERROR, "the signature field is too long"),
@@ -392,6 +394,7 @@ TAGS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TAGS, st.binary(max_size=30))
 def test_check_dkim_any_tags_and_key_give_a_result(
     tags: dict[str, str | None], noise: bytes
@@ -402,6 +405,7 @@ def test_check_dkim_any_tags_and_key_give_a_result(
         assert outcome.result is not Result.NONE
 
 
+@settings(deadline=None)
 @given(st.integers(0, 700), st.binary(min_size=1, max_size=4))
 def test_check_dkim_any_damage_to_the_field_gives_a_result(place: int, noise: bytes) -> None:
     whole = signed()
