@@ -10,13 +10,16 @@ import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from milter.core.errors import LocalProtocolError, RelayError
+from milter.core.address import parse_path
+from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
 from milter.relay.outcome import Delivered, Tally
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
     from milter.relay.client import HopConnection
@@ -40,6 +43,7 @@ class Relaying:
         client: For whom.
         partial: Who got a message before; None: nobody knows.
         txn_id: For the log.
+        on_unusable: Told of a host that took a new connection and then failed at MAIL.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class Relaying:
         *,
         partial: PartialDeliveries | None,
         txn_id: str = "",
+        on_unusable: Callable[[str], None] | None = None,
     ) -> None:
         self._pool = pool
         self._manner = manner
         self._client = client
         self._partial = partial
         self._txn_id = txn_id
+        self._on_unusable = on_unusable
         self._mail = b""
         self._first: HopConnection | None = None
         self._groups: dict[Hashable, Group] = {}
@@ -171,14 +177,14 @@ class Relaying:
             self._give_back(connection)
             # A hop may close a kept connection at the very moment when we use it again.
             if not (connection.reused and connection.lost):
-                self._note(err)
+                self._note_unusable(connection, err)
                 raise
         connection = await self._acquire(fresh=True)
         try:
             return connection, await self._send_mail(connection)
         except RelayError as err:
             self._give_back(connection)
-            self._note(err)
+            self._note_unusable(connection, err)
             raise
 
     async def _acquire(self, *, fresh: bool) -> HopConnection:
@@ -289,9 +295,20 @@ class Relaying:
 
     @property
     def _reverse_path(self) -> str:
-        return self._mail.decode("utf-8", "backslashreplace")
+        # Without the parameters: a client may word them differently when it comes again.
+        text = self._mail.decode("utf-8", "backslashreplace").partition(":")[2].strip()
+        try:
+            mailbox, _ = parse_path(text)
+        except ParseError:
+            return text
+        return str(mailbox) if mailbox else "<>"
 
     # The log.
+
+    def _note_unusable(self, connection: HopConnection, error: RelayError) -> None:
+        self._note(error)
+        if self._on_unusable is not None and not connection.reused:
+            self._on_unusable(connection.host)
 
     def _note(self, error: RelayError, recipients: Sequence[str] = ()) -> None:
         fields = self._fields(

@@ -77,7 +77,7 @@ class NextHop:
         )
         self._clock = clock
         self._partial = partial
-        self._pool = Pool(self._connect, self._manner, settings.connections, settings.idle_s)
+        self._pool = Pool(self._connect, self._manner, settings)
 
     @property
     def capabilities(self) -> Capabilities | None:
@@ -123,7 +123,14 @@ class NextHop:
             client: The client, after PROXY, XCLIENT or XFORWARD have said who it is.
             txn_id: For the log.
         """
-        return Relaying(self._pool, self._manner, client, partial=self._partial, txn_id=txn_id)
+        return Relaying(
+            self._pool,
+            self._manner,
+            client,
+            partial=self._partial,
+            txn_id=txn_id,
+            on_unusable=self._note_unusable,
+        )
 
     def leave(self, client: Connection) -> None:
         """Note that `client` has gone: with PROXY and XCLIENT its kept connection goes too."""
@@ -155,6 +162,12 @@ class NextHop:
             return host.failed_at is not None and now - host.failed_at < retry_s
 
         return sorted(self._hosts, key=recently_failed)
+
+    def _note_unusable(self, address: str) -> None:
+        # It greets and yet takes no mail: another host is tried first next time.
+        for host in self._hosts:
+            if host.address.text == address:
+                host.failed_at = self._clock()
 
     def _note_failure(self, host: _Host, error: RelayError) -> None:
         if not names_the_client(error, self._manner):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from milter.core.connection import Connection
     from milter.relay.client import HopConnection
+    from milter.settings import NextHop
 
 # Servers count messages of a connection too, and say 421 in the middle where they have had enough.
 MAX_MESSAGES: Final = 100
@@ -30,22 +31,22 @@ class Pool:
     Args:
         connect: Opens a connection to the host that is to be used; raises RelayError.
         manner: How the next hop is spoken to.
-        limit: Connections at once, kept ones included.
-        idle_s: Seconds for which an unused connection is kept.
+        settings: Hosts, for errors; connections at once, kept ones included; seconds for which an
+            unused one is kept.
     """
 
     def __init__(
         self,
         connect: Callable[[Connection | None], Awaitable[HopConnection]],
         manner: Manner,
-        limit: int,
-        idle_s: float,
+        settings: NextHop,
     ) -> None:
         self._connect = connect
         self._manner = manner
-        self._limit = limit
-        self._idle_s = idle_s
-        self._places = asyncio.Semaphore(limit)
+        self._name = ", ".join(settings.hosts)
+        self._limit = settings.connections
+        self._idle_s = settings.idle_s
+        self._places = asyncio.Semaphore(settings.connections)
         self._taken = 0
         self._used: set[HopConnection] = set()
         # Kept connections with the time of their end, oldest first.
@@ -140,7 +141,7 @@ class Pool:
 
     async def _take_place(self) -> None:
         if self._closed:
-            raise RelayError("", "connect", "shutting down")
+            raise RelayError(self._name, "connect", "shutting down")
         if not self._places.locked():
             await self._places.acquire()
             return
@@ -148,7 +149,7 @@ class Pool:
             async with asyncio.timeout(self._manner.timers.queue_s):
                 await self._places.acquire()
         except TimeoutError as err:
-            raise RelayError("", "connect", "all connections are in use") from err
+            raise RelayError(self._name, "connect", "all connections are in use") from err
 
     def _give_place(self) -> None:
         self._taken -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,11 +31,14 @@ def a_memory(now: float = 1000.0) -> PartialDeliveries:
 
 
 async def relay(
-    hop: NextHop, recipients: Sequence[str], digest: bytes | None = DIGEST
+    hop: NextHop,
+    recipients: Sequence[str],
+    digest: bytes | None = DIGEST,
+    mail: bytes = b"FROM:<a@b>",
 ) -> Delivered:
     relaying = hop.open(a_client())
     try:
-        await relaying.mail(b"FROM:<a@b>")
+        await relaying.mail(mail)
         for recipient in recipients:
             await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
         return await relaying.deliver({1: [MESSAGE]}, digest=digest)
@@ -128,6 +132,31 @@ def test_retry_leaves_out_who_has_the_message(run: Run) -> None:
                 "DATA",
             ]
             assert len(server.messages) == 2
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (b"FROM:<a@b> SIZE=10", b"from: <a@b> SIZE=12 BODY=8BITMIME", True),
+        (b"FROM:<>", b"FROM:<> SIZE=1", True),
+        (b"FROM:<a@b>", b"FROM:<x@b>", False),
+        (b"FROM:<not an address>", b"FROM:<not an address>", True),
+    ],
+)
+def test_retry_is_known_by_its_reverse_path_without_parameters(
+    run: Run, first: bytes, second: bytes, *, same: bool
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            await relay(hop, ["c@d", "e@f"], mail=first)
+            await relay(hop, ["c@d", "e@f"], mail=second)
+
+            assert ("RSET" in server.connections[0].verbs) is same
 
     run(main())
 
@@ -250,6 +279,30 @@ def test_store_that_fails_loses_no_mail_and_is_logged(
     with caplog.at_level(logging.WARNING, "gatepost.relay"):
         run(main())
     assert "partial delivery not remembered" in caplog.messages
+
+
+class HangingStore(MemoryStore):
+    """A store that answers only when it is let go, as one on a disk that hangs."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda size: b"k" * size)
+        self.let_go = threading.Event()
+
+    def secret(self, name: str) -> bytes:
+        self.let_go.wait()
+        return super().secret(name)
+
+
+def test_store_that_hangs_is_waited_for_only_so_long(run: Run) -> None:
+    async def main() -> None:
+        store = HangingStore()
+        partial = PartialDeliveries(store, clock=lambda: 0.0, timeout_s=0.05)
+
+        assert await partial.known("a@b", ["c@d"], DIGEST) == frozenset()
+        assert not await partial.remember("a@b", ["c@d"], DIGEST)
+        store.let_go.set()
+
+    run(main())
 
 
 def test_known_ends_after_five_days_and_differs_by_sender_recipient_and_message(run: Run) -> None:

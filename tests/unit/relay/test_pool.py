@@ -254,6 +254,22 @@ def test_host_that_failed_is_tried_last_for_a_while(run: Run) -> None:
     run(main())
 
 
+def test_host_that_greets_and_takes_no_mail_is_tried_last_next_time(run: Run) -> None:
+    async def main() -> None:
+        script = {"MAIL": b"421 4.3.2 not now\r\n"}
+        async with (
+            ScriptedServer(script) as first,
+            ScriptedServer() as second,
+            a_next_hop(first, second) as hop,
+        ):
+            with pytest.raises(RelayError):
+                await send_one(hop)
+            assert await send_one(hop) == TAKEN
+            assert len(second.messages) == 1
+
+    run(main())
+
+
 def test_all_hosts_down_says_why_the_first_one_failed(run: Run) -> None:
     async def main() -> None:
         script = {"connect": b"554 no\r\n"}
