@@ -284,7 +284,9 @@ def test_parse_nameserver_other_text_is_refused(text: str) -> None:
 def test_from_settings_asks_the_configured_servers() -> None:
     async def run() -> Answer:
         async with running(answer_with("a.example. 60 IN A 192.0.2.1")) as (_, port):
-            client = DnsClient.from_settings(Dns(nameservers=(f"127.0.0.1:{port}",)))
+            client = DnsClient.from_settings(
+                Dns.model_validate({"nameservers": [f"127.0.0.1:{port}"]})
+            )
             return await client.resolve("a.example", "A")
 
     assert asyncio.run(run()).records == ("192.0.2.1",)
