@@ -91,8 +91,8 @@ def _hidden(name: str, value: Value, hashed: Callable[[str], str]) -> Value:
     return _ADDRESS.sub(lambda match: hashed(match.group()), value)
 
 
-def _as_json(values: Mapping[str, Value]) -> str:
-    return json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+# Made once: `json.dumps` would make an encoder for each line.
+_as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def _as_text(values: Mapping[str, Value]) -> str:

@@ -7,17 +7,18 @@ import logging
 import os
 import threading
 from collections import deque
-from logging.handlers import QueueHandler
 from typing import TYPE_CHECKING, Final, Literal
 
-from milter.telemetry.log import LineFormatter, address_hasher
+from milter.telemetry.log import MAX_LINE, LineFormatter, address_hasher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_WAITING: Final = 10_000
 LOGGER: Final = "gatepost"
 _FLUSH_S: Final = 5.0
+# How long lines are gathered before they are written together.
+_GATHER_S: Final = 0.05
 
 
 class LineQueue:
@@ -31,42 +32,72 @@ class LineQueue:
         self._report = report
         self._lines: deque[str] = deque()
         self._dropped = 0
-        self._closed = False
-        self._changed = threading.Condition()
+        self._filled = threading.Event()
+        self._closed = threading.Event()
 
-    def put_nowait(self, record: logging.LogRecord) -> None:
-        """Take a record whose `msg` is the finished line, as `QueueHandler` makes it."""
-        with self._changed:
-            if len(self._lines) >= MAX_WAITING:
-                self._dropped += 1
-                return
-            self._lines.append(str(record.msg))
-            self._changed.notify()
+    def put(self, line: str) -> None:
+        """Take a finished line."""
+        if len(self._lines) >= MAX_WAITING:
+            self._dropped += 1
+            return
+        self._lines.append(line)
+        if not self._filled.is_set():
+            self._filled.set()
 
     def get(self) -> list[str]:
         """Wait for lines and return all; none means that there will be no more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._closed)
-            lines = list(self._lines)
-            self._lines.clear()
-            if self._dropped:
-                lines.append(self._report(self._dropped))
-                self._dropped = 0
-            return lines
+        self._filled.wait()
+        # To wake a thread for each line would cost more than to make and write it.
+        self._closed.wait(_GATHER_S)
+        self._filled.clear()
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        if self._closed.is_set():
+            self._filled.set()
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            lines.append(self._report(dropped))
+        return lines
 
     def close(self) -> None:
         """Let `get` come to its end."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed.set()
+        self._filled.set()
 
 
 def _write(fd: int, queue: LineQueue) -> None:
     while lines := queue.get():
-        for line in lines:
+        for block in _blocks(lines):
             # There is nobody left to tell that the log cannot be written.
             with contextlib.suppress(OSError):
-                os.write(fd, line.encode("ascii", "backslashreplace") + b"\n")
+                os.write(fd, block)
+
+
+def _blocks(lines: list[str]) -> Iterator[bytes]:
+    """Yield whole lines, as many at once as a pipe takes without mixing them with others'."""
+    block = b""
+    for line in lines:
+        data = line.encode("ascii", "backslashreplace") + b"\n"
+        if len(block) + len(data) > MAX_LINE:
+            yield block
+            block = b""
+        block += data
+    if block:
+        yield block
+
+
+class _LineHandler(logging.Handler):
+    """Formats where the record is made and leaves the writing to the thread."""
+
+    def __init__(self, queue: LineQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record's line."""
+        try:
+            self._queue.put(self.format(record))
+        except Exception:  # noqa: BLE001 - logging's own rule: a bad record never stops the caller
+            self.handleError(record)
 
 
 class Logging:
@@ -76,7 +107,7 @@ class Logging:
         form: JSON objects or plain words.
         level: Least level of our own lines; other libraries write from warning up.
         hash_key: With it, mail addresses are replaced by a hash under this key.
-        fd: Where lines go, each with one system call.
+        fd: Where lines go, whole lines with each system call.
     """
 
     def __init__(
@@ -88,7 +119,7 @@ class Logging:
     ) -> None:
         self._formatter = LineFormatter(form, address_hasher(hash_key) if hash_key else None)
         self._queue = LineQueue(self._about_dropped)
-        self._handler: QueueHandler = QueueHandler(self._queue)
+        self._handler = _LineHandler(self._queue)
         self._handler.setFormatter(self._formatter)
         # A daemon thread: a reader that never reads must not keep the process alive.
         self._thread = threading.Thread(

@@ -173,7 +173,7 @@ def test_line_queue_that_nobody_reads_drops_and_counts(monkeypatch: pytest.Monke
     monkeypatch.setattr(writer, "MAX_WAITING", 2)
     queue = LineQueue(lambda count: f"{count} dropped")
     for event in ("first", "second", "third", "fourth"):
-        queue.put_nowait(_record({}, event))
+        queue.put(str(_record({}, event).msg))
     assert queue.get() == ["first", "second", "2 dropped"]
     queue.close()
     assert queue.get() == []
