@@ -1,0 +1,72 @@
+# Two commands: `make run` shows it working, `make test` runs the whole suite.
+#
+# Everything lives in .venv, with the pinned versions of requirements/*.txt; PYTHON chooses the
+# interpreter that it is made from (3.11 or later).
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# Files under tests, bench, samples and docs belong to no package; they are named by their paths.
+SCRIPTS := tests bench samples docs
+
+.PHONY: run test check bench format docs clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/run.stamp
+	$(BIN)/gatepost demo samples $(if $(ONCE),--once)
+
+test: $(VENV)/test.stamp
+	.ci/packages
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/test.stamp $(VENV)/check.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict --explicit-package-bases $(SCRIPTS)
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python docs/generate.py --check
+
+bench: $(VENV)/test.stamp
+	.ci/packages
+	$(BIN)/python -m bench.smtp $(BENCH_ARGS)
+
+format: $(VENV)/check.stamp
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/run.stamp
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A stamp is newer than what it was made from, so a second run installs nothing.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "venv failed; on Debian install the package python3-venv"; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+# Some dependencies are published as source only: they are built by the pinned tools of build.txt
+# that stand in .venv, not by whatever an isolated build would fetch.
+$(VENV)/run.stamp: $(VENV)/made.stamp pyproject.toml requirements/build.txt requirements/run.txt
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/run.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/test.txt
+	@touch $@
+
+$(VENV)/check.stamp: $(VENV)/run.stamp requirements/check.txt
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/check.txt
+	@touch $@
