@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from milter.settings import Dns
 
-# The size that passes any path unfragmented; fragments are lost, and can be forged (RFC 9715 §3.1).
+# The size that passes any path unfragmented; fragments are lost, and can be forged (RFC 9715 §3.2).
 _EDNS_PAYLOAD: Final = 1232
 # Each query is a socket: a flood of mail must not use up the process's descriptors.
 _MAX_IN_FLIGHT: Final = 256
