@@ -179,7 +179,7 @@ class _Builder:
 
     def _resolved(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar:
         text = str(event.value)
-        if event.tag not in {None, _STRING_TAG}:
+        if event.tag is not None and event.tag != _STRING_TAG:
             self._mistake(mark, f"the tag `{short(event.tag)}` is not read: leave it out")
         if event.style or event.tag == _STRING_TAG:
             return text

@@ -49,40 +49,51 @@ class Section(BaseModel):
 class Thresholds(Section):
     """The score from which each action is taken; absent or null: never by score."""
 
-    tag: Threshold | None = Field(None, description="Marked in its header and passed on")
-    quarantine: Threshold | None = Field(None, description="Marked or redirected for quarantine")
-    defer: Threshold | None = Field(None, description="Refused for now; the client tries again")
-    reject: Threshold | None = Field(None, description="Refused for good")
+    tag: Threshold | None = Field(default=None, description="Marked in its header and passed on")
+    quarantine: Threshold | None = Field(
+        default=None, description="Marked or redirected for quarantine"
+    )
+    defer: Threshold | None = Field(
+        default=None, description="Refused for now; the client tries again"
+    )
+    reject: Threshold | None = Field(default=None, description="Refused for good")
 
 
 class Early(Section):
     """The score from which a client is refused before the end of data; absent or null: never."""
 
-    connect: Threshold | None = Field(None, description="At connect, HELO and MAIL")
-    rcpt: Threshold | None = Field(None, description="At RCPT")
+    connect: Threshold | None = Field(default=None, description="At connect, HELO and MAIL")
+    rcpt: Threshold | None = Field(default=None, description="At RCPT")
 
 
 class TagAction(Section):
     """How a tagged message is marked beyond its headers."""
 
     subject_prefix: Annotated[str, Form(r"[ -~]{1,40}", "at most 40 ASCII characters")] | None = (
-        Field(None, description="Text put before Subject; it breaks DKIM signatures further on")
+        Field(
+            default=None,
+            description="Text put before Subject; it breaks DKIM signatures further on",
+        )
     )
-    force: bool = Field(False, description="Change Subject even where a valid signature covers it")
+    force: bool = Field(
+        default=False, description="Change Subject even where a valid signature covers it"
+    )
 
 
 class QuarantineAction(Section):
     """What quarantine means."""
 
     as_: Literal["mark", "redirect"] = Field(
-        "mark", alias="as", description="Marked and passed on, or sent to another address instead"
+        default="mark",
+        alias="as",
+        description="Marked and passed on, or sent to another address instead",
     )
     to: (
         Annotated[
             str, Form(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}", "an address like held@example.org")
         ]
         | None
-    ) = Field(None, description="The address that redirected messages go to")
+    ) = Field(default=None, description="The address that redirected messages go to")
 
 
 class DeferAction(Section):
@@ -95,7 +106,7 @@ class DeferAction(Section):
             f"a reply like '{DEFAULT_DEFER_REPLY}'",
         ),
     ] = Field(
-        DEFAULT_DEFER_REPLY,
+        default=DEFAULT_DEFER_REPLY,
         description="Code, enhanced code and text; {txn_id} becomes the id of the transaction",
     )
 
@@ -103,36 +114,40 @@ class DeferAction(Section):
 class Actions(Section):
     """How actions are carried out."""
 
-    tag: TagAction = Field(TagAction(), description="How a tagged message is marked")
+    tag: TagAction = Field(default=TagAction(), description="How a tagged message is marked")
     quarantine: QuarantineAction = Field(
-        QuarantineAction(), description="Whether quarantine marks or redirects"
+        default=QuarantineAction(), description="Whether quarantine marks or redirects"
     )
-    defer: DeferAction = Field(DeferAction(), description="How a client is told to try again")
+    defer: DeferAction = Field(
+        default=DeferAction(), description="How a client is told to try again"
+    )
 
 
 class Group(Section):
     """Bounds on what the symbols of one group add up to."""
 
     cap: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="The most that the group adds"
+        default=None, description="The most that the group adds"
     )
     floor: Annotated[float, Field(le=0, allow_inf_nan=False)] | None = Field(
-        None, description="The most that the group takes away, as a negative number"
+        default=None, description="The most that the group takes away, as a negative number"
     )
 
 
 class Judging(Section):
     """What a policy and its overrides can both say."""
 
-    thresholds: Thresholds = Field(Thresholds(), description="Scores and their actions")
-    early: Early = Field(Early(), description="Scores that refuse before the end of data")
-    actions: Actions = Field(Actions(), description="How actions are carried out")
-    groups: dict[Name, Group] = Field({}, description="Bounds of groups of symbols, by name")
+    thresholds: Thresholds = Field(default=Thresholds(), description="Scores and their actions")
+    early: Early = Field(default=Early(), description="Scores that refuse before the end of data")
+    actions: Actions = Field(default=Actions(), description="How actions are carried out")
+    groups: dict[Name, Group] = Field(
+        default={}, description="Bounds of groups of symbols, by name"
+    )
     weights: dict[SymbolName, Points] = Field(
-        {}, description="Points of symbols; 0: the symbol does not count"
+        default={}, description="Points of symbols; 0: the symbol does not count"
     )
     headers: Literal["all", "none"] = Field(
-        "all", description="Whether results are written into the header of each message"
+        default="all", description="Whether results are written into the header of each message"
     )
 
 
@@ -141,9 +156,11 @@ class ListedAs(Section):
 
     symbol: SymbolName = Field(description="The symbol of a listing with this answer")
     weight: Points = Field(description="Its points; negative for `effect: allow`")
-    class_: SymbolClass = Field("source", alias="class", description="What it looks at (X.1245)")
-    kind: Kind = Field("other", description="Kind of spam that it speaks for")
-    group: Name = Field("lists", description="Group whose cap and floor hold for it")
+    class_: SymbolClass = Field(
+        default="source", alias="class", description="What it looks at (X.1245)"
+    )
+    kind: Kind = Field(default="other", description="Kind of spam that it speaks for")
+    group: Name = Field(default="lists", description="Group whose cap and floor hold for it")
     describe: NonEmpty = Field(description="Words for the admin")
 
 
@@ -169,19 +186,20 @@ class DnsListEntry(Section):
         "url_hash",
     ] = Field(description="What is looked up in the list")
     effect: Literal["block", "allow"] = Field(
-        "block", description="Whether a listing speaks against a message or for it"
+        default="block", description="Whether a listing speaks against a message or for it"
     )
     codes: dict[str, ListedAs] | None = Field(
-        None, description='Answers by address: "127.0.0.2", or a range "127.0.0.10-11"'
+        default=None, description='Answers by address: "127.0.0.2", or a range "127.0.0.10-11"'
     )
     bits: dict[int, ListedAs] | None = Field(
-        None, description="Answers by bit of the last octet: 2, 4, 8 ... 128"
+        default=None, description="Answers by bit of the last octet: 2, 4, 8 ... 128"
     )
     key_file: str | None = Field(
-        None, description="File with the secret label that stands before the zone"
+        default=None, description="File with the secret label that stands before the zone"
     )
     page: Annotated[str, Form(r"https?://[!-~]{4,200}", "the address of a page")] | None = Field(
-        None, description="Page on which a sender can look the address up; {client_ip} becomes it"
+        default=None,
+        description="Page on which a sender can look the address up; {client_ip} becomes it",
     )
 
 
@@ -196,11 +214,15 @@ class PatternEntry(Section):
     match: NonEmpty = Field(
         description="The pattern; (?-i) makes letters match in their own case only"
     )
-    class_: SymbolClass = Field("content", alias="class", description="What it looks at (X.1245)")
-    kind: Kind = Field("other", description="Kind of spam that it speaks for")
+    class_: SymbolClass = Field(
+        default="content", alias="class", description="What it looks at (X.1245)"
+    )
+    kind: Kind = Field(default="other", description="Kind of spam that it speaks for")
     describe: NonEmpty = Field(description="Words for the admin")
-    words: str = Field("", description="Sentence for the sender; absent: one made from `kind`")
-    group: Name | None = Field(None, description="Group whose cap and floor hold for it")
+    words: str = Field(
+        default="", description="Sentence for the sender; absent: one made from `kind`"
+    )
+    group: Name | None = Field(default=None, description="Group whose cap and floor hold for it")
     weight: Points = Field(description="Its points")
 
 
@@ -210,20 +232,22 @@ class Match(Section):
     `*` stands for any text, and letters match in either case.
     """
 
-    recipient: Strings | None = Field(None, description="Recipient, such as *@sales.example.org")
-    recipient_domain: Strings | None = Field(None, description="Domain of the recipient")
-    account: Strings | None = Field(None, description="Login of an authenticated client")
-    sender: Strings | None = Field(None, description="Envelope sender; <> is the null one")
-    listener: Strings | None = Field(None, description="Name of the listener")
+    recipient: Strings | None = Field(
+        default=None, description="Recipient, such as *@sales.example.org"
+    )
+    recipient_domain: Strings | None = Field(default=None, description="Domain of the recipient")
+    account: Strings | None = Field(default=None, description="Login of an authenticated client")
+    sender: Strings | None = Field(default=None, description="Envelope sender; <> is the null one")
+    listener: Strings | None = Field(default=None, description="Name of the listener")
     direction: Literal["inbound", "outbound", "internal"] | None = Field(
-        None, description="Direction of the listener"
+        default=None, description="Direction of the listener"
     )
 
 
 class Override(Judging):
     """What differs for some messages; what it does not say stays as it is."""
 
-    name: Name | None = Field(None, description="Name in logs; absent: its number")
+    name: Name | None = Field(default=None, description="Name in logs; absent: its number")
     match: Match = Field(description="Whom it is for")
 
 
@@ -233,13 +257,16 @@ class PolicyFile(Judging):
     version: Literal[1] = Field(description="Version of this language: 1")
     name: Name = Field(description="Name in metrics and in logs")
     extends: str | None = Field(
-        None, description="Preset or file (its path starts at this file) that this one builds on"
+        default=None,
+        description="Preset or file (its path starts at this file) that this one builds on",
     )
     default_weights: bool = Field(
-        False,
+        default=False,
         description="Whether symbols have the weights of the shipped table where none is given "
         "here; absent: as in what this one extends",
     )
-    dns_lists: tuple[DnsListEntry, ...] = Field((), description="DNS lists that are asked")
-    patterns: tuple[PatternEntry, ...] = Field((), description="Patterns over the message")
-    overrides: tuple[Override, ...] = Field((), description="What differs for some messages")
+    dns_lists: tuple[DnsListEntry, ...] = Field(default=(), description="DNS lists that are asked")
+    patterns: tuple[PatternEntry, ...] = Field(default=(), description="Patterns over the message")
+    overrides: tuple[Override, ...] = Field(
+        default=(), description="What differs for some messages"
+    )

@@ -25,7 +25,6 @@ _STRONGEST_FIRST: Final = (
     "listener",
     "direction",
 )
-_OF_RECIPIENTS: Final = frozenset({"recipient", "recipient_domain"})
 # Overrides can combine in more ways than a process should remember.
 _MAX_CACHED: Final = 1024
 _JUDGING: Final = frozenset(Judging.model_fields)
@@ -38,13 +37,13 @@ class Context:
     Attributes:
         listener: Name of the listener.
         direction: inbound, outbound or internal.
-        mail_from: The reverse path; empty for the null one and before MAIL.
+        mail_from: The reverse path; empty for the null one, None before MAIL.
         account: Login of an authenticated client; empty when there is none.
     """
 
     listener: str
     direction: str
-    mail_from: str = ""
+    mail_from: str | None = None
     account: str = ""
 
 
@@ -62,8 +61,7 @@ class _Rule:
 
     name: str
     changes: Mapping[str, Any]
-    of_context: tuple[_Condition, ...]
-    of_recipient: tuple[_Condition, ...]
+    conditions: tuple[_Condition, ...]
 
 
 class PolicySet:
@@ -104,31 +102,27 @@ class PolicySet:
 
     def select(self, context: Context, recipient: str | None) -> Policy:
         """Return the policy for one recipient; for None that of one whom no override names."""
+        known = {**_known(context), **_known_of(recipient)}
         return self._policy(
-            tuple(
-                index
-                for index, rule in enumerate(self._rules)
-                if _fits(rule.of_context, _of_context(context))
-                and (not rule.of_recipient or _fits(rule.of_recipient, _of_recipient(recipient)))
-            )
+            tuple(i for i, rule in enumerate(self._rules) if _fits(rule.conditions, known))
         )
 
     def common(self, context: Context) -> tuple[Policy, ...]:
         """Return policies that bound what any recipient can get under `context`.
 
         The first is that of a recipient whom no override names; a refusal uses its words. Where
-        overrides name recipients, a second one is as lenient as all of them could be together. What
-        both refuse is refused for every recipient; what one lets through has to wait for RCPT.
+        overrides name recipients, or the sender before MAIL, a second one is as lenient as all of
+        them could be together. What both refuse is refused for every recipient; what one lets
+        through has to wait until more is known.
         """
-        fitting = [
-            index
-            for index, rule in enumerate(self._rules)
-            if _fits(rule.of_context, _of_context(context))
-        ]
-        certain = tuple(index for index in fitting if not self._rules[index].of_recipient)
-        if len(certain) == len(fitting):
+        known = _known(context)
+        possible = tuple(
+            i for i, rule in enumerate(self._rules) if _may_fit(rule.conditions, known)
+        )
+        certain = tuple(i for i in possible if _fits(self._rules[i].conditions, known))
+        if certain == possible:
             return (self._policy(certain),)
-        return (self._policy(certain), self._most_lenient(tuple(fitting)))
+        return (self._policy(certain), self._most_lenient(possible))
 
     def all_single(self) -> list[Policy]:
         """Return the policy without overrides and that of each override alone."""
@@ -245,8 +239,7 @@ def _in_order(overrides: Sequence[Override]) -> tuple[_Rule, ...]:
         rule = _Rule(
             override.name or str(number),
             judging_said(override),
-            tuple(c for c in conditions if c.key not in _OF_RECIPIENTS),
-            tuple(c for c in conditions if c.key in _OF_RECIPIENTS),
+            conditions,
         )
         keyed.append(((-rank, len(conditions), number), rule))
     return tuple(rule for _, rule in sorted(keyed, key=lambda pair: pair[0]))
@@ -259,24 +252,31 @@ def _conditions(match: Match) -> tuple[_Condition, ...]:
     )
 
 
-def _of_context(context: Context) -> dict[str, str]:
-    return {
+def _known(context: Context) -> dict[str, str]:
+    known = {
         "account": context.account,
-        "sender": context.mail_from or "<>",
         "listener": context.listener,
         "direction": context.direction,
     }
+    if context.mail_from is not None:
+        known["sender"] = context.mail_from or "<>"
+    return known
 
 
-def _of_recipient(recipient: str | None) -> dict[str, str]:
+def _known_of(recipient: str | None) -> dict[str, str]:
     if recipient is None:
         return {}
     _, at, domain = recipient.rpartition("@")
     return {"recipient": recipient, "recipient_domain": domain if at else ""}
 
 
-def _fits(conditions: Sequence[_Condition], values: Mapping[str, str]) -> bool:
-    return all(_fits_one(condition, values.get(condition.key, "")) for condition in conditions)
+def _fits(conditions: Sequence[_Condition], known: Mapping[str, str]) -> bool:
+    return all(_fits_one(condition, known.get(condition.key, "")) for condition in conditions)
+
+
+def _may_fit(conditions: Sequence[_Condition], known: Mapping[str, str]) -> bool:
+    """Whether the conditions fit, or can still come to, when the rest is known."""
+    return _fits([condition for condition in conditions if condition.key in known], known)
 
 
 def _fits_one(condition: _Condition, value: str) -> bool:

@@ -110,15 +110,19 @@ class SymbolEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     describe: str = Field(min_length=1, description="Words for the admin")
-    words: str = Field("", description="Sentence for the sender, with places such as {client_ip}")
+    words: str = Field(
+        default="", description="Sentence for the sender, with places such as {client_ip}"
+    )
     class_: SymbolClass = Field(alias="class", description="What it looks at (X.1245 clause 6)")
-    kind: Kind | None = Field(None, description="Kind of spam that it speaks for")
-    group: str = Field("", description="Group whose cap and floor hold for it")
+    kind: Kind | None = Field(default=None, description="Kind of spam that it speaks for")
+    group: str = Field(default="", description="Group whose cap and floor hold for it")
     weight: float = Field(allow_inf_nan=False, description="Points where no policy says otherwise")
     stage: StageName = Field(description="The stage at which it is known")
-    enhanced: _Enhanced = Field("", description="RFC 3463 code of a refusal because of it")
-    temporary: bool = Field(False, description="Says only that something could not be asked")
-    direct: bool = Field(False, description="No rule that allows may lift it")
+    enhanced: _Enhanced = Field(default="", description="RFC 3463 code of a refusal because of it")
+    temporary: bool = Field(
+        default=False, description="Says only that something could not be asked"
+    )
+    direct: bool = Field(default=False, description="No rule that allows may lift it")
 
     def spec(self, name: str) -> SymbolSpec:
         """Return the symbol of that name."""

@@ -21,12 +21,14 @@ from policies.select import Context
 from policies.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from policies.compile import Policy
     from policies.errors import ConfigError
     from policies.patterns import View
+    from policies.select import PolicySet
+    from policies.verdict import Refusal, Verdict
 
 SYMBOLS = sorted(load_symbols())
 POINTS = st.decimals(-20, 20, places=3).map(float)
@@ -164,6 +166,96 @@ def test_verdict_refusal_is_there_exactly_for_those_who_are_refused(
         assert verdict.refusal.text.count("{txn_id}") == 1
         assert len(verdict.refusal.text) <= 450
         assert verdict.refusal.text.isprintable()
+
+
+RECIPIENTS = ["a@one.example", "b@one.example", "a@two.example"]
+# Weights and thresholds lie close together, so that a small change of one often changes the end.
+OF_CLIENT = ["IPREV_MISSING", "HELO_SYNTAX", "EARLY_TALKER"]
+BELOW: dict[str, object] = {
+    "weights": dict.fromkeys(OF_CLIENT, 2),
+    "early": {"connect": 4},
+    "thresholds": {"tag": 3, "reject": 5},
+}
+SYMBOLS_SEEN = st.sets(st.sampled_from(OF_CLIENT), min_size=2)
+BOUNDS = st.one_of(
+    st.fixed_dictionaries({"cap": st.none() | st.integers(2, 6)}),
+    st.fixed_dictionaries({"floor": st.none() | st.integers(-3, 0)}),
+)
+CHANGES: st.SearchStrategy[Mapping[str, object]] = st.one_of(
+    st.fixed_dictionaries(
+        {"weights": st.dictionaries(st.sampled_from(OF_CLIENT), st.integers(-1, 4), min_size=1)}
+    ),
+    st.fixed_dictionaries(
+        {"early": st.fixed_dictionaries({"connect": st.none() | st.integers(2, 6)})}
+    ),
+    st.fixed_dictionaries({"groups": st.fixed_dictionaries({"client": BOUNDS})}),
+    st.just({"headers": "none"}),
+    st.just({"thresholds": {"tag": 2}}),
+)
+MATCHES = st.sampled_from(
+    [
+        {"recipient": "a@*"},
+        {"recipient": "b@one.example"},
+        {"recipient_domain": "two.example"},
+        {"recipient": "a@one.example", "direction": "inbound"},
+        {"direction": "inbound"},
+        {"sender": "*@partner.example"},
+    ]
+)
+OVERRIDES = st.lists(
+    st.builds(lambda match, said: {"match": match, **said}, MATCHES, CHANGES),
+    min_size=1,
+    max_size=3,
+)
+
+
+def policy_set(overrides: list[Mapping[str, object]]) -> PolicySet:
+    file = {"version": 1, "name": "x", **BELOW, "overrides": overrides}
+    return load_policies(OneFile(json.dumps(file).encode()), "f.yaml")
+
+
+@given(OVERRIDES, SYMBOLS_SEEN, st.booleans())
+def test_common_what_all_refuse_is_refused_for_every_recipient(
+    overrides: list[Mapping[str, object]],
+    symbols: set[str],
+    sender_is_known: bool,
+) -> None:
+    policies_ = policy_set(overrides)
+    seen = [Finding(symbol) for symbol in symbols]
+    before = Context("inbound", "inbound", "a@partner.example" if sender_is_known else None)
+
+    if all(decide_early(policy, seen, "connect") for policy in policies_.common(before)):
+        for sender in ("a@partner.example", "a@example.net")[: 1 if sender_is_known else 2]:
+            for recipient in RECIPIENTS:
+                policy = policies_.select(Context("inbound", "inbound", sender), recipient)
+                assert decide_early(policy, seen, "connect") is not None
+
+
+@given(OVERRIDES, SYMBOLS_SEEN)
+def test_keys_what_is_equal_ends_equally(
+    overrides: list[Mapping[str, object]],
+    symbols: set[str],
+) -> None:
+    policies_ = policy_set(overrides)
+    seen = [Finding(symbol) for symbol in symbols]
+    context = Context("inbound", "inbound", "a@example.net")
+    one, *others = [policies_.select(context, recipient) for recipient in RECIPIENTS]
+
+    for other in others:
+        if one.refusal_key == other.refusal_key:
+            assert evaluate(one, seen).refusal == evaluate(other, seen).refusal
+            assert early_refusal(one, seen) == early_refusal(other, seen)
+        if one.marks_key == other.marks_key:
+            assert shown(one, seen) == shown(other, seen)
+
+
+def shown(policy: Policy, seen: list[Finding]) -> Verdict:
+    return replace(evaluate(policy, seen), policy="")
+
+
+def early_refusal(policy: Policy, seen: list[Finding]) -> Refusal | None:
+    verdict = decide_early(policy, seen, "rcpt")
+    return verdict.refusal if verdict else None
 
 
 # The characters that mean something to YAML, so that structure comes about by chance.

@@ -205,6 +205,25 @@ def test_common_refuses_only_what_is_refused_for_every_recipient(
     assert refused_for_all(overrides) is expected
 
 
+@pytest.mark.parametrize(
+    ("mail_from", "expected"),
+    [
+        pytest.param(None, False, id="not-known-yet"),
+        pytest.param("", True, id="the-null-one"),
+        pytest.param("a@partner.example", False, id="the-one-let-through"),
+        pytest.param("a@example.net", True, id="another-one"),
+    ],
+)
+def test_common_waits_for_a_sender_that_an_override_names(
+    mail_from: str | None, expected: bool
+) -> None:
+    text = "overrides: [{match: {sender: '*@partner.example'}, early: {connect: null}}]"
+    common = policies(EARLY + text).common(Context("inbound", "inbound", mail_from))
+    seen = found("IPREV_MISSING", "HELO_SYNTAX")
+
+    assert all(decide_early(policy, seen, "connect") for policy in common) is expected
+
+
 def test_common_before_rcpt_has_the_words_of_the_general_policy() -> None:
     text = "overrides: [{match: {recipient: a@b}, weights: {GTUBE: 3}}]"
 
