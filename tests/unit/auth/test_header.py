@@ -51,7 +51,7 @@ def test_format_results_are_folded_and_in_order() -> None:
         ("x (comment)", b'"x (comment)"'),
         ("back\\slash", b'"back\\\\slash"'),
         ("x\r\nEvil: y", b'"x??Evil: y"'),
-        ("caf\u00e9@example.net", b'"caf?@example.net"'),
+        ("r\u00f6d@example.net", b'"r?d@example.net"'),
         ("=?utf-8?q?x?=@example.net", b'"??utf-8?q?x?=@example.net"'),
         ("", b'""'),
     ],
