@@ -46,13 +46,18 @@ class LineQueue:
 
     def get(self) -> list[str]:
         """Wait for lines and return all; none means that there will be no more."""
-        self._filled.wait()
-        # To wake a thread for each line would cost more than to make and write it.
-        self._closed.wait(_GATHER_S)
-        self._filled.clear()
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        if self._closed.is_set():
-            self._filled.set()
+        lines: list[str] = []
+        while not lines:
+            self._filled.wait()
+            # To wake a thread for each line would cost more than to make and write it.
+            closed = self._closed.wait(_GATHER_S)
+            self._filled.clear()
+            # A line may be taken between its `append` and the `set` of `put`, which then wakes us
+            # for nothing: only the end may answer with nothing.
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            if closed:
+                self._filled.set()
+                break
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             lines.append(self._report(dropped))

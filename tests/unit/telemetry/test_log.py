@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -167,6 +168,21 @@ def test_logging_to_a_closed_reader_does_not_raise() -> None:
     logging.getLogger("gatepost.test").info("connection")
     log.close()
     os.close(target)
+
+
+def test_line_queue_woken_for_nothing_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_GATHER_S", 0)
+    queue = LineQueue(str)
+    taken: list[list[str]] = []
+    reading = threading.Thread(target=lambda: taken.append(queue.get()))
+    # What `put` does when its line was taken before it could say so.
+    queue._filled.set()
+    reading.start()
+    reading.join(0.1)
+    assert taken == []
+    queue.put("line")
+    reading.join(30)
+    assert taken == [["line"]]
 
 
 def test_line_queue_that_nobody_reads_drops_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
