@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from milter.settings.model import Listener, Settings
 from milter.settings.read import read_settings
-from policies.loader import FileSource, load_document
+from policies.loader import FileSource, load_document, load_policies
+from policies.select import Context
+from policies.verdict import Action
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +139,17 @@ def _default(loc: tuple[str | int, ...]) -> Any:
     for key in loc:
         found = found[key]
     return found
+
+
+def test_example_policy_loads_with_the_preset_below_it(checkout: Path) -> None:
+    policies = load_policies(FileSource(), str(checkout / "config" / "policy"))
+    context = Context(listener="inbound", direction="inbound")
+
+    everybody = policies.select(context, "someone@example.org")
+    sales = policies.select(context, "someone@sales.example.org")
+
+    assert everybody.thresholds[Action.REJECT] == 12
+    assert everybody.weights["LOTTERY_SUBJECT"] == 5.5
+    assert everybody.weights["SPF_FAIL"] == 5
+    assert sales.thresholds[Action.REJECT] == 20
+    assert "LOTTERY_SUBJECT" not in sales.weights

@@ -16,7 +16,7 @@ _PAGES = ("settings.md", "symbols.md", "metrics.md", "policy.md")
 
 
 def _generate(script: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, script, *options]
+    command = [sys.executable, str(script), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
