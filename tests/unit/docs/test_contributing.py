@@ -57,8 +57,9 @@ def test_check_of_the_example_passes_its_own_test(
 def test_check_of_the_example_keeps_the_house_style(checkout: Path, tmp_path: Path) -> None:
     check, test = _blocks(checkout, "python")
     # In folders of the same names, for imports of our own packages stand apart from others.
-    for folder in ("milter/checks", "policies", "tests/unit"):
+    for folder in ("milter/checks", "policies", "tests/support", "tests/unit"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tests/support/checks.py").touch()
     (tmp_path / "milter/checks/shouting.py").write_text(check, "utf-8")
     (tmp_path / "tests/unit/test_shouting.py").write_text(test, "utf-8")
     pytest.importorskip("ruff", reason="needs ruff, which `make check` installs")
