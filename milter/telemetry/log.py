@@ -92,18 +92,19 @@ def _hidden(name: str, value: Value, hashed: Callable[[str], str]) -> Value:
 
 
 # Made once: `json.dumps` would make an encoder for each line.
-_as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=_plain).encode
 
 
-def _as_text(values: Mapping[str, Value]) -> str:
+def _as_text(values: Mapping[str, object]) -> str:
     """Return words for a terminal: time, level, event, then `name=value`."""
     rest = dict(values)
     head = " ".join(str(rest.pop(name)) for name in ("time", "level", "event"))
     return " ".join([head, *(f"{name}={_word(value)}" for name, value in rest.items())])
 
 
-def _word(value: Value) -> str:
-    text = ",".join(value) if isinstance(value, list) else str(value)
+def _word(value: object) -> str:
+    plain_value = _plain(value)
+    text = ",".join(plain_value) if isinstance(plain_value, list) else str(plain_value)
     escaped = json.dumps(text, ensure_ascii=True)
     # A word that needs no quotes is easier to read and to cut and paste.
     plain = text and " " not in text and "=" not in text and escaped == f'"{text}"'
@@ -127,7 +128,12 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its end, at most `MAX_LINE` - 1 bytes of ASCII."""
-        values = self._values(record)
+        given = self._values(record)
+        line = self._write(given)
+        # Most lines fit as they are; looking at each value first would cost more than writing it.
+        if len(line) < MAX_LINE:
+            return line
+        values = {name: _plain(value) for name, value in given.items()}
         for length, items in ((_MAX_VALUE, _MAX_ITEMS), (_SHORT_VALUE, _FEW_ITEMS)):
             line = self._write(
                 {name: value if name == "traceback" else _cut(value, length, items)
@@ -139,19 +145,19 @@ class LineFormatter(logging.Formatter):
         head = ("time", "level", "logger", "event", "session_id", "txn_id", "action")
         return self._write({name: values[name] for name in head if name in values})[: MAX_LINE - 1]
 
-    def _values(self, record: logging.LogRecord) -> dict[str, Value]:
+    def _values(self, record: logging.LogRecord) -> dict[str, object]:
         moment = datetime.fromtimestamp(record.created, UTC)
-        values: dict[str, Value] = {
+        values: dict[str, object] = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "logger": record.name,
         }
         given = record.__dict__
-        values |= {name: _plain(given[name]) for name in given if name in FIELDS}
+        values |= {name: given[name] for name in given if name in FIELDS}
         if record.exc_info:
             # The end of a traceback says what happened; its beginning is always the same.
             values["traceback"] = self.formatException(record.exc_info)[-_MAX_TRACEBACK:]
         if self._hashed is None:
             return values
-        return {name: _hidden(name, value, self._hashed) for name, value in values.items()}
+        return {name: _hidden(name, _plain(value), self._hashed) for name, value in values.items()}

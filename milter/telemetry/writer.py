@@ -50,12 +50,12 @@ class LineQueue:
         while not lines:
             self._filled.wait()
             # To wake a thread for each line would cost more than to make and write it.
-            closed = self._closed.wait(_GATHER_S)
+            self._closed.wait(_GATHER_S)
             self._filled.clear()
             # A line may be taken between its `append` and the `set` of `put`, which then wakes us
             # for nothing: only the end may answer with nothing.
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
-            if closed:
+            if self._closed.is_set():
                 self._filled.set()
                 break
         if self._dropped:
