@@ -42,7 +42,7 @@ def _two_workers(
 
 
 def test_admit_counts_over_all_workers(tables: tuple[SharedTable, SharedTable]) -> None:
-    first, second = _two_workers(tables, Limits(sessions=3))
+    first, second = _two_workers(tables, Limits.model_validate({"sessions": 3}))
     taken = [first.admit(None), second.admit(None), second.admit(None), first.admit(None)]
     assert taken == [True, True, True, False]
     second.release(None)
@@ -51,7 +51,7 @@ def test_admit_counts_over_all_workers(tables: tuple[SharedTable, SharedTable]) 
 
 
 def test_client_full_counts_over_all_workers(tables: tuple[SharedTable, SharedTable]) -> None:
-    first, second = _two_workers(tables, Limits(sessions_per_client=2))
+    first, second = _two_workers(tables, Limits.model_validate({"sessions_per_client": 2}))
     first.admit(_CLIENT)
     assert not second.client_full(_CLIENT)
     second.admit(_CLIENT)
@@ -65,7 +65,9 @@ def test_client_full_counts_over_all_workers(tables: tuple[SharedTable, SharedTa
 def test_client_full_with_many_busy_clients_hits_few_others(
     tables: tuple[SharedTable, SharedTable],
 ) -> None:
-    first, second = _two_workers(tables, Limits(sessions=100_000, sessions_per_client=1))
+    first, second = _two_workers(
+        tables, Limits.model_validate({"sessions": 100_000, "sessions_per_client": 1})
+    )
     for number in range(200):
         first.admit(ip_address(f"198.51.100.{number}"))
     others = [ip_address(f"203.0.113.{number}") for number in range(256)]
@@ -74,7 +76,7 @@ def test_client_full_with_many_busy_clients_hits_few_others(
 
 
 def test_reserve_counts_over_all_workers(tables: tuple[SharedTable, SharedTable]) -> None:
-    first, second = _two_workers(tables, Limits(bytes_in_flight=2000))
+    first, second = _two_workers(tables, Limits.model_validate({"bytes_in_flight": 2000}))
     assert first.reserve(1500)
     assert not second.reserve(501)
     assert second.reserve(500)
@@ -85,7 +87,9 @@ def test_reserve_counts_over_all_workers(tables: tuple[SharedTable, SharedTable]
 def test_clear_forgets_what_a_dead_worker_counted(
     tables: tuple[SharedTable, SharedTable],
 ) -> None:
-    first, second = _two_workers(tables, Limits(sessions=2, sessions_per_client=2))
+    first, second = _two_workers(
+        tables, Limits.model_validate({"sessions": 2, "sessions_per_client": 2})
+    )
     second.admit(_CLIENT)
     second.admit(_CLIENT)
     second.reserve(100)
