@@ -41,10 +41,18 @@ class SmtpSink:
 
 
 @contextlib.contextmanager
-def running_smtp_sink(*options: str) -> Iterator[SmtpSink]:
-    """Start smtp-sink with these options, `-d` being set; skip the test where it is missing."""
+def running_smtp_sink(
+    *options: str, dump: bool = True, port: int | None = None
+) -> Iterator[SmtpSink]:
+    """Start smtp-sink with these options; skip the test where it is missing.
+
+    Args:
+        options: As in smtp-sink(1).
+        dump: Whether messages are written to files.
+        port: Where it listens; None: on any free port.
+    """
     program = need_program("smtp-sink")
-    port = free_port()
+    port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="gatepost-sink-"))
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     if user:
