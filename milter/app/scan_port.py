@@ -46,7 +46,9 @@ class ScanPort:
         loop = asyncio.get_running_loop()
         handlers = self._runner.server
         assert handlers is not None  # noqa: S101 - set up on the line above
-        self._server = await loop.create_unix_server(handlers, sock=socket.socket(fileno=self._fd))
+        # Not `create_unix_server`: from Python 3.13 on it removes the name when it closes, and with
+        # it the way to the workers that follow us.
+        self._server = await loop.create_server(handlers, sock=socket.socket(fileno=self._fd))
 
     def stop_accepting(self) -> None:
         """Take no more connections."""

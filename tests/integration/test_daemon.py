@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,10 +163,11 @@ def test_daemon_reload_of_a_bad_policy_changes_nothing() -> None:
         daemon.config_path.write_text(yaml.safe_dump(config))
         (daemon.folder / "site.yaml").write_text("version: 1\nname: a\ntreshold: {tag: 5}\n")
         daemon.reload()
-        assert "site.yaml:3:1: " in daemon.log
         assert _send(daemon, _message(_GTUBE)).startswith(b"550 5.7.1")
         key = ("gatepost_config_reloads_total", (("result", "refused"),))
         assert _metrics(daemon)[key] == 1
+        daemon.stop()
+        assert "site.yaml:3:1: " in daemon.log
 
 
 def test_daemon_stop_delivers_what_is_being_sent() -> None:
@@ -221,3 +223,24 @@ def test_daemon_a_later_worker_has_the_certificate_that_was_validated(tmp_path: 
             assert client.ask(b"STARTTLS").startswith(b"220")
             client.start_tls()
             assert client.ask(b"EHLO localhost").startswith(b"250")
+
+
+def test_daemon_speaks_http_and_smtp_over_unix_sockets(tmp_path: Path) -> None:
+    door, page = tmp_path / "door", tmp_path / "page"
+    listener = {"name": "inbound", "bind": f"unix:{door}"}
+    with _daemon(listeners=[listener], http={"bind": f"unix:{page}"}) as (daemon, _):
+        for _ in range(2):
+            for path, said, answered in (
+                (door, b"", b"220 mx.example.org"),
+                (page, b"GET /readyz HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK"),
+            ):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(30)
+                    client.connect(str(path))
+                    client.sendall(said)
+                    assert client.recv(1000).startswith(answered)
+            # The sockets stay where they are while workers come and go.
+            daemon.reload()
+        assert daemon.stop() == 0
+        assert not door.exists()
+        assert not page.exists()

@@ -186,4 +186,5 @@ def _start(folder: Path, config: Configuration, notifications: socket.socket) ->
 
 
 def _port(bind: str) -> int:
-    return int(bind.rpartition(":")[2])
+    """Return the port of an address; 0 for a unix socket, which has none."""
+    return 0 if bind.startswith("unix:") else int(bind.rpartition(":")[2])

@@ -121,6 +121,7 @@ def test_supervisor_reload_of_a_bad_configuration_changes_nothing() -> None:
         with plain_client(_address(daemon)) as client:
             assert (client.name, client.generation) == ("first.example", 1)
         assert _value(daemon, "config_reloads_total", result="refused") == 1
+        daemon.stop()
         assert "workerz" in daemon.log
         assert "sessions" in daemon.log
         assert "Traceback" not in daemon.log
@@ -157,6 +158,7 @@ def test_supervisor_reload_to_a_taken_port_changes_nothing() -> None:
         daemon.reload()
         with plain_client(_address(daemon)) as client:
             assert client.generation == 1
+        daemon.stop()
         assert "gatepost.yaml:6:9: " in daemon.log
         assert "the port is taken" in daemon.log
 
