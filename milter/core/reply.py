@@ -56,6 +56,8 @@ class Reply:
     def wire(self) -> bytes:
         """Return the bytes to send, each line ended by CRLF."""
         code = b"%d" % self.code
+        if len(self.lines) == 1:
+            return code + b" " + self.lines[0] + b"\r\n"
         last = len(self.lines) - 1
         return b"".join(
             code + (b" " if i == last else b"-") + line + b"\r\n"

@@ -85,6 +85,8 @@ class HopConnection(asyncio.Protocol):
         self._expected = 1
         self._failure: str | None = None
         self._waiter: asyncio.Future[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._paused = False
         self._quitting = False
         self._resetting = False
@@ -131,6 +133,7 @@ class HopConnection(asyncio.Protocol):
         self.lost = True
         self._break(f"connection lost: {exc}" if exc else "connection closed")
         self._wake()
+        self._stop_timer()
         if not self.closed.done():
             self.closed.set_result(None)
         if self.on_lost is not None:
@@ -337,6 +340,7 @@ class HopConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         # Where a TLS handshake fails, asyncio does not call connection_lost.
+        self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
         if not self.closed.done():
@@ -363,8 +367,11 @@ class HopConnection(asyncio.Protocol):
 
     async def _wait(self, deadline: float) -> bool:
         """Wait until something happened; return False where `deadline` came first."""
+        self._deadline = deadline
+        # One timer for the life of the connection: it is touched only where it would be too late.
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer(deadline)
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(deadline, _expire, waiter)
         try:
             happened: bool = await waiter
         except asyncio.CancelledError:
@@ -372,9 +379,27 @@ class HopConnection(asyncio.Protocol):
             self.abort()
             raise
         finally:
-            timer.cancel()
             self._waiter = None
         return happened
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._deadline > self._loop.time():
+            self._set_timer(self._deadline)
+        else:
+            self._waiter.set_result(False)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _drained(self) -> None:
         transport = cast("asyncio.Transport", self._transport)
@@ -389,8 +414,3 @@ class HopConnection(asyncio.Protocol):
             left, deadline = now_left, self._loop.time() + self.timers.block_s
         if self._failure is not None:
             raise self.error("body")
-
-
-def _expire(waiter: asyncio.Future[bool]) -> None:
-    if not waiter.done():
-        waiter.set_result(False)

@@ -31,6 +31,8 @@ STARTTLS: Final = b"STARTTLS\r\n"
 # RFC 5321 §4.2: a code, then a space or hyphen and text, or nothing. A CR inside would become a
 # line break of the hop's making in front of our client.
 _REPLY_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\0]*))?")
+# Most replies are one line that comes at once; this takes them in one step.
+_WHOLE_REPLY: Final = re.compile(rb"([2-5][0-9]{2}) ([^\r\n\0]{0,512})\r?\n")
 
 
 class ReplyParser:
@@ -57,8 +59,13 @@ class ReplyParser:
         Raises:
             RemoteProtocolError: The bytes are no reply, or one longer than any real one.
         """
-        while (line := self._next_line()) is not None:
-            match = _REPLY_LINE.fullmatch(line)
+        if not self._lines and (whole := _WHOLE_REPLY.match(self._buffer)):
+            line = Reply(int(whole[1]), (bytes(whole[2]),))
+            del self._buffer[: whole.end()]
+            self._searched = 0
+            return line
+        while (text := self._next_line()) is not None:
+            match = _REPLY_LINE.fullmatch(text)
             if match is None:
                 raise RemoteProtocolError("not a reply")
             reply = self._add(match)

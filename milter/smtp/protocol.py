@@ -1,8 +1,8 @@
 """The socket side of a session, on aiosmtpd.
 
-aiosmtpd gives the stream protocol, STARTTLS and the PROXY header. Reading commands and messages,
-the timers and the dispatch are ours: its own loop answers exceptions with 500 and their text, has
-one timer for everything, reads messages line by line and destroys parameters
+aiosmtpd gives the protocol class, STARTTLS and the PROXY header. Reading commands and messages, the
+timers and the dispatch are ours: its own loop answers exceptions with 500 and their text, has one
+timer for everything, reads messages line by line and destroys parameters
 (docs/decisions/aiosmtpd.md).
 """
 
@@ -12,7 +12,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -20,6 +20,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from milter.core.reply import Reply
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
+from milter.smtp.inbox import Inbox, LineTooLongError
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
 from milter.smtp.tls import describe_tls
@@ -38,6 +39,7 @@ _PROGRESS_BYTES: Final = 1024
 # A line this long is no mistake of a mail client.
 _FLOOD_BYTES: Final = 4_194_304
 _PROXY_TIMEOUT_S: Final = 10.0
+_RESTING: Final = frozenset({Next.COMMAND, Next.CLOSE})
 _TIMEOUT: Final = Reply.of(421, "4.4.2 Timeout, closing the connection")
 _DRAINING: Final = Reply.of(421, "4.3.2 Server is going down, try again")
 _LINE_TOO_LONG: Final = Reply.of(500, "5.5.2 Line too long")
@@ -70,43 +72,31 @@ class SmtpProtocol(SMTP):
 
     def __init__(self, door: Door, reception: Reception, loop: asyncio.AbstractEventLoop) -> None:
         # aiosmtpd's own constructor looks for handlers with `inspect` at every connection and
-        # costs 190 us (docs/decisions/aiosmtpd.md); these are all the attributes that its methods
-        # which we keep do use.
+        # makes a stream for it (docs/decisions/aiosmtpd.md). These are all the attributes that the
+        # methods of it which are used here touch.
         self.loop = loop
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            asyncio.StreamReader(loop=loop, limit=_READ_BYTES),
-            client_connected_cb=self._cb_client_connected,
-            loop=loop,
-        )
         self.transport: asyncio.Transport | None = None
-        self.session = None
-        self.envelope = None
-        self.event_handler = None
         self.tls_context = door.tls
-        self.enable_SMTPUTF8 = False
-        self._handle_hooks = {}
-        self._original_transport = None
         self._tls_protocol = None
-        self._tls_handshake_okay = True
+        self._original_transport = None
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._timeout_handle: asyncio.TimerHandle | None = None
         self._door = door
         self._reception = reception
+        self._inbox = Inbox(loop, self._pause_reading)
         self._conversation: Session | None = None
+        self._writable: asyncio.Future[None] | None = None
         self._deadline = inf
         self._draining = False
         self._waiting = False
         self._gone = False
 
-    # -- what aiosmtpd calls ------------------------------------------------------------------
+    # -- what the loop and aiosmtpd call ------------------------------------------------------
 
-    # aiosmtpd fills these for handlers, which we have none of; a whole one each would cost memory.
-    def _create_session(self) -> _TlsMark:  # type: ignore[override]
-        return _TlsMark()
-
-    def _create_envelope(self) -> None:  # type: ignore[override]
-        return None
+    async def push(self, status: str) -> None:  # type: ignore[override]
+        """Send a reply in aiosmtpd's form: only its STARTTLS does."""
+        code, _, text = status.partition(" ")
+        self._send(Reply.of(int(code), f"{code[0]}.0.0 {text}"))
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         """Move the deadline; the one timer of the connection is touched only if it is too late."""
@@ -128,11 +118,33 @@ class SmtpProtocol(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, or stands anew after STARTTLS."""
-        first = self._handler_coroutine is None
-        SMTP.connection_made(self, transport)
-        if first and self._handler_coroutine is not None:
-            # A callback, because a task that is cancelled before its first step runs no `finally`.
-            self._handler_coroutine.add_done_callback(self._ended)
+        self.transport = cast("asyncio.Transport", transport)
+        if self._handler_coroutine is not None:
+            # RFC 3207 §4.2: what was sent in the clear behind STARTTLS is thrown away; somebody in
+            # between may have put it there.
+            self._inbox.clear()
+            return
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
+        # A callback, because a task that is cancelled before its first step runs no `finally`.
+        self._handler_coroutine.add_done_callback(self._ended)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        self._inbox.feed(data)
+
+    def pause_writing(self) -> None:
+        """The client does not read what we say."""
+        self._writable = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    def _pause_reading(self, pause: bool) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            (self.transport.pause_reading if pause else self.transport.resume_reading)()
 
     def _ended(self, _task: asyncio.Task[None]) -> None:
         self._close()
@@ -153,8 +165,9 @@ class SmtpProtocol(SMTP):
             self._timeout_handle.cancel()
         if self._original_transport is not None:
             self._original_transport.close()
-        asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
+        self._inbox.end()
+        self.resume_writing()
         self._stop_handler()
 
     def _stop_handler(self) -> None:
@@ -187,7 +200,7 @@ class SmtpProtocol(SMTP):
             if session is not None:
                 self._conversation = session
                 await self._converse(session)
-        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
+        except (asyncio.CancelledError, ConnectionError):
             # The client went away; what was under way is undone by `close`.
             pass
         except TLSSetupException:
@@ -212,7 +225,7 @@ class SmtpProtocol(SMTP):
             connection, trusted = told, False
         if self._door.listener.greeting_delay_s:
             await self._wait_before_greeting()
-        early = bool(_unread(self._reader))
+        early = len(self._inbox) > 0
         session = Session(self._door, replace(connection, early_talker=early), trusted=trusted)
         self._send(session.greeting())
         return session
@@ -229,7 +242,7 @@ class SmtpProtocol(SMTP):
             _log.warning("forged identity", extra={"client_ip": str(connection.client_ip)})
             return None
         self._reset_timeout(_PROXY_TIMEOUT_S)
-        header = await get_proxy(self._reader)
+        header = await get_proxy(self._inbox)
         try:
             return apply_proxy(connection, header) if header.valid else None
         except CommandError:
@@ -242,29 +255,21 @@ class SmtpProtocol(SMTP):
                 step = session.malformed(line)
             else:
                 step = await session.command(line)
-            await self._take(session, step)
+            while step.next not in _RESTING:
+                if step.reply is not None and step.next is not Next.CHUNK:
+                    self._send(step.reply)
+                step = await self._follow(session, step)
+            if step.reply is not None:
+                self._send(step.reply)
+            if step.next is Next.CLOSE:
+                return
             if self._draining and not session.in_transaction:
                 self._send(_DRAINING)
                 return
-
-    async def _take(self, session: Session, step: Step) -> None:
-        """Send the reply and do what the step asks for, until a command is to be read."""
-        while True:
-            if step.reply is not None and step.next is not Next.CHUNK:
-                self._send(step.reply)
-            if step.next is Next.CLOSE:
-                self._gone = True
-                return
-            if step.next is Next.COMMAND:
-                await self._let_client_read()
-                return
-            step = await self._follow(session, step)
-
-    async def _let_client_read(self) -> None:
-        if self._writer.transport.get_write_buffer_size():
-            # A client that sends commands and reads no replies must not fill our memory.
-            self._reset_timeout()
-            await self._writer.drain()
+            if self._writable is not None:
+                # A client that sends commands and reads no replies must not fill our memory.
+                self._reset_timeout()
+                await self._writable
 
     async def _follow(self, session: Session, step: Step) -> Step:
         match step.next:
@@ -287,28 +292,25 @@ class SmtpProtocol(SMTP):
         self._reset_timeout()
         self._waiting = True
         try:
-            line = await self._read_whole_line()
+            line = await self._inbox.line(MAX_COMMAND)
+        except LineTooLongError:
+            return await self._read_over_long_line()
         finally:
             self._waiting = False
             self._deadline = inf
-        if line is None:
-            return _FLOOD
-        if len(line) > MAX_COMMAND:
-            return _LINE_TOO_LONG
-        if not line.endswith(b"\r\n"):
-            return _BARE_NEWLINE
-        return line[:-2]
+        return line[:-2] if line.endswith(b"\r\n") else _BARE_NEWLINE
 
-    async def _read_whole_line(self) -> bytes | None:
-        """Return a line with its end, None for a flood; of a long line only the end is kept."""
-        length = 0
-        while length < _FLOOD_BYTES:
-            try:
-                return (b"x" * min(length, MAX_COMMAND)) + await self._reader.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                length += error.consumed
-                await self._reader.readexactly(error.consumed)
-        return None
+    async def _read_over_long_line(self) -> Reply:
+        self._reset_timeout()
+        dropped = 0
+        while dropped < _FLOOD_BYTES:
+            data = await self._inbox.some()
+            _, found, rest = data.partition(b"\n")
+            if found:
+                self._inbox.put_back(rest)
+                return _LINE_TOO_LONG
+            dropped += len(data)
+        return _FLOOD
 
     async def _read_message(self, session: Session) -> Received:
         reader = session.data_reader()
@@ -318,13 +320,13 @@ class SmtpProtocol(SMTP):
             if progress >= _PROGRESS_BYTES:
                 self._reset_timeout(self._door.bounds.data_timeout_s)
                 progress = 0
-            data = await self._read_some(_READ_BYTES)
+            data = await self._inbox.some()
             progress += len(data)
             rest = reader.feed(data)
         self._deadline = inf
         if rest:
             # Pipelined commands behind the message go back to where commands are read from.
-            _unread(self._reader)[0:0] = rest
+            self._inbox.put_back(rest)
         return reader.finish()
 
     async def _read_chunk(self, session: Session, step: Step) -> Step:
@@ -332,7 +334,7 @@ class SmtpProtocol(SMTP):
         left = step.chunk
         while left:
             self._reset_timeout(self._door.bounds.data_timeout_s)
-            data = await self._read_some(min(left, _READ_BYTES))
+            data = await self._inbox.some(min(left, _READ_BYTES))
             left -= len(data)
             if reader is not None:
                 reader.feed(data)
@@ -343,15 +345,9 @@ class SmtpProtocol(SMTP):
             return await session.message(reader.finish())
         return Step(Reply.of(250, f"2.0.0 {step.chunk} bytes received"))
 
-    async def _read_some(self, size: int) -> bytes:
-        data: bytes = await self._reader.read(size)
-        if not data:
-            raise ConnectionResetError
-        return data
-
     def _send(self, reply: Reply) -> None:
-        if not self._writer.transport.is_closing():
-            self._writer.write(reply.wire())
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(reply.wire())
 
     def _say_and_close(self, reply: Reply) -> None:
         self._send(reply)
@@ -376,17 +372,3 @@ class SmtpProtocol(SMTP):
                 "duration_ms": round((self.loop.time() - started) * 1000, 1),
             },
         )
-
-
-def _unread(reader: asyncio.StreamReader) -> bytearray:
-    """Return the bytes that the reader holds; asyncio has no public way to look or to put back."""
-    buffer: bytearray = cast("Any", reader)._buffer  # noqa: SLF001
-    return buffer
-
-
-class _TlsMark:
-    """The two attributes of aiosmtpd's session that its `connection_made` sets."""
-
-    __slots__ = ("peer", "ssl")
-    peer: object
-    ssl: object

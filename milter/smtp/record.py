@@ -59,7 +59,7 @@ class TransactionRecord:
 
     def next_hop_refused(self, stage: str, reply: Reply) -> None:
         """Note a refusal of the next hop that went to the client."""
-        self._fields |= {"reply": str(reply), "event_stage": stage}
+        self._fields |= {"reply": str(reply), "stage": stage}
         _log.debug(
             "next hop refused", extra={"txn_id": self._fields["txn_id"], "reply": str(reply)}
         )

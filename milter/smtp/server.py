@@ -48,10 +48,9 @@ class SmtpServer:
         def new_protocol() -> SmtpProtocol:
             return SmtpProtocol(self._door, self, loop)
 
-        if listening.family == socket.AF_UNIX:
-            self._server = await loop.create_unix_server(new_protocol, sock=listening)
-        else:
-            self._server = await loop.create_server(new_protocol, sock=listening)
+        # Not `create_unix_server`: it removes the socket's path when it closes, which after a reload
+        # would take the door away from the workers that came instead.
+        self._server = await loop.create_server(new_protocol, sock=listening)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
