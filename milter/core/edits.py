@@ -26,16 +26,22 @@ class HeaderEdits:
     subject: tuple[int, int, bytes] | None = None
 
 
-def apply_edits(message: bytes, edits: HeaderEdits) -> bytes:
-    """Return `message` with `edits`; what the edits do not name stays byte for byte."""
+def edited_pieces(message: bytes, edits: HeaderEdits) -> tuple[bytes, ...]:
+    """Return `message` with `edits`, in pieces: without a copy where nothing is taken out.
+
+    What the edits do not name stays byte for byte.
+    """
     cuts = [(start, end, b"") for start, end in edits.remove]
     if edits.subject is not None:
         cuts.append(edits.subject)
-    if not cuts:
-        return edits.add + message
     pieces, position = [edits.add], 0
     for start, end, instead in sorted(cuts):
         pieces += (message[position:start], instead)
         position = end
-    pieces.append(message[position:])
-    return b"".join(pieces)
+    pieces.append(message[position:] if position else message)
+    return tuple(piece for piece in pieces if piece)
+
+
+def apply_edits(message: bytes, edits: HeaderEdits) -> bytes:
+    """Return `message` with `edits` as one."""
+    return b"".join(edited_pieces(message, edits))

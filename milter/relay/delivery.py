@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from milter.core.address import parse_path
@@ -15,6 +16,7 @@ from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
 from milter.relay.outcome import Delivered, Tally
+from milter.relay.protocol import wire_form
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
@@ -122,7 +124,8 @@ class Relaying:
         messages: Mapping[Key, Sequence[bytes]],
         redirects: Mapping[Key, Mailbox] | None = None,
         *,
-        digest: bytes | None = None,
+        original: bytes | None = None,
+        dotted: bool = True,
     ) -> Delivered:
         """Send each group its message; return what the hop answered, for the client in one reply.
 
@@ -131,22 +134,31 @@ class Relaying:
                 unstuffed, lines ended by CRLF.
             redirects: For groups whose message goes to another address instead, that address. The
                 reply for these is in our own words.
-            digest: Of the message as the client sent it, the same when it comes again; None where
+            original: The message as the client sent it, the same when it comes again; None where
                 nothing shall be remembered.
+            dotted: Whether a line of the message may begin with a dot.
 
         Raises:
             RelayError: A hop closed or talked nonsense before any final dot: nothing was delivered.
         """
         tally = Tally(reply_each=self._manner.protocol == "lmtp")
-        partial = self._partial if digest is not None else None
+        partial = self._partial
+        digest = b""
         try:
             groups = self._accepted_groups(messages)
-            if partial is not None and digest is not None:
+            if partial is not None and original is not None:
+                digest = blake2b(original).digest()
                 groups = await self._without_known(partial, groups, digest, tally)
-            groups = await self._redirected(groups, redirects or {}, tally)
+            if redirects:
+                groups = await self._redirected(groups, redirects, tally)
             if groups and await ask_for_data(groups, tally):
-                await send(groups, dict(messages.items()), tally, self._note_final_dot)
-            if partial is not None and digest is not None and tally.partial:
+                wire: dict[Hashable, list[bytes]] = {
+                    key: wire_form(pieces, dotted=dotted)
+                    for key, pieces in messages.items()
+                    if key in groups
+                }
+                await send(groups, wire, tally, self._note_final_dot)
+            if partial is not None and digest and tally.partial:
                 await self._remember(partial, digest, tally)
         except RelayError as err:
             self._note(err)

@@ -170,7 +170,7 @@ def line(verb: bytes, argument: bytes) -> bytes:
     return verb + b" " + argument + CRLF
 
 
-def wire_form(pieces: Iterable[bytes]) -> list[bytes]:
+def wire_form(pieces: Iterable[bytes], *, dotted: bool = True) -> list[bytes]:
     """Return the message made of `pieces` as it is sent after 354, without the final dot.
 
     A line that begins with a dot gets another one in front (RFC 5321 §4.5.2). What holds no such
@@ -179,7 +179,11 @@ def wire_form(pieces: Iterable[bytes]) -> list[bytes]:
 
     Args:
         pieces: The message, unstuffed, its lines ended by CRLF; a line may go over pieces.
+        dotted: Whether a line may begin with a dot; False where the sender knows that none does.
     """
+    if not dotted:
+        plain = list(pieces)
+        return plain if not plain or plain[-1].endswith(CRLF) else [*plain, CRLF]
     wire: list[bytes] = []
     tail = CRLF
     for piece in pieces:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
 from milter.relay.group import Group, sensible, taken
-from milter.relay.protocol import wire_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -54,7 +53,7 @@ async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
 
 async def send(
     groups: Mapping[Hashable, Group],
-    messages: Mapping[Hashable, Sequence[bytes]],
+    wire: Mapping[Hashable, Sequence[bytes]],
     tally: Tally,
     on_final_dot: Callable[[], None],
 ) -> None:
@@ -62,14 +61,14 @@ async def send(
 
     Args:
         groups: Their connections wait for a message.
-        messages: Pieces for each group, unstuffed.
+        wire: The message of each group as it is sent, without the final dot.
         tally: Told what became of each recipient.
         on_final_dot: Called when the first final dot is about to go out.
 
     Raises:
         RelayError: A hop closed or took no more before any final dot. Afterwards nothing is raised.
     """
-    rest: dict[Hashable, Sequence[bytes]] = {key: wire_form(messages[key]) for key in groups}
+    rest = dict(wire)
     if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
         for key, group in groups.items():
             await group.connection.send_body(rest[key])

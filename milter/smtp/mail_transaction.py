@@ -7,12 +7,11 @@ the next hop's: there is no moment at which we alone hold the message.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.core.edits import apply_edits
+from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
 from milter.smtp.data import Fault
@@ -20,16 +19,17 @@ from milter.smtp.decision import decide
 from milter.smtp.record import TransactionRecord
 
 if TYPE_CHECKING:
-    from policies.compile import Policy
+    from collections.abc import Mapping
 
     from milter.core.address import Mailbox
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
+    from milter.pipeline.runner import ConnectionScan, Scan
     from milter.relay.delivery import Delivered, Relaying
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
     from milter.smtp.door import Door
+    from policies.compile import Policy
 
 _log: Final = logging.getLogger("gatepost.smtp")
 
@@ -66,24 +66,28 @@ class MailTransaction:
     Args:
         door: The listener.
         connection_scan: Evidence about the client.
+        client: What every log line says of the client.
         txn_id: Of this transaction.
         command: MAIL as the client sent it.
     """
 
     def __init__(
-        self, door: Door, connection_scan: ConnectionScan, txn_id: TxnId, command: PathCommand
+        self,
+        door: Door,
+        connection_scan: ConnectionScan,
+        client: Mapping[str, object],
+        txn_id: TxnId,
+        command: PathCommand,
     ) -> None:
         self.txn_id = txn_id
         self._door = door
         self._command = command
         self._connection_scan = connection_scan
         self._scan: Scan = connection_scan.begin(txn_id)
-        self._relaying: Relaying = door.next_hop.open(connection_scan.connection)
+        self._relaying: Relaying = door.next_hop.open(connection_scan.connection, txn_id)
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[Mailbox] = []
-        self.record = TransactionRecord(
-            door, connection_scan.connection, txn_id, command.mailbox, command.size
-        )
+        self.record = TransactionRecord(door, client, txn_id, command)
 
     @property
     def recipients(self) -> int:
@@ -167,27 +171,19 @@ class MailTransaction:
             reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
             self.record.refused(reply)
             return reply
-        return await self._deliver(received.message, groups, decision.deliveries, judgement)
+        return await self._deliver(received, groups, decision.deliveries)
 
     async def _deliver(
-        self,
-        message: bytes,
-        groups: list[Group],
-        outcomes: tuple[Outcome, ...],
-        judgement: Judgement,
+        self, received: Received, groups: list[Group], outcomes: tuple[Outcome, ...]
     ) -> Reply:
-        messages = {
-            group.key: (apply_edits(message, outcome.edits),)
-            for group, outcome in zip(groups, outcomes, strict=True)
-        }
-        redirects = {
-            group.key: outcome.redirect_to
-            for group, outcome in zip(groups, outcomes, strict=True)
-            if outcome.redirect_to is not None
-        }
+        messages, redirects = {}, {}
+        for group, outcome in zip(groups, outcomes, strict=True):
+            messages[group.key] = edited_pieces(received.message, outcome.edits)
+            if outcome.redirect_to is not None:
+                redirects[group.key] = outcome.redirect_to
         try:
             delivered: Delivered = await self._relaying.deliver(
-                messages, redirects, digest=hashlib.blake2b(message).digest()
+                messages, redirects, original=received.message, dotted=received.dotted
             )
         except RelayError as error:
             return self._next_hop_failed(error)

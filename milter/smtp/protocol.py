@@ -21,6 +21,7 @@ from milter.core.reply import Reply
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
 from milter.smtp.inbox import Inbox, LineTooLongError
+from milter.smtp.record import client_fields
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
 from milter.smtp.tls import describe_tls
@@ -362,11 +363,7 @@ class SmtpProtocol(SMTP):
         _log.info(
             "connection",
             extra={
-                "session_id": connection.session_id,
-                "listener": connection.listener,
-                "client_ip": str(connection.client_ip or ""),
-                "client_name": connection.told_name or "",
-                "helo_name": connection.helo_name,
+                **client_fields(connection),
                 "tls": connection.tls.version if connection.tls else "",
                 "transactions": session.transactions,
                 "duration_ms": round((self.loop.time() - started) * 1000, 1),

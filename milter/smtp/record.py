@@ -6,6 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
     from milter.core.errors import RelayError
@@ -14,12 +16,25 @@ if TYPE_CHECKING:
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.runner import Judgement
     from milter.relay.delivery import Delivered
+    from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
     from milter.smtp.door import Door
     from policies.verdict import Verdict
 
 _log: Final = logging.getLogger("gatepost.smtp")
 _LOGGED_RECIPIENTS: Final = 20
+_LOGGED_METHODS: Final = frozenset({"spf", "dkim"})
+
+
+def client_fields(connection: Connection) -> dict[str, object]:
+    """Return the fields that name the client, the same for every line about it."""
+    return {
+        "session_id": connection.session_id,
+        "listener": connection.listener,
+        "client_ip": str(connection.client_ip or ""),
+        "client_name": connection.told_name or "",
+        "helo_name": connection.helo_name,
+    }
 
 
 class TransactionRecord:
@@ -27,34 +42,24 @@ class TransactionRecord:
 
     Args:
         door: The listener.
-        connection: The client.
+        client: `client_fields` of the client.
         txn_id: Of the transaction.
-        mail_from: The reverse path.
-        announced_bytes: SIZE= of MAIL; what a refusal before DATA saves.
+        command: MAIL; its SIZE= is what a refusal before DATA saves.
     """
 
     def __init__(
-        self,
-        door: Door,
-        connection: Connection,
-        txn_id: TxnId,
-        mail_from: Mailbox | None,
-        announced_bytes: int,
+        self, door: Door, client: Mapping[str, object], txn_id: TxnId, command: PathCommand
     ) -> None:
         self._door = door
         self._started = door.clock()
-        self._announced = announced_bytes
+        self._announced = command.size
         self.recipients: tuple[Mailbox, ...] = ()
         self._action = ""
         self._size = 0
         self._fields: dict[str, object] = {
-            "session_id": connection.session_id,
+            **client,
             "txn_id": txn_id,
-            "listener": connection.listener,
-            "client_ip": str(connection.client_ip or ""),
-            "client_name": connection.told_name or "",
-            "helo_name": connection.helo_name,
-            "mail_from": str(mail_from) if mail_from else "<>",
+            "mail_from": str(command.mailbox) if command.mailbox else "<>",
         }
 
     def next_hop_refused(self, stage: str, reply: Reply) -> None:
@@ -87,13 +92,14 @@ class TransactionRecord:
     def judged(self, judgement: Judgement, outcome: Outcome, size: int) -> None:
         """Note the verdict on the whole message."""
         self._size = size
-        facts = judgement.evidence.facts
-        for method in ("spf", "dkim"):
-            self._fields[method] = _words(facts.get(method))
+        for result in judgement.evidence.auth:
+            if result.method in _LOGGED_METHODS:
+                # Several signatures give several results; the first is the author's or the best.
+                self._fields.setdefault(result.method, result.result.value)
         self._fields["symbols"] = [item.symbol for item in outcome.verdict.contributions]
         self._judge(outcome.verdict)
         self._door.metrics.scan(judgement.duration_s)
-        for symbol in dict.fromkeys(finding.symbol for finding in judgement.evidence.findings):
+        for symbol in {finding.symbol for finding in judgement.evidence.findings}:
             self._door.metrics.symbol(symbol)
 
     def refused(self, reply: Reply) -> None:
@@ -131,11 +137,3 @@ class TransactionRecord:
         self._door.metrics.policy(verdict.policy, self._action)
         if verdict.kind:
             self._door.metrics.kind(verdict.kind)
-
-
-def _words(fact: object) -> str:
-    if isinstance(fact, dict):
-        return str(fact.get("result", ""))
-    if isinstance(fact, list):
-        return ",".join(_words(item) for item in fact)
-    return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from typing import TYPE_CHECKING, Final
 
 from milter.core.connection import Connection
@@ -14,6 +13,7 @@ from milter.smtp.client_identity import normal_address
 from milter.smtp.protocol import SmtpProtocol
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from milter.core.connection import IpAddress
@@ -48,8 +48,8 @@ class SmtpServer:
         def new_protocol() -> SmtpProtocol:
             return SmtpProtocol(self._door, self, loop)
 
-        # Not `create_unix_server`: it removes the socket's path when it closes, which after a reload
-        # would take the door away from the workers that came instead.
+        # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
+        # reload would take the door away from the workers that came instead.
         self._server = await loop.create_server(new_protocol, sock=listening)
 
     def stop_accepting(self) -> None:

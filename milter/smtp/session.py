@@ -29,6 +29,7 @@ from milter.smtp.commands import (
 from milter.smtp.data import Bounds, ChunkReader, DataReader, Fault
 from milter.smtp.extensions import offered_extensions
 from milter.smtp.mail_transaction import MailTransaction
+from milter.smtp.record import client_fields
 from milter.smtp.step import Next, Step
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Session:
         self._told_helo = False
         self._forwarded: dict[str, str] = {}
         self._scan: ConnectionScan | None = None
+        self._client: dict[str, object] = {}
         self._transaction: MailTransaction | None = None
         self._reader: DataReader | ChunkReader | None = None
         self._unproductive = 0
@@ -124,6 +126,7 @@ class Session:
         """End whatever still runs."""
         self._end_transaction()
         self._forget_scan()
+        self._door.next_hop.leave(self._connection)
 
     async def command(self, line: bytes) -> Step:
         """Return the answer to one command line that has lost its CRLF."""
@@ -214,8 +217,9 @@ class Session:
         if not self._door.limits.reserve(1):
             return Step(Reply.of(452, "4.3.1 Too many messages at once, try again later"))
         self._door.limits.give_back(1)
+        scan = self._connection_scan()
         transaction = MailTransaction(
-            self._door, self._connection_scan(), TxnId(self._door.new_id()), command
+            self._door, scan, self._client, TxnId(self._door.new_id()), command
         )
         self._transaction = transaction
         self.transactions += 1
@@ -341,6 +345,7 @@ class Session:
         if self._scan is None or self._scan.connection != connection:
             self._forget_scan()
             self._scan = self._door.pipeline.connect(connection)
+            self._client = client_fields(connection)
         return self._scan
 
     def _forget_identity(self, connection: Connection) -> None:

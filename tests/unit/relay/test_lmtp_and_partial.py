@@ -41,7 +41,7 @@ async def relay(
         await relaying.mail(mail)
         for recipient in recipients:
             await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
-        return await relaying.deliver({1: [MESSAGE]}, digest=digest)
+        return await relaying.deliver({1: [MESSAGE]}, original=digest)
     finally:
         relaying.abort()
 
@@ -236,7 +236,7 @@ def test_two_smtp_groups_partial_delivery_is_remembered(run: Run) -> None:
                 await relaying.mail(b"FROM:<a@b>")
                 await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
                 await relaying.rcpt(b"TO:<e@f>", "e@f", 2)
-                delivered = await relaying.deliver({1: [b"1\r\n"], 2: [b"2\r\n"]}, digest=DIGEST)
+                delivered = await relaying.deliver({1: [b"1\r\n"], 2: [b"2\r\n"]}, original=DIGEST)
                 replies.append(delivered.reply.code)
 
             assert replies == [451, 250]

@@ -20,13 +20,13 @@ def read(*pieces: bytes, bounds: Bounds = BOUNDS) -> tuple[Received, bytes]:
 
 def test_data_ended_by_dot_gives_message_and_what_follows() -> None:
     received, rest = read(b"Subject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n")
-    assert received == Received(b"Subject: x\r\n\r\nhello\r\n", 21, Fault.NONE)
+    assert received == Received(b"Subject: x\r\n\r\nhello\r\n", 21, Fault.NONE, dotted=False)
     assert rest == b"QUIT\r\n"
 
 
 def test_data_empty_message_is_ended_by_a_dot_alone() -> None:
     received, rest = read(b".\r\n")
-    assert received == Received(b"", 0, Fault.NONE)
+    assert received == Received(b"", 0, Fault.NONE, dotted=False)
     assert rest == b""
 
 
@@ -64,6 +64,14 @@ def test_data_normalised_dot_line_is_not_an_end_for_the_next_hop() -> None:
     received, _ = read(b"a\n.\nb\r\n.\r\n", bounds=Bounds(1000, 1000, normalise=True))
     # What is relayed is stuffed anew, so this dot travels as two.
     assert received.message == b"a\r\n.\r\nb\r\n"
+
+
+@given(st.lists(st.sampled_from([b".", b"\r\n", b"a", b"\r\n."]), max_size=12))
+def test_data_not_dotted_has_no_line_that_begins_with_a_dot(words: list[bytes]) -> None:
+    message = b"".join(words) + b"\r\n"
+    stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
+    received, _ = read(stuffed + b".\r\n")
+    assert received.dotted == (b"\r\n." in b"\r\n" + message)
 
 
 def test_data_larger_than_allowed_is_counted_and_not_kept() -> None:
