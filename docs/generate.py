@@ -56,6 +56,8 @@ _METRICS: Final = f"""\
 {_NOTICE}
 
 `GET /metrics`, in the text format of Prometheus, summed over all workers. Durations are in seconds.
+A worker shows its numbers four times a second, so a scrape may miss the last quarter of a second; a
+worker that is killed loses as much of its counts, one that ends in order loses nothing.
 Labels come from closed sets: never an address, a domain or a subject.
 
 """

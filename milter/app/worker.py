@@ -36,7 +36,7 @@ from milter.smtp.door import Door
 from milter.smtp.relaying_rules import RecipientDomains
 from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
-from milter.telemetry.metrics import Metrics
+from milter.telemetry.metrics import FLUSH_S, Metrics
 from policies.loader import load_policies
 from reputation.sqlite import SqliteStore
 
@@ -104,7 +104,9 @@ class Workplace:
         gc.collect()
         gc.freeze()
         scan = self._scan_port(pipeline, limits, metrics)
-        return MailWorker(servers, self.handover.listeners, next_hop, scan, store)
+        return MailWorker(
+            servers, self.handover.listeners, next_hop, scan=scan, store=store, metrics=metrics
+        )
 
     def _scan_port(
         self, pipeline: Pipeline, limits: SharedLimits, metrics: Metrics
@@ -192,6 +194,7 @@ class MailWorker:
         next_hop: Where mail goes.
         scan: Where scans come in; None: nowhere.
         store: What is remembered; None: nothing.
+        metrics: What is counted of all that.
     """
 
     def __init__(
@@ -199,14 +202,17 @@ class MailWorker:
         servers: Mapping[str, SmtpServer],
         sockets: Mapping[str, int],
         next_hop: NextHop,
+        *,
         scan: ScanPort | None,
         store: Store | None,
+        metrics: Metrics,
     ) -> None:
         self._servers = servers
         self._sockets = sockets
         self._next_hop = next_hop
         self._scan = scan
         self._store = store
+        self._metrics = metrics
         self._tried = False
 
     async def start(self) -> None:
@@ -220,11 +226,10 @@ class MailWorker:
             await self._scan.start()
 
     async def tend(self) -> None:
-        """Try the next hop again for as long as it is down, so that we know when it is back."""
-        while True:
-            await asyncio.sleep(_PROBE_EVERY_S)
-            if not self._next_hop.up:
-                await self._probe(_PROBE_S)
+        """Look after the next hop, and show what was counted to whoever scrapes."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_next_hop())
+            group.create_task(self._flush_metrics())
 
     def stop_accepting(self) -> None:
         """Take no more connections."""
@@ -242,16 +247,31 @@ class MailWorker:
                 group.create_task(self._scan.drain(timeout_s))
 
     async def close(self) -> None:
-        """Let go of the next hop and the store."""
-        await self._next_hop.close()
-        if self._store is not None:
-            self._store.close()
+        """Let go of the next hop and the store; nothing that was counted is lost."""
+        try:
+            await self._next_hop.close()
+            if self._store is not None:
+                self._store.close()
+        finally:
+            self._metrics.flush()
 
     def next_hop_state(self) -> NextHopState:
         """Return what is known of the next hop."""
         if self._next_hop.up:
             return NextHopState.UP
         return NextHopState.DOWN if self._tried else NextHopState.UNKNOWN
+
+    async def _watch_next_hop(self) -> None:
+        """Try the next hop again for as long as it is down, so that we know when it is back."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            if not self._next_hop.up:
+                await self._probe(_PROBE_S)
+
+    async def _flush_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self._metrics.flush()
 
     async def _probe(self, timeout_s: float) -> None:
         # Why it failed is logged by the next hop itself.

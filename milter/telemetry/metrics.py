@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from milter.telemetry.sums import MAX_SERIES, Sums, Timing, Timings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX: Final = "gatepost_"
-# A label value that a mistake of ours took from the peer must not grow the memory of the scraper.
-MAX_SERIES: Final = 500
-OTHER: Final = "other"
+# How old a worker's numbers may be when they are scraped; what a killed worker loses at most.
+FLUSH_S: Final = 0.25
 
 # Up to the two minutes that a slow next hop or a deep MIME tree may take and a client still waits.
 BUCKETS: Final = (
@@ -166,48 +167,6 @@ METRICS: Final = (
 )
 
 
-class _Counters:
-    """The children of one counter: made once for each set of labels, bounded in number."""
-
-    def __init__(self, family: Counter, labels: int, known: frozenset[str] | None = None) -> None:
-        self._family = family
-        self._other = (OTHER,) * labels
-        self._known = known
-        self._children: dict[tuple[str, ...], Counter] = {}
-
-    def add(self, labels: tuple[str, ...], amount: float = 1) -> None:
-        """Add `amount` to the series with these label values."""
-        child = self._children.get(labels)
-        if child is None:
-            child = self._child(labels)
-        child.inc(amount)
-
-    def _child(self, labels: tuple[str, ...]) -> Counter:
-        unknown = self._known is not None and labels[0] not in self._known
-        if unknown or len(self._children) >= MAX_SERIES:
-            labels = self._other
-        child = self._family.labels(*labels)
-        # What became `other` is looked up again each time: a dictionary of it would grow.
-        self._children.setdefault(labels, child)
-        return child
-
-
-class _Timings:
-    """The children of one histogram: made once for each label value, bounded in number."""
-
-    def __init__(self, family: Histogram) -> None:
-        self._family = family
-        self._children: dict[str, Histogram] = {}
-
-    def add(self, label: str, seconds: float) -> None:
-        """Observe `seconds` in the series with this label value."""
-        child = self._children.get(label)
-        if child is None:
-            label = label if len(self._children) < MAX_SERIES else OTHER
-            child = self._children.setdefault(label, self._family.labels(label))
-        child.observe(seconds)
-
-
 def _named(symbols: Iterable[str] | None) -> frozenset[str] | None:
     """Return the symbols that get a series; every worker must choose the same ones."""
     return None if symbols is None else frozenset(sorted(symbols)[: MAX_SERIES - 1])
@@ -226,8 +185,19 @@ def _histogram(registry: CollectorRegistry, name: str) -> Histogram:
     return Histogram(PREFIX + name, spec.words, spec.labels, registry=registry, buckets=BUCKETS)
 
 
+def _timing(registry: CollectorRegistry, name: str) -> Timing:
+    return Timing(_histogram(registry, name), BUCKETS)
+
+
+def _timings(registry: CollectorRegistry, name: str) -> Timings:
+    family = _histogram(registry, name)
+    return Timings(lambda label: Timing(family.labels(label), BUCKETS))
+
+
 class Metrics:
     """What a worker counts. One for each process; cheap enough to be called for every message.
+
+    What is counted shows in the registry after `flush`: call it every `FLUSH_S` and at the end.
 
     Args:
         registry: Where the metrics are registered; a new one for each instance.
@@ -240,26 +210,33 @@ class Metrics:
     ) -> None:
         self.registry = registry = registry or CollectorRegistry()
         by_flow = ("messages_total", "message_bytes_total")
-        self._messages, self._bytes = (_Counters(_counter(registry, n), 3) for n in by_flow)
-        self._saved = _Counters(_counter(registry, "bytes_saved_total"), 1)
-        self._checks = _Counters(_counter(registry, "check_results_total"), 2)
-        self._symbols = _Counters(_counter(registry, "symbols_total"), 1, _named(symbols))
-        self._kinds = _Counters(_counter(registry, "spam_kind_total"), 1)
-        self._dns = _Counters(_counter(registry, "dns_queries_total"), 1)
-        self._dns_lists = _Counters(_counter(registry, "dns_list_queries_total"), 2)
-        self._policies = _Counters(_counter(registry, "policy_verdicts_total"), 2)
-        self._forged = _Counters(_counter(registry, "forged_identity_total"), 1)
-        self._check_seconds = _Timings(_histogram(registry, "check_seconds"))
-        self._next_hop_seconds = _Timings(_histogram(registry, "next_hop_seconds"))
-        self._store_seconds = _Timings(_histogram(registry, "store_seconds"))
-        self._session_seconds = _histogram(registry, "session_seconds")
-        self._scan_seconds = _histogram(registry, "scan_seconds")
-        self._dns_seconds = _histogram(registry, "dns_query_seconds")
+        self._messages, self._bytes = (Sums(_counter(registry, n), 3) for n in by_flow)
+        self._saved = Sums(_counter(registry, "bytes_saved_total"), 1)
+        self._checks = Sums(_counter(registry, "check_results_total"), 2)
+        self._symbols = Sums(_counter(registry, "symbols_total"), 1, _named(symbols))
+        self._kinds = Sums(_counter(registry, "spam_kind_total"), 1)
+        self._dns = Sums(_counter(registry, "dns_queries_total"), 1)
+        self._dns_lists = Sums(_counter(registry, "dns_list_queries_total"), 2)
+        self._policies = Sums(_counter(registry, "policy_verdicts_total"), 2)
+        self._forged = Sums(_counter(registry, "forged_identity_total"), 1)
+        self._check_seconds = _timings(registry, "check_seconds")
+        self._next_hop_seconds = _timings(registry, "next_hop_seconds")
+        self._store_seconds = _timings(registry, "store_seconds")
+        self._session_seconds = _timing(registry, "session_seconds")
+        self._scan_seconds = _timing(registry, "scan_seconds")
+        self._dns_seconds = _timing(registry, "dns_query_seconds")
         self._sessions = Gauge(
             PREFIX + "sessions",
             _SPECS["sessions"].words,
             registry=registry,
             multiprocess_mode="livesum",
+        )
+        self._open = 0
+        self._all: tuple[Sums | Timing | Timings, ...] = (
+            *(self._messages, self._bytes, self._saved, self._checks, self._symbols, self._kinds),
+            *(self._dns, self._dns_lists, self._policies, self._forged, self._check_seconds),
+            *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
+            *(self._scan_seconds, self._dns_seconds),
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
@@ -274,16 +251,16 @@ class Metrics:
 
     def session_opened(self) -> None:
         """Count a connection that is open now."""
-        self._sessions.inc()
+        self._open += 1
 
     def session_closed(self, seconds: float) -> None:
         """Count a connection out, after `seconds`."""
-        self._sessions.dec()
-        self._session_seconds.observe(seconds)
+        self._open -= 1
+        self._session_seconds.add(seconds)
 
     def scan(self, seconds: float) -> None:
         """Count the way of a message from its end to its verdict."""
-        self._scan_seconds.observe(seconds)
+        self._scan_seconds.add(seconds)
 
     def check(self, name: str, result: str, seconds: float) -> None:
         """Count a run of a check; the signature of `Pipeline`'s `observe`."""
@@ -305,7 +282,7 @@ class Metrics:
     def dns(self, outcome: str, seconds: float) -> None:
         """Count a question that went to a DNS server."""
         self._dns.add((outcome,))
-        self._dns_seconds.observe(seconds)
+        self._dns_seconds.add(seconds)
 
     def dns_list(self, zone: str, outcome: str) -> None:
         """Count a question to a DNS list."""
@@ -323,18 +300,24 @@ class Metrics:
         """Count an operation of the store."""
         self._store_seconds.add(operation, seconds)
 
+    def flush(self) -> None:
+        """Move what was counted since the last time into the registry."""
+        for sums in self._all:
+            sums.flush()
+        self._sessions.set(self._open)
+
 
 class SupervisorMetrics:
     """What the supervisor itself counts."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry = registry or CollectorRegistry()
-        self._reloads = _Counters(_counter(registry, "config_reloads_total"), 1)
+        self._reloads = _counter(registry, "config_reloads_total")
         self._restarts = _counter(registry, "worker_restarts_total")
 
     def reload(self, result: str) -> None:
         """Count a reload: ok, refused (bad configuration) or failed (workers did not start)."""
-        self._reloads.add((result,))
+        self._reloads.labels(result).inc()
 
     def restart(self) -> None:
         """Count a worker that died and is started again."""

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,19 @@ def _send(daemon: Gatepost, message: bytes) -> bytes:
         return reply
 
 
-def _metrics(daemon: Gatepost) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+_Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def _metrics(daemon: Gatepost, expected: _Samples) -> _Samples:
+    """Return what is scraped once it holds `expected`: workers show their numbers with a delay."""
+    deadline = time.monotonic() + 10
+    while True:
+        seen = _scrape(daemon)
+        if expected.items() <= seen.items() or time.monotonic() > deadline:
+            return seen
+
+
+def _scrape(daemon: Gatepost) -> _Samples:
     _, body = _request(daemon, "GET", "/metrics")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -108,10 +121,9 @@ def test_daemon_passes_refuses_counts_and_logs() -> None:
         assert b"\r\nX-Gatepost-Action: pass\r\n" in b"\r\n" + received.content
         assert b"spf=pass" in received.content
 
-        seen = _metrics(daemon)
-        assert seen[_flow("pass")] == 1
-        assert seen[_flow("reject")] == 1
-        assert seen["gatepost_sessions", ()] == 0
+        flows = {_flow("pass"): 1.0, _flow("reject"): 1.0, ("gatepost_sessions", ()): 0.0}
+        seen = _metrics(daemon, flows)
+        assert flows.items() <= seen.items()
         assert seen["gatepost_workers", ()] == 2
         assert seen["gatepost_symbols_total", (("symbol", "GTUBE"),)] == 1
         assert seen["gatepost_next_hop_seconds_count", (("stage", "final"),)] == 1
@@ -138,7 +150,8 @@ def test_daemon_scans_over_http() -> None:
         assert told["auth"]["spf"]["result"] == "pass"
         assert sink.messages == []
         labels = {"listener": "http", "direction": "inbound", "action": "reject"}
-        assert _metrics(daemon)["gatepost_messages_total", tuple(sorted(labels.items()))] == 1
+        key = ("gatepost_messages_total", tuple(sorted(labels.items())))
+        assert _metrics(daemon, {key: 1.0})[key] == 1
 
 
 def test_daemon_reload_brings_a_new_policy_without_losing_a_session() -> None:
@@ -165,7 +178,7 @@ def test_daemon_reload_of_a_bad_policy_changes_nothing() -> None:
         daemon.reload()
         assert _send(daemon, _message(_GTUBE)).startswith(b"550 5.7.1")
         key = ("gatepost_config_reloads_total", (("result", "refused"),))
-        assert _metrics(daemon)[key] == 1
+        assert _metrics(daemon, {key: 1.0})[key] == 1
         daemon.stop()
         assert "site.yaml:3:1: " in daemon.log
 
@@ -197,7 +210,7 @@ def test_daemon_a_killed_worker_is_replaced_and_its_sessions_are_forgotten() -> 
         assert _send(daemon, _message()).startswith(b"250")
         assert daemon.worker_pids != [worker]
         assert len(sink.messages) == 1
-        seen = _metrics(daemon)
+        seen = _metrics(daemon, {("gatepost_sessions", ()): 0.0})
         assert seen["gatepost_sessions", ()] == 0
         assert seen["gatepost_worker_restarts_total", ()] == 1
 

@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from milter.checks.catalogue import build_checks
 from prometheus_client import CollectorRegistry
 
+from milter.checks.catalogue import build_checks
 from milter.core.ids import new_id
 from milter.core.limits import LocalLimits
 from milter.dns.fake import FakeResolver
@@ -60,13 +60,15 @@ class RunningDoor:
     Attributes:
         port: On 127.0.0.1.
         limits: What is in use.
-        registry: Metrics.
+        registry: Of the metrics.
+        metrics: What the door counts.
         resolver: The names, and what was asked.
     """
 
     port: int
     limits: LocalLimits
     registry: CollectorRegistry
+    metrics: Metrics
     resolver: FakeResolver
     server: SmtpServer | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -74,7 +76,18 @@ class RunningDoor:
 
     def sample(self, name: str, **labels: str) -> float:
         """Return the value of a metric; 0 when nothing was counted."""
+        self._flush_metrics()
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    def _flush_metrics(self) -> None:
+        async def flush() -> None:
+            self.metrics.flush()
+
+        # Where it is counted, for nothing keeps two threads from adding and moving at once.
+        if self.loop is not None and self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(flush(), self.loop).result(30)
+        else:
+            self.metrics.flush()
 
     def drain(self) -> None:
         """Drain as a reload does, and wait for the end of it."""
@@ -104,6 +117,7 @@ def running_door(
     hop = {"hosts": [next_hop]} if isinstance(next_hop, str) else dict(next_hop)
     sock = socket.create_server(("127.0.0.1", 0))
     bounds = Limits(**(limits or {}))
+    registry = CollectorRegistry()
     door = RunningDoor(
         port=sock.getsockname()[1],
         limits=LocalLimits(
@@ -111,7 +125,8 @@ def running_door(
             sessions_per_client=bounds.sessions_per_client,
             bytes_in_flight=bounds.bytes_in_flight,
         ),
-        registry=CollectorRegistry(),
+        registry=registry,
+        metrics=Metrics(registry=registry),
         resolver=FakeResolver(zone or {}),
     )
     settings = Listener(
@@ -181,7 +196,7 @@ def _door(
         pipeline=pipeline,
         next_hop=relay,
         limits=running.limits,
-        metrics=Metrics(registry=running.registry),
+        metrics=running.metrics,
         new_id=lambda: new_id(chance.getrandbits),
         clock=time.monotonic,
         tls=server_context(listener.tls) if listener.tls else None,

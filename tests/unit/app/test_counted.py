@@ -25,6 +25,7 @@ _LIST = DnsList(
 
 
 def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    metrics.flush()
     return metrics.registry.get_sample_value(f"gatepost_{name}", labels)
 
 

@@ -3,17 +3,12 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from milter.telemetry.metrics import (
-    MAX_SERIES,
-    METRICS,
-    OTHER,
-    PREFIX,
-    Metrics,
-    SupervisorMetrics,
-)
+from milter.telemetry.metrics import METRICS, PREFIX, Metrics, SupervisorMetrics
+from milter.telemetry.sums import MAX_SERIES, OTHER
 
 
 def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    metrics.flush()
     return metrics.registry.get_sample_value(PREFIX + name, labels)
 
 
@@ -51,9 +46,25 @@ def test_metrics_every_call_is_seen_in_the_right_series() -> None:
     assert _value(metrics, "next_hop_seconds_bucket", stage="final", le="0.05") == 0
 
 
+def test_metrics_flush_moves_everything_once() -> None:
+    metrics = Metrics()
+    _fill(metrics)
+    before = generate_latest(metrics.registry)
+    metrics.flush()
+    flushed = generate_latest(metrics.registry)
+    metrics.flush()
+    assert before != flushed
+    assert generate_latest(metrics.registry) == flushed
+    _fill(metrics)
+    assert _value(metrics, "bytes_saved_total", stage="rcpt") == 20
+    assert _value(metrics, "sessions") == 2
+    assert _value(metrics, "session_seconds_sum") == 3
+
+
 def test_metrics_every_row_of_the_table_is_filled_or_of_the_supervisor() -> None:
     metrics, supervisor = Metrics(), SupervisorMetrics()
     _fill(metrics)
+    metrics.flush()
     supervisor.reload("ok")
     supervisor.restart()
     text = (generate_latest(metrics.registry) + generate_latest(supervisor.registry)).decode()

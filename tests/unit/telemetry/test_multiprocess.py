@@ -20,6 +20,7 @@ share_metrics(Path(sys.argv[1]), sys.argv[2])
 metrics = Metrics()
 metrics.message("inbound", "inbound", "pass", 100)
 metrics.session_opened()
+metrics.flush()
 """
 
 
