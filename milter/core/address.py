@@ -7,7 +7,7 @@ relayed to is asked elsewhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from milter.core.errors import ParseError
@@ -42,10 +42,16 @@ class Mailbox:
     Attributes:
         local_part: As written, quotes included.
         domain: As written; empty only for `<postmaster>` (RFC 5321 §4.5.1).
+        text: Both, as between the angle brackets; made once, for it is asked for often.
     """
 
     local_part: str
     domain: str
+    text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        text = f"{self.local_part}@{self.domain}" if self.domain else self.local_part
+        object.__setattr__(self, "text", text)
 
     @property
     def domain_key(self) -> str:
@@ -58,7 +64,7 @@ class Mailbox:
         return self.local_part.lower() == "postmaster"
 
     def __str__(self) -> str:
-        return f"{self.local_part}@{self.domain}" if self.domain else self.local_part
+        return self.text
 
 
 def domain_key(domain: str) -> str:

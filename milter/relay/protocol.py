@@ -59,6 +59,8 @@ class ReplyParser:
         Raises:
             RemoteProtocolError: The bytes are no reply, or one longer than any real one.
         """
+        if not self._buffer:
+            return None
         if not self._lines and (whole := _WHOLE_REPLY.match(self._buffer)):
             line = Reply(int(whole[1]), (bytes(whole[2]),))
             del self._buffer[: whole.end()]

@@ -15,7 +15,7 @@ from milter.core.address import Mailbox, parse_path
 from milter.core.errors import ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # RFC 5321 §4.1.2 esmtp-param; octets over 126 are let through for the UTF-8 values of RFC 6533.
 _PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010FFFF]+))?")
@@ -23,6 +23,7 @@ _SIZE: Final = re.compile(r"[0-9]{1,20}")
 # RFC 5321 §4.1.2 Domain and address-literal, and what real clients send beside it: judged by a
 # check, not here. Only what could break a header or a log line is kept out.
 _HELO: Final = re.compile(r"[!-~]+")
+_NO_PARAMETERS: Final[Mapping[str, str | None]] = {}
 
 
 class CommandError(ParseError):
@@ -96,15 +97,8 @@ def parse_mail(argument: bytes, *, extended: bool) -> PathCommand:
     """
     command = _parse_path_command(argument, "FROM:", extended=extended)
     parameters = command.parameters
-    size = parameters.get("SIZE", "0")
-    if size is None or not _SIZE.fullmatch(size):
-        raise CommandError(501, "5.5.4", "SIZE needs a number")
-    if "SMTPUTF8" in parameters and parameters["SMTPUTF8"] is not None:
-        raise CommandError(501, "5.5.4", "SMTPUTF8 takes no value")
-    body = parameters.get("BODY", "7BIT")
-    # RFC 3030 §3: BINARYMIME would need BDAT at the next hop, and we end every message with a dot.
-    if body is None or body.upper() not in {"7BIT", "8BITMIME"}:
-        raise CommandError(501, "5.5.4", "BODY can be 7BIT or 8BITMIME")
+    if parameters:
+        _check_mail_parameters(parameters)
     _refuse_unannounced_utf8(command, announced="SMTPUTF8" in parameters)
     return command
 
@@ -139,11 +133,25 @@ def _parse_path_command(argument: bytes, keyword: str, *, extended: bool) -> Pat
     if text[: len(keyword)].upper() != keyword:
         raise CommandError(501, "5.5.4", f"Syntax: {keyword}<address>")
     mailbox, rest = _parse_path(text[len(keyword) :].lstrip(" "), keyword)
-    parameters = _parse_parameters(rest)
-    if parameters and not extended:
+    path = f"{keyword}<{mailbox.text}>" if mailbox else f"{keyword}<>"
+    words = rest.split()
+    if not words:
+        return PathCommand(mailbox, _NO_PARAMETERS, path.encode())
+    if not extended:
         raise CommandError(501, "5.5.4", "Parameters need EHLO")
-    path = f"<{mailbox}>" if mailbox else "<>"
-    return PathCommand(mailbox, parameters, f"{keyword}{path}{_spaced(rest)}".encode())
+    return PathCommand(mailbox, _parse_parameters(words), " ".join([path, *words]).encode())
+
+
+def _check_mail_parameters(parameters: Mapping[str, str | None]) -> None:
+    size = parameters.get("SIZE", "0")
+    if size is None or not _SIZE.fullmatch(size):
+        raise CommandError(501, "5.5.4", "SIZE needs a number")
+    if parameters.get("SMTPUTF8") is not None:
+        raise CommandError(501, "5.5.4", "SMTPUTF8 takes no value")
+    body = parameters.get("BODY", "7BIT")
+    # RFC 3030 §3: BINARYMIME would need BDAT at the next hop, and we end every message with a dot.
+    if body is None or body.upper() not in {"7BIT", "8BITMIME"}:
+        raise CommandError(501, "5.5.4", "BODY can be 7BIT or 8BITMIME")
 
 
 def _decode(argument: bytes) -> str:
@@ -169,9 +177,9 @@ def _parse_path(text: str, keyword: str) -> tuple[Mailbox | None, str]:
     return mailbox, rest
 
 
-def _parse_parameters(rest: str) -> dict[str, str | None]:
+def _parse_parameters(words: Sequence[str]) -> dict[str, str | None]:
     parameters: dict[str, str | None] = {}
-    for word in rest.split():
+    for word in words:
         match = _PARAMETER.fullmatch(word)
         if match is None:
             raise CommandError(501, "5.5.4", "Malformed parameter")
@@ -182,12 +190,7 @@ def _parse_parameters(rest: str) -> dict[str, str | None]:
     return parameters
 
 
-def _spaced(rest: str) -> str:
-    words = rest.split()
-    return " " + " ".join(words) if words else ""
-
-
 def _refuse_unannounced_utf8(command: PathCommand, *, announced: bool) -> None:
     # RFC 6531 §3.5: a server that was not told SMTPUTF8 refuses such an address with 5.6.7.
-    if not announced and not str(command.mailbox).isascii():
+    if not announced and command.mailbox and not command.mailbox.text.isascii():
         raise CommandError(553, "5.6.7", "This address needs SMTPUTF8")

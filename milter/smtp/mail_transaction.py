@@ -140,7 +140,7 @@ class MailTransaction:
         if refused is not None:
             return self._refused_early("rcpt", refused)
         try:
-            reply = await self._relaying.rcpt(command.argument, str(mailbox), group.key)
+            reply = await self._relaying.rcpt(command.argument, mailbox.text, group.key)
         except RelayError as error:
             return self._next_hop_failed(error)
         if reply.accepted:

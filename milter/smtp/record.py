@@ -59,7 +59,7 @@ class TransactionRecord:
         self._fields: dict[str, object] = {
             **client,
             "txn_id": txn_id,
-            "mail_from": str(command.mailbox) if command.mailbox else "<>",
+            "mail_from": command.mailbox.text if command.mailbox else "<>",
         }
 
     def next_hop_refused(self, stage: str, reply: Reply) -> None:
@@ -122,7 +122,7 @@ class TransactionRecord:
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)
-        addresses = [str(mailbox) for mailbox in self.recipients[:_LOGGED_RECIPIENTS]]
+        addresses = [mailbox.text for mailbox in self.recipients[:_LOGGED_RECIPIENTS]]
         self._fields |= {
             "recipients": addresses,
             "rcpt_count": len(self.recipients),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from milter.core.errors import GatepostError
 from milter.core.ids import TxnId
@@ -33,7 +33,7 @@ from milter.smtp.record import client_fields
 from milter.smtp.step import Next, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from milter.core.connection import Connection
     from milter.pipeline.runner import ConnectionScan
@@ -49,6 +49,7 @@ _START_DATA: Final = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
 # RFC 5321 §4.5.3.1.4, with room for the longest path and several parameters (RFC 3461 §5).
 MAX_COMMAND: Final = 4096
 
+_BETWEEN_CHUNKS: Final = frozenset({"BDAT", "RSET", "QUIT", "NOOP"})
 # A browser or a scanner that found our port; what follows are its headers, a line each.
 _FOREIGN_VERBS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE"})
 
@@ -75,23 +76,6 @@ class Session:
         self._unproductive = 0
         self._errors = 0
         self.transactions = 0
-        self._verbs: dict[str, Callable[[bytes], Awaitable[Step]]] = {
-            "HELO": self._helo,
-            "EHLO": self._ehlo,
-            "MAIL": self._mail,
-            "RCPT": self._rcpt,
-            "DATA": self._data,
-            "BDAT": self._bdat,
-            "RSET": self._rset,
-            "NOOP": self._noop,
-            "VRFY": self._vrfy,
-            "EXPN": self._expn,
-            "HELP": self._help,
-            "QUIT": self._quit,
-            "STARTTLS": self._starttls,
-            "XCLIENT": self._xclient,
-            "XFORWARD": self._xforward,
-        }
 
     @property
     def connection(self) -> Connection:
@@ -132,7 +116,14 @@ class Session:
         """Return the answer to one command line that has lost its CRLF."""
         try:
             verb, argument = split_line(line)
-            step = await self._dispatch(verb, argument)
+            handler = self._VERBS.get(verb, Session._unknown)
+            if self._reader is not None and verb not in _BETWEEN_CHUNKS:
+                # RFC 3030 §2: between chunks only BDAT and RSET have a place.
+                step = Step(Reply.of(503, "5.5.1 BDAT or RSET is needed"))
+            elif verb in _FOREIGN_VERBS:
+                step = Step(Reply.of(502, "5.5.1 This is a mail server"), Next.CLOSE)
+            else:
+                step = await handler(self, argument)
         except CommandError as error:
             step = Step(Reply.of(error.code, f"{error.enhanced} {error.what}"))
         except Exception as error:  # noqa: BLE001 - the top of a session
@@ -165,17 +156,6 @@ class Session:
         """Start over after STARTTLS: nothing said before it holds (RFC 3207 §4.2)."""
         self._forget_identity(replace(connection, helo_name="", esmtp=False))
 
-    async def _dispatch(self, verb: str, argument: bytes) -> Step:
-        handler = self._verbs.get(verb)
-        if handler is None:
-            if verb in _FOREIGN_VERBS:
-                return Step(Reply.of(502, "5.5.1 This is a mail server"), Next.CLOSE)
-            return Step(Reply.of(500, "5.5.2 Command not recognised"))
-        if self._reader is not None and verb not in {"BDAT", "RSET", "QUIT", "NOOP"}:
-            # RFC 3030 §2: between chunks only BDAT and RSET have a place.
-            return Step(Reply.of(503, "5.5.1 BDAT or RSET is needed"))
-        return await handler(argument)
-
     def _bounded(self, step: Step) -> Step:
         reply = step.reply
         if reply is None or step.next is Next.CLOSE:
@@ -187,6 +167,9 @@ class Session:
         if self._unproductive > self._door.bounds.commands:
             return Step(Reply.of(421, "4.7.0 Too many commands without mail"), Next.CLOSE)
         return step
+
+    async def _unknown(self, _argument: bytes) -> Step:
+        return Step(Reply.of(500, "5.5.2 Command not recognised"))
 
     async def _helo(self, argument: bytes) -> Step:
         self._greeted(parse_helo(argument), esmtp=False)
@@ -384,3 +367,21 @@ class Session:
             self._transaction.record.failed(reply)
             self._end_transaction()
         return reply
+
+    _VERBS: ClassVar[Mapping[str, Callable[[Session, bytes], Awaitable[Step]]]] = {
+        "HELO": _helo,
+        "EHLO": _ehlo,
+        "MAIL": _mail,
+        "RCPT": _rcpt,
+        "DATA": _data,
+        "BDAT": _bdat,
+        "RSET": _rset,
+        "NOOP": _noop,
+        "VRFY": _vrfy,
+        "EXPN": _expn,
+        "HELP": _help,
+        "QUIT": _quit,
+        "STARTTLS": _starttls,
+        "XCLIENT": _xclient,
+        "XFORWARD": _xforward,
+    }
