@@ -34,31 +34,35 @@ class Listener(Section):
     """One address that takes mail."""
 
     name: str = Field(description="Name in logs, metrics and policies")
-    protocol: Literal["smtp"] = Field("smtp", description="What is spoken")
+    protocol: Literal["smtp"] = Field(default="smtp", description="What is spoken")
     bind: str = Field(description="host:port, [v6]:port or unix:/path")
-    direction: Direction = Field(Direction.INBOUND, description="inbound, outbound or internal")
+    direction: Direction = Field(
+        default=Direction.INBOUND, description="inbound, outbound or internal"
+    )
     clients: tuple[Network, ...] | None = Field(
-        None, description="Who may connect; absent: everybody (inbound only)"
+        default=None, description="Who may connect; absent: everybody (inbound only)"
     )
     trusted_clients: tuple[Network, ...] = Field(
-        (), description="Who may send XCLIENT, XFORWARD or PROXY; nobody else may"
+        default=(), description="Who may send XCLIENT, XFORWARD or PROXY; nobody else may"
     )
     proxy_protocol: bool = Field(
-        False, description="Whether every connection begins with a PROXY header, version 1 or 2"
+        default=False,
+        description="Whether every connection begins with a PROXY header, version 1 or 2",
     )
-    tls: TlsFiles | None = Field(None, description="Offers STARTTLS; absent: not offered")
+    tls: TlsFiles | None = Field(default=None, description="Offers STARTTLS; absent: not offered")
     recipient_domains: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Domains that mail is taken for; an inbound listener open to others needs them",
     )
     differing_recipients: Literal["separate", "quarantine", "strictest"] = Field(
-        "separate", description="What happens where recipients of one message differ in policy"
+        default="separate",
+        description="What happens where recipients of one message differ in policy",
     )
     bare_newlines: Literal["refuse", "normalise"] = Field(
-        "refuse", description="A bare CR or LF in a message: 550 5.5.2, or made CRLF"
+        default="refuse", description="A bare CR or LF in a message: 550 5.5.2, or made CRLF"
     )
     greeting_delay_s: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=30,
         description="Pause before the greeting; who speaks in it is an early talker",
@@ -69,68 +73,90 @@ class NextHop(Section):
     """Where mail goes after the verdict."""
 
     hosts: tuple[str, ...] = Field(
-        ("127.0.0.1:10026",),
+        default=("127.0.0.1:10026",),
         min_length=1,
         description="host:port or unix:/path, tried in this order",
     )
-    protocol: Literal["smtp", "lmtp"] = Field("smtp", description="What the next hop speaks")
+    protocol: Literal["smtp", "lmtp"] = Field(
+        default="smtp", description="What the next hop speaks"
+    )
     tls: Literal["none", "may", "verify"] = Field(
-        "none", description="STARTTLS towards the next hop"
+        default="none", description="STARTTLS towards the next hop"
     )
-    tls_ca_file: str | None = Field(None, description="PEM file of the CAs that `verify` trusts")
+    tls_ca_file: str | None = Field(
+        default=None, description="PEM file of the CAs that `verify` trusts"
+    )
     pass_client: Literal["none", "xforward", "xclient", "proxy"] = Field(
-        "xforward", description="How the next hop is told who the client is"
+        default="xforward", description="How the next hop is told who the client is"
     )
-    connections: int = Field(100, ge=1, description="Connections at once, a worker")
-    idle_s: float = Field(60, ge=0, description="Seconds for which an unused connection is kept")
+    connections: int = Field(default=100, ge=1, description="Connections at once, a worker")
+    idle_s: float = Field(
+        default=60, ge=0, description="Seconds for which an unused connection is kept"
+    )
 
 
 class Dns(Section):
     """How names are asked for."""
 
     nameservers: tuple[str, ...] = Field(
-        (), description="host:port of each resolver; absent: those of the system"
+        default=(), description="host:port of each resolver; absent: those of the system"
     )
-    timeout_s: float = Field(2.0, gt=0, le=30, description="Seconds for one try")
-    attempts: int = Field(2, ge=1, le=10, description="Tries over the servers")
-    cache_entries: int = Field(50_000, ge=0, description="Answers kept, a worker")
+    timeout_s: float = Field(default=2.0, gt=0, le=30, description="Seconds for one try")
+    attempts: int = Field(default=2, ge=1, le=10, description="Tries over the servers")
+    cache_entries: int = Field(default=50_000, ge=0, description="Answers kept, a worker")
     zone_file: str | None = Field(
-        None, description="YAML zone that answers instead of any server; for tries and tests"
+        default=None,
+        description="YAML zone that answers instead of any server; for tries and tests",
     )
 
 
 class Http(Section):
     """Metrics, health, page and scan API."""
 
-    bind: str = Field("127.0.0.1:11380", description="host:port, [v6]:port or unix:/path")
-    token_file: str | None = Field(None, description="File with the token that scanning asks for")
-    direction: Direction = Field(Direction.INBOUND, description="Direction of scanned messages")
+    bind: str = Field(default="127.0.0.1:11380", description="host:port, [v6]:port or unix:/path")
+    token_file: str | None = Field(
+        default=None, description="File with the token that scanning asks for"
+    )
+    direction: Direction = Field(
+        default=Direction.INBOUND, description="Direction of scanned messages"
+    )
 
 
 class Limits(Section):
     """Bounds; those on bytes and sessions hold over all workers."""
 
-    message_bytes: int = Field(52_428_800, ge=1024, description="Largest message")
-    bytes_in_flight: int = Field(536_870_912, ge=1024, description="Bytes of messages held at once")
-    sessions: int = Field(1000, ge=1, description="Connections at once")
+    message_bytes: int = Field(default=52_428_800, ge=1024, description="Largest message")
+    bytes_in_flight: int = Field(
+        default=536_870_912, ge=1024, description="Bytes of messages held at once"
+    )
+    sessions: int = Field(default=1000, ge=1, description="Connections at once")
     sessions_per_client: int = Field(
-        50, ge=1, description="Connections at once from one address; trusted clients are exempt"
+        default=50,
+        ge=1,
+        description="Connections at once from one address; trusted clients are exempt",
     )
     recipients: int = Field(
-        1000, ge=100, description="Recipients of one message (RFC 5321 §4.5.3.1.8)"
+        default=1000, ge=100, description="Recipients of one message (RFC 5321 §4.5.3.1.8)"
     )
-    budget_s: float = Field(20.0, gt=0, le=300, description="Seconds for the checks of one message")
-    line_bytes: int = Field(1_048_576, ge=1000, description="Longest line of a message")
+    budget_s: float = Field(
+        default=20.0, gt=0, le=300, description="Seconds for the checks of one message"
+    )
+    line_bytes: int = Field(default=1_048_576, ge=1000, description="Longest line of a message")
     commands: int = Field(
-        1000, ge=10, description="Commands of a session that do not move a message forward"
+        default=1000, ge=10, description="Commands of a session that do not move a message forward"
     )
-    errors: int = Field(20, ge=1, description="Refused or unknown commands before a session ends")
+    errors: int = Field(
+        default=20, ge=1, description="Refused or unknown commands before a session ends"
+    )
     command_timeout_s: float = Field(
-        300, gt=0, description="Wait for a command (RFC 5321 §4.5.3.2.7)"
+        default=300, gt=0, description="Wait for a command (RFC 5321 §4.5.3.2.7)"
     )
-    data_timeout_s: float = Field(180, gt=0, description="Wait for more of a message")
+    data_timeout_s: float = Field(default=180, gt=0, description="Wait for more of a message")
     drain_s: float = Field(
-        30, ge=0, le=600, description="Seconds for which a stopping worker finishes its messages"
+        default=30,
+        ge=0,
+        le=600,
+        description="Seconds for which a stopping worker finishes its messages",
     )
 
 
@@ -138,11 +164,14 @@ class Log(Section):
     """Logging."""
 
     format: Literal["json", "text"] = Field(
-        "json", description="One JSON object or plain words a line"
+        default="json", description="One JSON object or plain words a line"
     )
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level"
+    )
     addresses: Literal["plain", "hashed"] = Field(
-        "plain", description="Whether mail addresses stand in the log or only a keyed hash of them"
+        default="plain",
+        description="Whether mail addresses stand in the log or only a keyed hash of them",
     )
 
 
@@ -150,28 +179,33 @@ class Settings(Section):
     """The whole configuration of one daemon."""
 
     listeners: tuple[Listener, ...] = Field(
-        (Listener(name="inbound", bind="127.0.0.1:10025"),),
+        default=(Listener(name="inbound", bind="127.0.0.1:10025"),),
         min_length=1,
         description="Addresses that take mail",
     )
-    next_hop: NextHop = Field(NextHop(), description="Where mail goes after the verdict")
+    next_hop: NextHop = Field(default=NextHop(), description="Where mail goes after the verdict")
     trusted_relays: tuple[Network, ...] = Field(
-        (), description="Our own forwarders: the client before them is judged"
+        default=(), description="Our own forwarders: the client before them is judged"
     )
-    dns: Dns = Field(Dns(), description="How names are asked for")
+    dns: Dns = Field(default=Dns(), description="How names are asked for")
     policies: str | None = Field(
-        None, description="Policy file, or folder with policy.yaml; absent: the preset `balanced`"
+        default=None,
+        description="Policy file, or folder with policy.yaml; absent: the preset `balanced`",
     )
-    store: str | None = Field(None, description="sqlite:PATH; absent: nothing is remembered")
-    http: Http | None = Field(Http(), description="Metrics, health, page and scan API; null: none")
+    store: str | None = Field(
+        default=None, description="sqlite:PATH; absent: nothing is remembered"
+    )
+    http: Http | None = Field(
+        default=Http(), description="Metrics, health, page and scan API; null: none"
+    )
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = Field(
-        "auto", description="Worker processes; auto: one per core"
+        default="auto", description="Worker processes; auto: one per core"
     )
-    limits: Limits = Field(Limits(), description="Bounds")
+    limits: Limits = Field(default=Limits(), description="Bounds")
     authserv_id: str | None = Field(
-        None, description="Our name in Authentication-Results; absent: the host's name"
+        default=None, description="Our name in Authentication-Results; absent: the host's name"
     )
     hostname: str | None = Field(
-        None, description="Our name in greeting and EHLO; absent: the host's name"
+        default=None, description="Our name in greeting and EHLO; absent: the host's name"
     )
-    log: Log = Field(Log(), description="Logging")
+    log: Log = Field(default=Log(), description="Logging")

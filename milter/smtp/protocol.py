@@ -166,7 +166,8 @@ class SmtpProtocol(SMTP):
             self._timeout_handle.cancel()
         if self._original_transport is not None:
             self._original_transport.close()
-        self.transport = None
+        # Narrower than in the base class, whose own reader would take other transports as well.
+        self.transport = None  # pyright: ignore[reportIncompatibleVariableOverride]
         self._inbox.end()
         self.resume_writing()
         self._stop_handler()

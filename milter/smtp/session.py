@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from milter.core.errors import GatepostError
 from milter.core.ids import TxnId
@@ -368,7 +368,8 @@ class Session:
             self._end_transaction()
         return reply
 
-    _VERBS: ClassVar[Mapping[str, Callable[[Session, bytes], Awaitable[Step]]]] = {
+    # Inside the class their first parameter is `Self`, which pyright takes no `Session` for.
+    _VERBS: ClassVar[Mapping[str, Callable[[Any, bytes], Awaitable[Step]]]] = {
         "HELO": _helo,
         "EHLO": _ehlo,
         "MAIL": _mail,

@@ -144,7 +144,9 @@ def running_door(
         stop = asyncio.Event()
         box.append(stop)
         door.loop = asyncio.get_running_loop()
-        relay = NextHop(NextHopSettings(**hop), hostname=HOSTNAME, clock=time.monotonic)
+        relay = NextHop(
+            NextHopSettings.model_validate(hop), hostname=HOSTNAME, clock=time.monotonic
+        )
         await relay.probe()
         door.server = SmtpServer(_door(door, settings, bounds, relay, policy))
         await door.server.serve(sock)
