@@ -126,8 +126,8 @@ def _defects(message: Message) -> Iterator[Finding]:
     said: dict[Fault, list[str]] = {}
     for defect in message.defects:
         said.setdefault(defect.fault, []).append(defect.what)
-    for fault, whats in said.items():
-        yield Finding(_FAULT_SYMBOLS[fault], "; ".join(whats))
+    for fault, texts in said.items():
+        yield Finding(_FAULT_SYMBOLS[fault], "; ".join(texts))
 
 
 def _shown(value: bytes) -> str:

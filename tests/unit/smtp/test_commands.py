@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,9 @@ from milter.smtp.commands import (
     parse_rcpt,
     split_line,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_mail_parameters_keep_case_and_order_for_the_next_hop() -> None:
