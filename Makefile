@@ -23,7 +23,6 @@ check: $(VENV)/test.stamp $(VENV)/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs samples
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/codespell
