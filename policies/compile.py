@@ -80,6 +80,10 @@ class Policy:
     refusal_key: str
     marks_key: str
 
+    def __hash__(self) -> int:
+        """Return the hash of what is equal in equal policies."""
+        return hash(self.marks_key)
+
     @property
     def required(self) -> float:
         """The lowest threshold; 0 when no score leads to anything."""

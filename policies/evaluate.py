@@ -7,6 +7,7 @@ and a refusal for good: it can defer. This module waits for nothing and knows no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from policies.scoring import Score, score, total_of, total_without
@@ -21,6 +22,8 @@ _MAX_SENTENCES: Final = 3
 _MAX_REASON: Final = 380
 _REFUSED: Final = "5.7.1"
 _ROUNDING: Final = 0.01
+# Overrides can combine in more ways than a process should remember.
+_MAX_CACHED: Final = 1024
 
 Thresholds = Mapping[Action, float]
 
@@ -33,6 +36,17 @@ def evaluate(policy: Policy, findings: Iterable[Finding], *, postmaster: bool = 
         findings: All that was seen.
         postmaster: Whether it is for the postmaster, who is never refused (RFC 5321 §4.5.1).
     """
+    counted = [finding for finding in findings if finding.symbol in policy.weights]
+    return _of_findings(policy, counted, postmaster) if counted else _of_nothing(policy)
+
+
+@lru_cache(maxsize=_MAX_CACHED)
+def _of_nothing(policy: Policy) -> Verdict:
+    """Return the verdict where nothing counts: thresholds are above 0, so it refuses nobody."""
+    return _of_findings(policy, (), postmaster=False)
+
+
+def _of_findings(policy: Policy, findings: Iterable[Finding], postmaster: bool) -> Verdict:
     points = score(policy, findings)
     thresholds = policy.thresholds
     action = _action(policy, thresholds, points)

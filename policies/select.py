@@ -65,7 +65,14 @@ class _Rule:
 
 
 class PolicySet:
-    """The policies of one file: one for each way in which its overrides combine."""
+    """The policies of one file: one for each way in which its overrides combine.
+
+    Attributes:
+        plan: What they need to know, together.
+        version: Of the files they came from.
+        only: The one policy there is where no override is; else None.
+        early: The stages, `connect` and `rcpt`, at which one of them may refuse by score.
+    """
 
     __slots__ = (
         "_base",
@@ -75,6 +82,8 @@ class PolicySet:
         "_name",
         "_rules",
         "_table",
+        "early",
+        "only",
         "plan",
         "version",
     )
@@ -99,9 +108,13 @@ class PolicySet:
         self._rules = _in_order(overrides)
         self._cache: dict[tuple[int, ...], Policy] = {}
         self._lenient: dict[tuple[int, ...], Policy] = {}
+        self.only: Policy | None = None if self._rules else self._policy(())
+        self.early: frozenset[str] = _early([self._base, *(rule.changes for rule in self._rules)])
 
     def select(self, context: Context, recipient: str | None) -> Policy:
         """Return the policy for one recipient; for None that of one whom no override names."""
+        if self.only is not None:
+            return self.only
         known = {**_known(context), **_known_of(recipient)}
         return self._policy(
             tuple(i for i, rule in enumerate(self._rules) if _fits(rule.conditions, known))
@@ -281,6 +294,20 @@ def _may_fit(conditions: Sequence[_Condition], known: Mapping[str, str]) -> bool
 
 def _fits_one(condition: _Condition, value: str) -> bool:
     return bool(value) and any(glob_matches(glob, value) for glob in condition.globs)
+
+
+def _early(variants: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the stages at which some policy may refuse by score.
+
+    At RCPT both thresholds hold (`evaluate.decide_early`), so either of them makes it one.
+    """
+    limited = {
+        stage
+        for said in variants
+        for stage, least in said.get("early", {}).items()
+        if least is not None
+    }
+    return frozenset(limited | {"rcpt"}) if limited else frozenset()
 
 
 def _most(variants: Sequence[Mapping[str, Any]], key: str) -> dict[str, float | None]:

@@ -5,29 +5,58 @@ Facts that the envelope holds are made here; the others come from the checks tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from milter.checks.base import Evidence
 from policies.findings import Facts, FactValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from milter.core.connection import Connection
     from milter.core.transaction import Transaction
 
 
+class LateFacts(Mapping[str, FactValue]):
+    """The facts of a transaction, worked out when the first of them is read.
+
+    Expressions, reports and people read them; most messages go through without any of these.
+    """
+
+    __slots__ = ("_facts", "_pieces", "_txn")
+
+    def __init__(self, txn: Transaction, pieces: tuple[Evidence, ...]) -> None:
+        self._txn = txn
+        self._pieces = pieces
+        self._facts: Facts | None = None
+
+    def __getitem__(self, name: str) -> FactValue:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def _known(self) -> Facts:
+        if self._facts is None:
+            facts = envelope_facts(self._txn)
+            for piece in self._pieces:
+                for name, value in piece.facts.items():
+                    facts[name] = _joined(facts.get(name), value)
+            self._facts = Facts(facts)
+        return self._facts
+
+
 def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
     """Return all that is known of `txn`; findings and results keep the order of `evidence`."""
     pieces = tuple(evidence)
-    facts = envelope_facts(txn)
-    for piece in pieces:
-        for name, value in piece.facts.items():
-            facts[name] = _joined(facts.get(name), value)
     return Evidence(
-        findings=tuple(finding for piece in pieces for finding in piece.findings),
-        facts=Facts(facts),
-        auth=tuple(result for piece in pieces for result in piece.auth),
+        findings=tuple([finding for piece in pieces for finding in piece.findings]),
+        facts=LateFacts(txn, pieces),
+        auth=tuple([result for piece in pieces for result in piece.auth]),
     )
 
 

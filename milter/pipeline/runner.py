@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.ids import TxnId
@@ -134,22 +134,23 @@ class ConnectionScan:
         Args:
             txn_id: Stands in the reply; the session's id where no transaction began yet.
         """
-        policies = self._pipeline.policies.all_single()
-        if len(policies) > 1 or not _has_early(policies[0], _AT_CONNECT):
+        policy = self._pipeline.policies.only
+        if policy is None or not _has_early(policy, _AT_CONNECT):
             return None
         evidence = await self.gather()
         reference = txn_id or TxnId(self.connection.session_id)
-        return _agreed(policies, evidence, _AT_CONNECT, reference)
+        return _agreed((policy,), evidence, _AT_CONNECT, reference)
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""
         if self._runs is None:
             # These checks belong to no transaction yet; what they log bears the session's id.
-            txn = Transaction(TxnId(self.connection.session_id), self.connection)
-            self._runs = tuple(
-                _started(self._pipeline, replace(txn, stage=stage))
+            txn_id = TxnId(self.connection.session_id)
+            runs = [
+                _started(self._pipeline, Transaction(txn_id, self.connection, stage=stage))
                 for stage in (Stage.CONNECT, Stage.HELO)
-            )
+            ]
+            self._runs = tuple([run for run in runs if run is not None])
 
     async def gather(self) -> Sequence[Evidence]:
         """Return what the checks of CONNECT and HELO saw; asked again, the same."""
@@ -177,7 +178,6 @@ class Scan:
 
     __slots__ = (
         "_connection",
-        "_context",
         "_mail_run",
         "_marker",
         "_pipeline",
@@ -190,7 +190,6 @@ class Scan:
         self._pipeline = pipeline
         self._connection = connection
         self._txn = Transaction(txn_id, connection.connection)
-        self._context = context_of(connection.connection, None)
         self._recipients: list[Mailbox] = []
         self._mail_run: StageRun | None = None
         self._marker: Marker | None = None
@@ -198,20 +197,25 @@ class Scan:
 
     def mail(self, mail_from: Mailbox | None, announced_bytes: int) -> None:
         """Take the reverse path and start the checks that need no more than it."""
-        self._txn = replace(
-            self._txn, mail_from=mail_from, announced_bytes=announced_bytes, stage=Stage.MAIL
+        self._txn = Transaction(
+            self._txn.txn_id,
+            self._txn.connection,
+            mail_from,
+            announced_bytes=announced_bytes,
+            stage=Stage.MAIL,
         )
-        self._context = context_of(self._connection.connection, mail_from)
         self._connection.start()
         self._mail_run = _started(self._pipeline, self._txn)
 
     def policy_for(self, recipient: Mailbox) -> Policy:
         """Return the policy under which mail to `recipient` is judged."""
-        return self._pipeline.policies.select(self._context, str(recipient))
+        policies = self._pipeline.policies
+        return policies.only or policies.select(self._context(), str(recipient))
 
     def policy_of_others(self) -> Policy:
         """Return the policy of a recipient that no override names."""
-        return self._pipeline.policies.select(self._context, None)
+        policies = self._pipeline.policies
+        return policies.only or policies.select(self._context(), None)
 
     def rcpt(self, recipient: Mailbox) -> None:
         """Take a recipient that the next hop accepted."""
@@ -230,9 +234,11 @@ class Scan:
                 may bring are asked.
             recipient: The one of this RCPT; None at MAIL.
         """
-        if recipient is None:
-            policies = policies or self._pipeline.policies.common(self._context)
         stage: _EarlyStage = _AT_CONNECT if recipient is None else _AT_RCPT
+        if stage not in self._pipeline.policies.early:
+            return None
+        if recipient is None:
+            policies = policies or self._pipeline.policies.common(self._context())
         # RFC 5321 §4.5.1: who wants to complain about a refusal must be able to.
         if recipient is not None and recipient.is_postmaster:
             return None
@@ -281,14 +287,21 @@ class Scan:
 
     async def _start_rest(self, message: bytes, document: Message) -> None:
         """Start the checks of RCPT, DATA and MESSAGE: only now are all recipients known."""
-        recipients = tuple(self._recipients)
-        self._txn = replace(self._txn, recipients=recipients, message=message, stage=Stage.MESSAGE)
+        txn = self._txn = Transaction(
+            self._txn.txn_id,
+            self._txn.connection,
+            self._txn.mail_from,
+            tuple(self._recipients),
+            message,
+            self._txn.announced_bytes,
+            Stage.MESSAGE,
+        )
         plan = self._pipeline.stages[self._connection.connection.direction]
         for stage in (Stage.RCPT, Stage.DATA, Stage.MESSAGE):
             if not plan[stage].checks:
                 continue
             seen = document if stage is Stage.MESSAGE else None
-            run = StageRun(plan[stage], self._txn, seen, self._pipeline.means)
+            run = StageRun(plan[stage], txn, seen, self._pipeline.means)
             self._rest.append(run)
             if len(message) > LARGE_BYTES:
                 await run.start_large()
@@ -300,6 +313,9 @@ class Scan:
         connect = await self._connection.gather()
         mail = await self._mail_run.gather() if self._mail_run else []
         return [*connect, *mail]
+
+    def _context(self) -> Context:
+        return context_of(self._txn.connection, self._txn.mail_from)
 
     def _own_runs(self) -> list[StageRun]:
         return [*([self._mail_run] if self._mail_run else ()), *self._rest]
@@ -321,8 +337,11 @@ def context_of(connection: Connection, mail_from: Mailbox | None) -> Context:
     )
 
 
-def _started(pipeline: Pipeline, txn: Transaction) -> StageRun:
+def _started(pipeline: Pipeline, txn: Transaction) -> StageRun | None:
+    """Return the checks of the transaction's stage, running; None where there are none."""
     checks = pipeline.stages[txn.connection.direction][txn.stage]
+    if not checks.checks:
+        return None
     run = StageRun(checks, txn, None, pipeline.means)
     run.start()
     return run

@@ -43,6 +43,14 @@ def test_evaluate_adds_weights_up(symbols: tuple[str, ...], action: Action, scor
     assert (verdict.action, verdict.score) == (action, score)
 
 
+def test_evaluate_what_does_not_count_gives_the_verdict_of_nothing_for_each_policy() -> None:
+    one, other = a_policy(SITE), a_policy("thresholds: {tag: 4}")
+    silent = evaluate(one, [])
+    assert evaluate(one, found("SPF_SOFTFAIL", "MINE")) == silent
+    assert (silent.required, silent.trace) == (5, ("0 points: stays below tag (5)",))
+    assert evaluate(other, []).required == 4
+
+
 def test_evaluate_contributions_are_heaviest_first_and_share_a_cap() -> None:
     verdict = verdict_of("HELO_SYNTAX", "SPF_HELO_FAIL", "SPF_FAIL", "SPF_PASS", "FROM_MISSING")
 

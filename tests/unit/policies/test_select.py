@@ -37,6 +37,29 @@ def test_select_without_overrides_is_one_policy_for_all() -> None:
     found_ = policies("thresholds: {tag: 3}")
 
     assert found_.select(INBOUND, "a@b") is found_.select(INBOUND, None)
+    assert found_.only is found_.select(INBOUND, "a@b")
+
+
+def test_only_is_nothing_where_an_override_is() -> None:
+    assert policies("overrides: [{match: {recipient: a@b}, thresholds: {tag: 3}}]").only is None
+
+
+@pytest.mark.parametrize(
+    ("text", "stages"),
+    [
+        pytest.param("thresholds: {reject: 3}", set(), id="no-policy-refuses-early"),
+        pytest.param("early: {rcpt: 3}", {"rcpt"}, id="at-rcpt"),
+        pytest.param("early: {connect: 3}", {"connect", "rcpt"}, id="both-hold-at-rcpt"),
+        pytest.param("early: {connect: null}", set(), id="taken-away"),
+        pytest.param(
+            "overrides: [{match: {recipient: a@b}, early: {rcpt: 3}}]", {"rcpt"}, id="an-override"
+        ),
+    ],
+)
+def test_early_names_the_stages_at_which_some_policy_may_refuse(
+    text: str, stages: set[str]
+) -> None:
+    assert policies(text).early == stages
 
 
 def override(match: str, tag: int, name: str) -> str:
