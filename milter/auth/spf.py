@@ -20,12 +20,14 @@ import spf
 
 from milter.auth.bridge import ask, run_with_dns
 from milter.auth.results import Result
+from milter.auth.spf_memory import KnownAnswers
 from milter.core.address import domain_key
 from milter.core.reply import printable
 from milter.dns.names import canonical_name
 from milter.dns.resolver import Answer, Outcome
 
 if TYPE_CHECKING:
+    from milter.auth.spf_memory import SpfMemory
     from milter.core.address import Mailbox
     from milter.core.connection import IpAddress
     from milter.dns.resolver import Rdata, Resolver, Rrtype
@@ -46,6 +48,7 @@ _MAX_ADDRESSES: Final = 100
 
 _MODIFIER: Final = re.compile(rb"([A-Za-z][A-Za-z0-9_.-]*)=")
 _KNOWN_MODIFIERS: Final = frozenset({b"redirect", b"exp"})
+_NO_RECORD: Final = "no record"
 _VERSION: Final = re.compile(rb"v=spf1(?: |$)", re.IGNORECASE)
 
 
@@ -79,6 +82,7 @@ async def check_spf(
     *,
     receiver: str = "unknown",
     timeout_s: float = TIMEOUT_S,
+    memory: SpfMemory | None = None,
 ) -> SpfResult:
     """Check the MAIL FROM identity (RFC 7208 §2.4).
 
@@ -89,12 +93,15 @@ async def check_spf(
         resolver: Its answers are used as they come; nothing is kept here.
         receiver: Our name, for the `r` macro of explanations.
         timeout_s: Seconds for all look-ups together.
+        memory: Where results are kept; None: nowhere.
     """
     if mail_from is None or not mail_from.domain:
-        return await check_helo(ip, helo_name, resolver, receiver=receiver, timeout_s=timeout_s)
+        return await check_helo(
+            ip, helo_name, resolver, receiver=receiver, timeout_s=timeout_s, memory=memory
+        )
     domain = mail_from.domain_key
     asked = _Asked(ip, mail_from.local_part, domain, helo_name, "mailfrom", receiver)
-    return await _check(asked, resolver, timeout_s)
+    return await _remembered(asked, resolver, timeout_s, memory)
 
 
 async def check_helo(
@@ -104,10 +111,11 @@ async def check_helo(
     *,
     receiver: str = "unknown",
     timeout_s: float = TIMEOUT_S,
+    memory: SpfMemory | None = None,
 ) -> SpfResult:
     """Check the HELO identity (RFC 7208 §2.3); arguments as for `check_spf`."""
     asked = _Asked(ip, "postmaster", domain_key(helo_name), helo_name, "helo", receiver)
-    return await _check(asked, resolver, timeout_s)
+    return await _remembered(asked, resolver, timeout_s, memory)
 
 
 def install() -> None:
@@ -125,6 +133,21 @@ class _Asked:
     receiver: str
 
 
+async def _remembered(
+    asked: _Asked, resolver: Resolver, timeout_s: float, memory: SpfMemory | None
+) -> SpfResult:
+    if memory is None:
+        return await _check(asked, KnownAnswers(resolver, lambda: 0.0), timeout_s)
+    result = memory.find(asked.ip, asked.domain, asked.identity)
+    if result is None:
+        answers = KnownAnswers(resolver, memory.clock)
+        result = await _check(asked, answers, timeout_s)
+        # An error may be due to what this one sender wrote, or to a time of ours that ran out.
+        if result.result not in (Result.TEMPERROR, Result.PERMERROR):
+            memory.keep(asked.ip, result, answers)
+    return result
+
+
 async def _check(asked: _Asked, resolver: Resolver, timeout_s: float) -> SpfResult:
     # RFC 7208 §4.3: a literal, a single label or what is no name has no policy, and is not asked.
     if "." not in asked.domain or canonical_name(asked.domain) is None or asked.domain[0] == "[":
@@ -132,6 +155,9 @@ async def _check(asked: _Asked, resolver: Resolver, timeout_s: float) -> SpfResu
     install()
     try:
         async with asyncio.timeout(timeout_s):
+            # Most HELO names have no record; to find that out takes no evaluation.
+            if not _may_have_record(await resolver.resolve(asked.domain, "TXT")):
+                return SpfResult(Result.NONE, asked.identity, asked.domain, reason=_NO_RECORD)
             return await run_with_dns(lambda _: _evaluate(asked), resolver)
     except TimeoutError:
         reason = f"no answer from the DNS in {timeout_s:g} seconds"
@@ -139,6 +165,14 @@ async def _check(asked: _Asked, resolver: Resolver, timeout_s: float) -> SpfResu
     except Exception as err:  # noqa: BLE001 - hostile records reach pyspf's own asserts
         reason = printable(f"the record cannot be evaluated: {type(err).__name__}")
         return SpfResult(Result.PERMERROR, asked.identity, asked.domain, reason=reason)
+
+
+def _may_have_record(answer: Answer) -> bool:
+    """Return whether pyspf has anything to do; what failed is its business, too."""
+    return answer.outcome.temporary or any(
+        isinstance(record, tuple) and _VERSION.match(b"".join(record))  # type: ignore[arg-type]
+        for record in answer.records
+    )
 
 
 def _evaluate(asked: _Asked) -> SpfResult:
@@ -184,7 +218,7 @@ def _validated_names(query: Any) -> list[str]:
 
 def _reason(result: Result, query: Any) -> str:
     if result is Result.NONE:
-        return "no record"
+        return _NO_RECORD
     if result in (Result.TEMPERROR, Result.PERMERROR):
         return printable(": ".join([query.prob, *query.mech[:1]]))
     return ""

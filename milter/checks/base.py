@@ -1,9 +1,9 @@
 """What a check is, and what it is given.
 
 A check looks at one aspect of a transaction and says what it saw: findings, facts, authentication
-results. It knows no weights, no replies and no policy, keeps no state between messages, and runs at
-one stage. To add one: write one file like those beside this one, put its symbols into
-`policies/symbols.yaml`, and name the class in `catalogue.py`.
+results. It knows no weights, no replies and no policy, and runs at one stage. It keeps no state
+between messages; a memory of answers is given to it. To add one: write one file like those beside
+this one, put its symbols into `policies/symbols.yaml`, and name the class in `catalogue.py`.
 """
 
 from __future__ import annotations

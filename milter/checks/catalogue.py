@@ -5,8 +5,10 @@ To add a check, write its file, and name its class here.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
+from milter.auth.spf_memory import SpfMemory
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dnslists import DnsListsCheck
@@ -40,7 +42,12 @@ _AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim"})
 
 
 def build_checks(
-    plan: Plan, hostname: str, clock: Callable[[], float], *, authentication: bool = True
+    plan: Plan,
+    hostname: str,
+    clock: Callable[[], float],
+    *,
+    authentication: bool = True,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> tuple[Check, ...]:
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
 
@@ -50,9 +57,10 @@ def build_checks(
         clock: Seconds since 1970, for signatures that expire.
         authentication: Whether results are written into the header, so that the checks that yield
             them run in any case.
+        monotonic: Seconds, never going back, for what is remembered.
     """
     checks: tuple[Check, ...] = (
-        SpfCheck(hostname),
+        SpfCheck(hostname, SpfMemory(monotonic)),
         DkimCheck(clock),
         IprevCheck(),
         ConnectionCheck(),

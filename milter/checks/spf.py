@@ -6,16 +6,18 @@ The evaluation is `milter.auth.spf`; here it is decided whom to ask about and wh
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from milter.auth.results import AuthResult, Result
 from milter.auth.spf import SpfResult, check_helo, check_spf
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.checks.networks import LOCAL
+from milter.core.address import domain_key
 from milter.core.transaction import Stage
 from policies.findings import Finding
 
 if TYPE_CHECKING:
+    from milter.auth.spf_memory import SpfMemory
     from milter.core.connection import IpAddress
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
@@ -36,6 +38,10 @@ class SpfCheck:
     """Whether the domain of the reverse path authorises the client; else whether HELO's forbids it.
 
     For the null reverse path the identity is postmaster at the HELO name, and is checked once.
+
+    Args:
+        hostname: Our own name, for explanations.
+        memory: Where results are kept between messages; None: nowhere.
     """
 
     name = "spf"
@@ -43,8 +49,9 @@ class SpfCheck:
     directions = RECEIVED
     symbols = frozenset({*_SYMBOLS.values(), "SPF_HELO_FAIL"})
 
-    def __init__(self, hostname: str) -> None:
+    def __init__(self, hostname: str, memory: SpfMemory | None = None) -> None:
         self._hostname = hostname
+        self._memory = memory
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return the symbols, the fact spf, and the results for the header."""
@@ -74,12 +81,15 @@ class SpfCheck:
     async def _results(
         self, txn: Transaction, client: IpAddress, resolver: Resolver
     ) -> tuple[SpfResult, SpfResult | None]:
-        helo = txn.connection.helo_name
-        mail_from = check_spf(client, txn.mail_from, helo, resolver, receiver=self._hostname)
+        helo, memory = txn.connection.helo_name, self._memory
+        known: dict[str, Any] = {"receiver": self._hostname, "memory": memory}
+        mail_from = check_spf(client, txn.mail_from, helo, resolver, **known)
         if txn.mail_from is None or not helo:
             return await mail_from, None
-        of_helo = check_helo(client, helo, resolver, receiver=self._hostname)
-        return await asyncio.gather(mail_from, of_helo)
+        # Two tasks cost more than a result that is remembered.
+        if memory is not None and (kept := memory.find(client, domain_key(helo), "helo")):
+            return await mail_from, kept
+        return await asyncio.gather(mail_from, check_helo(client, helo, resolver, **known))
 
 
 def _finding(symbol: str, said: SpfResult, txn: Transaction) -> Finding:

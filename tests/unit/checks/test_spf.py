@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from milter.auth.results import Result
+from milter.auth.spf_memory import SpfMemory
 from milter.checks.spf import SpfCheck
+from milter.dns.fake import FakeResolver
 from tests.support.checks import a_transaction, asked, symbols_of
 
 CHECK = SpfCheck("mx.here.example")
@@ -72,3 +76,18 @@ def test_spf_of_a_local_client_is_none_with_the_reason(client_ip: str) -> None:
 def test_spf_without_a_client_address_says_nothing() -> None:
     evidence = asked(CHECK, a_transaction(client_ip=None), {"example.org": txt("v=spf1 -all")})
     assert (evidence.findings, evidence.auth) == ((), ())
+
+
+def test_spf_with_a_memory_the_next_message_of_the_client_asks_nothing() -> None:
+    names = {
+        "example.org": txt("v=spf1 ip4:192.0.2.7 -all"),
+        "mx.helo.example": txt("v=spf1 -all"),
+    }
+    resolver = FakeResolver(names)
+    check = SpfCheck("mx.here.example", SpfMemory(lambda: 0.0))
+    txn = a_transaction(helo_name="MX.helo.example")
+    first = asyncio.run(check.ask(txn, None, resolver))
+    resolver.asked.clear()
+    assert asyncio.run(check.ask(txn, None, resolver)) == first
+    assert resolver.asked == []
+    assert symbols_of(first) == ["SPF_PASS", "SPF_HELO_FAIL"]
