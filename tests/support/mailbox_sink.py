@@ -146,6 +146,16 @@ class MailboxSink:
             if not self._changed.wait_for(lambda: self._counts.get(verb, 0) >= count, timeout_s):
                 raise TimeoutError(f"{verb} came {self._counts.get(verb, 0)} times of {count}")
 
+    def wait_until_idle(self, timeout_s: float = 30) -> None:
+        """Return once nobody is connected: whatever a peer sent before it left is dealt with.
+
+        Raises:
+            TimeoutError: Somebody stays connected.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._writers, timeout_s):
+                raise TimeoutError(f"{len(self._writers)} connections stay open")
+
     def decide_by(self, decide: Decide) -> None:
         """Use another function from the next step on."""
         self._decide = decide
@@ -183,7 +193,9 @@ class MailboxSink:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
         finally:
-            del self._writers[task]
+            with self._changed:
+                del self._writers[task]
+                self._changed.notify_all()
 
     async def act(self, verb: str, argument: bytes, session: int) -> Act:
         """Count a step, and return what is to be done, once a hold is over."""
