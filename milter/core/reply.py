@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _UNPRINTABLE: Final = re.compile(r"[^ -~]+")
 # RFC 5321 §4.5.3.1.5: 512 octets a reply line, code and CRLF included.
@@ -20,9 +19,8 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("?", text)[:_MAX_TEXT]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One reply, of one or several lines.
+class Reply(NamedTuple):
+    """One reply, of one or several lines; a tuple, because every command makes some.
 
     Attributes:
         code: The three digits.

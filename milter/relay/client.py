@@ -26,7 +26,7 @@ from milter.relay.protocol import (
 if TYPE_CHECKING:
     import ssl
 
-    from milter.core.connection import IpAddress
+    from milter.core.connection import Connection, IpAddress
     from milter.core.reply import Reply
     from milter.relay.timers import Timers
 
@@ -50,6 +50,7 @@ class HopConnection(asyncio.Protocol):
         told: For whom the hop takes this connection (XCLIENT, PROXY); None: for ourselves.
         verified_tls: Whether it is encrypted and the hop's certificate was verified.
         messages: Completed transactions.
+        forwarded: The client of the last XFORWARD and its lines; None before the first.
         reused: Whether it was kept from an earlier transaction.
         lost: Whether the hop closed it, or said 421.
         in_transaction: Whether the hop holds something that RSET must clear.
@@ -70,6 +71,7 @@ class HopConnection(asyncio.Protocol):
         self.told: Hashable = None
         self.verified_tls = False
         self.messages = 0
+        self.forwarded: tuple[Connection, tuple[bytes, ...]] | None = None
         self.reused = False
         self.lost = False
         self.in_transaction = False
@@ -362,8 +364,9 @@ class HopConnection(asyncio.Protocol):
             self.abort()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(True)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(True)
 
     async def _wait(self, deadline: float) -> bool:
         """Wait until something happened; return False where `deadline` came first."""

@@ -91,9 +91,17 @@ async def send_mail(
     """
     lines: tuple[bytes, ...] = ()
     if manner.told_by == "xforward":
-        lines = identity.xforward(client, connection.capabilities.parameters("XFORWARD"))
+        lines = _forwarding(connection, client)
     reply = await connection.mail(lines, line(b"MAIL", argument))
     return sensible(connection, "mail", reply)
+
+
+def _forwarding(connection: HopConnection, client: Connection) -> tuple[bytes, ...]:
+    """Return the XFORWARD lines, made once for the messages that a client sends in a row."""
+    if connection.forwarded is None or connection.forwarded[0] is not client:
+        offered = connection.capabilities.parameters("XFORWARD")
+        connection.forwarded = (client, identity.xforward(client, offered))
+    return connection.forwarded[1]
 
 
 async def send_rcpt(connection: HopConnection, argument: bytes) -> Reply:

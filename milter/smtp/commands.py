@@ -8,8 +8,7 @@ upper-cases ENVID or ORCPT destroys them (RFC 3461 §4.4, §4.2).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.address import Mailbox, parse_path
 from milter.core.errors import ParseError
@@ -40,8 +39,7 @@ class CommandError(ParseError):
         self.enhanced = enhanced
 
 
-@dataclass(frozen=True, slots=True)
-class PathCommand:
+class PathCommand(NamedTuple):
     """MAIL or RCPT.
 
     Attributes:

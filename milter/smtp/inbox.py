@@ -59,8 +59,10 @@ class Inbox:
 
     def clear(self) -> None:
         """Throw away what is unread."""
-        del self._buffer[:]
-        self._resume()
+        self._buffer.clear()
+        self._searched = 0
+        if self._paused:
+            self._resume()
 
     def put_back(self, data: bytes) -> None:
         """Put `data` in front of what is unread."""
@@ -74,14 +76,17 @@ class Inbox:
             LineTooLongError: More than `limit` bytes are here and no LF among them.
             ConnectionResetError: The client has gone.
         """
-        while (end := self._buffer.find(b"\n", self._searched)) < 0:
-            if len(self._buffer) > limit:
+        buffer = self._buffer
+        while (end := buffer.find(b"\n", self._searched)) < 0:
+            if len(buffer) > limit:
                 raise LineTooLongError
-            self._searched = len(self._buffer)
+            self._searched = len(buffer)
             await self._more()
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
-        self._resume()
+        line = bytes(buffer[: end + 1])
+        del buffer[: end + 1]
+        self._searched = 0
+        if self._paused:
+            self._resume()
         return line
 
     async def some(self, limit: int = _HIGH) -> bytes:
@@ -92,9 +97,11 @@ class Inbox:
         """
         while not self._buffer:
             await self._more()
-        data = bytes(memoryview(self._buffer)[:limit])
+        data = bytes(self._buffer[:limit])
         del self._buffer[:limit]
-        self._resume()
+        self._searched = 0
+        if self._paused:
+            self._resume()
         return data
 
     # The names under which aiosmtpd's reader of PROXY headers asks.
@@ -118,20 +125,24 @@ class Inbox:
         return await self.some(end + 1)
 
     def _resume(self) -> None:
-        self._searched = 0
-        if self._paused and len(self._buffer) <= _HIGH:
+        if len(self._buffer) <= _HIGH:
             self._paused = False
             self._pause(False)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Return what is done when something has come.
+
+        Raises:
+            ConnectionResetError: Nothing will come any more.
+        """
         if self._ended:
             raise ConnectionResetError
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter

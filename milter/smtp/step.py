@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from milter.core.reply import Reply
@@ -20,9 +19,8 @@ class Next(Enum):
     CLOSE = "close the connection"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The answer to a command.
+class Step(NamedTuple):
+    """The answer to a command; a tuple, because every command makes one.
 
     Attributes:
         reply: None when it comes after what `next` asks for.

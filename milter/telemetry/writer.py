@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING: Final = 10_000
 LOGGER: Final = "gatepost"
+_SOURCE_FILE: Final = logging._srcfile  # noqa: SLF001
 _FLUSH_S: Final = 5.0
 # How long lines are gathered before they are written together.
 _GATHER_S: Final = 0.05
@@ -105,6 +106,16 @@ class _LineHandler(logging.Handler):
             self.handleError(record)
 
 
+def _find_out(wanted: bool) -> None:
+    """Have logging find out thread, process and source line of every record, or not.
+
+    None of them stands in our lines, and together they cost as much as the line itself; these are
+    the switches that Python's logging how-to names for it.
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = wanted
+    logging._srcfile = _SOURCE_FILE if wanted else None  # noqa: SLF001
+
+
 class Logging:
     """Logging of one process, from here to `close`.
 
@@ -134,10 +145,12 @@ class Logging:
         logging.getLogger().addHandler(self._handler)
         logging.getLogger(LOGGER).setLevel(level.upper())
         logging.captureWarnings(capture=True)
+        _find_out(False)
 
     def close(self) -> None:
         """Write what waits, for at most five seconds, and stop logging."""
         logging.captureWarnings(capture=False)
+        _find_out(True)
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
         self._queue.close()
