@@ -131,7 +131,8 @@ def test_daemon_passes_refuses_counts_and_logs() -> None:
         assert daemon.stop() == 0
         lines = [json.loads(line) for line in daemon.log.splitlines()]
     transactions = [line for line in lines if line["event"] == "transaction"]
-    assert [line["action"] for line in transactions] == ["pass", "reject"]
+    # Each worker writes its own lines, and waits a little for more of them.
+    assert sorted(line["action"] for line in transactions) == ["pass", "reject"]
     assert len([line for line in lines if line["event"] == "connection"]) == 2
     assert not {field for line in lines for field in line} - FIELDS - _ALWAYS_THERE
     assert not [line for line in lines if line["level"] == "error"]

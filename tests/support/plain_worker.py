@@ -8,6 +8,7 @@ the configuration calls `hostname`. A hostname that begins with `broken` cannot 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -71,6 +72,18 @@ class PlainWorker:
         self._clients += 1
         self._idle.clear()
         self._limits.admit(None)
+        try:
+            # A client that only looks whether somebody listens resets what it was sent.
+            with contextlib.suppress(ConnectionError):
+                await self._answer(reader, writer)
+        finally:
+            writer.close()
+            self._limits.release(None)
+            self._clients -= 1
+            if not self._clients:
+                self._idle.set()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name, number = self._settings.hostname, self._handover.generation
         writer.write(f"{name} {number} {os.getpid()}\n".encode())
         while line := await reader.readline():
@@ -80,11 +93,6 @@ class PlainWorker:
             if line == b"bye\n":
                 break
         await writer.drain()
-        writer.close()
-        self._limits.release(None)
-        self._clients -= 1
-        if not self._clients:
-            self._idle.set()
 
 
 @dataclass(frozen=True, slots=True)
