@@ -52,11 +52,6 @@ class Key:
     testing: bool = False
 
 
-def install() -> None:
-    """Make dkimpy verify RSA with `cryptography`; once per process, and again without effect."""
-    dkim.RSASSA_PKCS1_v1_5_verify = verify_rsa
-
-
 def verify_rsa(hasher: Any, signature: bytes, public_key: dict[str, int]) -> bool:
     """Verify PKCS #1 v1.5 over the SHA-256 digest of `hasher` (RFC 8017 §8.2.2)."""
     key = _rsa_key(public_key["modulus"], public_key["publicExponent"])

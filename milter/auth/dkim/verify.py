@@ -7,6 +7,7 @@ verified; what remains is plain computing, and a large body is hashed on another
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import dkim
 
 from milter.auth.dkim.body import BodyHash, hash_body
 from milter.auth.dkim.fields import MAX_HEADER, Field, split_message
-from milter.auth.dkim.key import MIN_BITS, Key, install, read_key
+from milter.auth.dkim.key import MIN_BITS, Key, read_key, verify_rsa
 from milter.auth.dkim.result import DkimResult, Refusal
 from milter.auth.dkim.signature import Signature, describe, read_signature, read_tags
 from milter.auth.results import Result
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 # About a millisecond of hashing: above it the event loop is worth the 100 microseconds of a thread.
 _THREAD_ABOVE: Final = 262_144
+
+# The value of b=, which is left out of what is hashed (RFC 6376 §3.5). Matches what dkimpy's own
+# pattern matches, which looks three ways at each character and takes ten times as long.
+SIGNATURE_VALUE: Final = re.compile(
+    rb"([;\s]b\s*=)(?:[\sa-zA-Z0-9+/=]*[a-zA-Z0-9+/=])?(?:\r?\n\Z)?"
+)
 
 _BodyForm = tuple[bool, int | None]
 
@@ -58,7 +65,7 @@ async def check_dkim(
     found = [field for field in fields if field[0].lower() == b"dkim-signature"][:limit]
     if not found:
         return ()
-    install()
+    _install()
     read = [_read(field, now) for field in found]
     keys = await _fetch(
         {item[1].key_name for item in read if not isinstance(item, DkimResult)}, resolver
@@ -68,6 +75,12 @@ async def check_dkim(
         {_form(c.signature) for c in claims if isinstance(c, _Claim)}, message, body_start
     )
     return tuple(c if isinstance(c, DkimResult) else _verify(c, fields, hashes) for c in claims)
+
+
+def _install() -> None:
+    """Put what is faster into dkimpy; once per process, and again without effect."""
+    dkim.RSASSA_PKCS1_v1_5_verify = verify_rsa
+    dkim.RE_BTAG = SIGNATURE_VALUE
 
 
 def _read(field: Field, now: int) -> tuple[DkimResult, Signature] | DkimResult:

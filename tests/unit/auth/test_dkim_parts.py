@@ -1,7 +1,9 @@
 """Splitting and canonicalizing, next to dkimpy's own."""
 
 import hashlib
+import importlib.util
 from itertools import pairwise
+from typing import Any
 
 import dkim
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from milter.auth.dkim.body import canonical_body, hash_body
 from milter.auth.dkim.fields import MAX_FIELDS, MAX_HEADER, split_message
+from milter.auth.dkim.verify import SIGNATURE_VALUE
 from milter.core.errors import ParseError
 
 # Everything that the rules look at, often beside each other.
@@ -122,3 +125,39 @@ def test_split_message_field_of_many_lines_is_joined() -> None:
     assert len(fields) == 1
     lines = fields[0][1].split(b"\r\n")
     assert all(one == two for one, two in pairwise(lines[1:-1]))
+
+
+TAGS = st.lists(
+    st.sampled_from(
+        [b"b", b"=", b";", b" ", b"\t", b"\r\n", b"\n", b"\r", b"aZ9+/", b"bh", b"\xff"]
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@pytest.fixture(scope="module")
+def plain_dkimpy() -> Any:
+    """Return dkimpy as it comes, whatever was put into the one that is used."""
+    spec = importlib.util.find_spec("dkim")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(deadline=None, max_examples=500)
+@given(TAGS)
+def test_signature_value_matches_what_dkimpy_leaves_out(plain_dkimpy: Any, field: bytes) -> None:
+    assert plain_dkimpy.RE_BTAG is not SIGNATURE_VALUE
+    expected = plain_dkimpy.RE_BTAG.sub(b"\\1", field)
+    assert SIGNATURE_VALUE.sub(b"\\1", field) == expected
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b" b= " + b" b=\t" * 200_000 + b"!", b";b" + b" " * 800_000, b" b" * 400_000],
+    ids=["tags", "blanks", "names"],
+)
+def test_signature_value_of_a_bomb_is_left_out_in_linear_time(field: bytes) -> None:
+    assert len(SIGNATURE_VALUE.sub(b"\\1", field)) <= len(field)
