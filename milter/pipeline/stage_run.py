@@ -90,8 +90,10 @@ class StageRun:
 
     async def gather(self) -> list[Evidence]:
         """Wait for the answers within the budget and return what every check saw, in order."""
-        pending = [task for task in self._tasks if not task.done()]
-        if pending:
+        if self._pending():
+            # Answers that are at hand need one step of the loop, and no timer.
+            await asyncio.sleep(0)
+        if pending := self._pending():
             left_s = self._deadline - self._means.clock()
             await asyncio.wait(pending, timeout=max(0.0, left_s))
         self._cut_off()
@@ -102,6 +104,9 @@ class StageRun:
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
+
+    def _pending(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._tasks if not task.done()]
 
     def _start_asks(self) -> None:
         self._deadline = self._means.clock() + self._means.budget_s
