@@ -8,6 +8,7 @@ DNSSEC: the servers are the site's own resolvers, which validate.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from milter.core.errors import ParseError
 from milter.dns.names import canonical_name
 from milter.dns.resolver import Answer, Outcome, Rdata, Rrtype
+from milter.settings.places import parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,7 @@ _EDNS_PAYLOAD: Final = 1232
 _MAX_IN_FLIGHT: Final = 256
 # A TCP answer holds thousands of records; nobody who means well needs that many.
 _MAX_RECORDS: Final = 500
+_PORT: Final = 53
 _RETRY: Final = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT})
 
 
@@ -105,19 +108,17 @@ def parse_nameserver(text: str) -> tuple[str, int]:
     Raises:
         ParseError: `text` is none of these, or the host is no IP address.
     """
-    host, _, port = text.rpartition(":")
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port.removeprefix(":") or "53"
-    elif not host or ":" in host:
-        host, port = text, "53"
+    alone = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    with contextlib.suppress(ValueError):
+        return str(ip_address(alone)), _PORT
     try:
-        address = str(ip_address(host))
-    except ValueError as err:
+        place = parse_place(text)
+        address = str(ip_address(place.host))
+    except (ParseError, ValueError) as err:
         raise ParseError(f"a name server is an IP address with a port, not {text!r}") from err
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not place.port:
         raise ParseError(f"{text!r} has no port between 1 and 65535")
-    return address, int(port)
+    return address, place.port
 
 
 def system_nameservers() -> list[tuple[str, int]]:
@@ -126,7 +127,7 @@ def system_nameservers() -> list[tuple[str, int]]:
         servers = dns.resolver.Resolver(configure=True).nameservers
     except dns.resolver.NoResolverConfiguration:
         servers = []
-    return [(str(server), 53) for server in servers] or [("127.0.0.1", 53)]
+    return [(str(server), _PORT) for server in servers] or [("127.0.0.1", _PORT)]
 
 
 def _query(name: str, rrtype: Rrtype) -> dns.message.Message:

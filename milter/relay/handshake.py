@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from milter.relay import identity
 from milter.relay.client import HopConnection, OnStage
-from milter.relay.protocol import STARTTLS, Address, Capabilities, line, parse_capabilities
+from milter.relay.protocol import STARTTLS, Capabilities, line, parse_capabilities
 from milter.relay.timers import DEFAULT_TIMERS, Timers
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from milter.core.connection import Connection
     from milter.core.errors import RelayError
     from milter.core.reply import Reply
+    from milter.settings.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def tls_context(
     return context
 
 
-async def dial(address: Address, manner: Manner, client: Connection | None) -> HopConnection:
+async def dial(address: Place, manner: Manner, client: Connection | None) -> HopConnection:
     """Return a connection to `address` that has said EHLO and, where asked for, speaks TLS.
 
     Args:
@@ -81,7 +82,7 @@ async def dial(address: Address, manner: Manner, client: Connection | None) -> H
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    connection = HopConnection(address.text, manner.timers, loop, manner.on_stage)
+    connection = HopConnection(str(address), manner.timers, loop, manner.on_stage)
     try:
         await _connect(connection, address)
         if manner.told_by == "proxy":
@@ -138,7 +139,7 @@ def told_of(client: Connection | None, manner: Manner) -> Hashable:
     )
 
 
-async def _connect(connection: HopConnection, address: Address) -> None:
+async def _connect(connection: HopConnection, address: Place) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(connection.timers.connect_s):
@@ -192,7 +193,7 @@ async def _hello(connection: HopConnection, verb: bytes, name: str) -> Reply:
 
 
 async def _secure(
-    connection: HopConnection, address: Address, manner: Manner, client: Connection | None
+    connection: HopConnection, address: Place, manner: Manner, client: Connection | None
 ) -> None:
     verify = manner.tls == "verify"
     if manner.tls_context is None:

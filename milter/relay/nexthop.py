@@ -15,8 +15,9 @@ from milter.core.errors import RelayError
 from milter.relay.delivery import Relaying
 from milter.relay.handshake import Manner, dial, names_the_client, tls_context
 from milter.relay.pool import Pool
-from milter.relay.protocol import Address, Capabilities, parse_address
+from milter.relay.protocol import Capabilities
 from milter.relay.timers import DEFAULT_TIMERS, Timers
+from milter.settings.places import Place, parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ log = logging.getLogger("gatepost.relay")
 class _Host:
     """A host with what its last attempt taught."""
 
-    address: Address
+    address: Place
     failed_at: float | None = None
     capabilities: Capabilities | None = None
 
@@ -65,7 +66,7 @@ class NextHop:
         partial: PartialDeliveries | None = None,
         on_stage: OnStage | None = None,
     ) -> None:
-        self._hosts = [_Host(parse_address(text)) for text in settings.hosts]
+        self._hosts = [_Host(parse_place(text)) for text in settings.hosts]
         self._manner = Manner(
             hostname=hostname,
             protocol=settings.protocol,
@@ -166,7 +167,7 @@ class NextHop:
     def _note_unusable(self, address: str) -> None:
         # It greets and yet takes no mail: another host is tried first next time.
         for host in self._hosts:
-            if host.address.text == address:
+            if str(host.address) == address:
                 host.failed_at = self._clock()
 
     def _note_failure(self, host: _Host, error: RelayError) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.core.errors import LocalProtocolError, ParseError, RemoteProtocolError
+from milter.core.errors import LocalProtocolError, RemoteProtocolError
 from milter.core.reply import Reply
 
 if TYPE_CHECKING:
@@ -211,42 +211,6 @@ def stuff(piece: bytes) -> bytes:
     b'a\r\n..\r\n'
     """
     return piece.replace(b"\r\n.", b"\r\n..")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where one host of the next hop listens.
-
-    Attributes:
-        text: As configured, for logs.
-        host: Name or IP address; empty for a unix socket.
-        port: TCP port; 0 for a unix socket.
-        path: Path of a unix socket; empty for TCP.
-    """
-
-    text: str
-    host: str = ""
-    port: int = 0
-    path: str = ""
-
-
-_TCP: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\s:\[\]]+)):(?P<port>[0-9]{1,5})"
-)
-
-
-def parse_address(text: str) -> Address:
-    """Return the address that `host:port`, `[v6]:port` or `unix:/path` names.
-
-    Raises:
-        ParseError: `text` is none of these.
-    """
-    if text.startswith("unix:") and len(text) > len("unix:"):
-        return Address(text, path=text.removeprefix("unix:"))
-    match = _TCP.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 65536:
-        raise ParseError("host:port, [v6]:port or unix:/path is needed")
-    return Address(text, match["v6"] or match["host"], int(match["port"]))
 
 
 def least_lasting(replies: Sequence[Reply]) -> Reply:

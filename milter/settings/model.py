@@ -185,7 +185,7 @@ class Settings(Section):
     )
     next_hop: NextHop = Field(default=NextHop(), description="Where mail goes after the verdict")
     trusted_relays: tuple[Network, ...] = Field(
-        default=(), description="Our own forwarders: the client before them is judged"
+        default=(), description="Kept for our own forwarders; this version refuses it"
     )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
     policies: str | None = Field(

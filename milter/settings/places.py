@@ -27,6 +27,12 @@ class Place:
     port: int = 0
     path: str = ""
 
+    def __str__(self) -> str:
+        """Return it as configuration writes it."""
+        if self.path:
+            return f"{_UNIX}{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""

@@ -47,7 +47,8 @@ def test_example_names_every_setting(checkout: Path, tmp_path: Path) -> None:
 
     missing = [path for path in _fields(Settings()) if not _stands(values, path)]
 
-    assert missing == []
+    # The one key that is kept for later and refused until then.
+    assert missing == [("trusted_relays",)]
 
 
 def test_example_defaults_are_the_defaults(checkout: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milter.core.errors import LocalProtocolError, ParseError, RemoteProtocolError
+from milter.core.errors import LocalProtocolError, RemoteProtocolError
 from milter.core.reply import Reply
 from milter.relay.protocol import (
     MAX_REPLY_LINE,
@@ -17,7 +17,6 @@ from milter.relay.protocol import (
     ReplyParser,
     least_lasting,
     line,
-    parse_address,
     parse_capabilities,
     wire_form,
 )
@@ -219,29 +218,6 @@ def test_wire_form_without_dots_copies_nothing() -> None:
     (piece,) = wire_form([message])
 
     assert piece is message
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port", "path"),
-    [
-        ("127.0.0.1:25", "127.0.0.1", 25, ""),
-        ("mx.example:10026", "mx.example", 10026, ""),
-        ("[::1]:24", "::1", 24, ""),
-        ("unix:/run/lmtp", "", 0, "/run/lmtp"),
-    ],
-)
-def test_parse_address_reads_the_three_forms(text: str, host: str, port: int, path: str) -> None:
-    address = parse_address(text)
-
-    assert (address.host, address.port, address.path) == (host, port, path)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "mx", "mx:", "mx:0", "mx:65536", "::1:25", "[::1]", "unix:", "m x:25"]
-)
-def test_parse_address_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(ParseError):
-        parse_address(text)
 
 
 def test_least_lasting_prefers_a_temporary_refusal() -> None:

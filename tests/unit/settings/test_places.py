@@ -24,6 +24,7 @@ from milter.settings.places import Place, parse_place
 def test_parse_place_reads_every_form(text: str, place: Place, *, local: bool) -> None:
     assert parse_place(text) == place
     assert place.is_local is local
+    assert str(place) == text
 
 
 @pytest.mark.parametrize(

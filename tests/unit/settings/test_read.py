@@ -47,7 +47,6 @@ listeners:
     differing_recipients: separate
   - {name: out, bind: "[::1]:10587", direction: outbound, clients: [192.0.2.0/24]}
 next_hop: {hosts: ["127.0.0.1:10026"], protocol: smtp, tls: none, pass_client: xforward}
-trusted_relays: [192.0.2.0/24]
 dns: {nameservers: ["127.0.0.1:53"], timeout_s: 2, attempts: 2}
 policies: policies/
 store: sqlite:state/gatepost.db
@@ -157,6 +156,21 @@ def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) 
             LISTENER + "next_hop: {hosts: ['127.0.0.1:10025']}\n",
             "g.yaml:4:20: 127.0.0.1:10025 is our own listener `in`",
             id="mail-loop",
+        ),
+        pytest.param(
+            "next_hop: {hosts: ['mx.example:0']}\n",
+            "g.yaml:1:20: a next hop needs host and port, not 'mx.example:0'",
+            id="next-hop-without-port",
+        ),
+        pytest.param(
+            "next_hop: {hosts: [':25']}\n",
+            "g.yaml:1:20: a next hop needs host and port, not ':25'",
+            id="next-hop-without-host",
+        ),
+        pytest.param(
+            "workers: 1\ntrusted_relays: [192.0.2.0/24]\n",
+            "g.yaml:2:17: `trusted_relays` is not used by this version: remove it",
+            id="setting-of-a-later-version",
         ),
         pytest.param(
             "limits: {bytes_in_flight: 2000, message_bytes: 20000000}\n",
