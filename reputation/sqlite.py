@@ -24,6 +24,12 @@ SECRET_BYTES: Final = 32
 _KEYS_AT_ONCE: Final = 500
 _PRESENT: Final = "SELECT key FROM expiring WHERE space = ? AND expires_at > ? AND key IN"
 
+# The header of a database file, and where it keeps the number that `PRAGMA user_version` gives
+# (https://sqlite.org/fileformat2.html, 1.3).
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+_USER_VERSION: Final = slice(60, 64)
+
 # Each entry brings the file from the version of its index to the next; entries are only ever added.
 _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -149,6 +155,35 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def examine(path: Path) -> None:
+    """Look whether `SqliteStore` could open `path`; nothing is made or changed.
+
+    Raises:
+        StoreError: What stands in the way; `what` begins with the file or folder that does.
+    """
+    folder = path.parent
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is no folder", temporary=False)
+    # A missing folder is made, one below another that is there. SQLite writes beside its file too.
+    written_to = folder if folder.exists() else folder.parent
+    if not os.access(written_to, os.W_OK | os.X_OK):
+        raise StoreError(f"{written_to} is missing or may not be written to", temporary=False)
+    if path.exists():
+        _examine_file(path)
+
+
+def _examine_file(path: Path) -> None:
+    try:
+        with path.open("r+b") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as err:
+        raise StoreError(f"{path} cannot be used: {err.strerror}", temporary=False) from err
+    if header and not header.startswith(_MAGIC):
+        raise StoreError(f"{path} is no SQLite database", temporary=False)
+    if int.from_bytes(header[_USER_VERSION], "big") > len(_MIGRATIONS):
+        raise StoreError(f"{path} was written by a newer version", temporary=False)
 
 
 def _open(path: Path, busy_timeout_s: float) -> sqlite3.Connection:

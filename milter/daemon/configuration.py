@@ -20,7 +20,7 @@ from milter.settings.read import Placed, read_checked
 from policies.errors import ConfigError, ConfigErrors
 from policies.loader import load_policies
 from reputation.errors import StoreError
-from reputation.sqlite import SqliteStore
+from reputation.sqlite import SqliteStore, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +81,8 @@ def socket_key(name: str, bind: str) -> str:
 def read_configuration(path: str | None, source: Source) -> Configuration:
     """Read and validate all that the configuration at `path` says and names.
 
+    Nothing is made and nothing changed: whoever checks may be another user than the daemon.
+
     Args:
         path: The file; None for the embedded defaults.
         source: Where files come from.
@@ -94,6 +96,21 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     if found:
         raise ConfigErrors(found)
     return Configuration(path, placed, recording.files)
+
+
+def prepare_store(configuration: Configuration) -> None:
+    """Make the store and bring its tables up to date, before several workers would try to at once.
+
+    Raises:
+        ConfigErrors: It cannot be opened.
+    """
+    path = store_path(configuration.settings)
+    if path is None:
+        return
+    try:
+        SqliteStore(path, os.urandom).close()
+    except StoreError as err:
+        raise ConfigErrors([configuration.placed.at(("store",), err.what)]) from err
 
 
 def store_path(settings: Settings) -> Path | None:
@@ -129,10 +146,9 @@ def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
             yield placed.at(("dns", "nameservers", i), f"{err.what}, not '{server}'")
     if path_of_store := store_path(settings):
         try:
-            # Opening brings its tables up to date, before several workers would try to at once.
-            SqliteStore(path_of_store, os.urandom).close()
+            examine(path_of_store)
         except StoreError as err:
-            yield placed.at(("store",), f"{path_of_store}: {err.what}")
+            yield placed.at(("store",), err.what)
 
 
 def _paths(settings: Settings) -> list[str]:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from milter import __version__
-from milter.daemon.configuration import Configuration, read_configuration
+from milter.daemon.configuration import Configuration, prepare_store, read_configuration
 from milter.daemon.generation import WorkersFailedError
 from milter.daemon.premises import Premises, open_premises
 from milter.daemon.supervisor import Supervisor
@@ -63,7 +63,9 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
     """
 
     def read() -> Configuration:
-        return read_configuration(path, FileSource())
+        configuration = read_configuration(path, FileSource())
+        prepare_store(configuration)
+        return configuration
 
     configuration = read()
     with open_premises(os.environ) as premises:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.daemon.configuration import read_configuration
+from milter.daemon.configuration import prepare_store, read_configuration
 from milter.daemon.handover import HandedSource
 from milter.settings.read import read_settings
 from policies.errors import ConfigErrors
@@ -43,9 +43,26 @@ def test_read_configuration_records_all_that_a_worker_reads(tmp_path: Path) -> N
     assert source.read(str(tmp_path / "token")) == b"secret\n"
 
 
-def test_read_configuration_opens_the_store(tmp_path: Path) -> None:
-    read_configuration(_write(tmp_path), FileSource())
-    assert (tmp_path / "state" / "gatepost.db").exists()
+def test_read_configuration_creates_nothing(tmp_path: Path) -> None:
+    path = _write(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    read_configuration(path, FileSource())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_prepare_store_makes_folder_and_database(tmp_path: Path) -> None:
+    configuration = read_configuration(_write(tmp_path), FileSource())
+    prepare_store(configuration)
+    assert (tmp_path / "state" / "gatepost.db").read_bytes().startswith(b"SQLite format 3\0")
+    assert read_configuration(configuration.path, FileSource()).settings == configuration.settings
+
+
+def test_prepare_store_that_broke_meanwhile_is_told_at_its_place(tmp_path: Path) -> None:
+    configuration = read_configuration(_write(tmp_path), FileSource())
+    (tmp_path / "state").write_text("a file where the folder was to be")
+    with pytest.raises(ConfigErrors) as caught:
+        prepare_store(configuration)
+    assert f"{tmp_path}/gatepost.yaml:4:8: " in str(caught.value)
 
 
 def test_read_configuration_without_a_file_is_the_embedded_one() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
-from reputation.sqlite import SqliteStore
+from reputation.sqlite import SqliteStore, examine
 from reputation.store import Store
 
 if TYPE_CHECKING:
@@ -205,6 +205,41 @@ def test_sqlite_folder_that_cannot_be_made_needs_a_person(tmp_path: Path) -> Non
     with pytest.raises(StoreError) as caught:
         SqliteStore(tmp_path / "missing" / "too" / "s.db", random_bytes())
     assert "missing" in caught.value.what
+    assert not caught.value.temporary
+
+
+def test_examine_takes_what_could_be_opened_and_makes_nothing(tmp_path: Path) -> None:
+    examine(tmp_path / "s.db")
+    examine(tmp_path / "folder" / "s.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_examine_takes_an_existing_store_and_an_empty_file(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "s.db", random_bytes()).close()
+    (tmp_path / "empty.db").touch()
+    examine(tmp_path / "s.db")
+    examine(tmp_path / "empty.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("missing/too/s.db", "missing is missing or may not be written to"),
+        ("file/s.db", "file is no folder"),
+        ("file", "file is no SQLite database"),
+        ("folder", "folder cannot be used: Is a directory"),
+        ("newer.db", "newer.db was written by a newer version"),
+    ],
+)
+def test_examine_says_what_stands_in_the_way(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / "file").write_text("x" * 200)
+    (tmp_path / "folder").mkdir()
+    connection = sqlite3.connect(tmp_path / "newer.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError) as caught:
+        examine(tmp_path / name)
+    assert caught.value.what == f"{tmp_path}/{what}"
     assert not caught.value.temporary
 
 
