@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 
 class Action(IntEnum):
@@ -19,12 +20,16 @@ class Action(IntEnum):
     @property
     def word(self) -> str:
         """The word that configuration, headers, logs and metrics use."""
-        return self.name.lower()
+        return _WORDS[self]
 
     @property
     def refuses(self) -> bool:
         """Whether the recipient does not get the message."""
         return self >= Action.DEFER
+
+
+# The names of an enumeration are worked out each time that they are read.
+_WORDS: Final = tuple(action.name.lower() for action in Action)
 
 
 @dataclass(frozen=True, slots=True)

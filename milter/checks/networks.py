@@ -5,7 +5,8 @@ Documentation networks are not among them: sample mail and tests live there.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from bisect import bisect_right
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -46,19 +47,28 @@ class NetworkSet:
         networks: Of both families.
     """
 
-    __slots__ = ("_masked",)
+    __slots__ = ("_ranges",)
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        self._masked: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
-        for network in networks:
-            pair = (int(network.netmask), int(network.network_address))
-            self._masked[network.version].append(pair)
+        given = tuple(networks)
+        self._ranges = {
+            4: _ranges(collapse_addresses(n for n in given if isinstance(n, IPv4Network))),
+            6: _ranges(collapse_addresses(n for n in given if isinstance(n, IPv6Network))),
+        }
 
     def __contains__(self, address: IpAddress) -> bool:
         """Return whether `address` lies in one of them, a mapped address by what it maps."""
         plain = plain_address(address)
+        starts, ends = self._ranges[plain.version]
         number = int(plain)
-        return any(number & mask == start for mask, start in self._masked[plain.version])
+        place = bisect_right(starts, number) - 1
+        return place >= 0 and number <= ends[place]
+
+
+def _ranges(networks: Iterable[Network]) -> tuple[list[int], list[int]]:
+    """Return the first and the last addresses of networks that do not overlap, rising."""
+    rising = sorted((int(n.network_address), int(n.broadcast_address)) for n in networks)
+    return [start for start, _ in rising], [end for _, end in rising]
 
 
 LOCAL: Final = NetworkSet(LOCAL_NETWORKS)

@@ -58,6 +58,8 @@ def own_names(direction: Direction) -> frozenset[str]:
 
 def printable(value: str) -> str:
     """Return `value` as printable ASCII on one line; other characters as escapes."""
+    if value.isascii() and value.isprintable() and len(value) <= _MAX_VALUE and "=?" not in value:
+        return value
     # Readers decode an encoded word wherever they find one, line breaks in it included.
     plain = _CONTROLS.sub("?", value[:_MAX_VALUE]).replace("=?", "??")
     return plain if plain.isascii() else plain.encode("ascii", "backslashreplace").decode("ascii")
