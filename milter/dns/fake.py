@@ -45,6 +45,7 @@ _ENDS: Final = {outcome.value: outcome for outcome in Outcome if outcome is not 
 _DEFAULT_TTL_S: Final = 300
 # What real resolvers allow; longer chains and loops are a failure of the zone.
 _MAX_ALIASES: Final = 8
+MOST_REMEMBERED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class FakeResolver:
     """Answers from a zone, and remembers what it was asked.
 
     Attributes:
-        asked: Every question in order: the name in lower case without a final dot, and the type.
+        asked: The first thousand questions in order: the name in lower case without a final dot,
+            and the type. More are not kept, for a daemon may run on a zone file for weeks.
 
     Args:
         names: The mapping under `names` of the zone file, described in the module's docstring.
@@ -80,7 +82,8 @@ class FakeResolver:
 
     async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
         """Return what the zone has; see `Resolver`."""
-        self.asked.append((domain_key(name), rrtype))
+        if len(self.asked) < MOST_REMEMBERED:
+            self.asked.append((domain_key(name), rrtype))
         canonical = canonical_name(name)
         for _ in range(_MAX_ALIASES):
             if canonical is None:

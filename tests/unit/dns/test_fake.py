@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from milter.core.errors import ParseError
-from milter.dns.fake import FakeResolver, read_zone
+from milter.dns.fake import MOST_REMEMBERED, FakeResolver, read_zone
 from milter.dns.resolver import Answer, Outcome, Rrtype
 from policies.errors import ConfigErrors
 
@@ -97,7 +97,7 @@ def test_resolve_silence_ends_with_the_caller() -> None:
         asyncio.run(run())
 
 
-def test_asked_holds_every_question_in_order() -> None:
+def test_asked_holds_the_questions_in_order() -> None:
     resolver = FakeResolver({"example.org": {"A": ["192.0.2.1"]}})
 
     async def run() -> None:
@@ -106,6 +106,18 @@ def test_asked_holds_every_question_in_order() -> None:
 
     asyncio.run(run())
     assert resolver.asked == [("example.org", "A"), ("a..b", "TXT")]
+
+
+def test_asked_is_bounded() -> None:
+    resolver = FakeResolver({})
+
+    async def run() -> None:
+        for number in range(MOST_REMEMBERED + 10):
+            await resolver.resolve(f"n{number}.example", "A")
+
+    asyncio.run(run())
+    assert len(resolver.asked) == MOST_REMEMBERED
+    assert resolver.asked[0] == ("n0.example", "A")
 
 
 @pytest.mark.parametrize(
