@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import random
 from dataclasses import dataclass
 from typing import Any
 
 import dkim
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.dkim_signer import rsa_pair
 
 CLIENT_IP = "192.0.2.10"
 _WORDS = (
@@ -55,24 +54,16 @@ class Signed:
 
 def signed_message(message: bytes) -> Signed:
     """Return `message` signed with a new RSA-2048 key, relaxed/relaxed as most mail is."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pair = rsa_pair()
     field = dkim.sign(
         message,
         b"bench",
         b"example.net",
-        private,
+        pair.private,
         canonicalize=(b"relaxed", b"relaxed"),
         include_headers=[b"from", b"to", b"subject", b"date", b"message-id", b"mime-version"],
     )
-    return Signed(field + message, f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}")
+    return Signed(field + message, pair.record.decode("ascii"))
 
 
 def zone(dkim_record: str) -> dict[str, Any]:
