@@ -44,6 +44,22 @@ postlog   unix-dgram n - n  -  1  postlogd
 _START_S = 60
 
 
+def assert_known_to_postfix(folder: Path, *options: str) -> None:
+    """Have `postconf` read main.cf and master.cf of `folder`, or skip where it is missing."""
+    program = need_program("postconf")
+    for option in options:
+        done = subprocess.run(
+            [program.path, "-c", folder, option],
+            env=program.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        # Postfix warns of parameters that it does not know.
+        assert done.stderr == ""
+
+
 @dataclass(frozen=True, slots=True)
 class Postfix:
     """A running instance.

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from milter.settings.read import read_checked
 from policies.errors import ConfigErrors
 from policies.loader import FileSource
+from tests.support.certificates import write_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LISTENER = (
-    "listeners:\n  - {name: in, bind: '127.0.0.1:0', tls: {certificate: c.pem, key: k.pem}}\n"
-)
-
-
-def write_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.example.org")])
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(9))
-    certificate = builder.sign(key, hashes.SHA256())
-    (folder / "c.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "k.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+LISTENER = """\
+listeners:
+  - {name: in, bind: '127.0.0.1:0', tls: {certificate: certificate.pem, key: key.pem}}
+"""
 
 
 def mistakes_of(folder: Path, text: str) -> str:
@@ -48,7 +29,7 @@ def mistakes_of(folder: Path, text: str) -> str:
 
 
 def test_check_a_certificate_with_its_key_is_taken(tmp_path: Path) -> None:
-    write_certificate(tmp_path)
+    write_certificate(tmp_path, "mx.example.org")
     path = tmp_path / "g.yaml"
     path.write_text(LISTENER)
     placed = read_checked(FileSource(), str(path))
@@ -56,17 +37,17 @@ def test_check_a_certificate_with_its_key_is_taken(tmp_path: Path) -> None:
 
 
 def test_check_a_missing_certificate_is_shown_where_it_is_named(tmp_path: Path) -> None:
-    write_certificate(tmp_path)
-    (tmp_path / "c.pem").unlink()
-    expected = f"g.yaml:2:56: {tmp_path}/c.pem cannot be read: No such file or directory"
+    write_certificate(tmp_path, "mx.example.org")
+    (tmp_path / "certificate.pem").unlink()
+    expected = f"g.yaml:2:56: {tmp_path}/certificate.pem cannot be read: No such file or directory"
     assert mistakes_of(tmp_path, LISTENER) == expected
 
 
 def test_check_a_key_of_another_certificate_is_a_mistake(tmp_path: Path) -> None:
-    write_certificate(tmp_path)
-    kept = (tmp_path / "c.pem").read_bytes()
-    write_certificate(tmp_path)
-    (tmp_path / "c.pem").write_bytes(kept)
+    write_certificate(tmp_path, "mx.example.org")
+    kept = (tmp_path / "certificate.pem").read_bytes()
+    write_certificate(tmp_path, "mx.example.org")
+    (tmp_path / "certificate.pem").write_bytes(kept)
     assert "are no PEM certificate and its key" in mistakes_of(tmp_path, LISTENER)
 
 
