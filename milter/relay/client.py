@@ -282,7 +282,7 @@ class HopConnection(asyncio.Protocol):
                 than its 220 in the clear.
         """
         # What stands behind the 220 was perhaps put there by somebody in between, to be taken for
-        # the first answer inside TLS (RFC 3207 §5).
+        # the first answer inside TLS (RFC 3207 §6).
         if self._parser.pending:
             self._break("bytes after the answer to STARTTLS")
         if self._failure is not None or self._transport is None:

@@ -31,7 +31,7 @@ def offered_extensions(
         capabilities: Of every next hop in use; None while unknown, and then nothing is mirrored.
         message_bytes: Our own bound; the smaller of it and the next hop's is offered (RFC 1870 §3).
         starttls: Whether the connection can still be encrypted.
-        requiretls: Whether client and next hop are both on TLS that RFC 8689 §3 asks for.
+        requiretls: Whether client and next hop are both on TLS that RFC 8689 §2 asks for.
         trusted: Whether the client may speak for others.
     """
     size = message_bytes

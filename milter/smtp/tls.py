@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """Return the context for STARTTLS; TLS 1.2 is the least (RFC 8996 §2).
+    """Return the context for STARTTLS; TLS 1.2 is the least (RFC 8996 §4, §5).
 
     Raises:
         OSError: A file cannot be read; `ssl.SSLError`, a subclass, when it holds no certificate
