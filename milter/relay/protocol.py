@@ -39,6 +39,7 @@ class ReplyParser:
     """Makes replies out of bytes, however they are cut."""
 
     def __init__(self) -> None:
+        self._whole: Reply | None = None
         self._buffer = bytearray()
         self._searched = 0
         self._code = b""
@@ -50,8 +51,11 @@ class ReplyParser:
         return bool(self._buffer or self._lines)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes as they come from the peer."""
-        self._buffer += data
+        """Take bytes as they come from the peer; every reply is taken out before the next call."""
+        if not self._buffer and not self._lines and (whole := _WHOLE_REPLY.fullmatch(data)):
+            self._whole = Reply(int(whole[1]), (whole[2],))
+        else:
+            self._buffer += data
 
     def next_reply(self) -> Reply | None:
         """Return the next whole reply, None where more bytes are needed.
@@ -59,13 +63,11 @@ class ReplyParser:
         Raises:
             RemoteProtocolError: The bytes are no reply, or one longer than any real one.
         """
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            return whole
         if not self._buffer:
             return None
-        if not self._lines and (whole := _WHOLE_REPLY.match(self._buffer)):
-            line = Reply(int(whole[1]), (bytes(whole[2]),))
-            del self._buffer[: whole.end()]
-            self._searched = 0
-            return line
         while (text := self._next_line()) is not None:
             match = _REPLY_LINE.fullmatch(text)
             if match is None:

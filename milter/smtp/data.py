@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _END: Final = b"\r\n.\r\n"
 _DOT_LINE: Final = b"\r\n."
-_CR_ALONE: Final = re.compile(rb"\r[^\n]")
+# One pass in C finds the end of an ordinary message and shows that it holds neither a line that
+# begins with a dot nor an LF without its CR; a second one looks for a CR without its LF.
+_DOT_OR_BARE_LF: Final = re.compile(rb"\n(?:\.|(?<!\r\n))")
+_BARE_CR: Final = re.compile(rb"\r[^\n]")
 
 
 class Fault(Enum):
@@ -118,7 +121,7 @@ class DataReader:
         # The CRLF of the DATA line is the first of a message that is empty (RFC 5321 §4.1.1.4).
         self._held.buffer += b"\r\n"
         self._scanned = 0
-        self._dotted = False
+        self._plain = True
 
     @property
     def reserved(self) -> int:
@@ -139,21 +142,19 @@ class DataReader:
         return None
 
     def _find_end(self) -> int:
-        """Return where the end is, -1 where it is not here yet; no byte is searched twice.
-
-        The first line that begins with a dot is the end of most messages. Seeing that no other
-        does saves looking for stuffed dots, here and towards the next hop.
-        """
+        """Return where the end is, -1 where it is not here yet; no byte is searched twice."""
         buffer = self._held.buffer
-        if not self._dotted:
-            dot = buffer.find(_DOT_LINE, self._scanned)
-            if dot < 0:
-                self._scanned = max(0, len(buffer) - len(_DOT_LINE) + 1)
+        if self._plain:
+            mark = _DOT_OR_BARE_LF.search(buffer, self._scanned)
+            if mark is None:
+                # The last byte may be an LF, and a dot come behind it.
+                self._scanned = max(0, len(buffer) - 1)
                 return -1
-            self._scanned = dot
-            if len(buffer) < dot + len(_END) and _END.startswith(buffer[dot:]):
+            self._scanned = max(0, mark.start() - 1)
+            tail = buffer[self._scanned : self._scanned + len(_END)]
+            if len(tail) < len(_END) and _END.startswith(tail):
                 return -1
-            self._dotted = not buffer.startswith(_END, dot)
+            self._plain = tail == _END
         end = buffer.find(_END, self._scanned)
         if end < 0:
             self._scanned = max(self._scanned, len(buffer) - len(_END) + 1)
@@ -165,8 +166,12 @@ class DataReader:
         size = held.size - 2
         if held.fault is not Fault.NONE:
             return Received(b"", size, held.fault)
-        message = unstuff(held.buffer) if self._dotted else bytes(memoryview(held.buffer)[2:])
-        return _finish(message, size, held.bounds, dotted=self._dotted)
+        if not self._plain:
+            return _finish(unstuff(held.buffer), size, held.bounds)
+        message = bytes(memoryview(held.buffer)[2:])
+        if _BARE_CR.search(message):
+            return _finish(message, size, held.bounds)
+        return _measured(message, size, held.bounds, dotted=False)
 
 
 class ChunkReader:
@@ -200,7 +205,7 @@ class ChunkReader:
         size = self._held.size
         if self._held.fault is not Fault.NONE:
             return Received(b"", size, self._held.fault)
-        return _finish(bytes(self._held.buffer), size, self._held.bounds, dotted=True)
+        return _finish(bytes(self._held.buffer), size, self._held.bounds)
 
 
 def unstuff(buffer: bytearray) -> bytes:
@@ -209,14 +214,18 @@ def unstuff(buffer: bytearray) -> bytes:
     return bytes(buffer.replace(_DOT_LINE, b"\r\n"))[2:]
 
 
-def _finish(message: bytes, size: int, bounds: Bounds, *, dotted: bool) -> Received:
+def _finish(message: bytes, size: int, bounds: Bounds) -> Received:
     if has_bare_newline(message):
         if not bounds.normalise:
             return Received(b"", size, Fault.BARE_NEWLINE)
-        message, dotted = normalise_newlines(message), True
+        message = normalise_newlines(message)
     if message and not message.endswith(b"\r\n"):
         # BDAT alone can bring this: what becomes DATA must end its last line.
         message += b"\r\n"
+    return _measured(message, size, bounds, dotted=True)
+
+
+def _measured(message: bytes, size: int, bounds: Bounds, *, dotted: bool) -> Received:
     if _has_long_line(message, bounds.line_bytes):
         return Received(b"", size, Fault.LONG_LINE)
     return Received(message, size, Fault.NONE, dotted)
@@ -229,13 +238,10 @@ def normalise_newlines(message: bytes) -> bytes:
 
 
 def has_bare_newline(message: bytes) -> bool:
-    """Return whether `message` holds a CR or an LF that is not part of a CRLF.
-
-    Every CR is followed by LF, and there are as many of one as of the other: three passes in C,
-    each of which is a fraction of what counting the pairs costs.
-    """
-    if message.endswith(b"\r") or _CR_ALONE.search(message):
+    """Return whether `message` holds a CR or an LF that is not part of a CRLF."""
+    if message.endswith(b"\r") or _BARE_CR.search(message):
         return True
+    # Every CR is followed by an LF, so that a number left over is of LFs alone.
     return message.count(b"\r") != message.count(b"\n")
 
 

@@ -252,11 +252,7 @@ class SmtpProtocol(SMTP):
 
     async def _converse(self, session: Session) -> None:
         while not self._gone:
-            line = await self._read_line()
-            if isinstance(line, Reply):
-                step = session.malformed(line)
-            else:
-                step = await session.command(line)
+            step = await self._next_step(session)
             while step.next not in _RESTING:
                 if step.reply is not None and step.next is not Next.CHUNK:
                     self._send(step.reply)
@@ -273,6 +269,21 @@ class SmtpProtocol(SMTP):
                 self._reset_timeout()
                 await self._writable
 
+    async def _next_step(self, session: Session) -> Step:
+        """Return the answer to the next line."""
+        self._reset_timeout()
+        self._waiting = True
+        try:
+            line = await self._inbox.line(MAX_COMMAND)
+        except LineTooLongError:
+            return session.malformed(await self._read_over_long_line())
+        finally:
+            self._waiting = False
+            self._deadline = inf
+        if not line.endswith(b"\r\n"):
+            return session.malformed(_BARE_NEWLINE)
+        return await session.command(line[:-2])
+
     async def _follow(self, session: Session, step: Step) -> Step:
         match step.next:
             case Next.DATA:
@@ -288,19 +299,6 @@ class SmtpProtocol(SMTP):
         assert self._tls_protocol is not None  # noqa: S101 - smtp_STARTTLS has set it
         tls = describe_tls(self._tls_protocol._extra["ssl_object"])  # noqa: SLF001
         session.encrypted(replace(session.connection, tls=tls))
-
-    async def _read_line(self) -> bytes | Reply:
-        """Return the next line without its CRLF, or the reply to what is none."""
-        self._reset_timeout()
-        self._waiting = True
-        try:
-            line = await self._inbox.line(MAX_COMMAND)
-        except LineTooLongError:
-            return await self._read_over_long_line()
-        finally:
-            self._waiting = False
-            self._deadline = inf
-        return line[:-2] if line.endswith(b"\r\n") else _BARE_NEWLINE
 
     async def _read_over_long_line(self) -> Reply:
         self._reset_timeout()

@@ -132,6 +132,31 @@ def test_chunk_cut_inside_a_line_end_is_whole() -> None:
 
 
 @given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n."]), max_size=25),
+    st.integers(min_value=1, max_value=6),
+)
+def test_data_of_any_bytes_is_read_as_the_rules_say(words: list[bytes], step: int) -> None:
+    wire = b"".join(words) + b"\r\n.\r\n"
+    whole = b"\r\n" + wire
+    end = whole.find(b"\r\n.\r\n")
+    message = whole[: end + 2].replace(b"\r\n.", b"\r\n")[2:]
+    reader = DataReader(BOUNDS, lambda _size: True)
+    rest: bytes | None = None
+    position = 0
+    while rest is None:
+        rest = reader.feed(wire[position : position + step])
+        position += step
+    received = reader.finish()
+    assert rest + wire[position:] == whole[end + 5 :]
+    bare = message.replace(b"\r\n", b"")
+    if b"\r" in bare or b"\n" in bare:
+        assert received.fault is Fault.BARE_NEWLINE
+    else:
+        assert received.message == message
+        assert received.dotted or b"\r\n." not in b"\r\n" + message
+
+
+@given(
     st.lists(st.sampled_from([b".", b"\r\n", b"a", b"..", b"\r\n.", b"bc"]), max_size=30),
     st.integers(min_value=1, max_value=7),
 )
