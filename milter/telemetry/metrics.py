@@ -68,6 +68,13 @@ METRICS: Final = (
         ("stage",),
     ),
     MetricSpec("sessions", "gauge", "Connections of clients that are open now"),
+    MetricSpec(
+        "sessions_refused_total",
+        "counter",
+        "Connections that were refused at the greeting. reason: full (limits.sessions), "
+        "client (limits.sessions_per_client), not_admitted (not within the listener's clients)",
+        ("reason",),
+    ),
     MetricSpec("session_seconds", "histogram", "Duration of a client's connection"),
     MetricSpec("scan_seconds", "histogram", "From the end of a message to its verdict"),
     MetricSpec(
@@ -212,6 +219,7 @@ class Metrics:
         by_flow = ("messages_total", "message_bytes_total")
         self._messages, self._bytes = (Sums(_counter(registry, n), 3) for n in by_flow)
         self._saved = Sums(_counter(registry, "bytes_saved_total"), 1)
+        self._refused = Sums(_counter(registry, "sessions_refused_total"), 1)
         self._checks = Sums(_counter(registry, "check_results_total"), 2)
         self._symbols = Sums(_counter(registry, "symbols_total"), 1, _named(symbols))
         self._kinds = Sums(_counter(registry, "spam_kind_total"), 1)
@@ -236,7 +244,7 @@ class Metrics:
             *(self._messages, self._bytes, self._saved, self._checks, self._symbols, self._kinds),
             *(self._dns, self._dns_lists, self._policies, self._forged, self._check_seconds),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
-            *(self._scan_seconds, self._dns_seconds),
+            *(self._scan_seconds, self._dns_seconds, self._refused),
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
@@ -257,6 +265,10 @@ class Metrics:
         """Count a connection out, after `seconds`."""
         self._open -= 1
         self._session_seconds.add(seconds)
+
+    def session_refused(self, reason: str) -> None:
+        """Count a connection that was refused at the greeting: full, client or not_admitted."""
+        self._refused.add((reason,))
 
     def scan(self, seconds: float) -> None:
         """Count the way of a message from its end to its verdict."""

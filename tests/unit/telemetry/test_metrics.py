@@ -18,6 +18,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.session_opened()
     metrics.session_opened()
     metrics.session_closed(1.5)
+    metrics.session_refused("full")
     metrics.scan(0.01)
     metrics.check("spf", "ok", 0.003)
     metrics.symbol("SPF_FAIL")
@@ -39,6 +40,7 @@ def test_metrics_every_call_is_seen_in_the_right_series() -> None:
     assert _value(metrics, "bytes_saved_total", stage="rcpt") == 10
     assert _value(metrics, "sessions") == 1
     assert _value(metrics, "session_seconds_sum") == 1.5
+    assert _value(metrics, "sessions_refused_total", reason="full") == 1
     assert _value(metrics, "check_results_total", check="spf", result="ok") == 1
     assert _value(metrics, "check_seconds_count", check="spf") == 1
     assert _value(metrics, "dns_list_queries_total", zone="bl.example", outcome="listed") == 1
