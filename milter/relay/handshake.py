@@ -125,8 +125,16 @@ def told_of(client: Connection | None, manner: Manner) -> Hashable:
     if client is None or manner.told_by in ("none", "xforward"):
         return None
     if manner.told_by == "proxy":
-        # A PROXY header stands for the whole connection: never for another client.
-        return client.session_id, client.helo_name
+        # A PROXY header stands for the whole connection: never for another client, and never for
+        # what XFORWARD or XCLIENT made of this one later in its session.
+        return (
+            client.session_id,
+            client.client_ip,
+            client.client_port,
+            client.destination_ip,
+            client.destination_port,
+            client.helo_name,
+        )
     return (
         client.told_name,
         client.client_ip,

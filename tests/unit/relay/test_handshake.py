@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -302,6 +302,41 @@ def test_proxy_client_that_left_takes_its_connection_with_it(run: Run) -> None:
             await server.connections[0].closed
 
             assert server.connections[0].verbs[-1] == "QUIT"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"client_ip": "198.51.100.9"}, id="address"),
+        pytest.param({"client_port": 40001}, id="port"),
+        pytest.param({"destination_ip": ip_address("198.51.100.2")}, id="destination"),
+        pytest.param({"destination_port": 587}, id="destination-port"),
+        pytest.param({"helo_name": "other.example"}, id="helo-name"),
+        pytest.param({"session_id": "2"}, id="session"),
+    ],
+)
+def test_proxy_connection_never_serves_what_the_same_session_became_later(
+    run: Run, changed: dict[str, Any]
+) -> None:
+    # XFORWARD and XCLIENT change the client without ending the session.
+    target = ip_address("198.51.100.1")
+    usual: dict[str, Any] = {"session_id": "1", "destination_ip": target, "destination_port": 25}
+    other = a_client(**(usual | changed))
+
+    async def main() -> None:
+        async with (
+            ScriptedServer(proxy=True) as server,
+            a_next_hop(server, pass_client="proxy") as hop,
+        ):
+            await send_one(hop, a_client(**usual))
+            await send_one(hop, other)
+            assert [len(seen.messages) for seen in server.connections] == [1, 1]
+
+            hop.leave(other)
+            await server.connections[1].closed
+            assert hop._pool.kept == 1
 
     run(main())
 
