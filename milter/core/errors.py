@@ -54,6 +54,9 @@ class RelayError(GatepostError):
         what: The cause in words, for the log.
         reply: What the next hop said, where it said something.
         temporary: Whether the client should try again; a next hop that is down always is.
+        refuses_client: Whether `reply` is the hop's answer to the client that it was told of
+            (XCLIENT, PROXY), to be passed on word for word. Never with 421, which would end our
+            own session with the client.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class RelayError(GatepostError):
         *,
         reply: Reply | None = None,
         temporary: bool = True,
+        refuses_client: bool = False,
     ) -> None:
         super().__init__(f"{next_hop}: {stage}: {what}")
         self.next_hop = next_hop
@@ -71,3 +75,4 @@ class RelayError(GatepostError):
         self.what = what
         self.reply = reply
         self.temporary = temporary
+        self.refuses_client = refuses_client

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from milter.core.errors import RelayError
 from milter.relay import identity
 from milter.relay.client import HopConnection, OnStage
 from milter.relay.protocol import STARTTLS, Capabilities, line, parse_capabilities
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from milter.core.connection import Connection
-    from milter.core.errors import RelayError
     from milter.core.reply import Reply
     from milter.settings.places import Place
+
+# Where a hop that was told of the client answers it; STARTTLS is between the two of us.
+_ANSWERS_CLIENT: Final = frozenset({"greeting", "ehlo", "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,10 @@ async def dial(address: Place, manner: Manner, client: Connection | None) -> Hop
             await _secure(connection, address, manner, client)
         if manner.told_by == "proxy":
             connection.told = told_of(client, manner)
-    except BaseException:
+    except BaseException as err:
         connection.abort()
+        if isinstance(err, RelayError) and manner.told_by == "proxy" and client is not None:
+            _note_refusal(err)
         raise
     if manner.on_stage is not None:
         manner.on_stage("connect", loop.time() - started)
@@ -108,6 +113,15 @@ async def introduce(connection: HopConnection, manner: Manner, client: Connectio
         RelayError: The hop does not offer XCLIENT, refused it, or failed. An admin who asked for
             XCLIENT relies on the hop to judge the client; going on without it could open a relay.
     """
+    try:
+        await _introduce(connection, manner, client)
+    except RelayError as err:
+        _note_refusal(err)
+        raise
+    connection.told = told_of(client, manner)
+
+
+async def _introduce(connection: HopConnection, manner: Manner, client: Connection) -> None:
     lines = identity.xclient(client, connection.capabilities.parameters("XCLIENT"))
     if not lines:
         raise connection.reject("identity", "the next hop does not offer XCLIENT to us")
@@ -117,7 +131,17 @@ async def introduce(connection: HopConnection, manner: Manner, client: Connectio
         if reply.code not in (220, 250):
             raise connection.reject("identity", "XCLIENT refused", reply)
     await _say_hello(connection, manner, identity.helo_name(client, manner.hostname))
-    connection.told = told_of(client, manner)
+
+
+def _note_refusal(error: RelayError) -> None:
+    """Note on `error` whether it is the hop's answer to the client that it was told of."""
+    reply = error.reply
+    error.refuses_client = (
+        reply is not None
+        and error.stage in _ANSWERS_CLIENT
+        and reply.code // 100 in (4, 5)
+        and reply.code != 421
+    )
 
 
 def told_of(client: Connection | None, manner: Manner) -> Hashable:

@@ -108,6 +108,15 @@ class NextHop:
         """
         return self._manner.protocol == "lmtp" and self._partial is None
 
+    @property
+    def single_group(self) -> bool:
+        """Whether all recipients of a transaction must get the same message.
+
+        Each group is a delivery of its own at the next hop, and one may be taken while another is
+        not; without a memory of that, whoever comes again for one would double it for the others.
+        """
+        return self._partial is None
+
     async def probe(self) -> RelayError | None:
         """Learn what the next hop offers; return why that was not possible, None where it was."""
         try:
@@ -152,7 +161,8 @@ class NextHop:
             else:
                 host.failed_at, host.capabilities = None, connection.capabilities
                 return connection
-        raise errors[0]
+        # What a host said to the client itself is more of an answer than that another is down.
+        raise next((error for error in errors if error.refuses_client), errors[0])
 
     def _order(self) -> list[_Host]:
         """Return the hosts as configured, those that failed a short while ago last."""

@@ -246,16 +246,22 @@ def test_two_smtp_groups_partial_delivery_is_remembered(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "remembered", "single"),
-    [("lmtp", False, True), ("lmtp", True, False), ("smtp", False, False)],
+    ("protocol", "remembered", "recipient", "group"),
+    [
+        ("lmtp", False, True, True),
+        ("lmtp", True, False, False),
+        ("smtp", False, False, True),
+        ("smtp", True, False, False),
+    ],
 )
-def test_single_recipient_only_where_nothing_is_remembered(
-    run: Run, protocol: str, *, remembered: bool, single: bool
+def test_single_recipient_and_single_group_only_where_nothing_is_remembered(
+    run: Run, protocol: str, *, remembered: bool, recipient: bool, group: bool
 ) -> None:
     async def main() -> None:
         partial = a_memory() if remembered else None
         async with a_next_hop("127.0.0.1:1", protocol=protocol, partial=partial) as hop:
-            assert hop.single_recipient is single
+            assert hop.single_recipient is recipient
+            assert hop.single_group is group
 
     run(main())
 
