@@ -76,16 +76,19 @@ class StageRun:
 
     def start(self) -> None:
         """Run the checks that look and start those that ask."""
-        self._look_all()
+        for told in self._look_all():
+            self._note(*told)
         self._start_asks()
 
     async def start_large(self) -> None:
         """Like `start`, with the looking done outside the event loop.
 
         The checks that ask start afterwards: they read the same document, whose parts are worked
-        out when first asked for, and two threads must not do so at once.
+        out when first asked for, and two threads must not do so at once. What they took is counted
+        back in the loop, where the counts are shown too.
         """
-        await asyncio.to_thread(self._look_all)
+        for told in await asyncio.to_thread(self._look_all):
+            self._note(*told)
         self._start_asks()
 
     async def gather(self) -> list[Evidence]:
@@ -116,20 +119,18 @@ class StageRun:
                 loop.create_task(self._ask(place, check)) for place, check in self._checks.asks
             ]
 
-    def _look_all(self) -> None:
+    def _look_all(self) -> list[tuple[str, str, float]]:
+        """Run the checks that look; return name, result and seconds of each."""
+        clock, told = self._means.clock, []
         for place, check in self._checks.looks:
-            self._results[place] = self._look(check)
-
-    def _look(self, check: Look) -> Evidence:
-        started = self._means.clock()
-        try:
-            evidence = check.look(self._txn, self._message)
-        except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
-            evidence = self._failed(check, error)
-            self._note(check, "error", started)
-        else:
-            self._note(check, "ok", started)
-        return evidence
+            started, result = clock(), "ok"
+            try:
+                evidence = check.look(self._txn, self._message)
+            except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
+                evidence, result = self._failed(check, error), "error"
+            self._results[place] = evidence
+            told.append((check.name, result, clock() - started))
+        return told
 
     async def _ask(self, place: int, check: Ask) -> None:
         started = self._means.clock()
@@ -141,21 +142,19 @@ class StageRun:
         # A check that outlived its cancellation must not change what was judged already.
         if self._results[place] is None:
             self._results[place] = evidence
-            self._note(check, result, started)
+            self._note(check.name, result, self._means.clock() - started)
 
     def _cut_off(self) -> None:
         """Turn every missing answer into a finding."""
         for place, check in self._checks.asks:
             if self._results[place] is None:
                 self._results[place] = _check_error(check, "timeout")
-                self.seconds[check.name] = self._means.budget_s
-                self._means.observe(check.name, "timeout", self._means.budget_s)
+                self._note(check.name, "timeout", self._means.budget_s)
         self.close()
 
-    def _note(self, check: Look | Ask, result: str, started: float) -> None:
-        seconds = self._means.clock() - started
-        self.seconds[check.name] = seconds
-        self._means.observe(check.name, result, seconds)
+    def _note(self, name: str, result: str, seconds: float) -> None:
+        self.seconds[name] = seconds
+        self._means.observe(name, result, seconds)
 
     def _failed(self, check: Look | Ask, error: Exception) -> Evidence:
         _log.error(

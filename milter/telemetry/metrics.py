@@ -6,6 +6,8 @@ HTTP or knows of processes; how the numbers of several workers become one is in 
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -14,7 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from milter.telemetry.sums import MAX_SERIES, Sums, Timing, Timings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+_log: Final = logging.getLogger("gatepost.telemetry")
 
 PREFIX: Final = "gatepost_"
 # How old a worker's numbers may be when they are scraped; what a killed worker loses at most.
@@ -205,6 +209,7 @@ class Metrics:
     """What a worker counts. One for each process; cheap enough to be called for every message.
 
     What is counted shows in the registry after `flush`: call it every `FLUSH_S` and at the end.
+    Every call belongs to the thread that flushes, but `store`.
 
     Args:
         registry: Where the metrics are registered; a new one for each instance.
@@ -240,6 +245,8 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._open = 0
+        self._broken = False
+        self._stored: deque[tuple[str, float]] = deque()
         self._all: tuple[Sums | Timing | Timings, ...] = (
             *(self._messages, self._bytes, self._saved, self._checks, self._symbols, self._kinds),
             *(self._dns, self._dns_lists, self._policies, self._forged, self._check_seconds),
@@ -309,14 +316,27 @@ class Metrics:
         self._forged.add((kind,))
 
     def store(self, operation: str, seconds: float) -> None:
-        """Count an operation of the store."""
-        self._store_seconds.add(operation, seconds)
+        """Count an operation of the store; from any thread, because stores are asked in threads."""
+        self._stored.append((operation, seconds))
 
     def flush(self) -> None:
-        """Move what was counted since the last time into the registry."""
+        """Move what was counted since the last time into the registry; raises nothing."""
+        self._attempt(self._take_stored)
         for sums in self._all:
-            sums.flush()
-        self._sessions.set(self._open)
+            self._attempt(sums.flush)
+        self._attempt(lambda: self._sessions.set(self._open))
+
+    def _take_stored(self) -> None:
+        while self._stored:
+            self._store_seconds.add(*self._stored.popleft())
+
+    def _attempt(self, move: Callable[[], None]) -> None:
+        try:
+            move()
+        except Exception:  # noqa: BLE001 - counts that cannot be shown are no reason to take no mail
+            if not self._broken:
+                _log.exception("counts were lost")
+            self._broken = True
 
 
 class SupervisorMetrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from milter.checks.base import Evidence
@@ -192,6 +193,20 @@ def test_judge_a_large_message_is_looked_at_outside_the_event_loop() -> None:
     large_judgement = asyncio.run(judged(a_pipeline(seen), large))
     assert symbols(small_judgement.evidence) == symbols(large_judgement.evidence) == ["GTUBE"]
     assert len(seen.seen[1].message) == len(large)
+
+
+def test_judge_a_large_message_is_counted_in_the_loop_that_also_shows_the_counts() -> None:
+    threads: list[tuple[str, str, int]] = []
+
+    def observe(check: str, result: str, _seconds: float) -> None:
+        threads.append((check, result, threading.get_ident()))
+
+    large = MESSAGE + (b"x" * 70 + b"\r\n") * 6000
+    good, bad = Sees(name="good"), Sees(ValueError("inside"), name="bad")
+    judgement = asyncio.run(judged(a_pipeline(good, bad, observe=observe), large))
+    here = threading.get_ident()
+    assert threads == [("good", "ok", here), ("bad", "error", here)]
+    assert set(judgement.check_seconds) == {"good", "bad"}
 
 
 def test_judge_facts_hold_envelope_and_what_checks_found() -> None:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import logging
+import threading
+from typing import TYPE_CHECKING
+
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from milter.telemetry.metrics import METRICS, PREFIX, Metrics, SupervisorMetrics
 from milter.telemetry.sums import MAX_SERIES, OTHER
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -61,6 +68,32 @@ def test_metrics_flush_moves_everything_once() -> None:
     assert _value(metrics, "bytes_saved_total", stage="rcpt") == 20
     assert _value(metrics, "sessions") == 2
     assert _value(metrics, "session_seconds_sum") == 3
+
+
+def test_flush_that_fails_is_told_once_and_stops_no_other_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        # The library takes no counter that falls.
+        metrics.message("inbound", "inbound", "pass", -1)
+        metrics.symbol("SPF_FAIL")
+        with caplog.at_level(logging.ERROR, "gatepost.telemetry"):
+            metrics.flush()
+    assert _value(metrics, "symbols_total", symbol="SPF_FAIL") == 2
+    assert [record.getMessage() for record in caplog.records] == ["counts were lost"]
+
+
+def test_store_from_another_thread_leaves_the_series_to_flush() -> None:
+    metrics = Metrics()
+    thread = threading.Thread(target=metrics.store, args=("put", 0.5))
+    thread.start()
+    thread.join()
+    series = (PREFIX + "store_seconds_sum", {"operation": "put"})
+    # A series made while `flush` goes through them would end it.
+    assert metrics.registry.get_sample_value(*series) is None
+    metrics.flush()
+    assert metrics.registry.get_sample_value(*series) == 0.5
 
 
 def test_metrics_every_row_of_the_table_is_filled_or_of_the_supervisor() -> None:
