@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from milter.core.address import parse_path
@@ -16,6 +15,7 @@ from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
 from milter.relay.outcome import Delivered, Tally
+from milter.relay.partial import digest_of
 from milter.relay.protocol import wire_form
 from milter.relay.sending import ask_for_data, send
 
@@ -125,7 +125,9 @@ class Relaying:
         redirects: Mapping[Key, Mailbox] | None = None,
         *,
         original: bytes | None = None,
+        retraced: bool = False,
         dotted: bool = True,
+        dot_at: float | None = None,
     ) -> Delivered:
         """Send each group its message; return what the hop answered, for the client in one reply.
 
@@ -136,7 +138,12 @@ class Relaying:
                 reply for these is in our own words.
             original: The message as the client sent it, the same when it comes again; None where
                 nothing shall be remembered.
+            retraced: Whether the peer puts a Received of its own on top at each try, as a mail
+                server of ours in front does; `original` is then the same but for that.
             dotted: Whether a line of the message may begin with a dot.
+            dot_at: Loop time at which the client's final dot came. No final dot of ours goes out
+                later than `Timers.dot_by_s` after it, and no answer is waited for longer than
+                `Timers.answer_by_s` after it. None: only the deadlines of each stage hold.
 
         Raises:
             RelayError: A hop closed or talked nonsense before any final dot: nothing was delivered.
@@ -147,7 +154,7 @@ class Relaying:
         try:
             groups = self._accepted_groups(messages)
             if partial is not None and original is not None:
-                digest = blake2b(original).digest()
+                digest = digest_of(original, retraced=retraced)
                 groups = await self._without_known(partial, groups, digest, tally)
             if redirects:
                 groups = await self._redirected(groups, redirects, tally)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from reputation.errors import StoreError
@@ -26,7 +28,32 @@ _SPACE: Final = "partial-delivery"
 KEPT_S: Final = 5 * 86_400
 _EXPIRE_AT_ONCE: Final = 1000
 
+# RFC 5322 §2.2 and, for the space before the colon, §4.5.8.
+_RECEIVED: Final = re.compile(rb"received[ \t]*:", re.IGNORECASE)
+
 T = TypeVar("T")
+
+
+def digest_of(message: bytes, *, retraced: bool) -> bytes:
+    """Return the digest by which a message is known when it comes again.
+
+    Args:
+        message: As the client sent it, its lines ended by CRLF.
+        retraced: Whether the topmost header field is left out if it is a Received: its peer writes
+            one at each try, with another date (RFC 5321 §4.4).
+    """
+    start = _after_received(message) if retraced else 0
+    return blake2b(memoryview(message)[start:]).digest()
+
+
+def _after_received(message: bytes) -> int:
+    if _RECEIVED.match(message) is None:
+        return 0
+    end = message.find(b"\r\n")
+    # RFC 5322 §2.2.3: a line that begins with white space belongs to the field above it.
+    while end >= 0 and message[end + 2 : end + 3] in (b" ", b"\t"):
+        end = message.find(b"\r\n", end + 2)
+    return end + 2 if end >= 0 else len(message)
 
 
 class PartialDeliveries:

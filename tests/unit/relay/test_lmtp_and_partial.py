@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.relay.partial import KEPT_S, PartialDeliveries
+from milter.relay.partial import KEPT_S, PartialDeliveries, digest_of
 from reputation.memory import MemoryStore
 from tests.support.relay import MESSAGE, a_client, a_next_hop
 from tests.support.scripted_server import Deed, ScriptedServer
@@ -33,15 +33,17 @@ def a_memory(now: float = 1000.0) -> PartialDeliveries:
 async def relay(
     hop: NextHop,
     recipients: Sequence[str],
-    digest: bytes | None = DIGEST,
+    original: bytes | None = DIGEST,
     mail: bytes = b"FROM:<a@b>",
+    *,
+    retraced: bool = False,
 ) -> Delivered:
     relaying = hop.open(a_client())
     try:
         await relaying.mail(mail)
         for recipient in recipients:
             await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
-        return await relaying.deliver({1: [MESSAGE]}, original=digest)
+        return await relaying.deliver({1: [MESSAGE]}, original=original, retraced=retraced)
     finally:
         relaying.abort()
 
@@ -168,7 +170,7 @@ def test_retry_of_another_message_is_for_everybody(run: Run) -> None:
             a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
         ):
             await relay(hop, ["c@d", "e@f"])
-            await relay(hop, ["c@d", "e@f"], digest=b"another")
+            await relay(hop, ["c@d", "e@f"], original=b"another")
 
             assert "RSET" not in server.connections[0].verbs
 
@@ -201,6 +203,66 @@ def test_retry_where_the_rest_is_refused_for_ever_says_so(run: Run) -> None:
             assert str((await relay(hop, ["c@d", "e@f"])).reply) == "552 5.2.2 full"
 
     run(main())
+
+
+# Four RCPTs of the client, and a fifth where the transaction is begun anew for one recipient alone.
+@pytest.mark.parametrize(("retraced", "rcpts"), [(True, 5), (False, 4)])
+def test_retry_with_another_received_on_top_is_known_where_the_peer_puts_one_there(
+    run: Run, *, retraced: bool, rcpts: int
+) -> None:
+    first = b"Received: from a by b;\r\n\tMon, 1 Jan 2026 00:00:00 +0000\r\n" + MESSAGE
+    again = b"Received: from a by b;\r\n\tMon, 1 Jan 2026 00:10:00 +0000\r\n" + MESSAGE
+
+    async def main() -> None:
+        async with (
+            ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
+            a_next_hop(server, protocol="lmtp", partial=a_memory()) as hop,
+        ):
+            replies = [
+                (await relay(hop, ["c@d", "e@f"], message, retraced=retraced)).reply.code
+                for message in (first, again)
+            ]
+
+            assert replies == [451, 250]
+            assert server.connections[0].verbs.count("RCPT") == rcpts
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        pytest.param(b"Received: x\r\n", id="one-line"),
+        pytest.param(b"Received: x\r\n\ty\r\n z\r\n", id="folded"),
+        pytest.param(b"RECEIVED \t: x\r\n", id="name-in-capitals-and-space-before-the-colon"),
+    ],
+)
+def test_digest_retraced_leaves_out_the_topmost_received(top: bytes) -> None:
+    assert digest_of(top + MESSAGE, retraced=True) == digest_of(MESSAGE, retraced=False)
+    assert digest_of(top + MESSAGE, retraced=False) != digest_of(MESSAGE, retraced=False)
+    # Only one: what stands below it was there at the first try already.
+    twice = digest_of(top + top + MESSAGE, retraced=True)
+    assert twice == digest_of(top + MESSAGE, retraced=False)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(b"Received-SPF: pass\r\n\r\n", id="a-longer-name"),
+        pytest.param(b"Subject: a\r\nReceived: x\r\n\r\n", id="not-on-top"),
+        pytest.param(b"\r\nReceived: in the body\r\n", id="no-header"),
+        pytest.param(b" Received: x\r\n", id="folded-line-first"),
+        pytest.param(b"Received", id="no-colon"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_digest_retraced_counts_everything_where_no_received_is_on_top(message: bytes) -> None:
+    assert digest_of(message, retraced=True) == digest_of(message, retraced=False)
+
+
+@pytest.mark.parametrize("message", [b"Received: x", b"Received: x\r\n", b"Received: x\r\n y\r\n"])
+def test_digest_retraced_of_a_received_alone_is_that_of_nothing(message: bytes) -> None:
+    assert digest_of(message, retraced=True) == digest_of(b"", retraced=False)
 
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
