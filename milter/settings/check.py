@@ -32,7 +32,16 @@ _STORES: Final = ("sqlite:",)
 def mistakes(settings: Settings, at: At) -> list[ConfigError]:
     """Return every mistake that the values of `settings` show, in the order of its sections."""
     found: list[ConfigError] = []
-    for rule in (_listeners, _open_relays, _next_hop, _bounds, _names, _places, _not_yet):
+    for rule in (
+        _listeners,
+        _open_relays,
+        _proxy_headers,
+        _next_hop,
+        _bounds,
+        _names,
+        _places,
+        _not_yet,
+    ):
         found += rule(settings, at)
     return found
 
@@ -64,11 +73,6 @@ def _listeners(settings: Settings, at: At) -> Iterator[ConfigError]:
                 ("listeners", i, "bind"),
                 f"two listeners bind {listener.bind}: give each an address of its own",
             )
-        if listener.proxy_protocol and not listener.trusted_clients:
-            yield at(
-                ("listeners", i, "proxy_protocol"),
-                "`proxy_protocol` needs `trusted_clients`: anybody else could claim any address",
-            )
         if _everybody(listener.trusted_clients):
             yield at(
                 ("listeners", i, "trusted_clients"),
@@ -92,6 +96,29 @@ def _open_relays(settings: Settings, at: At) -> Iterator[ConfigError]:
                 ("listeners", i, "clients"),
                 f"listener `{listener.name}` is {listener.direction} and relays to anywhere: "
                 "name in `clients` the networks that may use it",
+            )
+
+
+def _proxy_headers(settings: Settings, at: At) -> Iterator[ConfigError]:
+    """Find listeners whose bounds on who connects say nothing of who sends the mail."""
+    for i, listener in enumerate(settings.listeners):
+        if not listener.proxy_protocol:
+            continue
+        loc = ("listeners", i, "proxy_protocol")
+        if not listener.trusted_clients:
+            what = "`proxy_protocol` needs `trusted_clients`: anybody else could claim any address"
+            yield at(loc, what)
+        if listener.direction is not Direction.INBOUND:
+            yield at(
+                loc,
+                "`proxy_protocol` is for inbound listeners: it tells an address, not who may send "
+                "to anywhere; the login of an authenticated client comes by XCLIENT",
+            )
+        elif not listener.recipient_domains:
+            yield at(
+                loc,
+                f"`proxy_protocol` brings strangers to listener `{listener.name}`: "
+                "set `recipient_domains`",
             )
 
 
@@ -161,8 +188,8 @@ def _not_yet(settings: Settings, at: At) -> Iterator[ConfigError]:
 
 def _open_to_strangers(listener: Listener) -> bool:
     place = _place(listener.bind)
-    if place is None or place.is_local:
-        # What is no address at all is told once, as that.
+    if place is None or place.is_local or listener.proxy_protocol:
+        # What is no address at all is told once, as that; and so is the rule for PROXY headers.
         return False
     return listener.clients is None or not all(
         network.is_loopback or network.num_addresses == 1 for network in listener.clients

@@ -47,7 +47,8 @@ class Listener(Section):
     )
     proxy_protocol: bool = Field(
         default=False,
-        description="Whether every connection begins with a PROXY header, version 1 or 2",
+        description="Whether every connection begins with a PROXY header, version 1 or 2; on an "
+        "inbound listener with recipient_domains only",
     )
     tls: TlsFiles | None = Field(default=None, description="Offers STARTTLS; absent: not offered")
     recipient_domains: tuple[str, ...] = Field(

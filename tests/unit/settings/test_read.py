@@ -148,6 +148,32 @@ def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) 
             id="proxy-header-from-anybody",
         ),
         pytest.param(
+            LISTENER + "    proxy_protocol: true\n    trusted_clients: [127.0.0.0/8]\n",
+            "g.yaml:4:21: `proxy_protocol` brings strangers to listener `in`: "
+            "set `recipient_domains`",
+            id="open-relay-behind-a-proxy-on-loopback",
+        ),
+        pytest.param(
+            LISTENER
+            + "    proxy_protocol: true\n    trusted_clients: [192.0.2.9/32]\n"
+            + "    clients: [192.0.2.9/32]\n",
+            "g.yaml:4:21: `proxy_protocol` brings strangers",
+            id="open-relay-behind-a-proxy-that-is-named",
+        ),
+        pytest.param(
+            LISTENER
+            + "    direction: outbound\n    proxy_protocol: true\n"
+            + "    trusted_clients: [127.0.0.0/8]\n    clients: [127.0.0.0/8]\n",
+            "g.yaml:5:21: `proxy_protocol` is for inbound listeners",
+            id="proxy-header-on-an-outbound-listener",
+        ),
+        pytest.param(
+            "listeners:\n  - {name: o, direction: internal, bind: 'unix:/run/o',"
+            " proxy_protocol: true, trusted_clients: [127.0.0.0/8]}\n",
+            "g.yaml:2:73: `proxy_protocol` is for inbound listeners",
+            id="proxy-header-on-an-internal-unix-socket",
+        ),
+        pytest.param(
             LISTENER + "    recipient_domains: ['exa mple']\n",
             "g.yaml:4:25: `recipient_domains` needs names such as example.org, not 'exa mple'",
             id="bad-domain",
@@ -225,6 +251,11 @@ def test_read_all_mistakes_are_told_at_once() -> None:
         pytest.param("bind: 'localhost:25'", id="loopback-by-name"),
         pytest.param("bind: '0.0.0.0:25', recipient_domains: [example.org]", id="domains"),
         pytest.param("bind: ':25', direction: outbound, clients: [10.0.0.0/8]", id="outbound"),
+        pytest.param(
+            "bind: '127.0.0.1:25', proxy_protocol: true, trusted_clients: [127.0.0.0/8], "
+            "recipient_domains: [example.org]",
+            id="proxy-header-with-domains",
+        ),
     ],
 )
 def test_read_a_listener_that_strangers_cannot_relay_through_is_taken(listener: str) -> None:
