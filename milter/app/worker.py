@@ -88,7 +88,9 @@ class Workplace:
                     listener=listener,
                     bounds=self.settings.limits,
                     hostname=identity.hostname,
-                    recipient_domains=RecipientDomains(listener.recipient_domains),
+                    recipient_domains=RecipientDomains(
+                        listener.recipient_domains, listener.direction
+                    ),
                     pipeline=pipeline,
                     next_hop=next_hop,
                     limits=limits,

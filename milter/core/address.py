@@ -12,13 +12,15 @@ from typing import Final
 
 from milter.core.errors import ParseError
 
-_ATEXT: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010FFFF-]"
+# RFC 6531 §3.3 lets in what is not ASCII. C1 controls, line separators and marks that turn the
+# direction of text are kept out: in a log, a header or a reply they would not be seen as what they are.
+_WIDE: Final = r"\xA0-\u2027\u202F-\u2065\u206A-\uD7FF\uE000-\U0010FFFF"
+_ATEXT: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]"
 _DOT_STRING: Final = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"
-_QUOTED_STRING: Final = r'"(?:[\x20\x21\x23-\x5B\x5D-\x7E\x80-\U0010FFFF]|\\[\x20-\x7E])*"'
+_QUOTED_STRING: Final = rf'"(?:[\x20\x21\x23-\x5B\x5D-\x7E{_WIDE}]|\\[\x20-\x7E])*"'
 # RFC 1035 labels, with the underscore that real hosts use and the U-labels of RFC 6531.
-_LABEL: Final = (
-    r"[A-Za-z0-9_\x80-\U0010FFFF](?:[A-Za-z0-9_\x80-\U0010FFFF-]*[A-Za-z0-9_\x80-\U0010FFFF])?"
-)
+_LETTER: Final = rf"A-Za-z0-9_{_WIDE}"
+_LABEL: Final = rf"[{_LETTER}](?:[{_LETTER}-]*[{_LETTER}])?"
 _DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _LITERAL: Final = r"\[[\x21-\x5A\x5E-\x7E]+\]"
 

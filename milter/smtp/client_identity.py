@@ -35,6 +35,17 @@ XFORWARD_ATTRIBUTES: Final = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", 
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z]+)=([!-<>-~]+)")
 _HEX: Final = re.compile(r"\+([0-9A-F]{2})")
 _UNKNOWN: Final = frozenset({"[UNAVAILABLE]", "[TEMPUNAVAIL]"})
+# The command of a version 2 header that a proxy sends for itself.
+_LOCAL: Final = 0
+_NOBODY: Final = {
+    "told_name": None,
+    "client_port": 0,
+    "account": "",
+    "ident": "",
+    "local_source": False,
+    "destination_ip": None,
+    "destination_port": 0,
+}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -60,10 +71,13 @@ def parse_attributes(argument: bytes, known: tuple[str, ...]) -> dict[str, str]:
 def apply_attributes(connection: Connection, attributes: Mapping[str, str]) -> Connection:
     """Return `connection` as the attributes describe it; what they do not name stays.
 
+    With an address comes another client: what was known of the one before is forgotten, the HELO
+    name of the session excepted.
+
     Raises:
         CommandError: An address or a port is none.
     """
-    changes: dict[str, object] = {}
+    changes: dict[str, object] = dict(_NOBODY) if "ADDR" in attributes else {}
     for name, value in attributes.items():
         field, convert = _FIELDS[name]
         changes[field] = convert(value)
@@ -80,7 +94,7 @@ def apply_proxy(connection: Connection, header: ProxyData) -> Connection:
     Raises:
         CommandError: The header names no address that we know.
     """
-    if not header.src_addr or header.src_port is None:
+    if header.command == _LOCAL or not header.src_addr or header.src_port is None:
         return connection
     return replace(
         connection,

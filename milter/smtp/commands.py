@@ -132,7 +132,8 @@ def _parse_path_command(argument: bytes, keyword: str, *, extended: bool) -> Pat
         raise CommandError(501, "5.5.4", f"Syntax: {keyword}<address>")
     mailbox, rest = _parse_path(text[len(keyword) :].lstrip(" "), keyword)
     path = f"{keyword}<{mailbox.text}>" if mailbox else f"{keyword}<>"
-    words = rest.split()
+    # Not `split()`: it takes a CR, a form feed or a line separator for a space.
+    words = [word for word in rest.replace("\t", " ").split(" ") if word] if rest else []
     if not words:
         return PathCommand(mailbox, _NO_PARAMETERS, path.encode())
     if not extended:

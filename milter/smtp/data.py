@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
 
 _END: Final = b"\r\n.\r\n"
 _DOT_LINE: Final = b"\r\n."
 # One pass in C finds the end of an ordinary message and shows that it holds neither a line that
 # begins with a dot nor an LF without its CR; a second one looks for a CR without its LF.
 _DOT_OR_BARE_LF: Final = re.compile(rb"\n(?:\.|(?<!\r\n))")
+# A client that is not told at the end of its message must send the whole of it again.
+_PATIENCE: Final = 1_048_576
 _BARE_CR: Final = re.compile(rb"\r[^\n]")
 
 
@@ -64,6 +63,18 @@ class Received(NamedTuple):
     dotted: bool = True
 
 
+class Room(Protocol):
+    """What bounds the bytes held by all sessions together."""
+
+    def reserve(self, size: int) -> bool:
+        """Count bytes as held and return True; False when there is no room."""
+        ...
+
+    def give_back(self, size: int) -> None:
+        """Give back bytes that `reserve` counted."""
+        ...
+
+
 class _Held:
     """Message bytes that are kept while there is room, and only counted afterwards.
 
@@ -71,12 +82,12 @@ class _Held:
     message without our holding it.
     """
 
-    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
+    def __init__(self, bounds: Bounds, room: Room) -> None:
         self.bounds = bounds
         self.buffer = bytearray()
         self.fault = Fault.NONE
-        self.reserved = 0
-        self._reserve = reserve
+        self._room = room
+        self._reserved = 0
         self._dropped = 0
 
     @property
@@ -91,6 +102,8 @@ class _Held:
         """
         if self.fault is Fault.NONE:
             self.fault = self._fault()
+            if self.fault is not Fault.NONE:
+                self.give_back()
         if self.fault is Fault.NONE or len(self.buffer) <= keep:
             return 0
         excess = len(self.buffer) - keep
@@ -101,11 +114,23 @@ class _Held:
     def _fault(self) -> Fault:
         if self.size > self.bounds.message_bytes:
             return Fault.TOO_BIG
-        need = self.size - self.reserved
-        if need > 0 and not self._reserve(need):
+        need = self.size - self._reserved
+        if need > 0 and not self._room.reserve(need):
             return Fault.NO_ROOM
-        self.reserved += max(0, need)
+        self._reserved += max(0, need)
         return Fault.NONE
+
+    def give_back(self) -> None:
+        """Give back the room that was taken; taking it twice gives nothing."""
+        reserved, self._reserved = self._reserved, 0
+        if reserved:
+            self._room.give_back(reserved)
+
+    def taken(self) -> bytearray:
+        """Return the buffer and keep it no longer: a large message is not held twice."""
+        buffer, self._dropped = self.buffer, self.size
+        self.buffer = bytearray()
+        return buffer
 
 
 class DataReader:
@@ -113,20 +138,24 @@ class DataReader:
 
     Args:
         bounds: What a message may be.
-        reserve: Asked for room before more bytes are kept; False means there is none.
+        room: Asked before more bytes are kept.
     """
 
-    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
-        self._held = _Held(bounds, reserve)
+    def __init__(self, bounds: Bounds, room: Room) -> None:
+        self._held = _Held(bounds, room)
         # The CRLF of the DATA line is the first of a message that is empty (RFC 5321 §4.1.1.4).
         self._held.buffer += b"\r\n"
         self._scanned = 0
         self._plain = True
 
     @property
-    def reserved(self) -> int:
-        """Bytes for which room was given."""
-        return self._held.reserved
+    def endless(self) -> bool:
+        """Whether so much came past the bound that the end is not worth waiting for."""
+        return self._held.size > 2 * self._held.bounds.message_bytes + _PATIENCE
+
+    def close(self) -> None:
+        """Give back the room that the message took."""
+        self._held.give_back()
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data`; return what follows the message once it has ended, None before."""
@@ -167,8 +196,8 @@ class DataReader:
         if held.fault is not Fault.NONE:
             return Received(b"", size, held.fault)
         if not self._plain:
-            return _finish(unstuff(held.buffer), size, held.bounds)
-        message = bytes(memoryview(held.buffer)[2:])
+            return _finish(unstuff(held.taken()), size, held.bounds)
+        message = bytes(memoryview(held.taken())[2:])
         if _BARE_CR.search(message):
             return _finish(message, size, held.bounds)
         return _measured(message, size, held.bounds, dotted=False)
@@ -179,16 +208,20 @@ class ChunkReader:
 
     Args:
         bounds: What a message may be.
-        reserve: Asked for room before more bytes are kept; False means there is none.
+        room: Asked before more bytes are kept.
     """
 
-    def __init__(self, bounds: Bounds, reserve: Callable[[int], bool]) -> None:
-        self._held = _Held(bounds, reserve)
+    def __init__(self, bounds: Bounds, room: Room) -> None:
+        self._held = _Held(bounds, room)
 
     @property
-    def reserved(self) -> int:
-        """Bytes for which room was given."""
-        return self._held.reserved
+    def endless(self) -> bool:
+        """Whether so much came past the bound that the end is not worth waiting for."""
+        return self._held.size > 2 * self._held.bounds.message_bytes + _PATIENCE
+
+    def close(self) -> None:
+        """Give back the room that the message took."""
+        self._held.give_back()
 
     @property
     def size(self) -> int:
@@ -205,7 +238,7 @@ class ChunkReader:
         size = self._held.size
         if self._held.fault is not Fault.NONE:
             return Received(b"", size, self._held.fault)
-        return _finish(bytes(self._held.buffer), size, self._held.bounds)
+        return _finish(bytes(self._held.taken()), size, self._held.bounds)
 
 
 def unstuff(buffer: bytearray) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from milter.smtp.data import Bounds
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -46,3 +48,9 @@ class Door:
     new_id: Callable[[], str]
     clock: Callable[[], float]
     tls: ssl.SSLContext | None = None
+
+    @property
+    def message_bounds(self) -> Bounds:
+        """What a message of this listener may be."""
+        normalise = self.listener.bare_newlines == "normalise"
+        return Bounds(self.bounds.message_bytes, self.bounds.line_bytes, normalise)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from milter.core.reply import Reply
 from milter.smtp.client_identity import XCLIENT_ATTRIBUTES, XFORWARD_ATTRIBUTES
 
 if TYPE_CHECKING:
     from milter.relay.protocol import Capabilities
+    from milter.smtp.door import Door
 
 # RFC 6152, RFC 3461, RFC 6531: promises that only the next hop can keep.
 _MIRRORED: Final = ("8BITMIME", "DSN", "SMTPUTF8")
@@ -48,3 +50,22 @@ def offered_extensions(
         lines.append("XCLIENT " + " ".join(XCLIENT_ATTRIBUTES))
         lines.append("XFORWARD " + " ".join(XFORWARD_ATTRIBUTES))
     return lines
+
+
+def ehlo_reply(door: Door, *, tls: bool, trusted: bool) -> Reply:
+    """Return the reply to EHLO (RFC 5321 §4.1.1.1).
+
+    Args:
+        door: The listener.
+        tls: Whether the connection is encrypted.
+        trusted: Whether the client may speak for others.
+    """
+    extensions = offered_extensions(
+        door.next_hop.capabilities,
+        door.bounds.message_bytes,
+        starttls=door.tls is not None and not tls,
+        requiretls=tls and door.next_hop.verified_tls,
+        trusted=trusted,
+    )
+    lines = (door.hostname, *extensions)
+    return Reply(250, tuple(line.encode("ascii", "replace") for line in lines))

@@ -73,7 +73,7 @@ class Inbox:
         """Return the next line with its LF.
 
         Raises:
-            LineTooLongError: More than `limit` bytes are here and no LF among them.
+            LineTooLongError: It is longer than `limit`; it is still here.
             ConnectionResetError: The client has gone.
         """
         buffer = self._buffer
@@ -82,6 +82,8 @@ class Inbox:
                 raise LineTooLongError
             self._searched = len(buffer)
             await self._more()
+        if end > limit:
+            raise LineTooLongError
         line = bytes(buffer[: end + 1])
         del buffer[: end + 1]
         self._searched = 0

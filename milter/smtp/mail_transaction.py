@@ -7,6 +7,7 @@ the next hop's: there is no moment at which we alone hold the message.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -69,6 +70,8 @@ class MailTransaction:
         client: What every log line says of the client.
         txn_id: Of this transaction.
         command: MAIL as the client sent it.
+        upstream: Whether the peer is a mail server of ours, which puts a Received of its own on top
+            each time it tries.
     """
 
     def __init__(
@@ -78,7 +81,10 @@ class MailTransaction:
         client: Mapping[str, object],
         txn_id: TxnId,
         command: PathCommand,
+        *,
+        upstream: bool = False,
     ) -> None:
+        self._upstream = upstream
         self.txn_id = txn_id
         self._door = door
         self._command = command
@@ -131,7 +137,9 @@ class MailTransaction:
         mailbox = command.mailbox
         if not self._door.recipient_domains.accept(mailbox):
             return Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
-        group = Group(self._scan.policy_for(mailbox), mailbox.is_postmaster)
+        group = Group(
+            self._scan.policy_for(mailbox), self._door.recipient_domains.is_our_postmaster(mailbox)
+        )
         if self._must_come_alone(group):
             # Deviation: RFC 5321 §4.5.3.1.8 asks for 100 recipients; those that may be refused by
             # another policy come again in a transaction of their own.
@@ -153,6 +161,7 @@ class MailTransaction:
 
     async def message(self, received: Received) -> Reply:
         """Return the reply to the end of data."""
+        dot_at = asyncio.get_running_loop().time()
         self.record.recipients = tuple(self._recipients)
         if received.fault is not Fault.NONE:
             code, text = _FAULT_REPLIES[received.fault]
@@ -171,10 +180,14 @@ class MailTransaction:
             reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
             self.record.refused(reply)
             return reply
-        return await self._deliver(received, groups, decision.deliveries)
+        return await self._deliver(received, groups, decision.deliveries, dot_at)
 
     async def _deliver(
-        self, received: Received, groups: list[Group], outcomes: tuple[Outcome, ...]
+        self,
+        received: Received,
+        groups: list[Group],
+        outcomes: tuple[Outcome, ...],
+        dot_at: float,
     ) -> Reply:
         messages, redirects = {}, {}
         for group, outcome in zip(groups, outcomes, strict=True):
@@ -183,7 +196,12 @@ class MailTransaction:
                 redirects[group.key] = outcome.redirect_to
         try:
             delivered: Delivered = await self._relaying.deliver(
-                messages, redirects, original=received.message, dotted=received.dotted
+                messages,
+                redirects,
+                original=received.message,
+                dotted=received.dotted,
+                retraced=self._upstream,
+                dot_at=dot_at,
             )
         except RelayError as error:
             return self._next_hop_failed(error)
@@ -196,19 +214,23 @@ class MailTransaction:
         if self._door.next_hop.single_recipient:
             return True
         first = next(iter(self._groups.values()))
-        match self._door.listener.differing_recipients:
-            case "separate":
-                return group.refusal != first.refusal
-            case "strictest":
-                return group.postmaster != first.postmaster
-            case "quarantine":
-                return False
+        if self._door.next_hop.single_group and group.key != first.key:
+            # Nobody would remember who got the message already when it comes again for the others.
+            return True
+        if self._door.listener.differing_recipients == "separate":
+            return group.refusal != first.refusal
+        # What the postmaster must get would carry the message past the filter to the others too.
+        return group.postmaster != first.postmaster
 
     def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
         self.record.refused_early(stage, outcome)
         return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
 
     def _next_hop_failed(self, error: RelayError) -> Reply:
-        reply = Reply.of(451, f"4.4.1 The next mail server cannot be reached now ({self.txn_id})")
+        if error.refuses_client and error.reply is not None:
+            reply = error.reply
+        else:
+            words = f"4.4.1 The next mail server cannot be reached now ({self.txn_id})"
+            reply = Reply.of(451, words)
         self.record.relay_failed(error, reply)
         return reply

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -28,38 +28,29 @@ from milter.smtp.tls import describe_tls
 
 if TYPE_CHECKING:
     from milter.core.connection import Connection
-    from milter.smtp.data import ChunkReader, Received
+    from milter.smtp.data import ChunkReader, DataReader, Received
     from milter.smtp.door import Door
+    from milter.smtp.reception import Reception
 
 _log: Final = logging.getLogger("gatepost.smtp")
 
-_READ_BYTES: Final = 262_144
-# A message that comes drop by drop holds a connection for long: the timer starts anew only after
-# this much of it.
-_PROGRESS_BYTES: Final = 1024
+# A message that comes drop by drop holds a connection, and room for its bytes, for long: over the
+# first wait it may take, it must come at this rate.
+_LEAST_BYTES_A_SECOND: Final = 1000
+# From here on work on one message takes longer than others should wait for it.
+_LARGE_BYTES: Final = 1_048_576
+# How long what was said last is waited for to be read.
+_LINGER_S: Final = 5.0
 # A line this long is no mistake of a mail client.
 _FLOOD_BYTES: Final = 4_194_304
 _PROXY_TIMEOUT_S: Final = 10.0
 _RESTING: Final = frozenset({Next.COMMAND, Next.CLOSE})
+_TOO_BIG: Final = Reply.of(552, "5.3.4 Message is much larger than this server takes")
 _TIMEOUT: Final = Reply.of(421, "4.4.2 Timeout, closing the connection")
 _DRAINING: Final = Reply.of(421, "4.3.2 Server is going down, try again")
 _LINE_TOO_LONG: Final = Reply.of(500, "5.5.2 Line too long")
 _FLOOD: Final = Reply.of(421, "4.7.0 Line without an end")
 _BARE_NEWLINE: Final = Reply.of(500, "5.5.2 Lines end with CRLF")
-
-
-class Reception(Protocol):
-    """Who may come in; `server` implements it."""
-
-    def welcome(
-        self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
-    ) -> tuple[Connection, bool] | Reply:
-        """Return the client and whether it may speak for others, or the reply that refuses it."""
-        ...
-
-    def farewell(self, protocol: SmtpProtocol) -> None:
-        """Take note that the connection is over; called once for each connection."""
-        ...
 
 
 class SmtpProtocol(SMTP):
@@ -82,6 +73,7 @@ class SmtpProtocol(SMTP):
         self._original_transport = None
         self._handler_coroutine: asyncio.Task[None] | None = None
         self._timeout_handle: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
         self._door = door
         self._reception = reception
         self._inbox = Inbox(loop, self._pause_reading)
@@ -114,7 +106,7 @@ class SmtpProtocol(SMTP):
         now = self.loop.time()
         if self._deadline > now:
             self._set_timer(min(self._deadline, now + self._door.bounds.command_timeout_s))
-        elif self.transport is not None:
+        else:
             self._say_and_close(_TIMEOUT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -162,8 +154,9 @@ class SmtpProtocol(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
+        for timer in (self._timeout_handle, self._linger):
+            if timer is not None:
+                timer.cancel()
         if self._original_transport is not None:
             self._original_transport.close()
         # Narrower than in the base class, whose own reader would take other transports as well.
@@ -188,8 +181,13 @@ class SmtpProtocol(SMTP):
             self._say_and_close(_DRAINING)
 
     def abort(self) -> None:
-        """End the session now."""
-        if self.transport is not None:
+        """End the session now, unless the next hop may already have its message.
+
+        Then the reply is as near as the next hop's, and a client that does not hear it would send
+        the message again.
+        """
+        session = self._conversation
+        if self.transport is not None and not (session is not None and session.committed):
             self.transport.abort()
 
     # -- the session --------------------------------------------------------------------------
@@ -207,10 +205,18 @@ class SmtpProtocol(SMTP):
             pass
         except TLSSetupException:
             _log.info("tls handshake failed", extra={"listener": self._door.listener.name})
+        except Exception as error:  # noqa: BLE001 - the top of a connection
+            self._crashed(session, error)
         finally:
             if session is not None:
                 session.close()
                 self._log_connection(session, started)
+
+    def _crashed(self, session: Session | None, error: Exception) -> None:
+        if session is not None:
+            self._send(session.crashed(error))
+        else:
+            _log.error("connection error", exc_info=error)
 
     async def _begin(self) -> Session | None:
         """Return the session after the greeting; None when there shall be none."""
@@ -223,6 +229,10 @@ class SmtpProtocol(SMTP):
         if self._door.listener.proxy_protocol:
             told = await self._read_proxy_header(connection, trusted=trusted)
             if told is None:
+                return None
+            refusal = self._reception.introduce(self, told.client_ip)
+            if refusal is not None:
+                self._send(refusal)
                 return None
             connection, trusted = told, False
         if self._door.listener.greeting_delay_s:
@@ -276,18 +286,18 @@ class SmtpProtocol(SMTP):
         try:
             line = await self._inbox.line(MAX_COMMAND)
         except LineTooLongError:
-            return session.malformed(await self._read_over_long_line())
+            return session.malformed(*await self._read_over_long_line())
         finally:
             self._waiting = False
             self._deadline = inf
         if not line.endswith(b"\r\n"):
-            return session.malformed(_BARE_NEWLINE)
+            return session.malformed(_BARE_NEWLINE, line)
         return await session.command(line[:-2])
 
     async def _follow(self, session: Session, step: Step) -> Step:
         match step.next:
             case Next.DATA:
-                return await session.message(await self._read_message(session))
+                return await self._read_message(session)
             case Next.CHUNK:
                 return await self._read_chunk(session, step)
             case _:
@@ -298,52 +308,67 @@ class SmtpProtocol(SMTP):
         await self.smtp_STARTTLS("")
         assert self._tls_protocol is not None  # noqa: S101 - smtp_STARTTLS has set it
         tls = describe_tls(self._tls_protocol._extra["ssl_object"])  # noqa: SLF001
-        session.encrypted(replace(session.connection, tls=tls))
+        session.encrypted(tls)
 
-    async def _read_over_long_line(self) -> Reply:
+    async def _read_over_long_line(self) -> tuple[Reply, bytes]:
+        """Read to the end of a line; return the reply to it and its beginning."""
         self._reset_timeout()
-        dropped = 0
+        begin, dropped = b"", 0
         while dropped < _FLOOD_BYTES:
             data = await self._inbox.some()
+            begin = begin or data[:8]
             _, found, rest = data.partition(b"\n")
             if found:
                 self._inbox.put_back(rest)
-                return _LINE_TOO_LONG
+                return _LINE_TOO_LONG, begin
             dropped += len(data)
-        return _FLOOD
+        return _FLOOD, begin
 
-    async def _read_message(self, session: Session) -> Received:
+    async def _read_message(self, session: Session) -> Step:
         reader = session.data_reader()
-        progress = _PROGRESS_BYTES
+        started, size = self.loop.time(), 0
         rest: bytes | None = None
         while rest is None:
-            if progress >= _PROGRESS_BYTES:
-                self._reset_timeout(self._door.bounds.data_timeout_s)
-                progress = 0
+            self._expect_data(started, size)
             data = await self._inbox.some()
-            progress += len(data)
+            size += len(data)
             rest = reader.feed(data)
+            if rest is None and reader.endless:
+                return Step(_TOO_BIG, Next.CLOSE)
         self._deadline = inf
         if rest:
             # Pipelined commands behind the message go back to where commands are read from.
             self._inbox.put_back(rest)
-        return reader.finish()
+        return await session.message(await self._finished(reader, size))
 
     async def _read_chunk(self, session: Session, step: Step) -> Step:
         reader: ChunkReader | None = session.chunk_reader()
-        left = step.chunk
+        started, left = self.loop.time(), step.chunk
         while left:
-            self._reset_timeout(self._door.bounds.data_timeout_s)
-            data = await self._inbox.some(min(left, _READ_BYTES))
+            self._expect_data(started, step.chunk - left)
+            data = await self._inbox.some(left)
             left -= len(data)
             if reader is not None:
                 reader.feed(data)
         self._deadline = inf
         if step.reply is not None or reader is None:
             return Step(step.reply)
+        if reader.endless:
+            return Step(_TOO_BIG, Next.CLOSE)
         if step.last:
-            return await session.message(reader.finish())
-        return Step(Reply.of(250, f"2.0.0 {step.chunk} bytes received"))
+            return await session.message(await self._finished(reader, step.chunk))
+        return session.bounded(Step(Reply.of(250, f"2.0.0 {step.chunk} bytes received")))
+
+    def _expect_data(self, started: float, size: int) -> None:
+        """Set the time by which more must come, `size` bytes having come since `started`."""
+        wait_s = self._door.bounds.data_timeout_s
+        slowest = started + wait_s + size / _LEAST_BYTES_A_SECOND
+        self._reset_timeout(min(wait_s, max(slowest - self.loop.time(), 0.001)))
+
+    async def _finished(self, reader: DataReader | ChunkReader, size: int) -> Received:
+        if size < _LARGE_BYTES:
+            return reader.finish()
+        return await asyncio.to_thread(reader.finish)
 
     def _send(self, reply: Reply) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -354,7 +379,9 @@ class SmtpProtocol(SMTP):
         self._close()
 
     def _close(self) -> None:
-        if self.transport is not None:
+        """Close once everything is read; soon in any case, for some clients never read."""
+        if self.transport is not None and self._linger is None:
+            self._linger = self.loop.call_later(_LINGER_S, self.transport.abort)
             self.transport.close()
 
     def _log_connection(self, session: Session, started: float) -> None:

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.smtp")
 
-_FULL: Final = Reply.of(421, "4.3.2 Too many connections, try again later")
-_CLIENT_FULL: Final = Reply.of(421, "4.7.0 Too many connections from your address")
-_NOT_ADMITTED: Final = Reply.of(554, "5.7.1 You may not connect here")
+_REFUSALS: Final = {
+    "full": Reply.of(421, "4.3.2 Too many connections, try again later"),
+    "client": Reply.of(421, "4.7.0 Too many connections from your address"),
+    "not_admitted": Reply.of(554, "5.7.1 You may not connect here"),
+}
 
 
 class SmtpServer:
@@ -81,30 +83,53 @@ class SmtpServer:
         self._sessions[protocol] = None
         listener = door.listener
         if not _within(address, listener.clients):
-            return _NOT_ADMITTED
+            return self._refused("not_admitted", address)
         trusted = address is None or _within(address, listener.trusted_clients)
-        counted = None if trusted else address
-        if door.limits.client_full(counted):
-            return _CLIENT_FULL
-        if not door.limits.admit(counted):
-            return _FULL
-        self._sessions[protocol] = (door.clock(), counted)
-        door.metrics.session_opened()
+        refusal = self._admitted(protocol, None if trusted else address)
+        if refusal is not None:
+            return refusal
         session_id = SessionId(door.new_id())
         connection = Connection(
             session_id, listener.name, listener.direction, client_ip=address, client_port=port
         )
         return connection, trusted
 
+    def introduce(self, protocol: SmtpProtocol, client: IpAddress | None) -> Reply | None:
+        """Count a proxy's connection as the client's; return what turns it away, or None."""
+        self._dismiss(protocol)
+        return self._admitted(protocol, client)
+
     def farewell(self, protocol: SmtpProtocol) -> None:
         """Take note that a connection is over."""
-        admitted = self._sessions.pop(protocol, None)
+        if protocol not in self._sessions:
+            return  # it went away before anybody welcomed it
+        self._dismiss(protocol)
+        del self._sessions[protocol]
+        if not self._sessions:
+            self._empty.set()
+
+    def _admitted(self, protocol: SmtpProtocol, counted: IpAddress | None) -> Reply | None:
+        if self._door.limits.client_full(counted):
+            return self._refused("client", counted)
+        if not self._door.limits.admit(counted):
+            return self._refused("full", counted)
+        self._sessions[protocol] = (self._door.clock(), counted)
+        self._door.metrics.session_opened()
+        return None
+
+    def _dismiss(self, protocol: SmtpProtocol) -> None:
+        admitted, self._sessions[protocol] = self._sessions[protocol], None
         if admitted is not None:
             started, counted = admitted
             self._door.limits.release(counted)
             self._door.metrics.session_closed(self._door.clock() - started)
-        if not self._sessions:
-            self._empty.set()
+
+    def _refused(self, reason: str, address: IpAddress | None) -> Reply:
+        reply = _REFUSALS[reason]
+        self._door.metrics.session_refused(reason)
+        fields = {"client_ip": str(address or ""), "listener": self._door.listener.name}
+        _log.info("connection refused", extra={**fields, "reply": str(reply)})
+        return reply
 
 
 def _peer(transport: asyncio.BaseTransport) -> tuple[IpAddress | None, int]:

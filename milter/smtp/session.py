@@ -6,7 +6,6 @@ Knows no socket: `protocol` reads lines and message bytes, hands them in and wri
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from milter.core.errors import GatepostError
@@ -15,7 +14,6 @@ from milter.core.reply import Reply
 from milter.smtp.client_identity import (
     XCLIENT_ATTRIBUTES,
     XFORWARD_ATTRIBUTES,
-    apply_attributes,
     parse_attributes,
 )
 from milter.smtp.commands import (
@@ -26,16 +24,17 @@ from milter.smtp.commands import (
     parse_rcpt,
     split_line,
 )
-from milter.smtp.data import Bounds, ChunkReader, DataReader, Fault
-from milter.smtp.extensions import offered_extensions
+from milter.smtp.data import ChunkReader, DataReader, Fault
+from milter.smtp.extensions import ehlo_reply
 from milter.smtp.mail_transaction import MailTransaction
 from milter.smtp.record import client_fields
+from milter.smtp.spoken_for import SpokenFor
 from milter.smtp.step import Next, Step
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from milter.core.connection import Connection
+    from milter.core.connection import Connection, Tls
     from milter.pipeline.runner import ConnectionScan
     from milter.smtp.data import Received
     from milter.smtp.door import Door
@@ -49,6 +48,8 @@ _START_DATA: Final = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
 # RFC 5321 §4.5.3.1.4, with room for the longest path and several parameters (RFC 3461 §5).
 MAX_COMMAND: Final = 4096
 
+# A client that sends its message in crumbs makes more work than its message is.
+_SMALL_CHUNK: Final = 1024
 _BETWEEN_CHUNKS: Final = frozenset({"BDAT", "RSET", "QUIT", "NOOP"})
 # A browser or a scanner that found our port; what follows are its headers, a line each.
 _FOREIGN_VERBS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE"})
@@ -66,9 +67,7 @@ class Session:
     def __init__(self, door: Door, connection: Connection, *, trusted: bool) -> None:
         self._door = door
         self._trusted = trusted
-        self._connection = connection
-        self._told_helo = False
-        self._forwarded: dict[str, str] = {}
+        self._who = SpokenFor(connection)
         self._scan: ConnectionScan | None = None
         self._client: dict[str, object] = {}
         self._transaction: MailTransaction | None = None
@@ -80,7 +79,7 @@ class Session:
     @property
     def connection(self) -> Connection:
         """The client as it is known now."""
-        return self._connection
+        return self._who.client
 
     @property
     def in_transaction(self) -> bool:
@@ -89,7 +88,7 @@ class Session:
 
     def data_reader(self) -> DataReader:
         """Return the reader for the message that DATA begins."""
-        reader = DataReader(self._message_bounds(), self._door.limits.reserve)
+        reader = DataReader(self._door.message_bounds, self._door.limits)
         self._reader = reader
         return reader
 
@@ -110,7 +109,6 @@ class Session:
         """End whatever still runs."""
         self._end_transaction()
         self._forget_scan()
-        self._door.next_hop.leave(self._connection)
 
     async def command(self, line: bytes) -> Step:
         """Return the answer to one command line that has lost its CRLF."""
@@ -128,13 +126,19 @@ class Session:
             step = Step(Reply.of(error.code, f"{error.enhanced} {error.what}"))
         except Exception as error:  # noqa: BLE001 - the top of a session
             step = Step(self._internal_error(error))
-        return self._bounded(step)
+        return self.bounded(step)
 
-    def malformed(self, reply: Reply) -> Step:
-        """Return the answer to a line that is no command, given the reply that says why."""
-        if reply.code == 421:
+    def malformed(self, reply: Reply, line: bytes) -> Step:
+        """Return the answer to a line that is no command.
+
+        Args:
+            reply: Says why.
+            line: Its beginning.
+        """
+        if reply.code == 421 or line[:4].upper() == b"BDAT":
+            # A chunk comes behind BDAT that would be taken for commands.
             return Step(reply, Next.CLOSE)
-        return self._bounded(Step(reply))
+        return self.bounded(Step(reply))
 
     async def message(self, received: Received) -> Step:
         """Return the answer to the end of a message."""
@@ -152,16 +156,23 @@ class Session:
             self._errors = self._unproductive = 0
         return Step(reply)
 
-    def encrypted(self, connection: Connection) -> None:
-        """Start over after STARTTLS: nothing said before it holds (RFC 3207 §4.2)."""
-        self._forget_identity(replace(connection, helo_name="", esmtp=False))
+    def encrypted(self, tls: Tls) -> None:
+        """Start over after STARTTLS."""
+        self._forget_client()
+        self._who.encrypt(tls)
 
-    def _bounded(self, step: Step) -> Step:
+    def crashed(self, error: Exception) -> Reply:
+        """Return what is said of an error outside any command; the connection is closed then."""
+        return self._internal_error(error)
+
+    def bounded(self, step: Step) -> Step:
+        """Return `step`, or the end of a session that leads nowhere."""
         reply = step.reply
         if reply is None or step.next is Next.CLOSE:
             return step
-        if reply.code >= 500:
-            self._errors += 1
+        if reply.code >= 400:
+            self._unproductive += 1
+            self._errors += reply.code >= 500
         if self._errors > self._door.bounds.errors:
             return Step(Reply.of(421, "4.7.0 Too many errors"), Next.CLOSE)
         if self._unproductive > self._door.bounds.commands:
@@ -177,23 +188,15 @@ class Session:
 
     async def _ehlo(self, argument: bytes) -> Step:
         self._greeted(parse_helo(argument), esmtp=True)
-        next_hop, tls = self._door.next_hop, self._connection.tls is not None
-        extensions = offered_extensions(
-            next_hop.capabilities,
-            self._door.bounds.message_bytes,
-            starttls=self._door.tls is not None and not tls,
-            requiretls=tls and next_hop.verified_tls,
-            trusted=self._trusted,
-        )
-        lines = (self._door.hostname, *extensions)
-        return Step(Reply(250, tuple(line.encode("ascii", "replace") for line in lines)))
+        tls = self._who.peer.tls is not None
+        return Step(ehlo_reply(self._door, tls=tls, trusted=self._trusted))
 
     async def _mail(self, argument: bytes) -> Step:
-        if not self._connection.helo_name:
+        if not (self._who.peer.helo_name or self._who.client.helo_name):
             return Step(Reply.of(503, "5.5.1 EHLO first"))
         if self._transaction is not None:
             return Step(Reply.of(503, "5.5.1 There is a transaction already"))
-        command = parse_mail(argument, extended=self._connection.esmtp)
+        command = parse_mail(argument, extended=self._who.peer.esmtp)
         if command.size > self._door.bounds.message_bytes:
             # RFC 1870 §6.1
             return Step(Reply.of(552, "5.3.4 Message is larger than this server takes"))
@@ -202,7 +205,12 @@ class Session:
         self._door.limits.give_back(1)
         scan = self._connection_scan()
         transaction = MailTransaction(
-            self._door, scan, self._client, TxnId(self._door.new_id()), command
+            self._door,
+            scan,
+            self._client,
+            TxnId(self._door.new_id()),
+            command,
+            upstream=self._trusted,
         )
         self._transaction = transaction
         self.transactions += 1
@@ -215,7 +223,7 @@ class Session:
         transaction = self._transaction
         if transaction is None:
             return Step(_NO_TRANSACTION)
-        command = parse_rcpt(argument, extended=self._connection.esmtp, utf8=transaction.utf8)
+        command = parse_rcpt(argument, extended=self._who.peer.esmtp, utf8=transaction.utf8)
         if transaction.recipients >= self._door.bounds.recipients:
             # RFC 5321 §4.5.3.1.10
             return Step(Reply.of(452, "4.5.3 Too many recipients"))
@@ -231,14 +239,26 @@ class Session:
         return Step(_START_DATA, Next.DATA)
 
     async def _bdat(self, argument: bytes) -> Step:
-        size, last = parse_bdat(argument)
-        # A chunk follows in any case and must be read, or its bytes would be taken for commands.
+        try:
+            size, last = parse_bdat(argument)
+        except CommandError as error:
+            # How much of what follows is no command cannot be known.
+            return Step(Reply.of(error.code, f"{error.enhanced} {error.what}"), Next.CLOSE)
+        if size < _SMALL_CHUNK:
+            self._unproductive += 1
+        refused = None
         if self._transaction is None:
-            return Step(_NO_TRANSACTION, Next.CHUNK, size, last)
-        if not self._transaction.recipients:
-            return Step(_NO_RECIPIENTS, Next.CHUNK, size, last)
+            refused = _NO_TRANSACTION
+        elif not self._transaction.recipients:
+            refused = _NO_RECIPIENTS
+        elif size > self._door.bounds.message_bytes:
+            refused = Reply.of(552, "5.3.4 Message is larger than this server takes")
+        if refused is not None:
+            # The chunk comes in any case: it is read as long as that is cheaper than a new start.
+            after = Next.CHUNK if size <= self._door.bounds.message_bytes else Next.CLOSE
+            return Step(refused, after, size, last)
         if self._reader is None:
-            self._reader = ChunkReader(self._message_bounds(), self._door.limits.reserve)
+            self._reader = ChunkReader(self._door.message_bounds, self._door.limits)
         return Step(None, Next.CHUNK, size, last)
 
     async def _rset(self, argument: bytes) -> Step:
@@ -256,7 +276,8 @@ class Session:
         self._unproductive += 1
         if not argument:
             return Step(Reply.of(501, "5.5.4 Syntax: VRFY address"))
-        parse_rcpt(b"TO:" + argument, extended=False, utf8=True)
+        if b"@" in argument:
+            parse_rcpt(b"TO:" + argument, extended=False, utf8=True)
         # RFC 5321 §3.5.3: 252 is the answer of a server that will not verify.
         return Step(Reply.of(252, "2.1.5 Send some mail and see"))
 
@@ -277,7 +298,7 @@ class Session:
             return Step(Reply.of(501, "5.5.4 STARTTLS takes no argument"))
         if self._door.tls is None:
             return Step(Reply.of(454, "4.7.0 TLS is not available"))
-        if self._connection.tls is not None:
+        if self._who.peer.tls is not None:
             return Step(Reply.of(503, "5.5.1 TLS is on already"))
         return Step(None, Next.STARTTLS)
 
@@ -286,80 +307,70 @@ class Session:
         if refused is not None:
             return Step(refused)
         attributes = parse_attributes(argument, XCLIENT_ATTRIBUTES)
-        told = apply_attributes(self._connection, attributes)
-        # The session starts over, as the client that was told (Postfix does the same): a HELO name
-        # that the upstream passes on outlives its own EHLO.
-        self._told_helo = bool(attributes.get("HELO"))
-        self._forget_identity(told if self._told_helo else replace(told, helo_name=""))
+        self._who.tell(attributes)
+        self._forget_client()
         return Step(self.greeting())
 
     async def _xforward(self, argument: bytes) -> Step:
         refused = self._refuse_identity("xforward")
         if refused is not None:
             return Step(refused)
-        attributes = parse_attributes(argument, XFORWARD_ATTRIBUTES)
-        apply_attributes(self._connection, attributes)
-        self._forwarded |= attributes
+        self._who.forward(parse_attributes(argument, XFORWARD_ATTRIBUTES))
         return Step(_OK)
+
+    async def _proxy(self, _argument: bytes) -> Step:
+        # A PROXY header where none is configured: a mistake in a set-up, or somebody's try.
+        self._forged("proxy")
+        return Step(Reply.of(500, "5.5.2 Command not recognised"))
 
     def _refuse_identity(self, kind: str) -> Reply | None:
         if not self._trusted:
-            self._door.metrics.forged_identity(kind)
-            fields = {"session_id": self._connection.session_id, "error": f"{kind} not trusted"}
-            _log.warning("forged identity", extra=fields)
+            self._forged(kind)
             return Reply.of(550, "5.7.0 You may not speak for others")
         if self._transaction is not None:
             return Reply.of(503, "5.5.1 There is a transaction already")
         return None
 
+    def _forged(self, kind: str) -> None:
+        self._door.metrics.forged_identity(kind)
+        fields = {"session_id": self.connection.session_id, "error": f"{kind} not trusted"}
+        _log.warning("forged identity", extra=fields)
+
     def _greeted(self, name: str, *, esmtp: bool) -> None:
         self._unproductive += 1
         self._end_transaction()
-        helo_name = self._connection.helo_name if self._told_helo else name
-        protocol = "ESMTP" if esmtp else "SMTP"
-        self._connection = replace(
-            self._connection, helo_name=helo_name, esmtp=esmtp, protocol=protocol
-        )
+        self._who.hello(name, esmtp=esmtp)
 
     def _connection_scan(self) -> ConnectionScan:
-        connection = self._connection
-        if self._forwarded:
-            connection = apply_attributes(connection, self._forwarded)
-        if self._scan is None or self._scan.connection != connection:
+        client = self._who.client
+        if self._scan is None or self._scan.connection is not client:
             self._forget_scan()
-            self._scan = self._door.pipeline.connect(connection)
-            self._client = client_fields(connection)
+            self._scan = self._door.pipeline.connect(client)
+            self._client = client_fields(client)
         return self._scan
 
-    def _forget_identity(self, connection: Connection) -> None:
+    def _forget_client(self) -> None:
         self._end_transaction()
         self._forget_scan()
-        self._connection = connection
 
     def _forget_scan(self) -> None:
         if self._scan is not None:
             self._scan.close()
+            self._door.next_hop.leave(self._scan.connection)
             self._scan = None
 
     def _end_transaction(self) -> None:
         if self._reader is not None:
-            self._door.limits.give_back(self._reader.reserved)
+            self._reader.close()
             self._reader = None
-        # Postfix tells XFORWARD anew before each MAIL; what was told of one message must not
-        # stick to the next.
-        self._forwarded = {}
+        self._who.end_message()
         if self._transaction is not None:
             self._transaction.close()
             self._transaction.record.write()
             self._transaction = None
 
-    def _message_bounds(self) -> Bounds:
-        limits = self._door.bounds
-        normalise = self._door.listener.bare_newlines == "normalise"
-        return Bounds(limits.message_bytes, limits.line_bytes, normalise)
-
     def _internal_error(self, error: Exception) -> Reply:
-        txn_id = self._transaction.txn_id if self._transaction else self._connection.session_id
+        txn_id = self._transaction.txn_id if self._transaction else self.connection.session_id
         level = logging.WARNING if isinstance(error, GatepostError) else logging.ERROR
         _log.log(level, "session error", exc_info=error, extra={"txn_id": txn_id})
         reply = Reply.of(451, f"4.3.0 Internal error, try again later ({txn_id})")
@@ -385,4 +396,5 @@ class Session:
         "STARTTLS": _starttls,
         "XCLIENT": _xclient,
         "XFORWARD": _xforward,
+        "PROXY": _proxy,
     }

@@ -35,6 +35,7 @@ from policies.loader import load_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
 HOSTNAME = "mx.example.org"
 
@@ -91,9 +92,13 @@ class RunningDoor:
 
     def drain(self) -> None:
         """Drain as a reload does, and wait for the end of it."""
+        self.begin_drain(20).result(30)
+
+    def begin_drain(self, timeout_s: float) -> Future[None]:
+        """Begin to drain; return what is done at the end of it."""
         assert self.server is not None
         assert self.loop is not None
-        asyncio.run_coroutine_threadsafe(self.server.drain(20), self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(self.server.drain(timeout_s), self.loop)
 
 
 @contextlib.contextmanager
@@ -194,7 +199,7 @@ def _door(
         listener=listener,
         bounds=bounds,
         hostname=HOSTNAME,
-        recipient_domains=RecipientDomains(listener.recipient_domains),
+        recipient_domains=RecipientDomains(listener.recipient_domains, listener.direction),
         pipeline=pipeline,
         next_hop=relay,
         limits=running.limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,10 @@ class LineClient:
         """Send a command line and return its reply."""
         self.send(line + b"\r\n")
         return self.reply()
+
+    def readable(self, timeout_s: float) -> bool:
+        """Return whether something is there to read within `timeout_s`."""
+        return bool(self._buffer) or bool(select.select([self._sock], [], [], timeout_s)[0])
 
     def closed(self) -> bool:
         """Return whether the server closes, reading whatever it still says."""

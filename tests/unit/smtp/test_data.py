@@ -4,13 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milter.core.limits import LocalLimits
 from milter.smtp.data import Bounds, ChunkReader, DataReader, Fault, Received
 
 BOUNDS = Bounds(message_bytes=1_000_000, line_bytes=100_000)
 
 
+def room(size: int = 10_000_000) -> LocalLimits:
+    return LocalLimits(sessions=1, sessions_per_client=1, bytes_in_flight=size)
+
+
 def read(*pieces: bytes, bounds: Bounds = BOUNDS) -> tuple[Received, bytes]:
-    reader = DataReader(bounds, lambda _size: True)
+    reader = DataReader(bounds, room())
     for piece in pieces[:-1]:
         assert reader.feed(piece) is None
     rest = reader.feed(pieces[-1])
@@ -33,7 +38,7 @@ def test_data_empty_message_is_ended_by_a_dot_alone() -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_data_cut_anywhere_gives_the_same_message(cut: int) -> None:
     wire = b"..a\r\n\r\n.b\r\n..\r\nend\r\n.\r\nMAIL FROM:<>\r\n"
-    reader = DataReader(BOUNDS, lambda _size: True)
+    reader = DataReader(BOUNDS, room())
     rest: bytes | None = None
     followed = b""
     for piece in (wire[:cut], wire[cut:]):
@@ -75,22 +80,26 @@ def test_data_not_dotted_has_no_line_that_begins_with_a_dot(words: list[bytes]) 
 
 
 def test_data_larger_than_allowed_is_counted_and_not_kept() -> None:
-    reserved: list[int] = []
-
-    def reserve(size: int) -> bool:
-        reserved.append(size)
-        return True
-
-    reader = DataReader(Bounds(message_bytes=100, line_bytes=1000), reserve)
+    limits = room()
+    reader = DataReader(Bounds(message_bytes=100, line_bytes=1000), limits)
     for _ in range(100):
         assert reader.feed(b"x" * 98 + b"\r\n") is None
+        assert limits.bytes_in_flight <= 100
+    assert limits.bytes_in_flight == 0
     assert reader.feed(b".\r\n") == b""
     assert reader.finish() == Received(b"", 10_000, Fault.TOO_BIG)
-    assert sum(reserved) <= 100
+
+
+def test_data_far_beyond_the_bound_is_endless() -> None:
+    reader = DataReader(Bounds(message_bytes=100, line_bytes=1000), room())
+    assert reader.feed(b"x" * 1000) is None
+    assert not reader.endless
+    assert reader.feed(b"x" * 1_100_000) is None
+    assert reader.endless
 
 
 def test_data_end_is_found_across_pieces_after_the_bound_was_passed() -> None:
-    reader = DataReader(Bounds(message_bytes=10, line_bytes=1000), lambda _size: True)
+    reader = DataReader(Bounds(message_bytes=10, line_bytes=1000), room())
     assert reader.feed(b"x" * 50 + b"\r") is None
     assert reader.feed(b"\n.") is None
     assert reader.feed(b"\r") is None
@@ -98,10 +107,21 @@ def test_data_end_is_found_across_pieces_after_the_bound_was_passed() -> None:
 
 
 def test_data_without_room_is_a_fault_of_its_own() -> None:
-    reader = DataReader(BOUNDS, lambda _size: False)
+    limits = room(3)
+    reader = DataReader(BOUNDS, limits)
     assert reader.feed(b"hello\r\n.\r\n") == b""
     assert reader.finish().fault is Fault.NO_ROOM
-    assert reader.reserved == 0
+    assert limits.bytes_in_flight == 0
+
+
+def test_data_room_is_given_back_once() -> None:
+    limits = room()
+    reader = DataReader(BOUNDS, limits)
+    reader.feed(b"hello\r\n.\r\n")
+    assert limits.bytes_in_flight > 0
+    reader.close()
+    reader.close()
+    assert limits.bytes_in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -118,14 +138,14 @@ def test_data_line_length_is_bounded(length: int, fault: Fault) -> None:
 
 
 def test_chunk_message_may_hold_dots_and_gets_its_last_line_ended() -> None:
-    reader = ChunkReader(BOUNDS, lambda _size: True)
+    reader = ChunkReader(BOUNDS, room())
     reader.feed(b"a\r\n.\r\n")
     reader.feed(b".b")
     assert reader.finish() == Received(b"a\r\n.\r\n.b\r\n", 8, Fault.NONE)
 
 
 def test_chunk_cut_inside_a_line_end_is_whole() -> None:
-    reader = ChunkReader(BOUNDS, lambda _size: True)
+    reader = ChunkReader(BOUNDS, room())
     reader.feed(b"a\r")
     reader.feed(b"\nb\r\n")
     assert reader.finish().fault is Fault.NONE
@@ -140,7 +160,7 @@ def test_data_of_any_bytes_is_read_as_the_rules_say(words: list[bytes], step: in
     whole = b"\r\n" + wire
     end = whole.find(b"\r\n.\r\n")
     message = whole[: end + 2].replace(b"\r\n.", b"\r\n")[2:]
-    reader = DataReader(BOUNDS, lambda _size: True)
+    reader = DataReader(BOUNDS, room())
     rest: bytes | None = None
     position = 0
     while rest is None:
@@ -166,7 +186,7 @@ def test_data_of_any_crlf_message_comes_back_as_it_was_stuffed(
     message = b"".join(words) + b"\r\n"
     stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
     wire = stuffed + b".\r\nNEXT"
-    reader = DataReader(BOUNDS, lambda _size: True)
+    reader = DataReader(BOUNDS, room())
     rest: bytes | None = None
     position = 0
     while rest is None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from milter.core.address import Mailbox, parse_path
+from milter.core.connection import Direction
 from milter.smtp.relaying_rules import RecipientDomains
 
-OURS = RecipientDomains(["example.org", "*.example.net", "bücher.example"])
+OURS = RecipientDomains(["example.org", "*.example.net", "bücher.example"], Direction.INBOUND)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +47,23 @@ def test_recipient_of_others_is_refused(path: str) -> None:
 
 
 def test_listener_without_domains_takes_everybody() -> None:
-    assert RecipientDomains([]).accept(Mailbox("a", "anywhere.example"))
+    assert RecipientDomains([], Direction.INBOUND).accept(Mailbox("a", "anywhere.example"))
+
+
+@pytest.mark.parametrize(
+    ("domains", "direction", "path", "ours"),
+    [
+        pytest.param([], "inbound", "<postmaster@any.example>", True, id="nobody said which"),
+        pytest.param([], "outbound", "<postmaster@any.example>", False, id="somebody else's"),
+        pytest.param([], "outbound", "<postmaster>", True, id="without a domain"),
+        pytest.param(["a.example"], "inbound", "<Postmaster@A.example>", True, id="of our domain"),
+        pytest.param(["a.example"], "inbound", "<postmaster@b.example>", False, id="of another"),
+        pytest.param([], "inbound", "<user@any.example>", False, id="a user"),
+    ],
+)
+def test_postmaster_is_ours_only_where_mail_is_ours(
+    domains: list[str], direction: str, path: str, ours: bool
+) -> None:
+    mailbox, _ = parse_path(path)
+    assert mailbox is not None
+    assert RecipientDomains(domains, Direction(direction)).is_our_postmaster(mailbox) is ours
