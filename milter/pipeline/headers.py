@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from milter.message.headers import HeaderField
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from milter.core.connection import Direction
     from milter.message.document import Message
 
@@ -72,6 +74,19 @@ def format_field(name: str, value: str) -> bytes:
     if len(line) > _LINE:
         line = _fold(line)
     return line.encode("ascii") + b"\r\n"
+
+
+def format_list(name: str, values: Iterable[str]) -> bytes:
+    """Return header fields with all `values` between commas, as many as they need.
+
+    One field would be cut: here at its bound, and by a mail server at its own.
+    """
+    rows = [""]
+    for value in map(printable, values):
+        if rows[-1] and len(rows[-1]) + len(value) + 2 > _MAX_VALUE:
+            rows.append("")
+        rows[-1] += f", {value}" if rows[-1] else value
+    return b"".join([format_field(name, row) for row in rows])
 
 
 def encode_words(text: str) -> bytes:

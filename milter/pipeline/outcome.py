@@ -146,8 +146,8 @@ class Marker:
             fields.append(self._authentication_results())
             fields += result_fields(verdict, self._txn.txn_id)
         if verdict.redirect_to:
-            recipients = ", ".join(str(recipient) for recipient in self._txn.recipients)
-            fields.append(headers.format_field("X-Gatepost-Recipients", recipients))
+            recipients = map(str, self._txn.recipients)
+            fields.append(headers.format_list("X-Gatepost-Recipients", recipients))
         return b"".join(fields)
 
     def _authentication_results(self) -> bytes:

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from milter.core.connection import Direction
 from milter.message.document import Message
-from milter.pipeline.headers import encode_words, format_field, named_fields, own_names
+from milter.pipeline.headers import (
+    encode_words,
+    format_field,
+    format_list,
+    named_fields,
+    own_names,
+)
 
 
 @given(st.text(max_size=3000))
@@ -47,6 +53,19 @@ def test_format_field_a_line_break_in_the_value_makes_no_field() -> None:
 
 def test_format_field_without_a_value_is_a_name() -> None:
     assert format_field("X-Spam-Level", "") == b"X-Spam-Level:\r\n"
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, exclude_characters=","), min_size=1)))
+def test_format_list_is_short_fields_with_every_value(values: list[str]) -> None:
+    written = format_list("X-Test", values * 9)
+    fields = message_from_bytes(written + b"\r\n").items()
+    assert all(len(value) < 9000 for _, value in fields)
+    found = [one for _, value in fields for one in "".join(value.split()).split(",")]
+    assert len(found) == max(1, len(values) * 9)
+
+
+def test_format_list_without_values_is_a_name() -> None:
+    assert format_list("X-Test", []) == b"X-Test:\r\n"
 
 
 @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), max_size=100))

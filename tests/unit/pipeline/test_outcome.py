@@ -145,6 +145,17 @@ def test_outcome_of_a_redirect_names_the_recipients() -> None:
     assert dict(fields_of(outcome))["X-Gatepost-Recipients"] == "b@example.org, c@example.org"
 
 
+def test_outcome_of_a_redirect_names_a_thousand_recipients() -> None:
+    recipients = tuple(Mailbox(f"a-person-of-the-house-{i}", "example.org") for i in range(1000))
+    txn = Transaction(TXN, a_connection(), recipients=recipients, message=MESSAGE)
+    marker = Marker(txn, Message(MESSAGE), Evidence(), IDENTITY)
+    outcome = marker.outcome(a_verdict(Action.QUARANTINE, redirect_to="held@example.org"))
+    fields = [value for name, value in fields_of(outcome) if name == "X-Gatepost-Recipients"]
+    named = [one.strip() for value in fields for one in value.split(",")]
+    assert named == [str(recipient) for recipient in recipients]
+    assert max(len(line) for line in outcome.edits.add.split(b"\r\n")) <= 78
+
+
 def test_refusal_reply_keeps_the_id_behind_a_long_reason() -> None:
     refusal = Refusal(550, "5.7.1", "Message refused: " + "x" * 2000 + " ({txn_id})")
     reply = refusal_reply(refusal, TXN)
