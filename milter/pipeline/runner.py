@@ -7,6 +7,7 @@ the transaction itself and nothing is sent: that is the door's business.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from copy import copy
 from dataclasses import dataclass
@@ -262,13 +263,14 @@ class Scan:
         for run in self._rest:
             pieces += await run.gather()
         evidence = merge(self._txn, pieces)
-        marker = Marker(self._txn, document, evidence, self._pipeline.identity)
-        self._marker = marker
+        marker = self._marker = Marker(self._txn, document, evidence, self._pipeline.identity)
+        if len(message) > LARGE_BYTES:
+            # The fields to be removed are looked for in a header that may be all of the message.
+            outcomes = await asyncio.to_thread(_outcomes, marker, evidence, groups)
+        else:
+            outcomes = _outcomes(marker, evidence, groups)
         return Judgement(
-            outcomes=tuple(
-                marker.outcome(evaluate(policy, evidence.findings, postmaster=postmaster))
-                for policy, postmaster in groups
-            ),
+            outcomes=outcomes,
             evidence=evidence,
             duration_s=self._pipeline.means.clock() - started,
             check_seconds=self._seconds(),
@@ -325,6 +327,17 @@ class Scan:
         for run in self._own_runs():
             seconds.update(run.seconds)
         return seconds
+
+
+def _outcomes(
+    marker: Marker, evidence: Evidence, groups: Sequence[tuple[Policy, bool]]
+) -> tuple[Outcome, ...]:
+    return tuple(
+        [
+            marker.outcome(evaluate(policy, evidence.findings, postmaster=postmaster))
+            for policy, postmaster in groups
+        ]
+    )
 
 
 def context_of(connection: Connection, mail_from: Mailbox | None) -> Context:

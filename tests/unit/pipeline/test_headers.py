@@ -85,6 +85,18 @@ def test_named_fields_finds_those_past_the_bounds_of_the_reader() -> None:
     assert found == [b"x-spam-FLAG : NO\r\n\tstill\r\n"]
 
 
+def test_named_fields_past_the_bounds_are_found_wherever_they_stand() -> None:
+    ours = b"X-Spam-Flag: NO\r\n" + b"\tand more\r\n" * 9000
+    raw = b"A: 1\r\n" * 1500
+    for filler in range(60_000, 130_000, 1999):
+        raw += b"B: " + b"x" * (filler % 997) + b"\r\n" + b"C: 3\r\n" * (filler // 100) + ours
+    raw += b"\r\n" + ours
+    found = named_fields(Message(raw), own_names(Direction.INBOUND))
+    assert len(found) == 36
+    assert {raw[field.start : field.end] for field in found} == {ours}
+    assert {raw[field.value_start :][:3] for field in found} == {b" NO"}
+
+
 def test_named_fields_finds_those_behind_one_huge_field() -> None:
     raw = b"A: " + b"x" * 300_000 + b"\r\nX-Gatepost-Id: FORGED\r\n\r\nbody\r\n"
     fields = named_fields(Message(raw), own_names(Direction.INBOUND))

@@ -209,6 +209,27 @@ def test_judge_a_large_message_is_counted_in_the_loop_that_also_shows_the_counts
     assert set(judgement.check_seconds) == {"good", "bad"}
 
 
+def test_judge_a_large_message_is_decided_outside_the_event_loop() -> None:
+    turns = {"small": 0, "large": 0}
+
+    async def judged_beside_others(name: str, message: bytes) -> None:
+        async def others() -> None:
+            while True:
+                turns[name] += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(others())
+        await judged(a_pipeline(), message)
+        beside.cancel()
+
+    large = b"X-Filler: with many friends\r\n" * 20_000 + MESSAGE
+    asyncio.run(judged_beside_others("small", MESSAGE))
+    asyncio.run(judged_beside_others("large", large))
+    # Without checks there is nothing else to wait for.
+    assert turns["small"] == 0
+    assert turns["large"] > 0
+
+
 def test_judge_facts_hold_envelope_and_what_checks_found() -> None:
     check = Sees(Evidence(facts={"subject": "hello", "connection": {"name": "client.example"}}))
     facts = asyncio.run(judged(a_pipeline(check))).evidence.facts
