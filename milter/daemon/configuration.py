@@ -92,7 +92,7 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     """
     recording = RecordingSource(source)
     placed = read_checked(recording, path)
-    found = [*_file_mistakes(placed.settings, recording), *_other_mistakes(placed)]
+    found = [*_file_mistakes(placed, recording), *_other_mistakes(placed)]
     if found:
         raise ConfigErrors(found)
     return Configuration(path, placed, recording.files)
@@ -128,11 +128,18 @@ def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:
     return ()
 
 
-def _file_mistakes(settings: Settings, source: Source) -> Iterator[ConfigError]:
+def _file_mistakes(placed: Placed, source: Source) -> Iterator[ConfigError]:
     """Read every file that the settings name, those too that libraries later read by path."""
-    yield from _mistakes_of(lambda: load_policies(source, settings.policies))
+    settings = placed.settings
+    readings: list[tuple[tuple[str, ...], Callable[[], object]]] = [
+        (("policies",), lambda: load_policies(source, settings.policies))
+    ]
     if zone_file := settings.dns.zone_file:
-        yield from _mistakes_of(lambda: read_zone(source, zone_file))
+        readings.append((("dns", "zone_file"), lambda: read_zone(source, zone_file)))
+    for loc, reading in readings:
+        for err in _mistakes_of(reading):
+            # What is wrong with a file as a whole is told where the file is named.
+            yield err if err.line else placed.at(loc, f"{err.path}: {err.what}")
     for path in _paths(settings):
         yield from _mistakes_of(partial(source.read, path))
 
