@@ -13,7 +13,7 @@ from typing import Final
 from milter.core.errors import ParseError
 
 # RFC 6531 §3.3 lets in what is not ASCII. C1 controls, line separators and marks that turn the
-# direction of text are kept out: in a log, a header or a reply they would not be seen as what they are.
+# direction of text are kept out: in a log, a header or a reply nobody would see what they are.
 _WIDE: Final = r"\xA0-\u2027\u202F-\u2065\u206A-\uD7FF\uE000-\U0010FFFF"
 _ATEXT: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]"
 _DOT_STRING: Final = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from milter.smtp.data import Bounds
@@ -35,6 +35,7 @@ class Door:
         new_id: Makes session and transaction ids.
         clock: Monotonic seconds.
         tls: Context for STARTTLS; None when not offered.
+        message_bounds: What a message of this listener may be.
     """
 
     listener: Listener
@@ -48,9 +49,9 @@ class Door:
     new_id: Callable[[], str]
     clock: Callable[[], float]
     tls: ssl.SSLContext | None = None
+    message_bounds: Bounds = field(init=False)
 
-    @property
-    def message_bounds(self) -> Bounds:
-        """What a message of this listener may be."""
+    def __post_init__(self) -> None:
         normalise = self.listener.bare_newlines == "normalise"
-        return Bounds(self.bounds.message_bytes, self.bounds.line_bytes, normalise)
+        bounds = Bounds(self.bounds.message_bytes, self.bounds.line_bytes, normalise)
+        object.__setattr__(self, "message_bounds", bounds)

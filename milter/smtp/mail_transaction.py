@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
@@ -43,22 +42,28 @@ _FAULT_REPLIES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Recipients that get the same message: the same policy, and postmaster apart from others."""
+class Group(NamedTuple):
+    """Recipients that get the same message: the same policy, and postmaster apart from others.
+
+    Attributes:
+        policy: Theirs.
+        postmaster: Whether they are postmasters of ours.
+        key: Equal for recipients that share everything that shows.
+    """
 
     policy: Policy
     postmaster: bool
-
-    @property
-    def key(self) -> tuple[str, str, bool]:
-        """Equal for recipients that share everything that shows."""
-        return (self.policy.refusal_key, self.policy.marks_key, self.postmaster)
+    key: tuple[str, str, bool]
 
     @property
     def refusal(self) -> tuple[str, bool]:
         """Equal for recipients that are refused together."""
         return (self.policy.refusal_key, self.postmaster)
+
+
+def group_of(policy: Policy, *, postmaster: bool) -> Group:
+    """Return the group of a recipient."""
+    return Group(policy, postmaster, (policy.refusal_key, policy.marks_key, postmaster))
 
 
 class MailTransaction:
@@ -137,8 +142,9 @@ class MailTransaction:
         mailbox = command.mailbox
         if not self._door.recipient_domains.accept(mailbox):
             return Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
-        group = Group(
-            self._scan.policy_for(mailbox), self._door.recipient_domains.is_our_postmaster(mailbox)
+        group = group_of(
+            self._scan.policy_for(mailbox),
+            postmaster=self._door.recipient_domains.is_our_postmaster(mailbox),
         )
         if self._must_come_alone(group):
             # Deviation: RFC 5321 §4.5.3.1.8 asks for 100 recipients; those that may be refused by
