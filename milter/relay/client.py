@@ -7,6 +7,7 @@ know what is said in which order: `handshake` opens a connection, `delivery` use
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from ipaddress import ip_address
@@ -22,6 +23,7 @@ from milter.relay.protocol import (
     Capabilities,
     ReplyParser,
 )
+from milter.relay.waiting import Waiting
 
 if TYPE_CHECKING:
     import ssl
@@ -83,12 +85,10 @@ class HopConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
-        # The greeting; it may come before create_connection returns.
-        self._expected = 1
+        self._expected = 1  # the greeting; it may come before create_connection returns
         self._failure: str | None = None
-        self._waiter: asyncio.Future[bool] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        self._waiting = Waiting(loop)
+        self._answer_by = math.inf
         self._paused = False
         self._quitting = False
         self._resetting = False
@@ -112,8 +112,6 @@ class HopConnection(asyncio.Protocol):
             return None
         return ip_address(name[0].partition("%")[0]), name[1]
 
-    # What asyncio calls.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         # uvloop's transports do not derive from asyncio.Transport.
@@ -128,14 +126,14 @@ class HopConnection(asyncio.Protocol):
             self._take_replies()
         except RemoteProtocolError as err:
             self._break(err.what)
-        self._wake()
+        self._waiting.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits, and let the pool forget the connection."""
         self.lost = True
         self._break(f"connection lost: {exc}" if exc else "connection closed")
-        self._wake()
-        self._stop_timer()
+        self._waiting.wake()
+        self._waiting.stop()
         if not self.closed.done():
             self.closed.set_result(None)
         if self.on_lost is not None:
@@ -148,9 +146,7 @@ class HopConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on writing."""
         self._paused = False
-        self._wake()
-
-    # What the rest of the package calls.
+        self._waiting.wake()
 
     def send(self, data: bytes, replies: int) -> None:
         """Write one or several commands that together are answered by `replies` replies."""
@@ -164,7 +160,7 @@ class HopConnection(asyncio.Protocol):
 
         Raises:
             RelayError: The hop closed, said 421 or nonsense, or did not answer before `deadline`
-                (in loop time). The connection is then closed.
+                (loop time). The connection is then closed.
         """
         while not self._replies:
             if self._failure is not None:
@@ -181,11 +177,10 @@ class HopConnection(asyncio.Protocol):
 
     async def command(self, stage: str, data: bytes, timeout_s: float) -> Reply:
         """Send one command and return its reply; raises as `receive` does."""
-        started = self._loop.time()
+        self._sent_at = self._loop.time()
         self.send(data, 1)
-        reply = await self.receive(stage, started + timeout_s)
-        if self._on_stage is not None:
-            self._on_stage(stage, self._loop.time() - started)
+        reply = await self.receive(stage, self._sent_at + timeout_s)
+        self.timed(stage)
         return reply
 
     async def mail(self, identity: Sequence[bytes], mail: bytes) -> Reply:
@@ -197,20 +192,27 @@ class HopConnection(asyncio.Protocol):
             mail: The whole MAIL line.
         """
         self.in_transaction = True
-        if not identity:
-            return await self.command("mail", mail, self.timers.mail_s)
-        if not self.capabilities.offers("PIPELINING"):
+        if identity and not self.capabilities.offers("PIPELINING"):
             for line in identity:
                 await self.command("identity", line, self.timers.mail_s)
-            return await self.command("mail", mail, self.timers.mail_s)
-        started = self._loop.time()
-        self.send(b"".join(identity) + mail, len(identity) + 1)
+            identity = ()
+        self._sent_at = self._loop.time()
+        deadline = self._sent_at + self.timers.mail_s
+        self.send(b"".join((*identity, mail)), len(identity) + 1)
         for _ in identity:
-            await self.receive("identity", started + self.timers.mail_s)
-        reply = await self.receive("mail", started + self.timers.mail_s)
-        if self._on_stage is not None:
-            self._on_stage("mail", self._loop.time() - started)
+            await self.receive("identity", deadline)
+        reply = await self.receive("mail", deadline)
+        self.timed("mail")
         return reply
+
+    def hurry(self, dot_at: float) -> None:
+        """Keep to what our client still waits.
+
+        Args:
+            dot_at: Loop time at which its final dot came; infinite: nobody waits.
+        """
+        self._waiting.give_up_at = dot_at + self.timers.dot_by_s
+        self._answer_by = dot_at + self.timers.answer_by_s
 
     def ask_for_data(self) -> float:
         """Send DATA without waiting; return the deadline for `receive("data", ...)`."""
@@ -234,6 +236,17 @@ class HopConnection(asyncio.Protocol):
                 if self._paused:
                     await self._drained()
 
+    def check_before_dot(self) -> None:
+        """Look whether the final dot may be sent.
+
+        Raises:
+            RelayError: The connection failed, or our client has waited too long.
+        """
+        if self._waiting.given_up:
+            self._break("too late for the final dot")
+        if self._failure is not None:
+            raise self.error("body")
+
     def end_body(self, wire: Sequence[bytes], replies: int) -> float:
         """Send the rest of the message and its final dot in one write; the hop may now deliver.
 
@@ -241,12 +254,13 @@ class HopConnection(asyncio.Protocol):
             The deadline for the `replies` final replies (one for SMTP; for LMTP one a recipient).
         """
         self._expected += replies
+        self._waiting.give_up_at = self._answer_by
         cast("asyncio.Transport", self._transport).writelines([*wire, FINAL_DOT])
         self._sent_at = self._loop.time()
         return self._sent_at + self.timers.final_s
 
     def timed(self, stage: str) -> None:
-        """Report how long the answer to DATA or to the final dot took."""
+        """Report how long the answer took to what was sent last."""
         if self._on_stage is not None:
             self._on_stage(stage, self._loop.time() - self._sent_at)
 
@@ -295,12 +309,11 @@ class HopConnection(asyncio.Protocol):
                 server_hostname=server_name,
                 ssl_handshake_timeout=self.timers.starttls_s,
             )
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, asyncio.CancelledError) as err:
             self._end()
+            if isinstance(err, asyncio.CancelledError):
+                raise
             raise self.reject("starttls", f"TLS failed: {err}") from err
-        except asyncio.CancelledError:
-            self._end()
-            raise
         if upgraded is None:
             self._end()
             raise self.reject("starttls", "connection closed")
@@ -342,7 +355,7 @@ class HopConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         # Where a TLS handshake fails, asyncio does not call connection_lost.
-        self._stop_timer()
+        self._waiting.stop()
         if self._transport is not None:
             self._transport.abort()
         if not self.closed.done():
@@ -363,46 +376,14 @@ class HopConnection(asyncio.Protocol):
             self._failure = what
             self.abort()
 
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(True)
-
     async def _wait(self, deadline: float) -> bool:
         """Wait until something happened; return False where `deadline` came first."""
-        self._deadline = deadline
-        # One timer for the life of the connection: it is touched only where it would be too late.
-        if self._timer is None or deadline < self._timer.when():
-            self._set_timer(deadline)
-        waiter = self._waiter = self._loop.create_future()
         try:
-            happened: bool = await waiter
+            return await self._waiting.until(deadline)
         except asyncio.CancelledError:
             # An answer is outstanding that nobody will take.
             self.abort()
             raise
-        finally:
-            self._waiter = None
-        return happened
-
-    def _set_timer(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        if self._waiter is None or self._waiter.done():
-            return
-        if self._deadline > self._loop.time():
-            self._set_timer(self._deadline)
-        else:
-            self._waiter.set_result(False)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     async def _drained(self) -> None:
         transport = cast("asyncio.Transport", self._transport)
@@ -412,7 +393,7 @@ class HopConnection(asyncio.Protocol):
                 continue
             # A slow hop that takes a little in each block is not a dead one.
             now_left = transport.get_write_buffer_size()
-            if now_left >= left:
+            if now_left >= left or self._waiting.given_up:
                 self._break("the hop takes no more of the message")
             left, deadline = now_left, self._loop.time() + self.timers.block_s
         if self._failure is not None:

@@ -153,6 +153,9 @@ class Relaying:
         digest = b""
         try:
             groups = self._accepted_groups(messages)
+            if dot_at is not None:
+                for group in groups.values():
+                    group.connection.hurry(dot_at)
             if partial is not None and original is not None:
                 digest = digest_of(original, retraced=retraced)
                 groups = await self._without_known(partial, groups, digest, tally)

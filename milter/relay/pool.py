@@ -7,6 +7,7 @@ opened is `handshake`'s business, to which host `nexthop`'s.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import RelayError
@@ -91,6 +92,7 @@ class Pool:
         """Take a connection back; keep it where that is safe, else close it. Never blocks."""
         self._used.discard(connection)
         self._give_place()
+        connection.hurry(math.inf)
         if not connection.reusable:
             self._watch(connection)
             connection.abort()

@@ -66,7 +66,8 @@ async def send(
         on_final_dot: Called when the first final dot is about to go out.
 
     Raises:
-        RelayError: A hop closed or took no more before any final dot. Afterwards nothing is raised.
+        RelayError: A hop closed or took no more before any final dot, or it came too late for one.
+            Afterwards nothing is raised.
     """
     rest = dict(wire)
     if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
@@ -74,8 +75,7 @@ async def send(
             await group.connection.send_body(rest[key])
             rest[key] = ()
     for group in groups.values():
-        if group.connection.failed:
-            raise group.connection.error("body")
+        group.connection.check_before_dot()
     # From here to the last dot nothing waits: no cancellation comes between two of them.
     on_final_dot()
     waiting = [

@@ -21,6 +21,12 @@ class Timers:
         block_s: Without progress while the message is sent (RFC 5321 §4.5.3.2.5).
         final_s: From the final dot to its reply: a minute less than the ten that our own client
             waits (RFC 5321 §4.5.3.2.6), so that the answer still reaches it (RFC 1047).
+        dot_by_s: After our client's final dot, for ours. Checks take some of our client's ten
+            minutes, and so may MAIL and RCPT said anew, the 354 and the message; one that would end
+            later than this is given up while the hop holds nothing, and the client gets 4xx. What
+            is left is for the final answer, whose loss would double the message (RFC 1047).
+        answer_by_s: After our client's final dot, for the hop's answer to ours, where that is
+            earlier than `final_s`: half a minute is left to remember it and to say it.
         reset_s: For the answer to RSET.
         quit_s: For the answer to QUIT.
         queue_s: For a free place among the connections.
@@ -36,6 +42,8 @@ class Timers:
     data_s: float = 120
     block_s: float = 180
     final_s: float = 540
+    dot_by_s: float = 240
+    answer_by_s: float = 570
     reset_s: float = 20
     quit_s: float = 5
     queue_s: float = 60
