@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.faults import test_groups, test_next_hop, test_processes
+from tests.faults import test_client, test_groups, test_next_hop, test_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.debian]
 
 _MESSAGES: Final = 5000
 _KINDS: Final = (
+    *test_client.KINDS,
     *(fault.name for fault in test_next_hop.FAULTS),
     *(fault.kind.name for fault in test_groups.FAULTS),
     *test_processes.KINDS,

@@ -2,19 +2,22 @@
 
 It knows as much of RFC 5321 as a sending mail server needs: one command at a time, connections that
 are kept, another one after a 421 or a lost one. It judges nothing: what became of each try stands
-in `attempts`, and whoever wants a try repeated sends the message again.
+in `attempts`, and whoever wants a try repeated sends the message again. Told so, it hangs up in the
+middle of every message.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 # A reply that takes longer is a fault of its own, and fails the test.
 _REPLY_S: Final = 60
@@ -23,7 +26,22 @@ _BODY: Final = b"".join(
 )
 
 Fate = Literal["told", "refused", "again"]
-Stage = Literal["connect", "mail", "rcpt", "data", "final"]
+Stage = Literal["connect", "mail", "rcpt", "data", "body", "final"]
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Where a client goes away without waiting for a reply.
+
+    Attributes:
+        stage: data, behind the command; body, in the middle of the message; final, behind its dot.
+        reset: Whether the connection is reset; else it is closed.
+        until: Waited for before that.
+    """
+
+    stage: Literal["data", "body", "final"]
+    reset: bool = False
+    until: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +139,12 @@ class SerialClient:
     Attributes:
         attempts: All tries that have ended.
         refused: Whether the port took no connections any more.
+        hang_up: Where it goes away in each message; None: it does not.
     """
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.hang_up: HangUp | None = None
         self.attempts: list[Attempt] = []
         self.refused = False
         self._changed = asyncio.Condition()
@@ -153,7 +173,7 @@ class SerialClient:
                 try:
                     if connection is None:
                         connection = await _open(self.port)
-                    await _converse(connection, attempt)
+                    await _converse(connection, attempt, self.hang_up)
                 except ConnectionRefusedError:
                     self.refused = True
                     return
@@ -232,7 +252,7 @@ async def _close(connection: _Connection | None) -> None:
             await connection.writer.wait_closed()
 
 
-async def _converse(connection: _Connection, attempt: Attempt) -> None:
+async def _converse(connection: _Connection, attempt: Attempt, hang_up: HangUp | None) -> None:
     """Take one message as far as it gets."""
     mail = b"MAIL FROM:<%s>\r\n" % attempt.message.mail_from.encode()
     if not await _ask(connection, attempt, "mail", mail):
@@ -244,12 +264,35 @@ async def _converse(connection: _Connection, attempt: Attempt) -> None:
     if not attempt.accepted:
         await connection.ask(b"RSET\r\n")
         return
+    if hang_up is not None and hang_up.stage == "data":
+        await _hang_up(connection, attempt, b"DATA\r\n", hang_up)
     if not await _ask(connection, attempt, "data", b"DATA\r\n"):
         return
-    attempt.dot_sent = True
     wire = attempt.message.content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+    if hang_up is not None and hang_up.stage == "body":
+        await _hang_up(connection, attempt, wire[: len(wire) // 2], hang_up)
+    attempt.dot_sent = True
+    if hang_up is not None:
+        await _hang_up(connection, attempt, wire, hang_up)
     if await _ask(connection, attempt, "final", wire):
         attempt.told = tuple(attempt.accepted)
+
+
+async def _hang_up(
+    connection: _Connection, attempt: Attempt, data: bytes, hang_up: HangUp
+) -> NoReturn:
+    """Send `data` and go."""
+    connection.writer.write(data)
+    if hang_up.until is not None:
+        await hang_up.until()
+    if hang_up.reset:
+        # Lingering for no time sends RST instead of FIN (socket(7)).
+        linger = struct.pack("ii", 1, 0)
+        raw = connection.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection.writer.close()
+    attempt.lost = hang_up.stage
+    raise _OverError
 
 
 async def _ask(connection: _Connection, attempt: Attempt, stage: Stage, data: bytes) -> bool:
