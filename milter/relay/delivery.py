@@ -210,7 +210,7 @@ class Relaying:
             raise
 
     async def _acquire(self, *, fresh: bool) -> HopConnection:
-        connection = await self._pool.acquire(self._client, fresh=fresh)
+        connection = await self._pool.acquire(self._client, fresh=fresh, wait=not self._held)
         self._held.add(connection)
         return connection
 

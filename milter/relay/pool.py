@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import RelayError
@@ -66,17 +67,21 @@ class Pool:
         """Connections in a transaction."""
         return len(self._used)
 
-    async def acquire(self, client: Connection, *, fresh: bool = False) -> HopConnection:
+    async def acquire(
+        self, client: Connection, *, fresh: bool = False, wait: bool = True
+    ) -> HopConnection:
         """Return a connection that speaks for `client` and holds no transaction.
 
         Args:
             client: The client of the transaction.
             fresh: Whether only a new connection will do.
+            wait: Whether to wait for a place; who holds one already must not, or several who each
+                hold one would wait for each other.
 
         Raises:
             RelayError: None could be opened, or none became free in time.
         """
-        await self._take_place()
+        await self._take_place(wait=wait)
         self._taken += 1
         try:
             connection = None if fresh else await self._reuse(client)
@@ -141,17 +146,18 @@ class Pool:
             # The callbacks that empty the set run in the next turn of the loop.
             await asyncio.sleep(0)
 
-    async def _take_place(self) -> None:
+    async def _take_place(self, *, wait: bool) -> None:
         if self._closed:
             raise RelayError(self._name, "connect", "shutting down")
         if not self._places.locked():
             await self._places.acquire()
             return
-        try:
-            async with asyncio.timeout(self._manner.timers.queue_s):
-                await self._places.acquire()
-        except TimeoutError as err:
-            raise RelayError(self._name, "connect", "all connections are in use") from err
+        if wait:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._manner.timers.queue_s):
+                    await self._places.acquire()
+                    return
+        raise RelayError(self._name, "connect", "all connections are in use")
 
     def _give_place(self) -> None:
         self._taken -= 1

@@ -29,7 +29,8 @@ class Timers:
             earlier than `final_s`: half a minute is left to remember it and to say it.
         reset_s: For the answer to RSET.
         quit_s: For the answer to QUIT.
-        queue_s: For a free place among the connections.
+        queue_s: For a free place among the connections: short, because those who hold one may be
+            clients that say nothing, and whoever hears 4xx comes again.
         retry_s: For which a host that failed is tried last.
     """
 
@@ -46,7 +47,7 @@ class Timers:
     answer_by_s: float = 570
     reset_s: float = 20
     quit_s: float = 5
-    queue_s: float = 60
+    queue_s: float = 5
     retry_s: float = 30
 
 

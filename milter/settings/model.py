@@ -90,7 +90,14 @@ class NextHop(Section):
     pass_client: Literal["none", "xforward", "xclient", "proxy"] = Field(
         default="xforward", description="How the next hop is told who the client is"
     )
-    connections: int = Field(default=100, ge=1, description="Connections at once, a worker")
+    # From MAIL on each session holds one, however long its client says nothing; fewer of them than
+    # sessions would let a few idle clients keep out all others.
+    connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Connections at once, a worker; fewer than `limits.sessions` let idle clients"
+        " keep others out, with 451",
+    )
     idle_s: float = Field(
         default=60, ge=0, description="Seconds for which an unused connection is kept"
     )

@@ -13,7 +13,8 @@ from milter.relay.pool import MAX_MESSAGES
 from milter.relay.protocol import Capabilities
 from milter.relay.timers import Timers
 from milter.settings import NextHop as NextHopSettings
-from tests.support.relay import SHORT, a_client, a_next_hop, send_one
+from milter.settings import Settings
+from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
 from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
@@ -190,6 +191,51 @@ def test_waiting_for_a_place_has_a_deadline(run: Run) -> None:
             assert await send_one(hop) == TAKEN
 
     run(main())
+
+
+def test_transaction_that_holds_a_place_does_not_wait_for_another(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer() as server, a_next_hop(server, connections=2) as hop:
+            # Each holds one place and wants a second: waiting, neither would ever get it.
+            first, second = hop.open(a_client("1")), hop.open(a_client("2"))
+            for relaying in (first, second):
+                await relaying.mail(b"FROM:<a@b>")
+                await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+            async with asyncio.timeout(2):
+                with pytest.raises(RelayError) as caught:
+                    await first.rcpt(b"TO:<e@f>", "e@f", 2)
+            assert caught.value.temporary
+
+            # It goes on with what it holds, and the place of the other is free afterwards.
+            assert (await first.deliver({1: [MESSAGE]})).reply.code == 250
+            assert (await second.rcpt(b"TO:<e@f>", "e@f", 2)).code == 250
+            second.abort()
+
+    run(main())
+
+
+def test_transaction_that_lost_its_only_connection_waits_as_a_new_one_does(run: Run) -> None:
+    async def main() -> None:
+        script: Script = {"MAIL": [b"250 ok\r\n", Deed.CLOSE]}
+        async with (
+            ScriptedServer(per_connection=[script]) as server,
+            a_next_hop(server, connections=1) as hop,
+        ):
+            assert await send_one(hop) == TAKEN
+            # The kept connection dies at MAIL; who waits meanwhile gets the place it leaves.
+            assert set(await asyncio.gather(send_one(hop), send_one(hop))) == {TAKEN}
+
+    run(main())
+
+
+def test_waiting_for_a_place_ends_within_seconds_unless_told_otherwise() -> None:
+    # A client is told soon to come again, instead of holding its session open.
+    assert Timers().queue_s == 5
+
+
+def test_every_session_can_have_a_connection_unless_told_otherwise() -> None:
+    settings = Settings()
+    assert settings.next_hop.connections >= settings.limits.sessions
 
 
 def test_kept_connection_of_another_client_makes_room(run: Run) -> None:
