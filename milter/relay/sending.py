@@ -45,7 +45,8 @@ async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
             group.connection.in_data = False
     if not replies:
         return True
-    for group in groups.values():
+    # The hop's own words first: of several refusals that last equally long the first is said.
+    for group in sorted(groups.values(), key=lambda group: id(group) not in replies):
         reply = replies.get(id(group), _NOT_TRIED)
         tally.refuse(group.recipients, group.words(reply))
     return False

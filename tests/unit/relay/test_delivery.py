@@ -485,7 +485,7 @@ def test_two_groups_each_get_their_own_message(run: Run) -> None:
         pytest.param(
             "DATA",
             "451 4.3.0 Not delivered because another recipient could not be served"
-            " | () ['c@d', 'e@f'] ()",
+            " | () ['e@f', 'c@d'] ()",
             id="refused-at-data-nobody-is-served",
         ),
         pytest.param(
@@ -503,6 +503,20 @@ def test_second_group_refused_after_the_first_was_accepted(
         async with ScriptedServer(per_connection=[{}, second]) as server:
             assert await two_groups(server) == heard
             assert server.messages == ([b"1\r\n", b"2\r\n"] if stage == "." else [])
+
+    run(main())
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_group_refused_for_now_at_data_gives_the_words_for_all(run: Run, refused: int) -> None:
+    async def main() -> None:
+        script: list[Script] = [{}, {}]
+        script[refused] = {"DATA": b"452 4.3.1 disk full\r\n"}
+        async with ScriptedServer(per_connection=script) as server:
+            heard = await two_groups(server)
+
+            assert heard.startswith("452 4.3.1 disk full | () ")
+            assert server.messages == []
 
     run(main())
 
