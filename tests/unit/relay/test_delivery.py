@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -354,89 +352,6 @@ def test_abort_with_354_outstanding_closes_without_a_final_dot(run: Run) -> None
 
             assert server.messages == []
             assert server.connections[0].unfinished == b""
-
-    run(main())
-
-
-# The patience of our own client.
-
-
-@pytest.mark.parametrize(
-    ("stage", "timers"),
-    [
-        pytest.param("DATA", Timers(dot_by_s=SHORT), id="no-354"),
-        pytest.param("RSET", Timers(dot_by_s=SHORT), id="no-answer-to-rset-where-redirected"),
-        pytest.param("body", Timers(dot_by_s=SHORT), id="message-not-taken"),
-        pytest.param("late", Timers(dot_by_s=0), id="too-late-already"),
-    ],
-)
-def test_deliver_is_given_up_before_the_dot_where_the_client_would_wait_too_long(
-    run: Run, stage: str, timers: Timers
-) -> None:
-    message = [b"x" * 78 + b"\r\n"] * (400_000 if stage == "body" else 1)
-
-    async def main() -> None:
-        async with (
-            ScriptedServer({stage: Deed.SILENCE}) as server,
-            a_next_hop(server, timers=replace(timers, quit_s=SHORT)) as hop,
-        ):
-            relaying = hop.open(a_client())
-            await relaying.mail(b"FROM:<a@b>")
-            await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
-            if stage == "body":
-                server.protocols[0].stop_reading_after("DATA")
-            redirects = {1: Mailbox("held", "example.org")} if stage == "RSET" else {}
-            now = asyncio.get_running_loop().time()
-            async with asyncio.timeout(10):
-                with pytest.raises(RelayError) as caught:
-                    await relaying.deliver({1: message}, redirects, dot_at=now)
-
-            assert caught.value.temporary
-            assert not relaying.final_dot_sent
-            assert hop._pool.kept == 0
-            assert server.messages == []
-
-    run(main())
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-def test_deliver_answer_is_not_awaited_longer_than_the_client_waits(run: Run, groups: int) -> None:
-    async def main() -> None:
-        timers = Timers(answer_by_s=SHORT, quit_s=SHORT)
-        async with (
-            ScriptedServer({".": Deed.SILENCE}) as server,
-            a_next_hop(server, timers=timers) as hop,
-        ):
-            relaying = hop.open(a_client())
-            await relaying.mail(b"FROM:<a@b>")
-            for number in range(groups):
-                await relaying.rcpt(b"TO:<c@d>", f"c@{number}", number)
-            now = asyncio.get_running_loop().time()
-            async with asyncio.timeout(10):
-                delivered = await relaying.deliver(
-                    {number: [MESSAGE] for number in range(groups)}, dot_at=now
-                )
-
-            assert delivered.reply.code == 451
-            assert delivered.unknown == tuple(f"c@{number}" for number in range(groups))
-            assert server.messages == [MESSAGE] * groups
-
-    run(main())
-
-
-def test_kept_connection_has_forgotten_how_long_the_last_client_waited(run: Run) -> None:
-    async def main() -> None:
-        async with ScriptedServer() as server, a_next_hop(server) as hop:
-            relaying = hop.open(a_client())
-            await relaying.mail(b"FROM:<a@b>")
-            await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
-            now = asyncio.get_running_loop().time()
-            await relaying.deliver({1: [MESSAGE]}, dot_at=now)
-            (kept,) = hop._pool._kept
-
-            assert kept._waiting.give_up_at == math.inf
-            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
-            assert len(server.connections) == 1
 
     run(main())
 
