@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.support.certificates import write_certificate
+from tests.support.third_party import SHARED
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -15,10 +15,9 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with third-party test data, or skip: none of it is part of the project."""
-    folder = Path(os.environ.get("GATEPOST_SHARED", _CHECKOUT.parent / "shared"))
-    if not (folder / "conformance").is_dir():
-        pytest.skip(f"no third-party test data at {folder}; set GATEPOST_SHARED")
-    return folder
+    if not (SHARED / "conformance").is_dir():
+        pytest.skip(f"no third-party test data at {SHARED}; set GATEPOST_SHARED")
+    return SHARED
 
 
 @pytest.fixture

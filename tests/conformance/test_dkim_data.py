@@ -6,8 +6,6 @@ never pass here, DomainKeys (RFC 4870) is not DKIM, and drafts from before RFC 4
 
 import asyncio
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,9 @@ from milter.auth.dkim import DkimResult, check_dkim
 from milter.auth.dkim.body import canonical_body
 from milter.auth.dkim.fields import split_message
 from milter.dns.fake import FakeResolver
+from tests.support.third_party import SHARED
 
-DEFAULT_SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
-DATA = Path(os.environ.get("GATEPOST_SHARED", DEFAULT_SHARED)) / "conformance/dkim"
+DATA = SHARED / "conformance/dkim"
 
 pytestmark = [
     pytest.mark.conformance,

@@ -1,10 +1,8 @@
 """The openspf test suite for RFC 7208, through the bridge and the fake resolver."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -15,12 +13,9 @@ from milter.core.address import Mailbox
 from milter.dns.fake import FakeResolver
 from milter.dns.names import canonical_name
 from milter.dns.resolver import Rrtype
+from tests.support.third_party import SHARED
 
-DEFAULT_SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
-SUITE = (
-    Path(os.environ.get("GATEPOST_SHARED", DEFAULT_SHARED))
-    / "conformance/spf/openspf-rfc7208/rfc7208-tests.yml"
-)
+SUITE = SHARED / "conformance/spf/openspf-rfc7208/rfc7208-tests.yml"
 
 pytestmark = [
     pytest.mark.conformance,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import email
 import json
-import os
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +12,12 @@ import pytest
 from milter.message.document import Message
 from milter.message.guard import Fault, Notes
 from milter.message.mime import decode_part
+from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_SHARED = Path(os.environ.get("GATEPOST_SHARED", Path(__file__).parents[4] / "shared"))
 _ALL_BYTES = 1 << 30
 
 
@@ -65,7 +64,7 @@ def own_reading(message: Message) -> tuple[int, list[bytes]]:
     ["spamassassin", "csdmc2010", "lists_modern", "phishing_pot", "nazario_2005", "ccert_zh"],
 )
 def test_message_agrees_with_compat32_where_compat32_sees_no_defect(name: str) -> None:
-    archive = _SHARED / "corpora" / f"{name}.tar.xz"
+    archive = SHARED / "corpora" / f"{name}.tar.xz"
     if not archive.exists():
         pytest.skip(f"the corpora are not there: {archive}")
     read = differing = 0
@@ -91,7 +90,7 @@ def test_message_agrees_with_compat32_where_compat32_sees_no_defect(name: str) -
 
 @pytest.mark.conformance
 def test_message_of_the_mime_test_data_raises_nothing() -> None:
-    folder = _SHARED / "conformance" / "mime"
+    folder = SHARED / "conformance" / "mime"
     if not folder.exists():
         pytest.skip(f"the test data is not there: {folder}")
     read = 0
@@ -107,7 +106,7 @@ def test_message_of_the_mime_test_data_raises_nothing() -> None:
 
 @pytest.mark.conformance
 def test_author_domains_agree_with_the_table_of_opendmarc() -> None:
-    tables = _SHARED / "conformance" / "dmarc" / "opendmarc-tables.json"
+    tables = SHARED / "conformance" / "dmarc" / "opendmarc-tables.json"
     if not tables.exists():
         pytest.skip(f"the test data is not there: {tables}")
     rows = json.loads(tables.read_text("utf-8"))["tables"]["test_finddomain"]
