@@ -6,7 +6,6 @@ not judge: which recipients share a group, and who is redirected, is said by the
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from milter.core.address import parse_path
 from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
+from milter.relay import large
 from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
 from milter.relay.outcome import Delivered, Tally
-from milter.relay.partial import digest_of
-from milter.relay.protocol import LARGE
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
@@ -158,13 +156,13 @@ class Relaying:
                 for group in groups.values():
                     group.connection.hurry(dot_at)
             if partial is not None and original is not None:
-                digest = await _digest(original, retraced=retraced)
+                digest = await large.digest(original, retraced=retraced)
                 groups = await self._without_known(partial, groups, digest, tally)
             if redirects:
                 groups = await self._redirected(groups, redirects, tally)
             if groups and await ask_for_data(groups, tally):
-                pieces: dict[Hashable, Sequence[bytes]] = dict(messages.items())
-                await send(groups, pieces, tally, self._note_final_dot, dotted=dotted)
+                wire = await large.wire_forms(dict(messages.items()), groups, dotted=dotted)
+                await send(groups, wire, tally, self._note_final_dot)
             if partial is not None and digest and tally.partial:
                 await self._remember(partial, digest, tally)
         except RelayError as err:
@@ -356,9 +354,3 @@ class Relaying:
 
     def _fields(self, **fields: object) -> dict[str, object]:
         return {"session_id": self._client.session_id, "txn_id": self._txn_id, **fields}
-
-
-async def _digest(message: bytes, *, retraced: bool) -> bytes:
-    if len(message) > LARGE:
-        return await asyncio.to_thread(digest_of, message, retraced=retraced)
-    return digest_of(message, retraced=retraced)

@@ -14,17 +14,12 @@ from milter.core.errors import LocalProtocolError, RemoteProtocolError
 from milter.core.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # RFC 5321 §4.5.3.1.5 allows 512 octets a line. Real servers write more; eight times as much is
 # still nothing that fills memory.
 MAX_REPLY_LINE: Final = 4096
 MAX_REPLY_LINES: Final = 128
-
-# To stuff or hash a message above this size takes so long that it is done in a thread.
-LARGE: Final = 1_048_576
-# A thread gives the interpreter back between two slices; within one it cannot.
-_SLICE: Final = 262_144
 
 CRLF: Final = b"\r\n"
 DATA: Final = b"DATA\r\n"
@@ -209,13 +204,6 @@ def wire_form(pieces: Iterable[bytes], *, dotted: bool = True) -> list[bytes]:
     if tail != CRLF:
         wire.append(CRLF)
     return wire
-
-
-def slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the message made of `pieces` in pieces of a bounded size."""
-    for piece in pieces:
-        for start in range(0, len(piece), _SLICE):
-            yield piece[start : start + _SLICE]
 
 
 def stuff(piece: bytes) -> bytes:

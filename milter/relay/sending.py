@@ -6,16 +6,14 @@ because a server delivers nothing without the dot (RFC 5321 §4.1.1.4).
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
 from milter.relay.group import Group, sensible, taken
-from milter.relay.protocol import LARGE, slices, wire_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from milter.relay.outcome import Tally
 
@@ -56,33 +54,24 @@ async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
 
 async def send(
     groups: Mapping[Hashable, Group],
-    messages: Mapping[Hashable, Sequence[bytes]],
+    wire: Mapping[Hashable, Sequence[bytes]],
     tally: Tally,
     on_final_dot: Callable[[], None],
-    *,
-    dotted: bool,
 ) -> None:
     """Send each group its message and take the answers; all groups have their 354.
 
     Args:
         groups: Their connections wait for a message.
-        messages: The pieces of each group's message.
+        wire: The message of each group as it is sent, without the final dot.
         tally: Told what became of each recipient.
         on_final_dot: Called when the first final dot is about to go out.
-        dotted: Whether a line may begin with a dot.
 
     Raises:
         RelayError: A hop closed or took no more before any final dot, or it came too late for one.
             Afterwards nothing is raised.
     """
-    # They differ in their marks only.
-    size = sum(map(len, messages[next(iter(groups))]))
-    rest: dict[Hashable, Sequence[bytes]]
-    if dotted and size > LARGE:
-        rest = await asyncio.to_thread(_stuffed, groups, messages)
-    else:
-        rest = {key: wire_form(messages[key], dotted=dotted) for key in groups}
-    if len(groups) > 1 or size > _AT_ONCE:
+    rest = dict(wire)
+    if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
         for key, group in groups.items():
             await group.connection.send_body(rest[key])
             rest[key] = ()
@@ -96,12 +85,6 @@ async def send(
     ]
     for group, deadline in waiting:
         await _take_finals(group, deadline, tally)
-
-
-def _stuffed(
-    keys: Iterable[Hashable], messages: Mapping[Hashable, Sequence[bytes]]
-) -> dict[Hashable, Sequence[bytes]]:
-    return {key: wire_form(slices(messages[key])) for key in keys}
 
 
 def _finals(group: Group, tally: Tally) -> list[list[str]]:

@@ -13,8 +13,9 @@ import pytest
 
 from milter.core.address import Mailbox
 from milter.core.errors import RelayError
+from milter.relay.large import LARGE, slices
 from milter.relay.partial import PartialDeliveries
-from milter.relay.protocol import LARGE, slices, wire_form
+from milter.relay.protocol import wire_form
 from milter.relay.timers import Timers
 from reputation.memory import MemoryStore
 from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
