@@ -79,7 +79,7 @@ def _faults() -> Iterator[Fault]:
         for verb in ("MAIL", "RCPT"):
             yield Fault(verb, failure, "rcpt", words, (1, 0))
         # Nobody gets a final dot, so the first group, though all is well with it, comes again.
-        reply = words if words == _UNREACHABLE else b"451 4.3.0 Not delivered because another"
+        reply = b"451 4.3.0 Not delivered because another" if failure == "hard" else words
         yield Fault("DATA", failure, "final", reply, (0, 0))
         yield Fault("BODY", failure, "final", UNKNOWN if failure == "drop" else IN_PART, (1, 0))
     yield Fault("BODY", "keep and drop", "final", UNKNOWN, (1, 1))
