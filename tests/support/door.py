@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from milter.checks.catalogue import build_checks
@@ -34,7 +35,7 @@ from milter.telemetry.metrics import Metrics
 from policies.loader import load_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from concurrent.futures import Future
 
 HOSTNAME = "mx.example.org"
@@ -73,6 +74,8 @@ class RunningDoor:
     resolver: FakeResolver
     server: SmtpServer | None = None
     loop: asyncio.AbstractEventLoop | None = None
+    ready: threading.Event = field(default_factory=threading.Event)
+    stop: asyncio.Event | None = None
     errors: list[BaseException] = field(default_factory=list)
 
     def sample(self, name: str, **labels: str) -> float:
@@ -120,20 +123,7 @@ def running_door(
         zone: For the fake resolver.
     """
     hop = {"hosts": [next_hop]} if isinstance(next_hop, str) else dict(next_hop)
-    sock = socket.create_server(("127.0.0.1", 0))
     bounds = Limits(**(limits or {}))
-    registry = CollectorRegistry()
-    door = RunningDoor(
-        port=sock.getsockname()[1],
-        limits=LocalLimits(
-            sessions=bounds.sessions,
-            sessions_per_client=bounds.sessions_per_client,
-            bytes_in_flight=bounds.bytes_in_flight,
-        ),
-        registry=registry,
-        metrics=Metrics(registry=registry),
-        resolver=FakeResolver(zone or {}),
-    )
     settings = Listener(
         **{
             "name": "inbound",
@@ -142,45 +132,72 @@ def running_door(
             **(listener or {}),
         }
     )
-    ready, stopped = threading.Event(), threading.Event()
-    box: list[asyncio.Event] = []
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        door = _not_yet_running(sock, bounds, zone or {})
 
-    async def serve() -> None:
-        stop = asyncio.Event()
-        box.append(stop)
-        door.loop = asyncio.get_running_loop()
-        relay = NextHop(
-            NextHopSettings.model_validate(hop), hostname=HOSTNAME, clock=time.monotonic
-        )
-        await relay.probe()
-        door.server = SmtpServer(_door(door, settings, bounds, relay, policy))
-        await door.server.serve(sock)
-        ready.set()
-        await stop.wait()
-        await door.server.drain(5)
-        await relay.close()
+        async def serve() -> None:
+            relay = NextHop(
+                NextHopSettings.model_validate(hop), hostname=HOSTNAME, clock=time.monotonic
+            )
+            await _serve(door, sock, relay, _door(door, settings, bounds, relay, policy))
+
+        with _in_a_thread(door, serve):
+            yield door
+
+
+def _not_yet_running(sock: socket.socket, bounds: Limits, zone: Mapping[str, Any]) -> RunningDoor:
+    registry = CollectorRegistry()
+    return RunningDoor(
+        port=sock.getsockname()[1],
+        limits=LocalLimits(
+            sessions=bounds.sessions,
+            sessions_per_client=bounds.sessions_per_client,
+            bytes_in_flight=bounds.bytes_in_flight,
+        ),
+        registry=registry,
+        metrics=Metrics(registry=registry),
+        resolver=FakeResolver(zone),
+    )
+
+
+async def _serve(running: RunningDoor, sock: socket.socket, relay: NextHop, door: Door) -> None:
+    """Serve until `running.stop` is set."""
+    running.loop = asyncio.get_running_loop()
+    await relay.probe()
+    running.server = SmtpServer(door)
+    await running.server.serve(sock)
+    running.stop = asyncio.Event()
+    running.ready.set()
+    await running.stop.wait()
+    await running.server.drain(5)
+    await relay.close()
+
+
+@contextlib.contextmanager
+def _in_a_thread(
+    door: RunningDoor, serve: Callable[[], Coroutine[Any, Any, None]]
+) -> Iterator[None]:
+    """Run `serve` on the loop that the daemon runs on, too, and stop it at the end."""
 
     def run() -> None:
         try:
-            asyncio.run(serve())
+            uvloop.run(serve())
         except BaseException as error:  # noqa: BLE001 - handed to the test
             door.errors.append(error)
         finally:
-            ready.set()
-            stopped.set()
+            door.ready.set()
 
     thread = threading.Thread(target=run, name="door")
     thread.start()
-    ready.wait(30)
+    door.ready.wait(30)
     try:
         if door.errors:
             raise door.errors[0]
-        yield door
+        yield
     finally:
-        if door.loop is not None and not stopped.is_set():
-            door.loop.call_soon_threadsafe(box[0].set)
+        if door.loop is not None and door.stop is not None and thread.is_alive():
+            door.loop.call_soon_threadsafe(door.stop.set)
         thread.join(30)
-        sock.close()
 
 
 def _door(

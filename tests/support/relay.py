@@ -79,3 +79,7 @@ async def send_one(
         return str((await relaying.deliver({"group": [message]})).reply)
     finally:
         relaying.abort()
+
+
+def by_name(server: ScriptedServer) -> str:
+    return server.address.replace("127.0.0.1", "localhost")

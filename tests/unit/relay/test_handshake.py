@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,8 @@ import pytest
 
 from milter.core.errors import RelayError
 from milter.relay.protocol import Capabilities
-from milter.relay.timers import Timers
-from tests.support.certificates import write_certificate
-from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
-from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
+from tests.support.relay import a_client, a_next_hop, send_one
+from tests.support.scripted_server import Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +21,10 @@ XCLIENT_EHLO = (
     b"250-hop.example\r\n250-PIPELINING\r\n"
     b"250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"
 )
-TLS_EHLO = b"250-hop.example\r\n250-8BITMIME\r\n250 STARTTLS\r\n"
 INTRODUCTION = (
     "XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=40000 PROTO=ESMTP HELO=client.example"
     " LOGIN=[UNAVAILABLE] DESTADDR=[UNAVAILABLE] DESTPORT=[UNAVAILABLE]"
 )
-HURRIED = Timers(starttls_s=SHORT, quit_s=SHORT)
 
 
 def test_ehlo_refused_falls_back_to_helo(run: Run) -> None:
@@ -352,223 +347,5 @@ def test_proxy_client_refused_at_the_greeting_does_not_mark_the_host_down(run: R
             with pytest.raises(RelayError):
                 await send_one(hop)
             assert hop.up
-
-    run(main())
-
-
-# A refusal that is the client's own.
-
-
-@pytest.mark.parametrize(
-    ("pass_client", "stage", "words", "its_own"),
-    [
-        pytest.param("proxy", "connect", b"550 5.7.1 blocked\r\n", True, id="proxy-5xx"),
-        pytest.param("proxy", "connect", b"450 4.7.1 listed\r\n", True, id="proxy-4xx"),
-        pytest.param("proxy", "EHLO", b"450 4.7.1 that name\r\n", True, id="proxy-ehlo"),
-        pytest.param("xclient", "XCLIENT", b"550 5.7.1 blocked\r\n", True, id="xclient-5xx"),
-        pytest.param("xclient", "XCLIENT", b"450 4.7.1 listed\r\n", True, id="xclient-4xx"),
-        # 421 would end our own session with the client.
-        pytest.param("proxy", "connect", b"421 4.7.0 too many\r\n", False, id="proxy-421"),
-        pytest.param("xclient", "XCLIENT", b"421 4.7.0 no\r\n", False, id="xclient-421"),
-        pytest.param("proxy", "connect", b"250 hello\r\n", False, id="proxy-nonsense"),
-        pytest.param("proxy", "connect", b"what?\r\n", False, id="proxy-no-reply"),
-        pytest.param("proxy", "STARTTLS", b"550 5.7.1 no\r\n", False, id="starttls"),
-        # Before XCLIENT, and with XFORWARD, the hop speaks to us.
-        pytest.param("xclient", "connect", b"554 5.7.1 not you\r\n", False, id="xclient-greeting"),
-        pytest.param("xforward", "connect", b"554 5.7.1 not you\r\n", False, id="xforward"),
-        pytest.param("none", "EHLO", b"450 4.7.1 no\r\n", False, id="none"),
-    ],
-)
-def test_refusal_before_mail_is_the_clients_own_only_where_the_hop_was_told_of_it(
-    run: Run, pass_client: str, stage: str, words: bytes, *, its_own: bool
-) -> None:
-    async def main() -> None:
-        tls = stage == "STARTTLS"
-        ehlo = TLS_EHLO if tls else XCLIENT_EHLO
-        script: Script = {"EHLO": ehlo, stage: words}
-        async with (
-            ScriptedServer(script, proxy=pass_client == "proxy") as server,
-            a_next_hop(
-                by_name(server), pass_client=pass_client, tls="verify" if tls else "none"
-            ) as hop,
-        ):
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.refuses_client is its_own
-            if its_own:
-                assert caught.value.reply is not None
-                assert caught.value.reply.wire() == words
-
-    run(main())
-
-
-def test_refusal_of_ehlo_in_the_clients_name_after_xclient_is_its_own(run: Run) -> None:
-    async def main() -> None:
-        script: Script = {"EHLO": [XCLIENT_EHLO, b"450 4.7.1 that name\r\n"]}
-        async with (
-            ScriptedServer(script) as server,
-            a_next_hop(server, pass_client="xclient") as hop,
-        ):
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.refuses_client
-            assert str(caught.value.reply) == "450 4.7.1 that name"
-
-    run(main())
-
-
-def test_refusal_of_the_client_counts_more_than_a_host_that_is_down(run: Run) -> None:
-    async def main() -> None:
-        script: Script = {"connect": b"550 5.7.1 blocked\r\n"}
-        async with (
-            ScriptedServer(script, proxy=True) as server,
-            a_next_hop("127.0.0.1:1", server, pass_client="proxy") as hop,
-        ):
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.refuses_client
-            assert caught.value.next_hop == server.address
-
-    run(main())
-
-
-# STARTTLS.
-
-
-def server_tls(folder: Path) -> ssl.SSLContext:
-    files = write_certificate(folder, "localhost")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files["certificate"], files["key"])
-    return context
-
-
-def by_name(server: ScriptedServer) -> str:
-    return server.address.replace("127.0.0.1", "localhost")
-
-
-def test_starttls_verify_encrypts_and_asks_again_what_is_offered(run: Run, tmp_path: Path) -> None:
-    async def main() -> None:
-        script: Script = {"EHLO": [TLS_EHLO, b"250-hop.example\r\n250 REQUIRETLS\r\n"]}
-        async with (
-            ScriptedServer(script, tls=server_tls(tmp_path)) as server,
-            a_next_hop(
-                by_name(server), tls="verify", tls_ca_file=str(tmp_path / "certificate.pem")
-            ) as hop,
-        ):
-            assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
-            assert server.messages == [MESSAGE]
-            assert server.connections[0].encrypted
-            assert server.connections[0].verbs[:3] == ["EHLO", "STARTTLS", "EHLO"]
-            assert hop.verified_tls
-            assert hop.capabilities == Capabilities({"REQUIRETLS": ""})
-
-    run(main())
-
-
-def test_starttls_large_message_arrives_whole_inside_tls(run: Run, tmp_path: Path) -> None:
-    message = b".a line of a large message\r\n" * 100_000
-
-    async def main() -> None:
-        script: Script = {"EHLO": [TLS_EHLO]}
-        async with (
-            ScriptedServer(script, tls=server_tls(tmp_path)) as server,
-            a_next_hop(server, tls="may") as hop,
-        ):
-            assert await send_one(hop, message=message) == "250 2.0.0 Ok: queued as ABC"
-            assert server.messages == [message.replace(b".a", b"..a")]
-
-    run(main())
-
-
-def test_starttls_verify_wrong_name_is_refused(run: Run, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with (
-            ScriptedServer({"EHLO": TLS_EHLO}, tls=server_tls(tmp_path)) as server,
-            a_next_hop(server, tls="verify", tls_ca_file=str(tmp_path / "certificate.pem")) as hop,
-        ):
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.stage == "starttls"
-            assert not hop.verified_tls
-
-    run(main())
-
-
-def test_starttls_verify_unknown_ca_is_refused(run: Run, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with (
-            ScriptedServer({"EHLO": TLS_EHLO}, tls=server_tls(tmp_path)) as server,
-            a_next_hop(by_name(server), tls="verify") as hop,
-        ):
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.stage == "starttls"
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param({"EHLO": b"250 hop.example\r\n"}, id="not-offered"),
-        pytest.param({"EHLO": TLS_EHLO, "STARTTLS": b"454 4.7.0 not now\r\n"}, id="refused"),
-    ],
-)
-@pytest.mark.parametrize(("tls", "served"), [("may", True), ("verify", False)])
-def test_starttls_not_to_be_had(run: Run, script: Script, tls: str, *, served: bool) -> None:
-    async def main() -> None:
-        async with ScriptedServer(script) as server, a_next_hop(by_name(server), tls=tls) as hop:
-            if served:
-                assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
-            else:
-                with pytest.raises(RelayError):
-                    await send_one(hop)
-                assert "MAIL" not in server.connections[0].verbs
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(b"220 go\r\n250-hop\r\n250 AUTH PLAIN\r\n", id="a-whole-reply"),
-        pytest.param(b"220 go\r\n250-injected", id="a-part-of-one"),
-    ],
-)
-def test_starttls_plaintext_behind_the_220_is_an_attack(run: Run, words: bytes) -> None:
-    async def main() -> None:
-        script: Script = {"EHLO": TLS_EHLO, "STARTTLS": words}
-        async with ScriptedServer(script) as server, a_next_hop(server, tls="may") as hop:
-            with pytest.raises(RelayError):
-                await send_one(hop)
-            await server.connections[0].closed
-
-    run(main())
-
-
-@pytest.mark.parametrize("after", [Deed.CLOSE, b"not TLS at all\r\n" * 5, Deed.SILENCE])
-def test_starttls_handshake_that_fails_is_temporary(run: Run, after: Deed | bytes) -> None:
-    async def main() -> None:
-        script: Script = {"EHLO": TLS_EHLO, "STARTTLS": b"220 go\r\n"}
-        async with (
-            ScriptedServer(script) as server,
-            a_next_hop(server, tls="may", timers=HURRIED) as hop,
-        ):
-            server.to_tls = after
-            with pytest.raises(RelayError) as caught:
-                await send_one(hop)
-            assert caught.value.stage == "starttls"
-
-    run(main())
-
-
-def test_starttls_verify_over_a_unix_socket_has_no_name_to_verify(run: Run, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with (
-            ScriptedServer({"EHLO": TLS_EHLO}, path=str(tmp_path / "socket")) as server,
-            a_next_hop(server, tls="verify") as hop,
-        ):
-            with pytest.raises(RelayError):
-                await send_one(hop)
 
     run(main())

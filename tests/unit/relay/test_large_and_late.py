@@ -14,6 +14,7 @@ import pytest
 from milter.core.address import Mailbox
 from milter.core.errors import RelayError
 from milter.relay.large import LARGE, slices
+from milter.relay.outcome import Sent
 from milter.relay.partial import PartialDeliveries
 from milter.relay.protocol import wire_form
 from milter.relay.timers import Timers
@@ -69,7 +70,7 @@ def test_deliver_large_message_is_made_ready_in_a_thread(
             relaying = hop.open(a_client())
             await relaying.mail(b"FROM:<a@b>")
             await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
-            await relaying.deliver({1: [message]}, original=message, dotted=dotted)
+            await relaying.deliver({1: [message]}, None, Sent(original=message, dotted=dotted))
 
             assert executor.asked == asked
             (wire,) = server.messages
@@ -150,7 +151,7 @@ def test_deliver_is_given_up_before_the_dot_where_the_client_would_wait_too_long
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout(10):
                 with pytest.raises(RelayError) as caught:
-                    await relaying.deliver({1: message}, redirects, dot_at=now)
+                    await relaying.deliver({1: message}, redirects, Sent(dot_at=now))
 
             assert caught.value.temporary
             assert not relaying.final_dot_sent
@@ -175,7 +176,7 @@ def test_deliver_answer_is_not_awaited_longer_than_the_client_waits(run: Run, gr
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout(10):
                 delivered = await relaying.deliver(
-                    {number: [MESSAGE] for number in range(groups)}, dot_at=now
+                    {number: [MESSAGE] for number in range(groups)}, None, Sent(dot_at=now)
                 )
 
             assert delivered.reply.code == 451
@@ -192,7 +193,7 @@ def test_kept_connection_has_forgotten_how_long_the_last_client_waited(run: Run)
             await relaying.mail(b"FROM:<a@b>")
             await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
             now = asyncio.get_running_loop().time()
-            await relaying.deliver({1: [MESSAGE]}, dot_at=now)
+            await relaying.deliver({1: [MESSAGE]}, None, Sent(dot_at=now))
             (kept,) = hop._pool._kept
 
             assert kept._waiting.give_up_at == math.inf

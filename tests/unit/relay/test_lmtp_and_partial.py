@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.relay.outcome import Sent
 from milter.relay.partial import KEPT_S, PartialDeliveries, digest_of
 from reputation.memory import MemoryStore
 from tests.support.relay import MESSAGE, a_client, a_next_hop
@@ -43,7 +44,7 @@ async def relay(
         await relaying.mail(mail)
         for recipient in recipients:
             await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
-        return await relaying.deliver({1: [MESSAGE]}, original=original, retraced=retraced)
+        return await relaying.deliver({1: [MESSAGE]}, None, Sent(original, retraced=retraced))
     finally:
         relaying.abort()
 
@@ -298,7 +299,9 @@ def test_two_smtp_groups_partial_delivery_is_remembered(run: Run) -> None:
                 await relaying.mail(b"FROM:<a@b>")
                 await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
                 await relaying.rcpt(b"TO:<e@f>", "e@f", 2)
-                delivered = await relaying.deliver({1: [b"1\r\n"], 2: [b"2\r\n"]}, original=DIGEST)
+                delivered = await relaying.deliver(
+                    {1: [b"1\r\n"], 2: [b"2\r\n"]}, None, Sent(DIGEST)
+                )
                 replies.append(delivered.reply.code)
 
             assert replies == [451, 250]

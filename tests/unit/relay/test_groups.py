@@ -1,0 +1,209 @@
+"""One transaction with several groups of recipients, and with redirects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.core.address import Mailbox
+from milter.core.errors import RelayError
+from milter.core.reply import Reply
+from milter.relay.timers import Timers
+from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop
+from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
+
+if TYPE_CHECKING:
+    from tests.unit.relay.conftest import Run
+
+HURRIED = Timers(
+    greeting_s=SHORT,
+    ehlo_s=SHORT,
+    mail_s=SHORT,
+    rcpt_s=SHORT,
+    data_s=SHORT,
+    block_s=SHORT,
+    final_s=SHORT,
+    reset_s=SHORT,
+    quit_s=SHORT,
+)
+
+
+async def two_groups(server: ScriptedServer) -> str:
+    """Relay to two groups; return what the client heard last."""
+    async with a_next_hop(server, timers=HURRIED) as hop:
+        relaying = hop.open(a_client())
+        try:
+            await relaying.mail(b"FROM:<a@b>")
+            await relaying.rcpt(b"TO:<c@d>", "c@d", "first")
+            reply = await relaying.rcpt(b"TO:<e@f>", "e@f", "second")
+            if not reply.accepted:
+                return f"RCPT {reply}"
+            messages = {"first": [b"1\r\n"], "second": [b"2\r\n"]}
+            delivered = await relaying.deliver(messages)
+            return (
+                f"{delivered.reply} | {delivered.accepted} {[r for r, _ in delivered.refused]}"
+                f" {delivered.unknown}"
+            )
+        finally:
+            relaying.abort()
+
+
+def test_two_groups_each_get_their_own_message(run: Run) -> None:
+    async def main() -> None:
+        second = {".": b"250 2.0.0 Ok: queued as DEF\r\n"}
+        async with ScriptedServer(per_connection=[{}, second]) as server:
+            heard = await two_groups(server)
+
+            assert heard == "250 2.0.0 Ok: 2 recipients | ('c@d', 'e@f') [] ()"
+            assert [seen.messages for seen in server.connections] == [[b"1\r\n"], [b"2\r\n"]]
+            assert "RCPT TO:<e@f>" in server.connections[1].commands
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("stage", "heard"),
+    [
+        pytest.param("MAIL", "RCPT 550 5.0.0 no", id="refused-at-mail-is-the-reply-to-rcpt"),
+        pytest.param("RCPT", "RCPT 550 5.0.0 no", id="refused-at-rcpt"),
+        pytest.param(
+            "DATA",
+            "451 4.3.0 Not delivered because another recipient could not be served"
+            " | () ['e@f', 'c@d'] ()",
+            id="refused-at-data-nobody-is-served",
+        ),
+        pytest.param(
+            ".",
+            "451 4.3.0 Some recipients were not served, try again for them | ('c@d',) ['e@f'] ()",
+            id="refused-at-the-end-is-a-partial-delivery",
+        ),
+    ],
+)
+def test_second_group_refused_after_the_first_was_accepted(
+    run: Run, stage: str, heard: str
+) -> None:
+    async def main() -> None:
+        second = {stage: b"550 5.0.0 no\r\n"}
+        async with ScriptedServer(per_connection=[{}, second]) as server:
+            assert await two_groups(server) == heard
+            assert server.messages == ([b"1\r\n", b"2\r\n"] if stage == "." else [])
+
+    run(main())
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_group_refused_for_now_at_data_gives_the_words_for_all(run: Run, refused: int) -> None:
+    async def main() -> None:
+        script: list[Script] = [{}, {}]
+        script[refused] = {"DATA": b"452 4.3.1 disk full\r\n"}
+        async with ScriptedServer(per_connection=script) as server:
+            heard = await two_groups(server)
+
+            assert heard.startswith("452 4.3.1 disk full | () ")
+            assert server.messages == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("stage", ["connect", "MAIL", "RCPT", "DATA"])
+def test_second_group_closed_before_any_dot_delivers_nothing(run: Run, stage: str) -> None:
+    async def main() -> None:
+        async with ScriptedServer(per_connection=[{}, {stage: Deed.CLOSE}]) as server:
+            with pytest.raises(RelayError):
+                await two_groups(server)
+            assert server.messages == []
+
+    run(main())
+
+
+def test_second_group_closed_at_the_final_dot_is_unknown(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer(per_connection=[{}, {".": Deed.CLOSE}]) as server:
+            assert (await two_groups(server)).endswith("| ('c@d',) [] ('e@f',)")
+
+    run(main())
+
+
+def test_all_groups_refused_say_what_lasts_least(run: Run) -> None:
+    async def main() -> None:
+        refusals = [{".": b"552 5.2.2 full\r\n"}, {".": b"452 4.2.2 full\r\n"}]
+        async with ScriptedServer(per_connection=refusals) as server:
+            assert await two_groups(server) == "452 4.2.2 full | () ['c@d', 'e@f'] ()"
+
+    run(main())
+
+
+def test_group_whose_connection_died_before_any_acceptance_begins_anew(run: Run) -> None:
+    async def main() -> None:
+        script: list[Script] = [{"RCPT": [ThenClose(b"550 5.1.1 no\r\n")]}]
+        async with ScriptedServer(per_connection=script) as server, a_next_hop(server) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            assert (await relaying.rcpt(b"TO:<x@d>", "x@d", 1)).code == 550
+            await relaying._groups[1].connection.closed
+            reply = await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+            delivered = await relaying.deliver({1: [MESSAGE]})
+
+            assert reply.code == 250
+            assert delivered.reply.code == 250
+
+    run(main())
+
+
+def test_group_whose_connection_died_with_an_accepted_recipient_is_not_delivered(run: Run) -> None:
+    async def main() -> None:
+        script: list[Script] = [{"RCPT": [b"250 ok\r\n", Deed.CLOSE]}]
+        async with ScriptedServer(per_connection=script) as server, a_next_hop(server) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            assert (await relaying.rcpt(b"TO:<c@d>", "c@d", 1)).code == 250
+            with pytest.raises(RelayError):
+                await relaying.rcpt(b"TO:<e@f>", "e@f", 1)
+            with pytest.raises(RelayError):
+                await relaying.deliver({1: [MESSAGE]})
+            assert server.messages == []
+
+    run(main())
+
+
+# Redirection.
+
+
+def test_redirect_whole_transaction_goes_to_the_other_address_in_our_words(run: Run) -> None:
+    async def main() -> None:
+        async with ScriptedServer() as server, a_next_hop(server) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+            await relaying.rcpt(b"TO:<e@f>", "e@f", 1)
+            to = Mailbox("held", "example.org")
+            delivered = await relaying.deliver({1: [MESSAGE]}, {1: to})
+
+            assert delivered.reply == Reply.of(250, "2.0.0 Ok")
+            assert delivered.accepted == ("c@d", "e@f")
+            assert server.connections[0].commands[4:] == [
+                "RSET",
+                "MAIL FROM:<a@b>",
+                "RCPT TO:<held@example.org>",
+                "DATA",
+            ]
+            assert server.messages == [MESSAGE]
+
+    run(main())
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "."])
+def test_redirect_refused_is_temporary_and_does_not_name_the_address(run: Run, stage: str) -> None:
+    async def main() -> None:
+        words = b"550 5.1.1 <held@example.org> unknown\r\n"
+        script = {stage: [b"250 ok\r\n", words] if stage == "RCPT" else [words]}
+        async with ScriptedServer(script) as server, a_next_hop(server) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+            delivered = await relaying.deliver({1: [MESSAGE]}, {1: Mailbox("held", "example.org")})
+
+            assert delivered.reply == Reply.of(451, "4.3.0 Please try again later")
+
+    run(main())
