@@ -53,20 +53,21 @@ def assemble(
     if mistakes:
         raise ConfigErrors(sorted(mistakes, key=lambda err: (err.path, err.line, err.column)))
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols)
-    counted = counted_symbols(file, file.overrides, table, defaults)
+    plan = _plan(declared, counted_symbols(file, file.overrides, table, defaults))
     return PolicySet(
         name=file.name,
         base=file,
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=Plan(
-            symbols=counted,
-            dns_lists=tuple(one for one in declared.dns_lists if one.symbols & counted),
-            patterns=declared.pattern_set(counted),
-        ),
+        plan=plan,
         version=_version(file, shipped),
     )
+
+
+def _plan(declared: Declared, counted: frozenset[str]) -> Plan:
+    lists = tuple(one for one in declared.dns_lists if one.symbols & counted)
+    return Plan(symbols=counted, dns_lists=lists, patterns=declared.pattern_set(counted))
 
 
 def _mistakes(

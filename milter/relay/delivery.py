@@ -15,7 +15,7 @@ from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay import large
 from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
-from milter.relay.outcome import Delivered, Tally
+from milter.relay.outcome import Delivered, Sent, Tally
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from milter.relay.partial import PartialDeliveries
     from milter.relay.pool import Pool
 
-__all__ = ["Delivered", "Relaying"]
+__all__ = ["Delivered", "Relaying", "Sent"]
 
 log: Final = logging.getLogger("gatepost.relay")
+
+AS_IT_IS: Final = Sent()
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -122,11 +124,7 @@ class Relaying:
         self,
         messages: Mapping[Key, Sequence[bytes]],
         redirects: Mapping[Key, Mailbox] | None = None,
-        *,
-        original: bytes | None = None,
-        retraced: bool = False,
-        dotted: bool = True,
-        dot_at: float | None = None,
+        sent: Sent = AS_IT_IS,
     ) -> Delivered:
         """Send each group its message; return what the hop answered, for the client in one reply.
 
@@ -135,36 +133,25 @@ class Relaying:
                 unstuffed, lines ended by CRLF.
             redirects: For groups whose message goes to another address instead, that address. The
                 reply for these is in our own words.
-            original: The message as the client sent it, the same when it comes again; None where
-                nothing shall be remembered.
-            retraced: Whether the peer puts a Received of its own on top at each try, as a mail
-                server of ours in front does; `original` is then the same but for that.
-            dotted: Whether a line of the message may begin with a dot.
-            dot_at: Loop time at which the client's final dot came. No final dot of ours goes out
-                later than `Timers.dot_by_s` after it, and no answer is waited for longer than
-                `Timers.answer_by_s` after it. None: only the deadlines of each stage hold.
+            sent: What the client sent, and when.
 
         Raises:
             RelayError: A hop closed or talked nonsense before any final dot: nothing was delivered.
         """
         tally = Tally(reply_each=self._manner.protocol == "lmtp")
-        partial = self._partial
         digest = b""
         try:
-            groups = self._accepted_groups(messages)
-            if dot_at is not None:
-                for group in groups.values():
-                    group.connection.hurry(dot_at)
-            if partial is not None and original is not None:
-                digest = await large.digest(original, retraced=retraced)
-                groups = await self._without_known(partial, groups, digest, tally)
+            groups = self._accepted_groups(messages, sent.dot_at)
+            if self._partial is not None and sent.original is not None:
+                digest = await large.digest(sent.original, retraced=sent.retraced)
+                groups = await self._without_known(self._partial, groups, digest, tally)
             if redirects:
                 groups = await self._redirected(groups, redirects, tally)
             if groups and await ask_for_data(groups, tally):
-                wire = await large.wire_forms(dict(messages.items()), groups, dotted=dotted)
+                wire = await large.wire_forms(dict(messages.items()), groups, dotted=sent.dotted)
                 await send(groups, wire, tally, self._note_final_dot)
-            if partial is not None and digest and tally.partial:
-                await self._remember(partial, digest, tally)
+            if self._partial is not None and digest and tally.partial:
+                await self._remember(self._partial, digest, tally)
         except RelayError as err:
             self._note(err)
             raise
@@ -241,10 +228,15 @@ class Relaying:
 
     # The message.
 
-    def _accepted_groups(self, messages: Mapping[Key, Sequence[bytes]]) -> dict[Hashable, Group]:
+    def _accepted_groups(
+        self, messages: Mapping[Key, Sequence[bytes]], dot_at: float | None
+    ) -> dict[Hashable, Group]:
         groups = {key: group for key, group in self._groups.items() if group.rcpts}
         if not groups or not groups.keys() <= messages.keys():
             raise LocalProtocolError("a group without recipients or without a message")
+        if dot_at is not None:
+            for group in groups.values():
+                group.connection.hurry(dot_at)
         return groups
 
     async def _without_known(

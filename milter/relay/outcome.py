@@ -6,7 +6,7 @@ Pure: replies in, one reply out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from milter.core.reply import Reply
 from milter.relay.protocol import least_lasting
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from milter.core.errors import RelayError
+
+
+class Sent(NamedTuple):
+    """What the client sent, beside the message as it shall be delivered.
+
+    Attributes:
+        original: The message as it came, the same when it comes again; None where nothing shall be
+            remembered.
+        retraced: Whether the peer puts a Received of its own on top at each try, as a mail server
+            of ours in front does; `original` is then the same but for that.
+        dotted: Whether a line of the message may begin with a dot.
+        dot_at: Loop time at which its final dot came. No final dot of ours goes out later than
+            `Timers.dot_by_s` after it, and no answer is waited for longer than
+            `Timers.answer_by_s` after it. None: only the deadlines of each stage hold.
+    """
+
+    original: bytes | None = None
+    retraced: bool = False
+    dotted: bool = True
+    dot_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

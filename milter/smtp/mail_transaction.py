@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
+from milter.relay.outcome import Sent
 from milter.smtp.data import Fault
 from milter.smtp.decision import decide
 from milter.smtp.record import TransactionRecord
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.runner import ConnectionScan, Scan
-    from milter.relay.delivery import Delivered, Relaying
+    from milter.relay.delivery import Relaying
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
     from milter.smtp.door import Door
@@ -201,14 +202,8 @@ class MailTransaction:
             if outcome.redirect_to is not None:
                 redirects[group.key] = outcome.redirect_to
         try:
-            delivered: Delivered = await self._relaying.deliver(
-                messages,
-                redirects,
-                original=received.message,
-                dotted=received.dotted,
-                retraced=self._upstream,
-                dot_at=dot_at,
-            )
+            sent = Sent(received.message, self._upstream, received.dotted, dot_at)
+            delivered = await self._relaying.deliver(messages, redirects, sent)
         except RelayError as error:
             return self._next_hop_failed(error)
         self.record.delivered(delivered)
