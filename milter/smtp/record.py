@@ -55,6 +55,7 @@ class TransactionRecord:
         self._announced = command.size
         self.recipients: tuple[Mailbox, ...] = ()
         self._action = ""
+        self._refused_at = ""
         self._size = 0
         self._fields: dict[str, object] = {
             **client,
@@ -79,10 +80,10 @@ class TransactionRecord:
         }
 
     def refused_early(self, stage: str, outcome: Outcome) -> None:
-        """Note a decision before DATA, and the bytes that were never sent."""
+        """Note a decision before DATA; the message may still come, for other recipients."""
         self._judge(outcome.verdict)
         self._fields["reply"] = str(outcome.reply)
-        self._door.metrics.bytes_saved(stage, self._announced)
+        self._refused_at = stage
 
     def faulty(self, received: Received, reply: Reply) -> None:
         """Note a message that could not be taken as it was sent."""
@@ -119,6 +120,8 @@ class TransactionRecord:
     def write(self) -> None:
         """Log the transaction and count it."""
         metrics = self._door.metrics
+        if self._refused_at and not self._size:
+            metrics.bytes_saved(self._refused_at, self._announced)
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)

@@ -183,3 +183,47 @@ def test_handshake_that_fails_leaves_the_server_alive(certificate: dict[str, str
             assert client.ask(b"QUIT")[:3] == b"221"
         with connected(door.port) as client:
             assert client.ask(b"NOOP")[:3] == b"250"
+
+
+EARLY = """\
+version: 1
+name: early
+extends: balanced
+early: {rcpt: 3}
+overrides:
+  - {name: lax, match: {recipient: c@example.org}, early: {rcpt: null}}
+"""
+FORGED = {"bank.example": {"TXT": ["v=spf1 -all"], "A": ["192.0.2.1"]}}
+
+
+def test_refusal_before_data_saves_the_bytes_that_were_announced() -> None:
+    with (
+        running_sink() as sink,
+        running_door(sink.host, policy=EARLY, zone=FORGED) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"XCLIENT ADDR=203.0.113.9")
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@bank.example> SIZE=5000")
+        refused = client.ask(b"RCPT TO:<b@example.org>")
+        client.ask(b"RSET")
+        saved = door.sample("gatepost_bytes_saved_total", stage="rcpt")
+    assert refused[:10] == b"550 5.7.23"
+    assert saved == 5000
+
+
+def test_refusal_of_one_recipient_saves_nothing_when_the_message_comes_for_another() -> None:
+    with (
+        running_sink() as sink,
+        running_door(sink.host, policy=EARLY, zone=FORGED) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"XCLIENT ADDR=203.0.113.9")
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@bank.example> SIZE=5000")
+        assert client.ask(b"RCPT TO:<b@example.org>")[:3] == b"550"
+        assert client.ask(b"RCPT TO:<c@example.org>")[:3] == b"250"
+        assert send_message(client)[:3] == b"250"
+        assert door.sample("gatepost_bytes_saved_total", stage="rcpt") == 0
