@@ -86,16 +86,6 @@ def _quoted(text: str) -> str:
     return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def own_results_fields(fields: Iterable[tuple[bytes, bytes]], authserv_id: str) -> tuple[int, ...]:
-    """Return which of `fields` (name and value) are Authentication-Results that bear our id."""
-    name = FIELD_NAME.lower()
-    return tuple(
-        index
-        for index, (field_name, value) in enumerate(fields)
-        if field_name.strip().lower() == name and bears_authserv_id(value, authserv_id)
-    )
-
-
 def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
     """Tell whether the field with this value speaks in our name, or may be read so (RFC 8601 §5).
 

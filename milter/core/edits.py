@@ -40,8 +40,3 @@ def edited_pieces(message: bytes, edits: HeaderEdits) -> tuple[bytes, ...]:
         position = end
     pieces.append(message[position:] if position else message)
     return tuple(piece for piece in pieces if piece)
-
-
-def apply_edits(message: bytes, edits: HeaderEdits) -> bytes:
-    """Return `message` with `edits` as one."""
-    return b"".join(edited_pieces(message, edits))

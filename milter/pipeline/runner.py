@@ -24,7 +24,7 @@ from policies.evaluate import decide_early, evaluate
 from policies.select import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from milter.checks.base import Check, Evidence
     from milter.core.address import Mailbox
@@ -46,13 +46,11 @@ class Judgement:
         outcomes: One for each policy that was asked about, in the same order.
         evidence: All findings, facts and authentication results.
         duration_s: From the end of data to here.
-        check_seconds: Seconds that each check took, by name.
     """
 
     outcomes: tuple[Outcome, ...]
     evidence: Evidence
     duration_s: float
-    check_seconds: Mapping[str, float]
 
 
 def _observe_nothing(check: str, result: str, seconds: float) -> None:
@@ -163,11 +161,6 @@ class ConnectionScan:
             self._evidence = evidence
         return self._evidence
 
-    @property
-    def seconds(self) -> Mapping[str, float]:
-        """Seconds that each check took, by name."""
-        return {name: s for run in self._runs or () for name, s in run.seconds.items()}
-
     def close(self) -> None:
         """Cancel what still runs; closing again does nothing."""
         for run in self._runs or ():
@@ -273,7 +266,6 @@ class Scan:
             outcomes=outcomes,
             evidence=evidence,
             duration_s=self._pipeline.means.clock() - started,
-            check_seconds=self._seconds(),
         )
 
     def soften(self, outcome: Outcome) -> Outcome:
@@ -321,12 +313,6 @@ class Scan:
 
     def _own_runs(self) -> list[StageRun]:
         return [*([self._mail_run] if self._mail_run else ()), *self._rest]
-
-    def _seconds(self) -> dict[str, float]:
-        seconds = dict(self._connection.seconds)
-        for run in self._own_runs():
-            seconds.update(run.seconds)
-        return seconds
 
 
 def _outcomes(

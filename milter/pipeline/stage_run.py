@@ -59,7 +59,6 @@ class StageRun:
         "_results",
         "_tasks",
         "_txn",
-        "seconds",
     )
 
     def __init__(
@@ -72,12 +71,11 @@ class StageRun:
         self._results: list[Evidence | None] = [None] * len(checks.checks)
         self._tasks: list[asyncio.Task[None]] = []
         self._deadline = 0.0
-        self.seconds: dict[str, float] = {}
 
     def start(self) -> None:
         """Run the checks that look and start those that ask."""
         for told in self._look_all():
-            self._note(*told)
+            self._means.observe(*told)
         self._start_asks()
 
     async def start_large(self) -> None:
@@ -88,7 +86,7 @@ class StageRun:
         back in the loop, where the counts are shown too.
         """
         for told in await asyncio.to_thread(self._look_all):
-            self._note(*told)
+            self._means.observe(*told)
         self._start_asks()
 
     async def gather(self) -> list[Evidence]:
@@ -142,19 +140,15 @@ class StageRun:
         # A check that outlived its cancellation must not change what was judged already.
         if self._results[place] is None:
             self._results[place] = evidence
-            self._note(check.name, result, self._means.clock() - started)
+            self._means.observe(check.name, result, self._means.clock() - started)
 
     def _cut_off(self) -> None:
         """Turn every missing answer into a finding."""
         for place, check in self._checks.asks:
             if self._results[place] is None:
                 self._results[place] = _check_error(check, "timeout")
-                self._note(check.name, "timeout", self._means.budget_s)
+                self._means.observe(check.name, "timeout", self._means.budget_s)
         self.close()
-
-    def _note(self, name: str, result: str, seconds: float) -> None:
-        self.seconds[name] = seconds
-        self._means.observe(name, result, seconds)
 
     def _failed(self, check: Look | Ask, error: Exception) -> Evidence:
         _log.error(

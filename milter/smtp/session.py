@@ -125,7 +125,7 @@ class Session:
         except CommandError as error:
             step = Step(Reply.of(error.code, f"{error.enhanced} {error.what}"))
         except Exception as error:  # noqa: BLE001 - the top of a session
-            step = Step(self._internal_error(error))
+            step = Step(self.crashed(error))
         return self.bounded(step)
 
     def malformed(self, reply: Reply, line: bytes) -> Step:
@@ -147,7 +147,7 @@ class Session:
         try:
             reply = await transaction.message(received)
         except Exception as error:  # noqa: BLE001 - the top of a session
-            reply = self._internal_error(error)
+            reply = self.crashed(error)
         self._end_transaction()
         if received.fault is Fault.BARE_NEWLINE:
             # What follows on this connection may be the attacker's second message.
@@ -160,10 +160,6 @@ class Session:
         """Start over after STARTTLS."""
         self._forget_client()
         self._who.encrypt(tls)
-
-    def crashed(self, error: Exception) -> Reply:
-        """Return what is said of an error outside any command; the connection is closed then."""
-        return self._internal_error(error)
 
     def bounded(self, step: Step) -> Step:
         """Return `step`, or the end of a session that leads nowhere."""
@@ -369,7 +365,8 @@ class Session:
             self._transaction.record.write()
             self._transaction = None
 
-    def _internal_error(self, error: Exception) -> Reply:
+    def crashed(self, error: Exception) -> Reply:
+        """Return what is said of an error of ours: the id, and nothing of the inside."""
         txn_id = self._transaction.txn_id if self._transaction else self.connection.session_id
         level = logging.WARNING if isinstance(error, GatepostError) else logging.ERROR
         _log.log(level, "session error", exc_info=error, extra={"txn_id": txn_id})

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from milter.auth.header import (
     bears_authserv_id,
     format_authentication_results,
-    own_results_fields,
 )
 from milter.auth.results import AuthResult, Result
 
@@ -173,13 +172,3 @@ def test_bears_authserv_id_any_bytes_are_judged(value: bytes) -> None:
 def test_bears_authserv_id_bomb_is_judged_in_linear_time(bomb: bytes) -> None:
     # Quadratic work on a megabyte would run into the time limit of the suite.
     assert not bears_authserv_id(bomb + b"; none", OURS)
-
-
-def test_own_results_fields_are_found_by_name_and_id() -> None:
-    fields = [
-        (b"Received", b" from mx.example.org; none\r\n"),
-        (b"authentication-RESULTS", b" mx.example.org; none\r\n"),
-        (b"Authentication-Results", b" other.example; none\r\n"),
-        (b"Authentication-Results ", b" mx.example.org; none\r\n"),
-    ]
-    assert own_results_fields(fields, OURS) == (1, 3)

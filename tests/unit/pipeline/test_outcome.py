@@ -11,7 +11,7 @@ from milter.auth.results import AuthResult, Result
 from milter.checks.base import Evidence
 from milter.core.address import Mailbox
 from milter.core.connection import Direction
-from milter.core.edits import HeaderEdits, apply_edits
+from milter.core.edits import HeaderEdits, edited_pieces
 from milter.core.ids import TxnId
 from milter.core.transaction import Transaction
 from milter.message.document import Message
@@ -35,6 +35,10 @@ OURS = [
     "X-Gatepost-Reason",
 ]
 SIGNED = AuthResult("dkim", Result.PASS, (("header.d", "example.net"), ("header.s", "s1")))
+
+
+def edited(message: bytes, edits: HeaderEdits) -> bytes:
+    return b"".join(edited_pieces(message, edits))
 
 
 def a_verdict(action: Action = Action.TAG, **changes: object) -> Verdict:
@@ -68,7 +72,7 @@ def marked(
 
 
 def fields_of(outcome: Outcome, message: bytes = MESSAGE) -> list[tuple[str, str]]:
-    return message_from_bytes(apply_edits(message, outcome.edits)).items()
+    return message_from_bytes(edited(message, outcome.edits)).items()
 
 
 def test_outcome_of_a_tag_puts_every_field_in_front() -> None:
@@ -127,7 +131,7 @@ def test_outcome_incoming_fields_of_our_names_are_removed() -> None:
         b"Authentication-Results: other.example; spf=pass\r\n"
         b"X-Gatepost-Reason: none\r\nX-Gatepost-Recipients: a@b\r\n" + MESSAGE
     )
-    whole = apply_edits(message, marked(a_verdict(), message).edits)
+    whole = edited(message, marked(a_verdict(), message).edits)
     rest = whole.partition(b"X-Gatepost-Reason: the client is listed\r\n")[2]
     assert rest == b"Authentication-Results: other.example; spf=pass\r\n" + MESSAGE
 
@@ -178,9 +182,9 @@ def test_softened_says_why_in_its_trace() -> None:
 
 def test_prefix_is_put_before_the_subject_once() -> None:
     outcome = marked(a_verdict(subject_prefix="[SPAM]"))
-    once = apply_edits(MESSAGE, outcome.edits)
+    once = edited(MESSAGE, outcome.edits)
     assert b"\r\nSubject: [SPAM] hello\r\n" in once
-    twice = apply_edits(once, marked(a_verdict(subject_prefix="[SPAM]"), once).edits)
+    twice = edited(once, marked(a_verdict(subject_prefix="[SPAM]"), once).edits)
     assert twice == once
 
 
@@ -206,13 +210,13 @@ def test_prefix_spares_a_subject_that_a_passing_signature_covers(
     header = f"DKIM-Signature: v=1; d=Example.net; s=s1; {signature}; b=AA==\r\n"
     message = header.encode() + MESSAGE
     verdict = a_verdict(subject_prefix="[SPAM]", force_subject=force)
-    whole = apply_edits(message, marked(verdict, message, auth=auth).edits)
+    whole = edited(message, marked(verdict, message, auth=auth).edits)
     assert (b"Subject: [SPAM] hello" in whole) is prefixed
 
 
 def test_edits_on_a_message_without_a_header_keep_its_text_out_of_the_header() -> None:
     message = b" X-Evil: a continuation\r\nAuthentication-Results: mx.example.org; spf=pass\r\n"
-    whole = apply_edits(message, marked(a_verdict(), message).edits)
+    whole = edited(message, marked(a_verdict(), message).edits)
     parsed = message_from_bytes(whole)
     assert parsed.get_all("Authentication-Results") == ["mx.example.org;\r\n\tnone"]
     assert whole.endswith(b"\r\n\r\n" + message)
@@ -220,7 +224,7 @@ def test_edits_on_a_message_without_a_header_keep_its_text_out_of_the_header() -
 
 def test_edits_leave_a_from_line_of_a_mailbox_on_top() -> None:
     message = b"From a@example.net Tue Nov 24 10:00:00 2026\r\n" + MESSAGE
-    whole = apply_edits(message, marked(a_verdict(), message).edits)
+    whole = edited(message, marked(a_verdict(), message).edits)
     assert whole.startswith(b"From a@example.net Tue Nov 24 10:00:00 2026\r\nAuthentication-R")
     assert whole.endswith(b"\r\n" + MESSAGE)
     assert whole.count(b"From a@") == 1
@@ -232,3 +236,15 @@ def test_edits_leave_a_from_line_of_a_mailbox_on_top() -> None:
 )
 def test_format_score_never_crosses_a_threshold_by_rounding(score: float, text: str) -> None:
     assert format_score(score) == text
+
+
+def test_forged_results_are_found_by_name_and_id_however_they_are_written() -> None:
+    kept = b"Received: from mx.example.org; none\r\nAuthentication-Results: other.example; none\r\n"
+    forged = (
+        b"authentication-RESULTS: mx.example.org; none\r\n"
+        b"Authentication-Results : mx.example.org; none\r\n"
+    )
+    rest = b"Subject: x\r\n\r\nbody\r\n"
+    message = kept + forged + rest
+    whole = edited(message, marked(a_verdict(), message).edits)
+    assert whole.endswith(kept + rest)
