@@ -8,26 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.door import running_door
-from tests.support.line_client import LineClient, connected
+from tests.support.line_client import (
+    MESSAGE,
+    LineClient,
+    connected,
+    open_transaction,
+    send_message,
+)
 from tests.support.mailbox_sink import Act, Step, friendly, running_sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MESSAGE = b"From: <a@example.net>\r\nSubject: hello\r\n\r\nbody\r\n"
 PASS_THROUGH = "version: 1\nname: nothing\nheaders: none\n"
-
-
-def open_transaction(client: LineClient, rcpt: bytes = b"b@example.org") -> None:
-    client.ask(b"EHLO client.example")
-    assert client.ask(b"MAIL FROM:<a@example.net>")[:3] == b"250"
-    assert client.ask(b"RCPT TO:<" + rcpt + b">")[:3] == b"250"
-
-
-def send_message(client: LineClient, message: bytes = MESSAGE) -> bytes:
-    assert client.ask(b"DATA")[:3] == b"354"
-    client.send(message + b".\r\n")
-    return client.reply()
 
 
 def extensions(client: LineClient) -> set[bytes]:

@@ -9,25 +9,17 @@ import pytest
 
 from milter.smtp.mail_transaction import MailTransaction
 from tests.support.door import running_door
-from tests.support.line_client import LineClient, connected
+from tests.support.line_client import (
+    MESSAGE,
+    LineClient,
+    connected,
+    open_transaction,
+    send_message,
+)
 from tests.support.mailbox_sink import Act, Step, running_sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MESSAGE = b"From: <a@example.net>\r\nSubject: hello\r\n\r\nbody\r\n"
-
-
-def open_transaction(client: LineClient, rcpt: bytes = b"b@example.org") -> None:
-    client.ask(b"EHLO client.example")
-    assert client.ask(b"MAIL FROM:<a@example.net>")[:3] == b"250"
-    assert client.ask(b"RCPT TO:<" + rcpt + b">")[:3] == b"250"
-
-
-def send_message(client: LineClient, message: bytes = MESSAGE) -> bytes:
-    assert client.ask(b"DATA")[:3] == b"354"
-    client.send(message + b".\r\n")
-    return client.reply()
 
 
 def test_sessions_past_the_bound_are_told_to_come_later() -> None:
@@ -196,16 +188,20 @@ overrides:
 FORGED = {"bank.example": {"TXT": ["v=spf1 -all"], "A": ["192.0.2.1"]}}
 
 
+def begin_forged(client: LineClient) -> None:
+    client.ask(b"EHLO client.example")
+    client.ask(b"XCLIENT ADDR=203.0.113.9")
+    client.ask(b"EHLO client.example")
+    assert client.ask(b"MAIL FROM:<a@bank.example> SIZE=5000")[:3] == b"250"
+
+
 def test_refusal_before_data_saves_the_bytes_that_were_announced() -> None:
     with (
         running_sink() as sink,
         running_door(sink.host, policy=EARLY, zone=FORGED) as door,
         connected(door.port) as client,
     ):
-        client.ask(b"EHLO client.example")
-        client.ask(b"XCLIENT ADDR=203.0.113.9")
-        client.ask(b"EHLO client.example")
-        client.ask(b"MAIL FROM:<a@bank.example> SIZE=5000")
+        begin_forged(client)
         refused = client.ask(b"RCPT TO:<b@example.org>")
         client.ask(b"RSET")
         saved = door.sample("gatepost_bytes_saved_total", stage="rcpt")
@@ -219,10 +215,7 @@ def test_refusal_of_one_recipient_saves_nothing_when_the_message_comes_for_anoth
         running_door(sink.host, policy=EARLY, zone=FORGED) as door,
         connected(door.port) as client,
     ):
-        client.ask(b"EHLO client.example")
-        client.ask(b"XCLIENT ADDR=203.0.113.9")
-        client.ask(b"EHLO client.example")
-        client.ask(b"MAIL FROM:<a@bank.example> SIZE=5000")
+        begin_forged(client)
         assert client.ask(b"RCPT TO:<b@example.org>")[:3] == b"550"
         assert client.ask(b"RCPT TO:<c@example.org>")[:3] == b"250"
         assert send_message(client)[:3] == b"250"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TIMEOUT_S: Final = 30
+MESSAGE = b"From: <a@example.net>\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
 class LineClient:
@@ -103,3 +104,17 @@ def connected(port: int, *, host: str = "127.0.0.1", greeted: bool = True) -> It
             yield client
         finally:
             client.close()
+
+
+def open_transaction(client: LineClient, rcpt: bytes = b"b@example.org") -> None:
+    """Say EHLO, MAIL and RCPT, all of which must be accepted."""
+    client.ask(b"EHLO client.example")
+    assert client.ask(b"MAIL FROM:<a@example.net>")[:3] == b"250"
+    assert client.ask(b"RCPT TO:<" + rcpt + b">")[:3] == b"250"
+
+
+def send_message(client: LineClient, message: bytes = MESSAGE) -> bytes:
+    """Send a message that needs no stuffing; return the reply to its end."""
+    assert client.ask(b"DATA")[:3] == b"354"
+    client.send(message + b".\r\n")
+    return client.reply()

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 # Short enough for a test that waits for one, long enough for a busy machine.
 SHORT = 0.2
 MESSAGE = b"Subject: hello\r\n\r\nHow are you?\r\n"
+HURRIED = Timers(
+    greeting_s=SHORT,
+    ehlo_s=SHORT,
+    mail_s=SHORT,
+    rcpt_s=SHORT,
+    data_s=SHORT,
+    block_s=SHORT,
+    final_s=SHORT,
+    reset_s=SHORT,
+    quit_s=SHORT,
+)
 
 
 def a_client(session_id: str = "S1", client_ip: str = "192.0.2.7", **more: Any) -> Connection:

@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.core.errors import LocalProtocolError, RelayError
-from milter.relay.timers import Timers
-from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
+from tests.support.relay import HURRIED, MESSAGE, a_client, a_next_hop, send_one
 from tests.support.scripted_server import Answer, Deed, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
     from tests.unit.relay.conftest import Run
-
-HURRIED = Timers(
-    greeting_s=SHORT,
-    ehlo_s=SHORT,
-    mail_s=SHORT,
-    rcpt_s=SHORT,
-    data_s=SHORT,
-    block_s=SHORT,
-    final_s=SHORT,
-    reset_s=SHORT,
-    quit_s=SHORT,
-)
 
 
 def test_deliver_message_arrives_and_reply_is_the_hops(run: Run) -> None:

@@ -9,24 +9,11 @@ import pytest
 from milter.core.address import Mailbox
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
-from milter.relay.timers import Timers
-from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop
+from tests.support.relay import HURRIED, MESSAGE, a_client, a_next_hop
 from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
     from tests.unit.relay.conftest import Run
-
-HURRIED = Timers(
-    greeting_s=SHORT,
-    ehlo_s=SHORT,
-    mail_s=SHORT,
-    rcpt_s=SHORT,
-    data_s=SHORT,
-    block_s=SHORT,
-    final_s=SHORT,
-    reset_s=SHORT,
-    quit_s=SHORT,
-)
 
 
 async def two_groups(server: ScriptedServer) -> str:
