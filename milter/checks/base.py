@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from milter.core.connection import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from milter.auth.results import AuthResult
     from milter.core.transaction import Stage, Transaction
@@ -73,4 +73,32 @@ class Ask(Protocol):
         ...
 
 
-Check = Look | Ask
+class Combine(Protocol):
+    """A check that judges what others saw: it runs once all of them have answered.
+
+    Checks that combine run one after the other, in the order of the catalogue; each is given what
+    those before it said as well. `asks` tells whether it asks the network too.
+    """
+
+    name: str
+    stage: Stage
+    directions: frozenset[Direction]
+    symbols: frozenset[str]
+    asks: bool
+
+    async def combine(
+        self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
+    ) -> Evidence:
+        """Return what follows from `known`: all evidence of all stages, in its order."""
+        ...
+
+
+Check = Look | Ask | Combine
+
+
+def fact(known: Sequence[Evidence], name: str) -> FactValue | None:
+    """Return the fact `name` as the last check that knows it says; None where none does."""
+    for piece in reversed(known):
+        if name in piece.facts:
+            return piece.facts[name]
+    return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
+from milter.pipeline.combining import combined
 from milter.pipeline.facts import merge
 from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
     from milter.dns.resolver import Resolver
+    from milter.pipeline.stages import StageChecks
     from policies.compile import Policy
     from policies.select import PolicySet
 
@@ -255,6 +257,9 @@ class Scan:
         pieces = list(await self._envelope_evidence())
         for run in self._rest:
             pieces += await run.gather()
+        if combines := self._message_checks().combines:
+            means = self._pipeline.means
+            pieces = await combined(combines, self._txn, document, pieces, means)
         evidence = merge(self._txn, pieces)
         marker = self._marker = Marker(self._txn, document, evidence, self._pipeline.identity)
         if len(message) > LARGE_BYTES:
@@ -301,6 +306,9 @@ class Scan:
                 await run.start_large()
             else:
                 run.start()
+
+    def _message_checks(self) -> StageChecks:
+        return self._pipeline.stages[self._connection.connection.direction][Stage.MESSAGE]
 
     async def _envelope_evidence(self) -> Sequence[Evidence]:
         """Return what the checks up to MAIL saw."""

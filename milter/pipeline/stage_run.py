@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.checks.base import Ask, Evidence, Look
+from milter.checks.base import Ask, Check, Evidence
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class StageRun:
             try:
                 evidence = check.look(self._txn, self._message)
             except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
-                evidence, result = self._failed(check, error), "error"
+                evidence, result = failed(check, self._txn, error), "error"
             self._results[place] = evidence
             told.append((check.name, result, clock() - started))
         return told
@@ -136,7 +136,7 @@ class StageRun:
         try:
             evidence = await check.ask(self._txn, self._message, self._means.resolver)
         except Exception as error:  # noqa: BLE001 - as above
-            evidence, result = self._failed(check, error), "error"
+            evidence, result = failed(check, self._txn, error), "error"
         # A check that outlived its cancellation must not change what was judged already.
         if self._results[place] is None:
             self._results[place] = evidence
@@ -146,24 +146,27 @@ class StageRun:
         """Turn every missing answer into a finding."""
         for place, check in self._checks.asks:
             if self._results[place] is None:
-                self._results[place] = _check_error(check, "timeout")
+                self._results[place] = check_error(check, "timeout")
                 self._means.observe(check.name, "timeout", self._means.budget_s)
         self.close()
 
-    def _failed(self, check: Look | Ask, error: Exception) -> Evidence:
-        _log.error(
-            "check failed",
-            exc_info=error,
-            extra={
-                "session_id": self._txn.connection.session_id,
-                "txn_id": self._txn.txn_id,
-                "check": check.name,
-                "error": type(error).__name__,
-            },
-        )
-        return _check_error(check, type(error).__name__)
+
+def failed(check: Check, txn: Transaction, error: Exception) -> Evidence:
+    """Log that `check` raised, and return the finding that stands for it."""
+    _log.error(
+        "check failed",
+        exc_info=error,
+        extra={
+            "session_id": txn.connection.session_id,
+            "txn_id": txn.txn_id,
+            "check": check.name,
+            "error": type(error).__name__,
+        },
+    )
+    return check_error(check, type(error).__name__)
 
 
-def _check_error(check: Look | Ask, why: str) -> Evidence:
+def check_error(check: Check, why: str) -> Evidence:
+    """Return the finding that stands for what `check` did not say."""
     finding = Finding("CHECK_ERROR", f"{check.name}: {why}", {"check": check.name})
     return Evidence(findings=(finding,))

@@ -13,7 +13,7 @@ from milter.core.connection import Direction
 from milter.core.transaction import Stage
 
 if TYPE_CHECKING:
-    from milter.checks.base import Ask, Check, Look
+    from milter.checks.base import Ask, Check, Combine, Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,16 @@ class StageChecks:
     """The checks of one stage for one direction.
 
     Attributes:
-        checks: All of them, in the order in which their evidence shall stand.
+        checks: Those that look or ask, in the order in which their evidence shall stand.
         looks: Those that only look, with their place in `checks`.
         asks: Those that ask the network, with their place in `checks`.
+        combines: Those that run after all others of all stages, in their order.
     """
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Look | Ask, ...] = ()
     looks: tuple[tuple[int, Look], ...] = ()
     asks: tuple[tuple[int, Ask], ...] = ()
+    combines: tuple[Combine, ...] = ()
 
 
 StagePlan = Mapping[Direction, Mapping[Stage, StageChecks]]
@@ -59,16 +61,29 @@ def without_stages(plan: StagePlan, stages: frozenset[Stage]) -> StagePlan:
 
 
 def _sort(checks: Sequence[Check]) -> StageChecks:
+    plain: list[Look | Ask] = []
     looks: list[tuple[int, Look]] = []
     asks: list[tuple[int, Ask]] = []
-    for place, check in enumerate(checks):
-        if _asks(check):
-            asks.append((place, check))
+    combines: list[Combine] = []
+    for check in checks:
+        if _combines(check):
+            # What they combine is whole only at the end.
+            if check.stage is not Stage.MESSAGE:
+                raise TypeError(f"{check!r} combines before the message is there")
+            combines.append(check)
+        elif _asks(check):
+            asks.append((len(plain), check))
+            plain.append(check)
         elif _looks(check):
-            looks.append((place, check))
+            looks.append((len(plain), check))
+            plain.append(check)
         else:
-            raise TypeError(f"{check!r} neither looks nor asks")
-    return StageChecks(tuple(checks), tuple(looks), tuple(asks))
+            raise TypeError(f"{check!r} neither looks nor asks nor combines")
+    return StageChecks(tuple(plain), tuple(looks), tuple(asks), tuple(combines))
+
+
+def _combines(check: Check) -> TypeGuard[Combine]:
+    return hasattr(check, "combine")
 
 
 def _asks(check: Check) -> TypeGuard[Ask]:

@@ -97,6 +97,31 @@ class Asks:
         return self.evidence
 
 
+@dataclass
+class Combines:
+    """A check that sees what it was told to see in what others saw, and remembers what that was."""
+
+    evidence: Evidence | Exception = NOTHING
+    name: str = "combines"
+    stage: Stage = Stage.MESSAGE
+    directions: frozenset[Direction] = EVERY_DIRECTION
+    symbols: frozenset[str] = frozenset()
+    asks: bool = False
+    answered: bool = True
+    known: list[Sequence[Evidence]] = field(default_factory=list)
+
+    async def combine(
+        self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
+    ) -> Evidence:
+        """Return the evidence, or wait for ever."""
+        self.known.append(known)
+        if not self.answered:
+            await asyncio.get_running_loop().create_future()
+        if isinstance(self.evidence, Exception):
+            raise self.evidence
+        return self.evidence
+
+
 def found(*symbols: str) -> Evidence:
     """Return evidence of `symbols`."""
     return Evidence(tuple(Finding(symbol) for symbol in symbols))

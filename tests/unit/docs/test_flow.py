@@ -12,6 +12,7 @@ from milter.core.transaction import Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
+_KINDS = (("combines", "combine"), ("asks", "ask"), ("looks", "look"))
 _COLUMNS = (Direction.INBOUND, Direction.INTERNAL, Direction.OUTBOUND)
 
 
@@ -36,7 +37,7 @@ def test_flow_shows_every_check_with_its_stage_and_directions(checkout: Path) ->
             (
                 check.name,
                 check.stage.name,
-                "asks" if hasattr(check, "ask") else "looks",
+                next(word for word, method in _KINDS if hasattr(check, method)),
                 *("yes" if direction in check.directions else "-" for direction in _COLUMNS),
             )
         )

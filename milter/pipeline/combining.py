@@ -1,0 +1,49 @@
+"""The checks that judge what the others saw, after the last of them has answered.
+
+They run one after the other, for each may need what the one before it said. They have a budget of
+their own: whoever slows the other checks down, by name servers that hardly answer, must not keep
+these from judging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from milter.pipeline.stage_run import check_error, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.checks.base import Combine, Evidence
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+    from milter.pipeline.stage_run import Means
+
+
+async def combined(
+    checks: Sequence[Combine],
+    txn: Transaction,
+    message: Message,
+    known: Sequence[Evidence],
+    means: Means,
+) -> list[Evidence]:
+    """Return `known` and behind it what each of `checks` makes of it, in their order.
+
+    One that raises, or has no answer when the budget of all is used up, becomes a finding.
+    """
+    pieces = list(known)
+    deadline = means.clock() + means.budget_s
+    for check in checks:
+        started = means.clock()
+        result = "ok"
+        try:
+            async with asyncio.timeout(max(0.0, deadline - started)):
+                evidence = await check.combine(txn, message, means.resolver, tuple(pieces))
+        except TimeoutError:
+            evidence, result = check_error(check, "timeout"), "timeout"
+        except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
+            evidence, result = failed(check, txn, error), "error"
+        means.observe(check.name, result, means.clock() - started)
+        pieces.append(evidence)
+    return pieces
