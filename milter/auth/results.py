@@ -1,4 +1,9 @@
-"""Results of authentication methods (RFC 8601 §2.7), one type for all methods."""
+"""Results of authentication methods (RFC 8601 §2.7), one type for all methods.
+
+A result says what came out. How it came about is told apart from it, and only to a person who asks:
+a method looks whether its resolver carries a story, and adds its conclusions with their sections
+(`milter.auth.story`). What it asked the DNS is in the story already.
+"""
 
 from __future__ import annotations
 

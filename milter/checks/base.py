@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from milter.auth.results import AuthResult
+    from milter.auth.story import Story
     from milter.core.transaction import Stage, Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
@@ -31,11 +32,13 @@ class Evidence:
         findings: Symbols with their evidence.
         facts: By their names in `policies.findings.FACTS`.
         auth: Results for `Authentication-Results`, in the order in which they shall stand.
+        stories: How the checks came to all that; only where a pipeline was asked to explain.
     """
 
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     auth: tuple[AuthResult, ...] = ()
+    stories: tuple[Story, ...] = ()
 
 
 NOTHING: Final = Evidence()

@@ -61,6 +61,8 @@ def _sections(judged: Judged) -> Iterator[tuple[str, Iterator[str]]]:
     yield "seen, not counted by this policy", _uncounted(judged)
     yield "how the score became the action", iter(outcome.verdict.trace)
     yield "authentication", (_result(result) for result in judged.judgement.evidence.auth)
+    for story in judged.judgement.evidence.stories:
+        yield f"what {story.teller} asked and decided", story.lines()
     yield "header fields put in front", _added(outcome.edits.add)
     yield "header fields removed", _removed(judged)
     yield "Subject becomes", _subject(judged)

@@ -152,6 +152,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     pipeline = _pipeline(policy, zone, offline=offline)
+    pipeline = pipeline.explaining() if explain else pipeline
     tally = asyncio.run(_scan(pipeline, messages, envelope, show))
     return tally.code(strict=strict)
 

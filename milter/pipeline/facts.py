@@ -57,6 +57,7 @@ def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
         findings=tuple([finding for piece in pieces for finding in piece.findings]),
         facts=LateFacts(txn, pieces),
         auth=tuple([result for piece in pieces for result in piece.auth]),
+        stories=tuple([story for piece in pieces for story in piece.stories]),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.ids import TxnId
@@ -102,6 +102,13 @@ class Pipeline:
             narrowed.stages = without_stages(self.stages, stages)
             self.narrowed[stages] = narrowed
         return self.narrowed[stages]
+
+    def explaining(self) -> Pipeline:
+        """Return this pipeline with evidence that tells how the checks came to it."""
+        explaining = copy(self)
+        explaining.narrowed = {}
+        explaining.means = replace(self.means, explains=True)
+        return explaining
 
     def connect(self, connection: Connection) -> ConnectionScan:
         """Return the scan of `connection`; nothing runs before its first transaction begins."""

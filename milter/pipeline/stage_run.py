@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Ask, Check, Evidence
 from policies.findings import Finding
 
@@ -40,12 +41,14 @@ class Means:
         budget_s: Seconds that the checks of one stage have, from the end of its input.
         observe: Told name, `ok`, `error` or `timeout`, and seconds of every check that ran.
         clock: Seconds, never going back.
+        explains: Whether what the checks ask and decide is written down for a reader.
     """
 
     resolver: Resolver
     budget_s: float
     observe: Observe
     clock: Clock
+    explains: bool = False
 
 
 class StageRun:
@@ -57,6 +60,7 @@ class StageRun:
         "_means",
         "_message",
         "_results",
+        "_stories",
         "_tasks",
         "_txn",
     )
@@ -69,6 +73,7 @@ class StageRun:
         self._message = message
         self._means = means
         self._results: list[Evidence | None] = [None] * len(checks.checks)
+        self._stories: dict[int, Story] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._deadline = 0.0
 
@@ -98,6 +103,8 @@ class StageRun:
             left_s = self._deadline - self._means.clock()
             await asyncio.wait(pending, timeout=max(0.0, left_s))
         self._cut_off()
+        if self._stories:
+            self._tell()
         return [evidence for evidence in self._results if evidence is not None]
 
     def close(self) -> None:
@@ -134,13 +141,27 @@ class StageRun:
         started = self._means.clock()
         result = "ok"
         try:
-            evidence = await check.ask(self._txn, self._message, self._means.resolver)
+            evidence = await check.ask(self._txn, self._message, self._resolver(place, check))
         except Exception as error:  # noqa: BLE001 - as above
             evidence, result = failed(check, self._txn, error), "error"
         # A check that outlived its cancellation must not change what was judged already.
         if self._results[place] is None:
             self._results[place] = evidence
             self._means.observe(check.name, result, self._means.clock() - started)
+
+    def _resolver(self, place: int, check: Ask) -> Resolver:
+        """Return what `check` asks; the story stays here, for one that is cut off has one, too."""
+        if not self._means.explains:
+            return self._means.resolver
+        story = self._stories[place] = Story(check.name)
+        return TellingResolver(self._means.resolver, story)
+
+    def _tell(self) -> None:
+        """Put the stories into the evidence, once."""
+        for place, story in self._stories.items():
+            if (evidence := self._results[place]) is not None and story.steps:
+                self._results[place] = replace(evidence, stories=(story,))
+        self._stories = {}
 
     def _cut_off(self) -> None:
         """Turn every missing answer into a finding."""

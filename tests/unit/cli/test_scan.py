@@ -208,3 +208,15 @@ def test_scan_what_a_peer_wrote_cannot_move_the_cursor(
     file.write_text(HAM.format(subject="\x1b[2J"))
     run(["scan", str(file), *site, *envelope, "--explain"])
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_scan_explain_tells_what_was_asked(
+    site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    envelope = ["--client-ip", "192.0.2.1", "--helo", "mx.example.net", "--mail-from", "<>"]
+
+    run(["scan", str(tmp_path / "ham.eml"), *site, *envelope, "--explain"])
+
+    out = capsys.readouterr().out
+    assert "  what iprev asked and decided\n    ? 1.2.0.192.in-addr.arpa PTR: 1 record" in out
+    assert "    ? 1.2.0.192.bl.example A: nxdomain\n" in out

@@ -7,6 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from milter.auth.story import story_of
 from milter.checks.base import Evidence
 from milter.core.address import Mailbox
 from milter.core.connection import Direction
@@ -19,6 +20,9 @@ from tests.support.pipeline import Asks, Sees, a_connection, a_pipeline, found, 
 if TYPE_CHECKING:
     import pytest
 
+    from milter.core.transaction import Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
     from milter.pipeline.runner import Judgement, Pipeline
 
 MESSAGE = b"From: a@example.net\r\nSubject: hello\r\n\r\nhello\r\n"
@@ -347,3 +351,40 @@ def test_refuse_connect_waits_for_the_sender_where_an_override_may_be_milder() -
 def test_version_is_that_of_the_policies() -> None:
     assert a_pipeline().version == a_pipeline().version
     assert a_pipeline().version != a_pipeline(policy=EARLY).version
+
+
+class TellsAndWaits:
+    """A check that asks two names; the second never answers."""
+
+    name = "waits"
+    stage = Stage.MAIL
+    directions = frozenset(Direction)
+    symbols = frozenset[str]()
+
+    async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
+        """Ask both."""
+        await resolver.resolve("there.example", "A")
+        if story := story_of(resolver):
+            story.decide("one is there")
+        await resolver.resolve("silent.example", "A")
+        return found("SPF_PASS")
+
+
+def test_judge_explaining_keeps_the_story_of_a_check_that_was_cut_off() -> None:
+    names: dict[str, object] = {
+        "there.example": {"A": ["192.0.2.1"]},
+        "silent.example": "silence",
+    }
+    pipeline = a_pipeline(TellsAndWaits(), budget_s=0, names=names)
+
+    told = asyncio.run(judged(pipeline.explaining())).evidence
+    untold = asyncio.run(judged(pipeline)).evidence
+
+    assert symbols(told) == symbols(untold) == ["CHECK_ERROR"]
+    assert untold.stories == ()
+    assert [story.teller for story in told.stories] == ["waits"]
+    assert list(told.stories[0].lines())[:3] == [
+        "? there.example A: 1 record, TTL 300 s",
+        "    192.0.2.1",
+        "= one is there",
+    ]
