@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from milter.pipeline.stage_run import check_error, failed
+from milter.pipeline.stage_run import check_error, failed, with_story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +37,14 @@ async def combined(
     for check in checks:
         started = means.clock()
         result = "ok"
+        resolver, story = means.resolver_for(check)
         try:
             async with asyncio.timeout(max(0.0, deadline - started)):
-                evidence = await check.combine(txn, message, means.resolver, tuple(pieces))
+                evidence = await check.combine(txn, message, resolver, tuple(pieces))
         except TimeoutError:
             evidence, result = check_error(check, "timeout"), "timeout"
         except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
             evidence, result = failed(check, txn, error), "error"
         means.observe(check.name, result, means.clock() - started)
-        pieces.append(evidence)
+        pieces.append(with_story(evidence, story))
     return pieces

@@ -50,6 +50,13 @@ class Means:
     clock: Clock
     explains: bool = False
 
+    def resolver_for(self, check: Check) -> tuple[Resolver, Story | None]:
+        """Return what `check` asks, and the story that it tells; None as a rule."""
+        if not self.explains:
+            return self.resolver, None
+        story = Story(check.name)
+        return TellingResolver(self.resolver, story), story
+
 
 class StageRun:
     """One stage of one transaction. Not started until told; closing it cancels what still runs."""
@@ -140,8 +147,12 @@ class StageRun:
     async def _ask(self, place: int, check: Ask) -> None:
         started = self._means.clock()
         result = "ok"
+        resolver, story = self._means.resolver_for(check)
+        if story is not None:
+            # Kept here, for a check that is cut off has one, too.
+            self._stories[place] = story
         try:
-            evidence = await check.ask(self._txn, self._message, self._resolver(place, check))
+            evidence = await check.ask(self._txn, self._message, resolver)
         except Exception as error:  # noqa: BLE001 - as above
             evidence, result = failed(check, self._txn, error), "error"
         # A check that outlived its cancellation must not change what was judged already.
@@ -149,18 +160,11 @@ class StageRun:
             self._results[place] = evidence
             self._means.observe(check.name, result, self._means.clock() - started)
 
-    def _resolver(self, place: int, check: Ask) -> Resolver:
-        """Return what `check` asks; the story stays here, for one that is cut off has one, too."""
-        if not self._means.explains:
-            return self._means.resolver
-        story = self._stories[place] = Story(check.name)
-        return TellingResolver(self._means.resolver, story)
-
     def _tell(self) -> None:
         """Put the stories into the evidence, once."""
         for place, story in self._stories.items():
-            if (evidence := self._results[place]) is not None and story.steps:
-                self._results[place] = replace(evidence, stories=(story,))
+            if (evidence := self._results[place]) is not None:
+                self._results[place] = with_story(evidence, story)
         self._stories = {}
 
     def _cut_off(self) -> None:
@@ -170,6 +174,11 @@ class StageRun:
                 self._results[place] = check_error(check, "timeout")
                 self._means.observe(check.name, "timeout", self._means.budget_s)
         self.close()
+
+
+def with_story(evidence: Evidence, story: Story | None) -> Evidence:
+    """Return `evidence` with `story`, if it tells anything."""
+    return replace(evidence, stories=(story,)) if story is not None and story.steps else evidence
 
 
 def failed(check: Check, txn: Transaction, error: Exception) -> Evidence:
