@@ -11,11 +11,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from milter.checks.base import NOTHING, STRANGERS, Evidence
-from milter.checks.networks import LOCAL_NETWORKS, NetworkSet, plain_address
+from milter.checks.networks import LOCAL_NETWORKS
 from milter.core.transaction import Stage
 from milter.dns.resolver import Outcome
 from policies.dnslists import ERROR, DnsList, Listed
 from policies.findings import Finding
+from policies.ranges import AddressRanges, plain_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ class DnsListsCheck:
         self, lists: Sequence[DnsList], never_ask: Sequence[Network] = LOCAL_NETWORKS
     ) -> None:
         self._lists = tuple(lists)
-        self._never_ask = NetworkSet(never_ask)
+        self._never_ask = AddressRanges.of_networks(never_ask)
         self.symbols = frozenset(
             {"DNS_LIST_UNKNOWN", "DNS_LIST_ERROR", "DNS_LIST_TEMPERROR"}
         ).union(*(dns_list.symbols for dns_list in self._lists))

@@ -11,10 +11,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, STRANGERS, Evidence
-from milter.checks.networks import plain_address
 from milter.core.address import domain_key
 from milter.core.transaction import Stage
 from policies.findings import Finding
+from policies.ranges import plain_address
 
 if TYPE_CHECKING:
     from milter.core.connection import Connection, IpAddress

@@ -5,14 +5,10 @@ Documentation networks are not among them: sample mail and tests live there.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
-from typing import TYPE_CHECKING, Final
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from milter.core.connection import IpAddress
+from policies.ranges import AddressRanges
 
 Network = IPv4Network | IPv6Network
 
@@ -33,42 +29,4 @@ LOCAL_NETWORKS: Final[tuple[Network, ...]] = (
 )
 
 
-def plain_address(address: IpAddress) -> IpAddress:
-    """Return the IPv4 address inside an IPv4-mapped one (RFC 4291 §2.5.5.2), else `address`."""
-    if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or address
-    return address
-
-
-class NetworkSet:
-    """Networks to find addresses in, as plain numbers: it is asked for every connection.
-
-    Args:
-        networks: Of both families.
-    """
-
-    __slots__ = ("_ranges",)
-
-    def __init__(self, networks: Iterable[Network]) -> None:
-        given = tuple(networks)
-        self._ranges = {
-            4: _ranges(collapse_addresses(n for n in given if isinstance(n, IPv4Network))),
-            6: _ranges(collapse_addresses(n for n in given if isinstance(n, IPv6Network))),
-        }
-
-    def __contains__(self, address: IpAddress) -> bool:
-        """Return whether `address` lies in one of them, a mapped address by what it maps."""
-        plain = plain_address(address)
-        starts, ends = self._ranges[plain.version]
-        number = int(plain)
-        place = bisect_right(starts, number) - 1
-        return place >= 0 and number <= ends[place]
-
-
-def _ranges(networks: Iterable[Network]) -> tuple[list[int], list[int]]:
-    """Return the first and the last addresses of networks that do not overlap, rising."""
-    rising = sorted((int(n.network_address), int(n.broadcast_address)) for n in networks)
-    return [start for start, _ in rising], [end for _, end in rising]
-
-
-LOCAL: Final = NetworkSet(LOCAL_NETWORKS)
+LOCAL: Final = AddressRanges.of_networks(LOCAL_NETWORKS)

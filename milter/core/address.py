@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from milter.core.errors import ParseError
+from policies.domains import domain_key as domain_key  # noqa: PLC0414 - also from here
 
 # RFC 6531 §3.3 lets in what is not ASCII. C1 controls, line separators and marks that turn the
 # direction of text are kept out: in a log, a header or a reply nobody would see what they are.
@@ -67,20 +68,6 @@ class Mailbox:
 
     def __str__(self) -> str:
         return self.text
-
-
-def domain_key(domain: str) -> str:
-    """Return `domain` for comparing: lower case, A-labels, no final dot.
-
-    A name that cannot be written in A-labels stays as it is, so that it equals only itself.
-    """
-    key = domain.rstrip(".").lower()
-    if key.isascii():
-        return key
-    try:
-        return key.encode("idna").decode("ascii")
-    except UnicodeError:
-        return key
 
 
 def parse_path(text: str) -> tuple[Mailbox | None, str]:
