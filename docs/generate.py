@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes the pages that are made from the code: settings, policy keys, symbols and metrics.
+"""Writes the pages that are made from the code: settings, policy keys, symbols, facts and metrics.
 
 Descriptions live beside what they describe; here they only become tables. `--check` writes nothing
 and ends with 1 when a page is not what the code says.
@@ -8,12 +8,14 @@ and ends with 1 when a page is not what the code says.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from milter.settings.model import Settings
 from milter.telemetry.metrics import METRICS, PREFIX
+from policies.facts import FACTS, FactType
 from policies.loader import load_symbols
 from policies.schema import PolicyFile
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from policies.facts import FactSpec, FieldSpec
     from policies.symbols import SymbolSpec
 
 _DOCS: Final = Path(__file__).resolve().parent
@@ -61,6 +64,18 @@ worker that is killed loses as much of its counts, one that ends in order loses 
 Labels come from closed sets: never an address, a domain or a subject.
 
 """
+_FACTS: Final = f"""\
+# Facts
+
+{_NOTICE}
+
+What rules can read of a message, beside its symbols. A fact that nobody found is empty: an empty
+text, 0, false, an empty list, a record of empty fields; so `dmarc.result == "pass"` is false where
+DMARC was not asked, never an error. A field is written behind a dot: `connection.ip`; a list is
+looked through with `exists`: `attachments.exists(a, a.extension == "exe")`. Rules see 1,000 items
+of a list and 4,096 characters of a text at most. Stage is when a fact is known.
+
+"""
 Schema = dict[str, Any]
 
 
@@ -87,6 +102,7 @@ def pages(folder: Path) -> dict[Path, str]:
     return {
         folder / "settings.md": settings_page(),
         folder / "symbols.md": symbols_page(load_symbols()),
+        folder / "facts.md": facts_page(FACTS),
         folder / "metrics.md": metrics_page(),
         policy: policy.read_text("utf-8").partition(_MARK)[0] + f"{_MARK}\n\n{policy_keys()}",
     }
@@ -123,6 +139,26 @@ def symbols_page(symbols: Mapping[str, SymbolSpec]) -> str:
     )
     head = ("symbol", "points", "group", "class", "kind", "stage", "code", "what was seen")
     return _SYMBOLS + _table(head, rows)
+
+
+def facts_page(facts: Iterable[FactSpec]) -> str:
+    """Return the page of the facts that rules can read."""
+    rows: list[tuple[str, ...]] = []
+    for fact in facts:
+        example = f"`{json.dumps(fact.example)}`"
+        rows.append((f"`{fact.name}`", fact.type.value, fact.stage, fact.words, example))
+        rows += _field_rows(fact.name, fact.type, fact.fields)
+    return _FACTS + _table(("fact", "type", "stage", "what", "example"), rows)
+
+
+def _field_rows(
+    path: str, kind: FactType, fields: Iterable[FieldSpec]
+) -> Iterator[tuple[str, ...]]:
+    of_each = "[]" if kind is FactType.RECORDS else ""
+    for field in fields:
+        inner = f"{path}{of_each}.{field.name}"
+        yield f"`{inner}`", field.type.value, "", field.words, ""
+        yield from _field_rows(inner, field.type, field.fields)
 
 
 def metrics_page() -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from milter.core.transaction import Stage, Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
-    from policies.findings import FactValue, Finding
+    from policies.facts import FactValue
+    from policies.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Evidence:
 
     Attributes:
         findings: Symbols with their evidence.
-        facts: By their names in `policies.findings.FACTS`.
+        facts: By their names in `policies.facts.FACTS`.
         auth: Results for `Authentication-Results`, in the order in which they shall stand.
         stories: How the checks came to all that; only where a pipeline was asked to explain.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
-    from policies.findings import FactValue
+    from policies.facts import FactValue
 
 _SYMBOLS: Final = {
     Result.PASS: "DKIM_PASS",

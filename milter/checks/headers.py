@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from milter.core.transaction import Transaction
     from milter.message.document import Message
-    from policies.findings import FactValue
+    from policies.facts import FactValue
 
 # RFC 5322 §3.6: at most once each. From and Subject have symbols of their own.
 _ONCE: Final = ("to", "cc", "reply-to", "sender", "date", "message-id")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
-    from policies.findings import FactValue
+    from policies.facts import FactValue
 
 # RFC 8601 §2.7.3: permerror is an address without any reverse name.
 _SYMBOLS: Final = {

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from milter.checks.base import Evidence
-from policies.findings import Facts, FactValue
+from policies.facts import FactValue
+from policies.findings import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

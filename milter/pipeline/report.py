@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.runner import Judgement
-    from policies.findings import FactValue
+    from policies.facts import FactValue
     from policies.verdict import Verdict
 
 # A mailbox's first line is taken away and put back above our fields; it is no field itself.

@@ -20,6 +20,7 @@ from milter.pipeline.offline import Envelope, Judged, judge, with_crlf
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from policies.loader import FileSource, load_policies
+from tests.support.facts import misfits
 
 if TYPE_CHECKING:
     from milter.core.address import Mailbox
@@ -56,8 +57,11 @@ def _mailbox(address: str) -> Mailbox | None:
 
 @pytest.mark.parametrize("sample", read_samples(_SAMPLES), ids=lambda sample: sample.file)
 def test_sample_judged_offline_gets_its_expected_verdict(sample: Sample) -> None:
-    verdict = _judged(sample).outcome.verdict
+    judged = _judged(sample)
+
+    verdict = judged.outcome.verdict
     assert verdict.action.word == sample.expect, verdict.trace
+    assert misfits(judged.judgement.evidence.facts) == []
 
 
 def test_sample_signed_message_passes_spf_and_dkim() -> None:

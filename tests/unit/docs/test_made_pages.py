@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PAGES = ("settings.md", "symbols.md", "metrics.md", "policy.md")
+_PAGES = ("settings.md", "symbols.md", "facts.md", "metrics.md", "policy.md")
 
 
 def _generate(script: Path, *options: str) -> subprocess.CompletedProcess[str]:

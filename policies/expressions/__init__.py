@@ -1,0 +1,1 @@
+"""The expressions of policies: CEL over typed facts, behind an interface of our own."""
