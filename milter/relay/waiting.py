@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from milter.relay.wakeup import Wakeup
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -22,7 +24,8 @@ class Waiting:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.give_up_at = math.inf
         self._loop = loop
-        self._waiter: asyncio.Future[bool] | None = None
+        self._wakeup = Wakeup(loop)
+        self._expired = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
 
@@ -33,9 +36,7 @@ class Waiting:
 
     def wake(self) -> None:
         """Let the task go on."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(True)
+        self._wakeup.wake()
 
     async def until(self, deadline: float) -> bool:
         """Wait for `wake`; return False where `deadline`, in loop time, came first."""
@@ -43,12 +44,9 @@ class Waiting:
         # One timer for the life of the connection: it is touched only where it would be too late.
         if self._timer is None or deadline < self._timer.when():
             self._set_timer(deadline)
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            happened: bool = await waiter
-        finally:
-            self._waiter = None
-        return happened
+        self._expired = False
+        await self._wakeup
+        return not self._expired
 
     def stop(self) -> None:
         """Forget the timer; the connection has ended."""
@@ -63,9 +61,10 @@ class Waiting:
 
     def _expire(self) -> None:
         self._timer = None
-        if self._waiter is None or self._waiter.done():
+        if not self._wakeup.waited_for:
             return
         if self._deadline > self._loop.time():
             self._set_timer(self._deadline)
         else:
-            self._waiter.set_result(False)
+            self._expired = True
+            self._wakeup.wake()

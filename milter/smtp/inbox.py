@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from milter.relay.wakeup import Wakeup
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -30,16 +32,15 @@ class Inbox:
         pause: Called with True when too much is unread, with False when there is room again.
     """
 
-    __slots__ = ("_buffer", "_ended", "_loop", "_pause", "_paused", "_searched", "_waiter")
+    __slots__ = ("_buffer", "_ended", "_pause", "_paused", "_searched", "_waiter")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pause: Callable[[bool], None]) -> None:
-        self._loop = loop
         self._pause = pause
         self._buffer = bytearray()
         self._searched = 0
         self._paused = False
         self._ended = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter = Wakeup(loop)
 
     def __len__(self) -> int:
         return len(self._buffer)
@@ -132,13 +133,9 @@ class Inbox:
             self._pause(False)
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiter.wake()
 
-    def _more(self) -> asyncio.Future[None]:
+    def _more(self) -> Wakeup:
         """Return what is done when something has come.
 
         Raises:
@@ -146,5 +143,4 @@ class Inbox:
         """
         if self._ended:
             raise ConnectionResetError
-        self._waiter = self._loop.create_future()
         return self._waiter
