@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import secrets
 import socket
 import time
 from contextlib import suppress
@@ -289,4 +288,4 @@ def _identity(settings: Settings, host_name: str) -> Identity:
 
 
 def _new_id() -> str:
-    return new_id(secrets.randbits)
+    return new_id(os.urandom)

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import platform
-import secrets
 import sys
 import time
 from dataclasses import dataclass
@@ -222,8 +221,8 @@ async def _judge(pipeline: Pipeline, data: bytes, envelope: Envelope) -> Judged:
         pipeline,
         with_crlf(data),
         envelope,
-        TxnId(new_id(secrets.randbits)),
-        SessionId(new_id(secrets.randbits)),
+        TxnId(new_id(os.urandom)),
+        SessionId(new_id(os.urandom)),
     )
 
 

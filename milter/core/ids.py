@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 SessionId = NewType("SessionId", str)
 TxnId = NewType("TxnId", str)
 
-# Crockford's base 32: no I, L, O or U.
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# Two characters for ten bits: an id is made for every message.
-_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+# Crockford's base 32: no I, L, O or U. Each of the 256 bytes stands for one, each eight times.
+_ALPHABET: Final = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+_LENGTH: Final = 12
 
 
-def new_id(getrandbits: Callable[[int], int]) -> str:
-    """Return a new id of 12 characters; `getrandbits(60)` supplies the chance."""
-    bits = getrandbits(60)
-    return "".join([_PAIRS[(bits >> shift) & 1023] for shift in (50, 40, 30, 20, 10, 0)])
+def new_id(random_bytes: Callable[[int], bytes]) -> str:
+    """Return a new id of 12 characters; `random_bytes(12)` supplies the chance."""
+    return random_bytes(_LENGTH).translate(_ALPHABET).decode("ascii")

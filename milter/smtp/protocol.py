@@ -25,6 +25,7 @@ from milter.smtp.record import client_fields
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
 from milter.smtp.tls import describe_tls
+from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
     from milter.core.connection import Connection
@@ -386,12 +387,10 @@ class SmtpProtocol(SMTP):
 
     def _log_connection(self, session: Session, started: float) -> None:
         connection = session.connection
-        _log.info(
-            "connection",
-            extra={
-                **client_fields(connection),
-                "tls": connection.tls.version if connection.tls else "",
-                "transactions": session.transactions,
-                "duration_ms": round((self.loop.time() - started) * 1000, 1),
-            },
-        )
+        fields = {
+            **client_fields(connection),
+            "tls": connection.tls.version if connection.tls else "",
+            "transactions": session.transactions,
+            "duration_ms": round((self.loop.time() - started) * 1000, 1),
+        }
+        log_event(_log, "connection", fields)

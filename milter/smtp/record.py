@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from milter.telemetry.log import log_event
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -132,7 +134,7 @@ class TransactionRecord:
             "size_bytes": self._size,
             "duration_ms": round((self._door.clock() - self._started) * 1000, 1),
         }
-        _log.info("transaction", extra=self._fields)
+        log_event(_log, "transaction", self._fields)
 
     def _judge(self, verdict: Verdict) -> None:
         self._action = verdict.action.word

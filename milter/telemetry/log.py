@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -49,6 +50,41 @@ _MAX_TRACEBACK: Final = 2000
 _ADDRESS: Final = re.compile(r"[^\s<>@\",;:()]{1,256}@[^\s<>@\",;:()]{1,255}")
 
 Value = str | int | float | bool | list[str]
+
+
+# What handlers of others ask of a record; ours show none of it.
+_NO_SOURCE: Final = logging.makeLogRecord({}).__dict__
+
+
+class Event(logging.LogRecord):
+    """A record of one INFO line that every connection or message has.
+
+    Standard logging finds out where in the code each record was made, and copies its fields one by
+    one; for these lines both would cost more than writing them.
+
+    Args:
+        name: Of the logger.
+        event: A short constant phrase.
+        fields: The line's own, with names of `FIELDS`; not changed from here on.
+    """
+
+    fields: Mapping[str, object]
+
+    def __init__(self, name: str, event: str, fields: Mapping[str, object]) -> None:
+        # Not the constructor of the base class: the finding out is its.
+        self.__dict__.update(_NO_SOURCE)
+        self.name = name
+        self.levelno = logging.INFO
+        self.levelname = "INFO"
+        self.msg = event
+        self.created = time.time()
+        self.fields = fields
+
+
+def log_event(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+    """Log an `Event`: for what is said of every connection and every message."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.handle(Event(logger.name, event, fields))
 
 
 def address_hasher(key: bytes) -> Callable[[str], str]:
@@ -153,7 +189,7 @@ class LineFormatter(logging.Formatter):
             "event": record.getMessage(),
             "logger": record.name,
         }
-        given = record.__dict__
+        given = record.fields if isinstance(record, Event) else record.__dict__
         values |= {name: given[name] for name in given if name in FIELDS}
         if record.exc_info:
             # The end of a traceback says what happened; its beginning is always the same.

@@ -9,12 +9,15 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal
 
-from milter.telemetry.log import MAX_LINE, LineFormatter, address_hasher
+from milter.telemetry.log import MAX_LINE, Event, LineFormatter, address_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_WAITING: Final = 10_000
+# Up to here events wait as they are and are made into lines together, which costs a third of making
+# each where it happens; above it, when the reader is slow, as lines, whose length is bounded.
+_MAX_UNMADE: Final = 256
 LOGGER: Final = "gatepost"
 _SOURCE_FILE: Final = logging._srcfile  # noqa: SLF001
 _FLUSH_S: Final = 5.0
@@ -23,25 +26,36 @@ _GATHER_S: Final = 0.05
 
 
 class LineQueue:
-    """Finished lines between the loop and the thread, bounded.
+    """Lines between the loop and the thread, bounded.
 
     When nobody reads the other end, lines above `MAX_WAITING` are dropped and counted; `report`
     makes the line about them, which comes as soon as writing works again.
+
+    Args:
+        make: Makes the line of a record.
+        report: Makes the line that says how many were dropped.
     """
 
-    def __init__(self, report: Callable[[int], str]) -> None:
+    def __init__(
+        self, make: Callable[[logging.LogRecord], str], report: Callable[[int], str]
+    ) -> None:
+        self._make = make
         self._report = report
-        self._lines: deque[str] = deque()
+        self._lines: deque[str | Event] = deque()
         self._dropped = 0
         self._filled = threading.Event()
         self._closed = threading.Event()
 
-    def put(self, line: str) -> None:
-        """Take a finished line."""
-        if len(self._lines) >= MAX_WAITING:
+    def put(self, record: logging.LogRecord) -> None:
+        """Take a record."""
+        waiting = len(self._lines)
+        if waiting >= MAX_WAITING:
             self._dropped += 1
             return
-        self._lines.append(line)
+        if waiting < _MAX_UNMADE and isinstance(record, Event):
+            self._lines.append(record)
+        else:
+            self._lines.append(self._make(record))
         if not self._filled.is_set():
             self._filled.set()
 
@@ -55,7 +69,7 @@ class LineQueue:
             self._filled.clear()
             # A line may be taken between its `append` and the `set` of `put`, which then wakes us
             # for nothing: only the end may answer with nothing.
-            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            lines = [self._next_line() for _ in range(len(self._lines))]
             if self._closed.is_set():
                 self._filled.set()
                 break
@@ -63,6 +77,10 @@ class LineQueue:
             dropped, self._dropped = self._dropped, 0
             lines.append(self._report(dropped))
         return lines
+
+    def _next_line(self) -> str:
+        line = self._lines.popleft()
+        return line if isinstance(line, str) else self._make(line)
 
     def close(self) -> None:
         """Let `get` come to its end."""
@@ -92,16 +110,16 @@ def _blocks(lines: list[str]) -> Iterator[bytes]:
 
 
 class _LineHandler(logging.Handler):
-    """Formats where the record is made and leaves the writing to the thread."""
+    """Leaves the writing to the thread."""
 
     def __init__(self, queue: LineQueue) -> None:
         super().__init__()
         self._queue = queue
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the record's line."""
+        """Queue the record."""
         try:
-            self._queue.put(self.format(record))
+            self._queue.put(record)
         except Exception:  # noqa: BLE001 - logging's own rule: a bad record never stops the caller
             self.handleError(record)
 
@@ -134,9 +152,8 @@ class Logging:
         fd: int = 2,
     ) -> None:
         self._formatter = LineFormatter(form, address_hasher(hash_key) if hash_key else None)
-        self._queue = LineQueue(self._about_dropped)
+        self._queue = LineQueue(self._formatter.format, self._about_dropped)
         self._handler = _LineHandler(self._queue)
-        self._handler.setFormatter(self._formatter)
         # A daemon thread: a reader that never reads must not keep the process alive.
         self._thread = threading.Thread(
             target=_write, args=(fd, self._queue), name="log", daemon=True

@@ -140,7 +140,7 @@ def test_crash_answers_451_with_the_id_and_nothing_of_the_inside(
         reply = send_message(client)
         assert client.ask(b"NOOP")[:3] == b"250"
     (record,) = [r for r in caplog.records if r.message == "transaction"]
-    txn_id = str(record.__dict__["txn_id"]).encode()
+    txn_id = str(record.__dict__["fields"]["txn_id"]).encode()
     assert reply == b"451 4.3.0 Internal error, try again later (" + txn_id + b")\r\n"
     assert sink.messages == []
 

@@ -221,7 +221,7 @@ def _door(
         next_hop=relay,
         limits=running.limits,
         metrics=running.metrics,
-        new_id=lambda: new_id(chance.getrandbits),
+        new_id=lambda: new_id(chance.randbytes),
         clock=time.monotonic,
         tls=server_context(listener.tls) if listener.tls else None,
     )

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from milter.telemetry import writer
-from milter.telemetry.log import FIELDS, MAX_LINE, LineFormatter, address_hasher
+from milter.telemetry.log import (
+    FIELDS,
+    MAX_LINE,
+    Event,
+    LineFormatter,
+    address_hasher,
+    log_event,
+)
 from milter.telemetry.writer import LineQueue, Logging
 
 if TYPE_CHECKING:
@@ -139,6 +146,40 @@ def _extra_keys(tree: ast.AST) -> Iterator[str]:
                         yield key.value
 
 
+def test_event_becomes_the_line_that_a_record_would_become() -> None:
+    event = Event("gatepost.smtp", "transaction", {"txn_id": "7Q2M", "subject": "never"})
+    event.created = 1_800_000_000.5
+    assert json.loads(LineFormatter("json").format(event)) == _json(txn_id="7Q2M")
+
+
+def test_event_is_not_made_below_the_level(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("gatepost.test")
+    with caplog.at_level(logging.WARNING, "gatepost.test"):
+        log_event(logger, "transaction", {})
+    assert caplog.records == []
+
+
+def test_event_can_be_shown_by_a_handler_of_others(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "gatepost.test"):
+        log_event(logging.getLogger("gatepost.test"), "transaction", {"pid": 1})
+    assert "transaction" in caplog.text
+
+
+def test_events_of_a_slow_reader_wait_as_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_MAX_UNMADE", 1)
+    made: list[object] = []
+
+    def make(record: logging.LogRecord) -> str:
+        made.append(record.msg)
+        return str(record.msg)
+
+    queue = LineQueue(make, str)
+    for name in ("first", "second"):
+        queue.put(Event("gatepost.smtp", name, {}))
+    assert made == ["second"]
+    assert queue.get() == ["first", "second"]
+
+
 def test_every_field_that_the_code_logs_is_declared() -> None:
     undeclared = {
         f"{path.relative_to(_ROOT)}: {key}"
@@ -172,7 +213,7 @@ def test_logging_to_a_closed_reader_does_not_raise() -> None:
 
 def test_line_queue_woken_for_nothing_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_GATHER_S", 0)
-    queue = LineQueue(str)
+    queue = LineQueue(logging.LogRecord.getMessage, str)
     taken: list[list[str]] = []
     reading = threading.Thread(target=lambda: taken.append(queue.get()))
     # What `put` does when its line was taken before it could say so.
@@ -180,16 +221,16 @@ def test_line_queue_woken_for_nothing_waits_on(monkeypatch: pytest.MonkeyPatch) 
     reading.start()
     reading.join(0.1)
     assert taken == []
-    queue.put("line")
+    queue.put(_record({}, "line"))
     reading.join(30)
     assert taken == [["line"]]
 
 
 def test_line_queue_that_nobody_reads_drops_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MAX_WAITING", 2)
-    queue = LineQueue(lambda count: f"{count} dropped")
+    queue = LineQueue(logging.LogRecord.getMessage, lambda count: f"{count} dropped")
     for event in ("first", "second", "third", "fourth"):
-        queue.put(str(_record({}, event).msg))
+        queue.put(_record({}, event))
     assert queue.get() == ["first", "second", "2 dropped"]
     queue.close()
     assert queue.get() == []
