@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.spf_memory import SpfMemory
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
+from milter.checks.dmarc import DmarcCheck
 from milter.checks.dnslists import DnsListsCheck
 from milter.checks.envelope import EnvelopeCheck
 from milter.checks.gtube import GtubeCheck
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, DnsListsCheck, HeloCheck, SpfCheck, EnvelopeCheck),
-    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, PatternsCheck),
+    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, PatternsCheck, DmarcCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -38,7 +39,7 @@ DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
     check.name: check.directions for check in _CLASSES
 }
 # Those whose results stand in Authentication-Results, wanted or not by any policy.
-_AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim"})
+_AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim", "dmarc"})
 
 
 def build_checks(
@@ -71,6 +72,7 @@ def build_checks(
         SizeCheck(),
         GtubeCheck(),
         PatternsCheck(plan.patterns),
+        DmarcCheck(),
     )
     return tuple(
         check

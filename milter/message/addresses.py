@@ -71,6 +71,7 @@ class _Reader:
         self.guessed = False
         self._phrase: list[str] = []
         self._angle: list[str] | None = None
+        self._behind: list[str] = []
         self._closed = False
         self._comments = True
 
@@ -102,16 +103,21 @@ class _Reader:
         if self._angle is not None and not self._closed:
             if piece != " ":
                 self._angle.append(piece)
-        elif self._closed and piece != " ":
+        elif self._closed:
             # Words behind the brackets are seen by nobody but some parsers.
-            self.guessed = True
+            self.guessed = self.guessed or piece != " "
+            self._behind.append(piece)
         elif piece != " " or (self._phrase and self._phrase[-1] != " "):
             self._phrase.append(piece)
 
     def _sign(self, piece: str) -> None:
         inside = self._angle is not None and not self._closed
         if piece == "<":
-            self.guessed = self.guessed or self._angle is not None
+            if self._angle is not None:
+                # Readers differ in which of two brackets they show, so both count.
+                self.guessed = True
+                if "@" in self._angle:
+                    self._add(self._angle, "")
             self._angle, self._closed = [], False
         elif piece == ">" and inside:
             self._closed = True
@@ -136,20 +142,25 @@ class _Reader:
                 pieces = pieces[pieces.index(":") + 1 :]
             # `<>` is no author, yet well formed where it may stand.
             self._add(pieces, name)
+            self._add_addresses(_words(self._behind))
         elif any(not piece.isspace() for piece in self._phrase):
             self._add_bare()
-        self._phrase, self._angle, self._closed = [], None, False
+        self._phrase, self._angle, self._behind, self._closed = [], None, [], False
 
     def _add_bare(self) -> None:
-        # Around the last @ of `some words user@example.org more` lies the mailbox. Space beside the
-        # @ and the dots is allowed by RFC 5322 §4.4.
+        # Around each @ of `some words user@example.org more` lies a mailbox that some reader shows.
+        # Space beside the @ and the dots is allowed by RFC 5322 §4.4.
         words = _words(self._phrase)
-        address = next((word for word in reversed(words) if "@" in word), None)
-        if address is None or len(words) > 1:
+        if len(words) > 1 or "@" not in words[0]:
             self.guessed = True
-        if address is not None:
-            local_part, _, domain = address.rpartition("@")
-            self._append(local_part, domain, "")
+        self._add_addresses(words)
+
+    def _add_addresses(self, words: list[str]) -> None:
+        for word in words:
+            local_part, at, domain = word.rpartition("@")
+            # An @ in quotes is part of a name.
+            if at and not domain.endswith('"'):
+                self._append(local_part, domain, "")
 
     def _add(self, pieces: list[str], name: str) -> None:
         at = len(pieces) - 1 - pieces[::-1].index("@") if "@" in pieces else -1
@@ -161,6 +172,13 @@ class _Reader:
     def _append(self, local_part: str, domain: str, name: str) -> None:
         unquoted = local_part[1:-1] if local_part.startswith('"') else local_part
         if not unquoted or (local_part is unquoted and "@" in local_part):
+            self.guessed = True
+            # Of `a@b@c` some readers show what stands before the second sign.
+            first, _, second = local_part.partition("@")
+            if first and second:
+                self._append(first, second.partition("@")[0], "")
+        # RFC 2047 §5 knows no encoded word in an address; who decodes one shows another address.
+        if "=?" in local_part:
             self.guessed = True
         if not _DOMAIN.fullmatch(domain):
             self.guessed = True

@@ -46,7 +46,7 @@ def scan_report(
         "reply": str(outcome.reply) if outcome.reply else "",
         "reason": verdict.reason,
         "symbols": _symbols(verdict),
-        "auth": _auth(evidence.auth),
+        "auth": _auth(evidence),
         "facts": {name: _json(value) for name, value in evidence.facts.items()},
         "trace": list(verdict.trace),
         "headers": _headers(outcome.edits, message),
@@ -84,12 +84,12 @@ def _symbols(verdict: Verdict) -> dict[str, Json]:
     }
 
 
-def _auth(results: Sequence[AuthResult]) -> dict[str, Json]:
+def _auth(evidence: Evidence) -> dict[str, Json]:
+    results, dmarc = evidence.auth, evidence.facts.get("dmarc")
     return {
         "spf": _first(results, "spf", "smtp.mailfrom"),
         "dkim": [_result(result) for result in results if result.method == "dkim"],
-        # Not asked by this version: an empty value, so that readers need not tell versions apart.
-        "dmarc": _first(results, "dmarc", "header.from"),
+        "dmarc": _json(dmarc) if dmarc else {},
         "arc": _first(results, "arc", ""),
         "iprev": _first(results, "iprev", "policy.iprev"),
     }

@@ -34,6 +34,7 @@ def test_directions_are_as_promised() -> None:
         "size": {INBOUND, OUTBOUND, INTERNAL},
         "gtube": {INBOUND, OUTBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
+        "dmarc": {INBOUND, INTERNAL},
     } == DIRECTIONS
 
 
@@ -43,7 +44,7 @@ def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
 
 def test_build_checks_authentication_stays_for_the_header() -> None:
     plan = Plan(frozenset(), (), NO_PATTERNS)
-    assert names(plan, authentication=True) == ["spf", "dkim", "iprev"]
+    assert names(plan, authentication=True) == ["spf", "dkim", "iprev", "dmarc"]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,7 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
         ("SPF_HELO_FAIL", "spf"),
         ("SENDER_NULL_MX", "envelope"),
         ("DKIM_WEAK", "dkim"),
+        ("DMARC_REJECT", "dmarc"),
         ("MESSAGE_LIMIT", "headers"),
         ("EMPTY_MESSAGE", "size"),
         ("GTUBE", "gtube"),

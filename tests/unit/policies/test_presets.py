@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +37,13 @@ def preset(name: str) -> Policy:
         ("balanced", ("GTUBE",), Action.REJECT),
         ("balanced", ("DNS_LIST_ERROR", "DNS_LIST_UNKNOWN", "CHECK_ERROR"), Action.PASS),
         ("balanced", ("SPF_TEMPERROR", "IPREV_TEMPERROR", "DNS_LIST_TEMPERROR"), Action.PASS),
+        ("balanced", ("DMARC_FAIL", "DMARC_TEMPERROR", "DMARC_NONE"), Action.PASS),
+        ("balanced", ("DMARC_REJECT",), Action.QUARANTINE),
+        ("balanced", ("DMARC_QUARANTINE",), Action.QUARANTINE),
+        ("balanced", ("DMARC_REJECT", BOTH_LISTS[0]), Action.REJECT),
         ("strict", (), Action.PASS),
+        ("strict", ("DMARC_REJECT",), Action.QUARANTINE),
+        ("strict", ("DMARC_REJECT", BOTH_LISTS[0]), Action.REJECT),
         ("strict", ("SPF_FAIL",), Action.REJECT),
         ("strict", BOTH_LISTS[:1], Action.TAG),
         ("strict", BOTH_LISTS, Action.REJECT),
@@ -77,15 +83,32 @@ def test_preset_no_list_alone_reaches_quarantine(name: str) -> None:
         assert verdict.action < Action.QUARANTINE, one.zone
 
 
-def test_balanced_no_symbol_alone_is_held_but_the_test_string() -> None:
+def test_balanced_no_symbol_alone_is_held_but_the_test_string_and_dmarc() -> None:
     policy = preset("balanced")
 
     held = {s for s in policy.weights if evaluate(policy, found(s)).action >= Action.QUARANTINE}
 
-    assert held == {"GTUBE"}
+    assert held == {"GTUBE", "DMARC_REJECT", "DMARC_QUARANTINE"}
 
 
-def test_balanced_no_two_symbols_refuse_but_with_the_test_string() -> None:
+@pytest.mark.parametrize("name", ["balanced", "strict"])
+def test_preset_wish_of_the_author_domain_refuses_with_nothing_but_spf_and_dkim(name: str) -> None:
+    # RFC 9989 §8. The domain's own SPF may refuse where the preset lets it do so alone.
+    policy = preset(name)
+    auth = [s for s in policy.weights if s.startswith(("SPF_", "DKIM_"))]
+    softer = [s for s in auth if not evaluate(policy, found(s)).action.refuses]
+    # What HELO says in `strict` is evidence about the client, not about the author.
+    softer = [s for s in softer if (name, s) != ("strict", "SPF_HELO_FAIL")]
+
+    spf, dkim = ([s for s in softer if s.startswith(method)] for method in ("SPF_", "DKIM_"))
+    assert spf
+    assert dkim
+    for others in product(spf, dkim):
+        verdict = evaluate(policy, found("DMARC_REJECT", *others))
+        assert verdict.action is Action.QUARANTINE, others
+
+
+def test_balanced_no_two_symbols_refuse_but_with_one_that_holds_alone() -> None:
     policy = preset("balanced")
 
     refusing = {
@@ -94,7 +117,8 @@ def test_balanced_no_two_symbols_refuse_but_with_the_test_string() -> None:
         if evaluate(policy, found(*pair)).action.refuses
     }
 
-    assert {symbol for pair in refusing if "GTUBE" not in pair for symbol in pair} == set()
+    alone = {"GTUBE", "DMARC_REJECT", "DMARC_QUARANTINE"}
+    assert {pair for pair in refusing if not alone & {*pair}} == set()
 
 
 def test_balanced_refuses_nothing_before_the_end_of_data() -> None:

@@ -1,0 +1,175 @@
+"""DMARC of the author's domain, from what SPF, DKIM and ARC said of the message (RFC 9989 §5.3).
+
+Evaluating is `milter.auth.dmarc`; here it is decided which domains are the author's, what counts as
+their identifiers, and which symbol fits. A failure is told with what the domain asks for; that
+`p=reject` alone refuses nothing is for the policy to say (RFC 9989 §5.4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.auth.dmarc import DmarcResult, Identifier, Walker, check_dmarc
+from milter.auth.dmarc.record import Wish
+from milter.auth.results import AuthResult, Result
+from milter.checks.base import NOTHING, RECEIVED, Evidence, fact
+from milter.core.address import domain_key
+from milter.core.transaction import Stage
+from milter.dns.names import canonical_name
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from milter.core.transaction import Transaction
+    from milter.dns.resolver import Resolver
+    from milter.message.document import Message
+    from policies.facts import FactValue
+
+# RFC 9989 §11.5: each domain of a From with several is judged, but not without end.
+MAX_AUTHORS: Final = 4
+
+_FAILED: Final = {
+    Wish.REJECT: "DMARC_REJECT",
+    Wish.QUARANTINE: "DMARC_QUARANTINE",
+    Wish.NONE: "DMARC_FAIL",
+}
+_OTHERS: Final = {
+    Result.PASS: "DMARC_PASS",
+    Result.NONE: "DMARC_NONE",
+    Result.TEMPERROR: "DMARC_TEMPERROR",
+    Result.PERMERROR: "DMARC_PERMERROR",
+}
+# Of several authors the one that speaks most against the message decides, from the worst.
+_ORDER: Final = (
+    *("DMARC_REJECT", "DMARC_QUARANTINE", "DMARC_TEMPERROR", "DMARC_PERMERROR", "DMARC_FAIL"),
+    *("DMARC_FORWARDED", "DMARC_NONE", "DMARC_PASS"),
+)
+
+
+class DmarcCheck:
+    """Whether the domain in From stands behind the message, and what it wants if not."""
+
+    name = "dmarc"
+    stage = Stage.MESSAGE
+    directions = RECEIVED
+    symbols = frozenset({*_ORDER, "DMARC_AUTHORS"})
+    asks = True
+
+    async def combine(
+        self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
+    ) -> Evidence:
+        """Return a symbol for each author domain, the fact dmarc, and the results."""
+        authors = _authors(message)
+        if not authors:
+            return NOTHING
+        identifiers = tuple(_identifiers(txn, known))
+        walker = Walker(resolver)
+        results = [
+            await check_dmarc(domain, identifiers, walker) for domain in authors[:MAX_AUTHORS]
+        ]
+        # Had SPF not been left out, one of its domains might be aligned: no failure is certain.
+        if not any(each.method == "spf" for each in identifiers):
+            results = [said for said in results if said.result is not Result.FAIL]
+        findings = [_finding(said, known) for said in results]
+        if len(authors) > MAX_AUTHORS:
+            findings.append(Finding("DMARC_AUTHORS", f"{len(authors)} domains in From"))
+        if not results:
+            return Evidence(tuple(findings))
+        symbols = [_ORDER.index(finding.symbol) for finding in findings[: len(results)]]
+        worst = symbols.index(min(symbols))
+        facts = {"dmarc": _fact(results[worst], findings[worst])}
+        return Evidence(tuple(findings), facts, tuple(_auth(said, known) for said in results))
+
+
+def _authors(message: Message) -> list[str]:
+    """Return the domains of From that can have a record (RFC 9989 §5.3.1)."""
+    return [
+        domain
+        for domain in message.author_domains
+        if not domain.startswith("[") and canonical_name(domain) is not None
+    ]
+
+
+def _identifiers(txn: Transaction, known: Sequence[Evidence]) -> Iterator[Identifier]:
+    """Yield what SPF and DKIM were asked about (RFC 9989 §4.4.1, §4.4.2)."""
+    spf = fact(known, "spf")
+    if isinstance(spf, dict):
+        yield Identifier("spf", str(spf["domain"]), Result(str(spf["result"])))
+    elif _cut_off(known, "spf"):
+        domain = txn.mail_from.domain_key if txn.mail_from else domain_key(txn.connection.helo_name)
+        yield Identifier("spf", domain, Result.TEMPERROR)
+    signatures = fact(known, "dkim")
+    for each in signatures if isinstance(signatures, list) else ():
+        if isinstance(each, dict) and each["domain"]:
+            yield Identifier("dkim", str(each["domain"]), Result(str(each["result"])))
+
+
+def _cut_off(known: Sequence[Evidence], check: str) -> bool:
+    return any(
+        finding.symbol == "CHECK_ERROR" and finding.details.get("check") == check
+        for piece in known
+        for finding in piece.findings
+    )
+
+
+def _finding(said: DmarcResult, known: Sequence[Evidence]) -> Finding:
+    details = {"domain": said.author_domain}
+    if said.result is not Result.FAIL:
+        evidence = f"{said.author_domain}: {said.reason or _passed_by(said)}"
+        return Finding(_OTHERS[said.result], evidence, details)
+    at = f"{said.tag}={said.published.value} at {said.record_domain}"
+    evidence = f"{said.author_domain} ({at}{', t=y' if said.testing else ''}): {said.reason}"
+    sealer = _vouching_sealer(said.author_domain, known)
+    if sealer and said.wish is not Wish.NONE:
+        return Finding("DMARC_FORWARDED", f"{evidence}; {sealer} saw it pass", details)
+    return Finding(_FAILED[said.wish], evidence, details)
+
+
+def _passed_by(said: DmarcResult) -> str:
+    return ", ".join(f"{each.method} of {each.domain}" for each in said.aligned)
+
+
+def _vouching_sealer(author_domain: str, known: Sequence[Evidence]) -> str:
+    """Return the trusted sealer whose chain is whole and who saw DMARC pass; empty without one."""
+    arc = fact(known, "arc")
+    if not isinstance(arc, dict) or arc.get("result") != "pass" or not arc.get("trusted"):
+        return ""
+    passed = arc.get("dmarc_pass")
+    vouched = isinstance(passed, list) and author_domain in passed
+    return str(arc.get("sealer", "")) if vouched else ""
+
+
+def _fact(said: DmarcResult, finding: Finding) -> FactValue:
+    identifiers: list[FactValue] = [
+        {
+            "method": each.method,
+            "domain": each.domain,
+            "result": each.result.value,
+            "aligned": each.aligned,
+        }
+        for each in said.identifiers
+    ]
+    return {
+        "result": said.result.value,
+        "domain": said.author_domain,
+        "aligned": said.result is Result.PASS,
+        "policy": said.wish.value if said.record_domain else "",
+        "published": said.published.value if said.record_domain else "",
+        "record_domain": said.record_domain,
+        "org_domain": said.org_domain,
+        "testing": said.testing,
+        "identifiers": identifiers,
+        "forwarded": finding.symbol == "DMARC_FORWARDED",
+    }
+
+
+def _auth(said: DmarcResult, known: Sequence[Evidence]) -> AuthResult:
+    # RFC 9989 §9.1: header.from, and the policy as it is to be applied.
+    properties = [("header.from", said.author_domain)]
+    if said.record_domain and said.result is not Result.PERMERROR:
+        properties.append(("policy.dmarc", said.wish.value))
+    reason = "" if said.result is Result.PASS else said.reason
+    if said.result is Result.FAIL and (sealer := _vouching_sealer(said.author_domain, known)):
+        reason = f"{reason}; {sealer} saw it pass (ARC)"
+    return AuthResult("dmarc", said.result, tuple(properties), reason)

@@ -1,0 +1,237 @@
+"""Which author domains are judged by which identifiers, and what symbol and result come of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.auth.results import Result
+from milter.checks.base import Evidence
+from milter.checks.dmarc import DmarcCheck
+from milter.dns.fake import FakeResolver
+from milter.message.document import Message
+from policies.findings import Finding
+from tests.support.checks import a_transaction, symbols_of
+
+if TYPE_CHECKING:
+    from milter.core.transaction import Transaction
+    from policies.facts import FactValue
+
+ZONE: dict[str, object] = {
+    "_dmarc.reject.example": {"TXT": ["v=DMARC1; p=reject"]},
+    "_dmarc.quarantine.example": {"TXT": ["v=DMARC1; p=quarantine"]},
+    "_dmarc.none.example": {"TXT": ["v=DMARC1; p=none"]},
+    "_dmarc.test.example": {"TXT": ["v=DMARC1; p=reject; t=y"]},
+    "_dmarc.broken.example": {"TXT": ["v=DMARC1; p=bad"]},
+    "_dmarc.trouble.example": "servfail",
+    "_dmarc.xn--bcher-kva.example": {"TXT": ["v=DMARC1; p=reject"]},
+}
+
+
+def spf(domain: str, result: str = "pass") -> Evidence:
+    return Evidence(facts={"spf": {"result": result, "domain": domain, "identity": "mailfrom"}})
+
+
+def dkim(*signatures: tuple[str, str]) -> Evidence:
+    shown: list[FactValue] = [
+        {"result": result, "domain": domain, "selector": "s"} for domain, result in signatures
+    ]
+    return Evidence(facts={"dkim": shown})
+
+
+def arc(sealer: str, *passed: str, trusted: bool = True, result: str = "pass") -> Evidence:
+    shown: list[FactValue] = [*passed]
+    return Evidence(
+        facts={"arc": {"result": result, "sealer": sealer, "trusted": trusted, "dmarc_pass": shown}}
+    )
+
+
+ELSEWHERE = spf("list.example")
+
+
+def judged(author: str, *known: Evidence, txn: Transaction | None = None) -> Evidence:
+    fields = author if author.startswith("From:") else f"From: {author}\r\n"
+    message = Message(f"{fields}Subject: hello\r\n\r\nhello\r\n".encode())
+    resolver = FakeResolver(ZONE)
+    return asyncio.run(
+        DmarcCheck().combine(txn or a_transaction(), message, resolver, known or (ELSEWHERE,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("domain", "symbol", "result"),
+    [
+        ("reject.example", "DMARC_REJECT", "fail"),
+        ("sub.reject.example", "DMARC_REJECT", "fail"),
+        ("quarantine.example", "DMARC_QUARANTINE", "fail"),
+        ("none.example", "DMARC_FAIL", "fail"),
+        ("test.example", "DMARC_QUARANTINE", "fail"),
+        ("absent.example", "DMARC_NONE", "none"),
+        ("broken.example", "DMARC_PERMERROR", "permerror"),
+        ("trouble.example", "DMARC_TEMPERROR", "temperror"),
+    ],
+)
+def test_combine_symbol_and_result(domain: str, symbol: str, result: str) -> None:
+    evidence = judged(f"a@{domain}")
+
+    assert symbols_of(evidence) == [symbol]
+    assert [said.result.value for said in evidence.auth] == [result]
+    assert evidence.findings[0].details == {"domain": domain}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param([spf("reject.example")], id="spf"),
+        pytest.param([spf("mail.reject.example")], id="spf-relaxed"),
+        pytest.param([ELSEWHERE, dkim(("reject.example", "pass"))], id="dkim"),
+        pytest.param(
+            [dkim(("list.example", "pass"), ("x.reject.example", "pass"))], id="second-signature"
+        ),
+    ],
+)
+def test_combine_aligned_identifier_passes(known: list[Evidence]) -> None:
+    evidence = judged("a@reject.example", *known)
+
+    assert symbols_of(evidence) == ["DMARC_PASS"]
+    assert evidence.auth[0].result is Result.PASS
+    assert evidence.facts["dmarc"]["aligned"] is True  # type: ignore[call-overload,index]
+
+
+def test_combine_properties_are_those_of_the_registry() -> None:
+    evidence = judged("a@test.example")
+
+    assert evidence.auth[0].properties == (
+        ("header.from", "test.example"),
+        ("policy.dmarc", "quarantine"),
+    )
+
+
+def test_combine_fact_tells_what_was_asked_for_and_found() -> None:
+    evidence = judged("a@sub.reject.example", ELSEWHERE, dkim(("reject.example", "fail")))
+
+    assert evidence.facts["dmarc"] == {
+        "result": "fail",
+        "domain": "sub.reject.example",
+        "aligned": False,
+        "policy": "reject",
+        "published": "reject",
+        "record_domain": "reject.example",
+        "org_domain": "reject.example",
+        "testing": False,
+        "identifiers": [
+            {"method": "spf", "domain": "list.example", "result": "pass", "aligned": False},
+            {"method": "dkim", "domain": "reject.example", "result": "fail", "aligned": False},
+        ],
+        "forwarded": False,
+    }
+
+
+# --- §5.3.1, §11.5: the author domain of hostile From fields --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("author", "symbols"),
+    [
+        pytest.param("Ann <a@reject.example>", ["DMARC_REJECT"], id="named"),
+        pytest.param('"x@none.example" <a@reject.example>', ["DMARC_REJECT"], id="quoted-name"),
+        pytest.param("a@(none.example)reject.example", ["DMARC_REJECT"], id="comment"),
+        pytest.param('"a@none.example"@reject.example', ["DMARC_REJECT"], id="quoted-local-part"),
+        pytest.param("team: a@reject.example;", ["DMARC_REJECT"], id="group"),
+        pytest.param("a@REJECT.example.", ["DMARC_REJECT"], id="case-and-final-dot"),
+        pytest.param("a@b\u00fccher.example", ["DMARC_REJECT"], id="u-label"),
+        pytest.param("a@xn--bcher-kva.example", ["DMARC_REJECT"], id="a-label"),
+        pytest.param("=?utf-8?q?a=40none.example?= <a@reject.example>", ["DMARC_REJECT"]),
+        pytest.param("<@none.example:a@reject.example>", ["DMARC_REJECT"], id="source-route"),
+        pytest.param("a@none.example, b@none.example", ["DMARC_FAIL"], id="one-domain-twice"),
+        pytest.param("a@none.example, b@reject.example", ["DMARC_FAIL", "DMARC_REJECT"]),
+        pytest.param("<a@none.example> <b@reject.example>", ["DMARC_FAIL", "DMARC_REJECT"]),
+        pytest.param("<a@none.example> b@reject.example", ["DMARC_FAIL", "DMARC_REJECT"]),
+        pytest.param(
+            "From: a@none.example\r\nFrom: b@reject.example\r\n",
+            ["DMARC_FAIL", "DMARC_REJECT"],
+            id="two-fields",
+        ),
+        pytest.param("undisclosed:;", [], id="empty-group"),
+        pytest.param("nobody", [], id="no-address"),
+        pytest.param("From:\r\n", [], id="empty"),
+        pytest.param("a@[192.0.2.1]", [], id="literal"),
+        pytest.param("a@reject..example", [], id="no-name"),
+    ],
+)
+def test_combine_author_domains(author: str, symbols: list[str]) -> None:
+    assert symbols_of(judged(author)) == symbols
+
+
+def test_combine_of_several_authors_the_worst_is_the_fact() -> None:
+    known = (spf("none.example"),)
+
+    evidence = judged("a@none.example, b@reject.example, c@absent.example", *known)
+
+    assert [said.result.value for said in evidence.auth] == ["pass", "fail", "none"]
+    assert evidence.facts["dmarc"]["domain"] == "reject.example"  # type: ignore[call-overload,index]
+
+
+def test_combine_of_many_authors_judges_four_and_says_so() -> None:
+    author = ", ".join(f"a@{number}.example" for number in range(9))
+
+    evidence = judged(author)
+
+    assert symbols_of(evidence) == ["DMARC_NONE"] * 4 + ["DMARC_AUTHORS"]
+    assert evidence.findings[-1].evidence == "9 domains in From"
+
+
+# --- what is not known ----------------------------------------------------------------------------
+
+
+def test_combine_without_spf_claims_no_failure() -> None:
+    evidence = judged("a@reject.example", dkim(("list.example", "pass")))
+
+    assert evidence == Evidence()
+
+
+def test_combine_without_spf_an_aligned_signature_passes() -> None:
+    evidence = judged("a@reject.example", dkim(("reject.example", "pass")))
+
+    assert symbols_of(evidence) == ["DMARC_PASS"]
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "symbol"),
+    [("x@reject.example", "DMARC_TEMPERROR"), ("x@list.example", "DMARC_REJECT")],
+)
+def test_combine_spf_that_was_cut_off_counts_where_it_could_be_aligned(
+    mail_from: str, symbol: str
+) -> None:
+    cut_off = Evidence((Finding("CHECK_ERROR", "spf: timeout", {"check": "spf"}),))
+
+    evidence = judged("a@reject.example", cut_off, txn=a_transaction(mail_from))
+
+    assert symbols_of(evidence) == [symbol]
+
+
+# --- RFC 8617 §7.2: what a trusted sealer saw -----------------------------------------------------
+
+
+def test_combine_trusted_sealer_turns_the_failure_into_forwarded() -> None:
+    evidence = judged("a@reject.example", ELSEWHERE, arc("list.example", "reject.example"))
+
+    assert symbols_of(evidence) == ["DMARC_FORWARDED"]
+    assert evidence.findings[0].evidence.endswith("; list.example saw it pass")
+    assert evidence.auth[0].result is Result.FAIL
+    assert evidence.auth[0].reason.endswith("; list.example saw it pass (ARC)")
+
+
+@pytest.mark.parametrize(
+    "sealed",
+    [
+        pytest.param(arc("list.example", "other.example"), id="saw-another-author"),
+        pytest.param(arc("list.example", "reject.example", trusted=False), id="not-trusted"),
+        pytest.param(arc("list.example", "reject.example", result="fail"), id="broken-chain"),
+        pytest.param(arc("list.example"), id="saw-no-pass"),
+    ],
+)
+def test_combine_other_chains_change_nothing(sealed: Evidence) -> None:
+    assert symbols_of(judged("a@reject.example", ELSEWHERE, sealed)) == ["DMARC_REJECT"]
