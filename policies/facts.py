@@ -111,8 +111,12 @@ FACTS: Final = (
     FactSpec("size_bytes", INTEGER, "message", "Size of the message", 2048),
     FactSpec(
         *("iprev", RECORD, "connect", "Forward-confirmed reverse DNS"),
-        example={"result": "pass"},
-        fields=(_RESULT,),
+        example={"result": "pass", "name": "mx.example.org"},
+        fields=(
+            _RESULT,
+            FieldSpec("name", TEXT, "The name that leads back; empty: none does"),
+            FieldSpec("reason", TEXT, "Why it is no pass"),
+        ),
         check="iprev",
     ),
     FactSpec(
@@ -122,6 +126,10 @@ FACTS: Final = (
             _RESULT,
             FieldSpec("domain", TEXT, "The domain whose record was asked for"),
             FieldSpec("identity", TEXT, "mailfrom or helo"),
+            FieldSpec("mechanism", TEXT, "The term of the record that matched"),
+            FieldSpec("reason", TEXT, "Why there is no better result"),
+            FieldSpec("explanation", TEXT, "What the domain says of its fail"),
+            FieldSpec("helo_result", TEXT, "Result for the HELO name; empty: not asked apart"),
         ),
         check="spf",
     ),

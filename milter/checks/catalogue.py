@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from milter.auth.spf_memory import SpfMemory
+from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
@@ -49,6 +49,7 @@ def build_checks(
     *,
     authentication: bool = True,
     monotonic: Callable[[], float] = time.monotonic,
+    spf_limits: SpfLimits = DEFAULT_LIMITS,
 ) -> tuple[Check, ...]:
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
 
@@ -59,9 +60,10 @@ def build_checks(
         authentication: Whether results are written into the header, so that the checks that yield
             them run in any case.
         monotonic: Seconds, never going back, for what is remembered.
+        spf_limits: What one evaluation of SPF may cost.
     """
     checks: tuple[Check, ...] = (
-        SpfCheck(hostname, SpfMemory(monotonic)),
+        SpfCheck(hostname, SpfMemory(monotonic), spf_limits, clock),
         DkimCheck(clock),
         IprevCheck(),
         ConnectionCheck(),

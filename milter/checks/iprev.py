@@ -44,12 +44,15 @@ class IprevCheck:
             return NOTHING
         said = await check_iprev(client, resolver)
         auth = AuthResult("iprev", said.result, (("policy.iprev", str(client)),), said.reason)
+        fact: dict[str, FactValue] = {"result": said.result.value}
         names: dict[str, FactValue] = {}
+        if said.reason:
+            fact["reason"] = said.reason
         if said.name:
-            names["name"] = said.name
+            fact["name"] = names["name"] = said.name
         if said.reverse_name:
             names["reverse_name"] = said.reverse_name
-        facts: dict[str, FactValue] = {"iprev": {"result": said.result.value}, "connection": names}
+        facts: dict[str, FactValue] = {"iprev": fact, "connection": names}
         return Evidence(_findings(said, str(client)), facts, (auth,))
 
 

@@ -6,18 +6,28 @@ The evaluation is `milter.auth.spf`; here it is decided whom to ask about and wh
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Final
 
 from milter.auth.results import AuthResult, Result
-from milter.auth.spf import SpfResult, check_helo, check_spf
+from milter.auth.spf import (
+    DEFAULT_LIMITS,
+    SpfLimits,
+    SpfMeans,
+    SpfMemory,
+    SpfResult,
+    check_helo,
+    check_spf,
+    remembered_helo,
+)
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.checks.networks import LOCAL
-from milter.core.address import domain_key
 from milter.core.transaction import Stage
 from policies.findings import Finding
 
 if TYPE_CHECKING:
-    from milter.auth.spf_memory import SpfMemory
+    from collections.abc import Callable
+
     from milter.core.connection import IpAddress
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
@@ -42,6 +52,8 @@ class SpfCheck:
     Args:
         hostname: Our own name, for explanations.
         memory: Where results are kept between messages; None: nowhere.
+        limits: What one evaluation may cost.
+        wall_clock: Seconds since 1970, for explanations.
     """
 
     name = "spf"
@@ -49,9 +61,14 @@ class SpfCheck:
     directions = RECEIVED
     symbols = frozenset({*_SYMBOLS.values(), "SPF_HELO_FAIL"})
 
-    def __init__(self, hostname: str, memory: SpfMemory | None = None) -> None:
-        self._hostname = hostname
-        self._memory = memory
+    def __init__(
+        self,
+        hostname: str,
+        memory: SpfMemory | None = None,
+        limits: SpfLimits = DEFAULT_LIMITS,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._means = SpfMeans(hostname, limits, memory, wall_clock)
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return the symbols, the fact spf, and the results for the header."""
@@ -69,27 +86,19 @@ class SpfCheck:
             auth.append(_auth(helo, txn))
             if helo.result is Result.FAIL:
                 findings.append(_finding("SPF_HELO_FAIL", helo, txn))
-        facts: dict[str, FactValue] = {
-            "spf": {
-                "result": mail_from.result.value,
-                "domain": mail_from.domain,
-                "identity": mail_from.identity,
-            }
-        }
-        return Evidence(tuple(findings), facts, tuple(auth))
+        return Evidence(tuple(findings), {"spf": _fact(mail_from, helo)}, tuple(auth))
 
     async def _results(
         self, txn: Transaction, client: IpAddress, resolver: Resolver
     ) -> tuple[SpfResult, SpfResult | None]:
-        helo, memory = txn.connection.helo_name, self._memory
-        known: dict[str, Any] = {"receiver": self._hostname, "memory": memory}
-        mail_from = check_spf(client, txn.mail_from, helo, resolver, **known)
+        helo, means = txn.connection.helo_name, self._means
+        mail_from = check_spf(client, txn.mail_from, helo, resolver, means)
         if txn.mail_from is None or not helo:
             return await mail_from, None
         # Two tasks cost more than a result that is remembered.
-        if memory is not None and (kept := memory.find(client, domain_key(helo), "helo")):
+        if means.memory and (kept := remembered_helo(client, helo, means.memory)):
             return await mail_from, kept
-        return await asyncio.gather(mail_from, check_helo(client, helo, resolver, **known))
+        return await asyncio.gather(mail_from, check_helo(client, helo, resolver, means))
 
 
 def _finding(symbol: str, said: SpfResult, txn: Transaction) -> Finding:
@@ -98,6 +107,19 @@ def _finding(symbol: str, said: SpfResult, txn: Transaction) -> Finding:
     evidence = f"{client} for {said.domain}" + (f": {why}" if why else "")
     details = {"domain": said.domain, "client_ip": client, "helo": txn.connection.helo_name[:100]}
     return Finding(symbol, evidence, details)
+
+
+def _fact(said: SpfResult, helo: SpfResult | None) -> FactValue:
+    known = {
+        "result": said.result.value,
+        "domain": said.domain,
+        "identity": said.identity,
+        "mechanism": said.mechanism,
+        "reason": said.reason,
+        "explanation": said.explanation,
+        "helo_result": helo.result.value if helo else "",
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 def _auth(said: SpfResult, txn: Transaction) -> AuthResult:

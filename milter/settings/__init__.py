@@ -6,11 +6,11 @@ from milter.settings.model import (
     Limits,
     Listener,
     Log,
-    Memory,
     Network,
     NextHop,
     Section,
     Settings,
+    Spf,
     TlsFiles,
 )
 
@@ -20,10 +20,10 @@ __all__ = [
     "Limits",
     "Listener",
     "Log",
-    "Memory",
     "Network",
     "NextHop",
     "Section",
     "Settings",
+    "Spf",
     "TlsFiles",
 ]

@@ -118,30 +118,15 @@ class Dns(Section):
     )
 
 
-class Memory(Section):
-    """The store, and what is kept in it."""
+class Spf(Section):
+    """What one evaluation of SPF may cost (RFC 7208 §4.6.4)."""
 
-    timeout_s: float = Field(
-        default=0.5,
-        gt=0,
-        le=10,
-        description="Seconds for which a question to the store waits; then its check is in "
-        "temperror",
+    terms: int = Field(default=10, ge=1, le=100, description="Terms that ask the DNS")
+    void_lookups: int = Field(
+        default=2, ge=0, le=100, description="Questions of these terms that may have no answer"
     )
-    max_bytes: int = Field(
-        default=1_073_741_824,
-        ge=1_048_576,
-        description="What a file may grow to; then what would expire first makes room. A server "
-        "has a bound of its own (maxmemory)",
-    )
-    password_file: str | None = Field(default=None, description="File with the server's password")
-    ca_file: str | None = Field(
-        default=None, description="PEM file of the CAs that may vouch for a rediss:// server"
-    )
-    subjects: Literal["plain", "hashed"] = Field(
-        default="plain",
-        description="Whether addresses and domains are kept as they are or only as a keyed hash",
-    )
+    mx_names: int = Field(default=10, ge=1, le=100, description="MX names of one term")
+    ptr_names: int = Field(default=10, ge=1, le=100, description="Reverse names looked at")
 
 
 class Http(Section):
@@ -222,16 +207,14 @@ class Settings(Section):
         default=(), description="Kept for our own forwarders; this version refuses it"
     )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
+    spf: Spf = Field(default=Spf(), description="What one evaluation of SPF may cost")
     policies: str | None = Field(
         default=None,
         description="Policy file, or folder with policy.yaml; absent: the preset `balanced`",
     )
     store: str | None = Field(
-        default=None,
-        description="sqlite:PATH, redis://host:port/0, or rediss:// with TLS; absent: nothing is "
-        "remembered",
+        default=None, description="sqlite:PATH; absent: nothing is remembered"
     )
-    memory: Memory = Field(default=Memory(), description="The store, and what is kept in it")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

@@ -1,4 +1,4 @@
-"""The openspf test suite for RFC 7208, through the bridge and the fake resolver."""
+"""The openspf test suite for RFC 7208, through the fake resolver."""
 
 import asyncio
 from collections.abc import Iterator

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from milter.auth.results import Result
-from milter.auth.spf_memory import SpfMemory
+from milter.auth.spf import SpfMemory
 from milter.checks.spf import SpfCheck
 from milter.dns.fake import FakeResolver
 from tests.support.checks import a_transaction, asked, symbols_of
@@ -51,6 +51,8 @@ def test_spf_helo_that_forbids_the_client_is_seen_beside_the_reverse_path() -> N
         "result": "pass",
         "domain": "example.org",
         "identity": "mailfrom",
+        "mechanism": "ip4:192.0.2.7",
+        "helo_result": "fail",
     }
 
 

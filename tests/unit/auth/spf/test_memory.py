@@ -4,10 +4,12 @@ import asyncio
 from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milter.auth.results import Result
-from milter.auth.spf import SpfResult, check_helo, check_spf
-from milter.auth.spf_memory import KnownAnswers, SpfMemory
+from milter.auth.spf import SpfMeans, SpfMemory, SpfResult, check_helo, check_spf
+from milter.auth.spf.memory import KnownAnswers
 from milter.core.address import Mailbox
 from milter.dns.fake import FakeResolver
 
@@ -36,11 +38,16 @@ class Site:
         self.memory = SpfMemory(self.clock, max_entries)
 
     def check(
-        self, local_part: str = "a", domain: str = "example.org", ip: IPv4Address = CLIENT
+        self,
+        local_part: str = "a",
+        domain: str = "example.org",
+        ip: IPv4Address = CLIENT,
+        helo_name: str = "mx",
     ) -> SpfResult:
         """Return the result for a sender."""
         sender = Mailbox(local_part, domain)
-        return asyncio.run(check_spf(ip, sender, "mx", self.resolver, memory=self.memory))
+        means = SpfMeans(memory=self.memory)
+        return asyncio.run(check_spf(ip, sender, helo_name, self.resolver, means))
 
     def asked(self) -> int:
         """Return how many questions there were since the last time."""
@@ -139,7 +146,8 @@ def test_memory_tells_addresses_domains_and_identities_apart() -> None:
     assert site.check().result is Result.PASS
     assert site.check(ip=ELSEWHERE).result is Result.FAIL
     assert site.check(domain="example.net").result is Result.FAIL
-    helo = asyncio.run(check_helo(CLIENT, "Example.org", site.resolver, memory=site.memory))
+    means = SpfMeans(memory=site.memory)
+    helo = asyncio.run(check_helo(CLIENT, "Example.org", site.resolver, means))
     assert (helo.result, helo.identity) == (Result.PASS, "helo")
     assert site.check().identity == "mailfrom"
 
@@ -189,3 +197,129 @@ def test_known_answers_asks_each_question_once() -> None:
     asyncio.run(ask())
     assert resolver.asked == [("example.org", "TXT")]
     assert known.hold_until == 1000 + TTL_S
+
+
+@pytest.mark.parametrize(
+    ("text", "near", "far"),
+    [
+        pytest.param("v=spf1 ip4:192.0.2.0/24 -all", "192.0.2.200", "192.0.3.1", id="ip4"),
+        pytest.param("v=spf1 ip4:198.51.100.0/24 -all", "192.0.2.1", "198.0.0.1", id="no-match"),
+        pytest.param("v=spf1 a/28 -all", "192.0.2.15", "192.0.2.16", id="a"),
+        pytest.param("v=spf1 mx/25 -all", "192.0.2.100", "192.0.2.128", id="mx"),
+        pytest.param("v=spf1 include:net.example -all", "192.0.2.99", "192.0.4.1", id="include"),
+        pytest.param("v=spf1 redirect=net.example", "192.0.2.99", "192.0.4.1", id="redirect"),
+    ],
+)
+def test_memory_is_shared_by_the_network_that_the_records_tell_apart(
+    text: str, near: str, far: str
+) -> None:
+    names: dict[str, object] = {
+        "example.org": {"TXT": [text], "A": ["192.0.2.1"], "MX": [[1, "example.org"]]},
+        "net.example": record("v=spf1 ip4:192.0.2.0/23 -all"),
+    }
+    site = Site(names)
+    first = site.check()
+    site.asked()
+    assert site.check(ip=IPv4Address(near)) == first
+    assert site.asked() == 0
+    site.check(ip=IPv4Address(far))
+    assert site.asked() > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("v=spf1 ip4:192.0.2.0/24 exists:%{i}.x.example -all", id="macro"),
+        pytest.param("v=spf1 exists:x.example ip4:192.0.2.0/24 -all", id="exists"),
+        pytest.param("v=spf1 ptr ip4:192.0.2.0/24 -all", id="ptr"),
+        pytest.param("v=spf1 ip4:192.0.2.0/24 -all exp=why.example", id="exp"),
+    ],
+)
+def test_memory_is_kept_for_one_address_where_more_than_networks_count(text: str) -> None:
+    site = Site({"example.org": record(text)})
+    site.check()
+    site.asked()
+    site.check("somebody-else")
+    assert site.asked() == 0
+    site.check(ip=IPv4Address("192.0.2.2"))
+    assert site.asked() > 0
+
+
+def test_memory_of_a_macro_for_the_helo_name_is_kept_for_that_name() -> None:
+    names: dict[str, object] = {
+        "example.org": record("v=spf1 exists:%{h}.x.example -all"),
+        "mx.good.example.x.example": {"A": ["127.0.0.2"]},
+    }
+    site = Site(names)
+    assert site.check(helo_name="mx.good.example").result is Result.PASS
+    assert site.check(helo_name="mx.bad.example").result is Result.FAIL
+    site.asked()
+    assert site.check(helo_name="mx.good.example").result is Result.PASS
+    assert site.asked() == 0
+
+
+ADDRESSES = st.sampled_from(
+    ["192.0.2.1", "192.0.2.2", "192.0.2.129", "192.0.3.1", "192.168.0.1", "10.0.0.1"]
+)
+_TERMS = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "-", "~", "?"]),
+    st.one_of(
+        st.builds("ip4:{}/{}".format, ADDRESSES, st.integers(0, 32)),
+        st.builds(
+            "a:{}/{}".format, st.sampled_from(["h0.example", "h1.example"]), st.integers(0, 32)
+        ),
+        st.builds("mx/{}".format, st.integers(0, 32)),
+        st.builds("include:{}".format, st.sampled_from(["d1.example", "d2.example"])),
+        st.sampled_from(
+            [
+                "all",
+                "a",
+                "ip6:2001:db8::/32",
+                "ptr",
+                "exists:%{i}.example",
+                "exists:%{l}.example",
+                "exists:%{h}",
+                "a:%{o}/24",
+                "exists:%{p}.p.example",
+            ]
+        ),
+    ),
+)
+_RECORDS = st.builds(
+    lambda terms, modifier: " ".join(["v=spf1", *terms, *modifier]),
+    st.lists(_TERMS, max_size=4),
+    st.sampled_from(
+        [[], ["redirect=d2.example"], ["exp=why.example"], ["exp=who.example"], ["exp=me.example"]]
+    ),
+)
+_SENDERS = st.tuples(
+    st.sampled_from(["alice", "bob"]), ADDRESSES, st.sampled_from(["h0.example", "h1.example"])
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_RECORDS, _RECORDS, _RECORDS, st.lists(_SENDERS, min_size=2, max_size=12))
+def test_memory_gives_what_a_fresh_check_gives(
+    first: str, second: str, third: str, senders: list[tuple[str, str, str]]
+) -> None:
+    names: dict[str, object] = {
+        "d0.example": {"TXT": [first], "MX": [[1, "h0.example"], [2, "h1.example"]]},
+        "d1.example": {"TXT": [second], "A": ["192.0.2.1"]},
+        "d2.example": {"TXT": [third], "MX": [[1, "h1.example"]]},
+        "h0.example": {"A": ["192.0.2.1", "10.0.0.1"]},
+        "h1.example": {"A": ["192.0.3.1"]},
+        "why.example": {"TXT": ["go away"]},
+        "who.example": {"TXT": ["%{s} from %{c} is not known"]},
+        "me.example": {"TXT": ["%{h} at %{r}"]},
+        "alice.example": {"A": ["127.0.0.2"]},
+        "192.0.2.1.example": {"A": ["127.0.0.2"]},
+        "h1.example.p.example": {"A": ["127.0.0.2"]},
+        "192.0.3.1": {"PTR": ["h1.example"]},
+    }
+    site = Site(names)
+    for local_part, address, helo_name in senders:
+        ip = IPv4Address(address)
+        cached = site.check(local_part, "d0.example", ip, helo_name)
+        fresh = Site(names).check(local_part, "d0.example", ip, helo_name)
+        assert cached == fresh
