@@ -1,8 +1,8 @@
-"""Resolvers and stores that count what goes through them; they change nothing."""
+"""Resolvers that count what goes through them; they change nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from milter.dns.resolver import Answer, Outcome
 from policies.dnslists import ERROR, Listed
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from milter.dns.resolver import Resolver, Rrtype
     from milter.telemetry.metrics import Metrics
     from policies.dnslists import DnsList
-    from reputation.store import Store
-
-T = TypeVar("T")
 
 
 class CountedResolver:
@@ -63,39 +60,3 @@ def list_outcome(dns_list: DnsList, answer: Answer) -> str:
     if any(isinstance(one, Listed) for one in judged):
         return "listed"
     return "error" if ERROR in judged else "unknown"
-
-
-class CountedStore:
-    """Times the operations of a store."""
-
-    def __init__(self, inner: Store, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self._inner = inner
-        self._metrics = metrics
-        self._clock = clock
-
-    def put(self, space: str, keys: Sequence[bytes], expires_at: float) -> None:
-        """Keep keys until a time."""
-        self._timed("put", lambda: self._inner.put(space, keys, expires_at))
-
-    def present(self, space: str, keys: Sequence[bytes], now: float) -> frozenset[bytes]:
-        """Return those that are held."""
-        return self._timed("present", lambda: self._inner.present(space, keys, now))
-
-    def secret(self, name: str) -> bytes:
-        """Return a secret."""
-        return self._timed("secret", lambda: self._inner.secret(name))
-
-    def expire(self, now: float, limit: int) -> int:
-        """Remove what expired."""
-        return self._timed("expire", lambda: self._inner.expire(now, limit))
-
-    def close(self) -> None:
-        """Close the store."""
-        self._inner.close()
-
-    def _timed(self, operation: str, call: Callable[[], T]) -> T:
-        started = self._clock()
-        try:
-            return call()
-        finally:
-            self._metrics.store(operation, self._clock() - started)

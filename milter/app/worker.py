@@ -14,18 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.app.counted import CountedLists, CountedResolver, CountedStore
+from milter.app.counted import CountedLists, CountedResolver
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
 from milter.checks.catalogue import build_checks
 from milter.core.ids import new_id
-from milter.daemon.configuration import store_path
 from milter.daemon.handover import HandedSource, as_paths
 from milter.daemon.shared import NextHopState
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
 from milter.http.scan import scanning
+from milter.memory.client import StoreClient
+from milter.memory.opening import home_of
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from milter.relay.nexthop import NextHop
@@ -38,7 +39,6 @@ from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import FLUSH_S, Metrics
 from policies.loader import load_policies
-from reputation.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     import ssl
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from milter.settings import Listener, Settings
     from policies.loader import Source
     from policies.select import PolicySet
-    from reputation.store import Store
 
 # For the first EHLO of the next hop: what it offers should be known when the first client asks, but
 # a next hop that is down must not keep us from saying 451.
@@ -126,13 +125,21 @@ class Workplace:
         )
         return ScanPort(means, fd)
 
-    def _store(self, metrics: Metrics) -> Store | None:
-        path = store_path(self.settings)
-        if path is None:
+    def _store(self, metrics: Metrics) -> StoreClient | None:
+        file = self.settings.memory.password_file
+        home = home_of(self.settings, self.source.read(file) if file else b"")
+        if home is None:
             return None
-        return CountedStore(SqliteStore(path, os.urandom), metrics, time.monotonic)
+        return StoreClient(
+            home.open,
+            counts=metrics,
+            clock=time.time,
+            monotonic=time.monotonic,
+            timeout_s=home.timeout_s,
+            mend=home.mend,
+        )
 
-    def _next_hop(self, identity: Identity, metrics: Metrics, store: Store | None) -> NextHop:
+    def _next_hop(self, identity: Identity, metrics: Metrics, store: StoreClient | None) -> NextHop:
         settings = self.settings.next_hop
         with as_paths(self.source) as in_memory:
             if settings.tls_ca_file:
@@ -142,7 +149,7 @@ class Workplace:
                 settings,
                 identity.hostname,
                 clock=time.monotonic,
-                partial=PartialDeliveries(store, time.time) if store else None,
+                partial=PartialDeliveries(store) if store else None,
                 on_stage=metrics.next_hop,
             )
 
@@ -212,7 +219,7 @@ class MailWorker:
         next_hop: NextHop,
         *,
         scan: ScanPort | None,
-        store: Store | None,
+        store: StoreClient | None,
         metrics: Metrics,
     ) -> None:
         self._servers = servers
@@ -225,6 +232,8 @@ class MailWorker:
 
     async def start(self) -> None:
         """Begin to take mail; what the next hop offers is asked first, for a short while."""
+        if self._store is not None:
+            await self._store.start()
         await self._probe(_FIRST_PROBE_S)
         # The server closes the descriptor when it stops: as long as we had it open, clients would
         # connect and wait.
@@ -238,6 +247,8 @@ class MailWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_next_hop())
             group.create_task(self._flush_metrics())
+            if self._store is not None:
+                group.create_task(self._store.tend())
 
     def stop_accepting(self) -> None:
         """Take no more connections."""
@@ -259,7 +270,7 @@ class MailWorker:
         try:
             await self._next_hop.close()
             if self._store is not None:
-                self._store.close()
+                await self._store.close()
         finally:
             self._metrics.flush()
 

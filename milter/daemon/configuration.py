@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from milter.core.errors import ParseError
 from milter.daemon.handover import RecordingSource
 from milter.dns.client import parse_nameserver
 from milter.dns.fake import read_zone
+from milter.memory.opening import home_of
 from milter.settings.read import Placed, read_checked
 from policies.errors import ConfigError, ConfigErrors
 from policies.loader import load_policies
 from reputation.errors import StoreError
-from reputation.sqlite import SqliteStore, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from milter.daemon.listening import ListenError
     from milter.settings import Settings
     from policies.loader import Source
-
-_SQLITE: Final = "sqlite:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +101,14 @@ def prepare_store(configuration: Configuration) -> None:
     Raises:
         ConfigErrors: It cannot be opened.
     """
-    path = store_path(configuration.settings)
-    if path is None:
+    home = home_of(configuration.settings)
+    # A server makes nothing beforehand, and may be down now and up later.
+    if home is None or home.path is None:
         return
     try:
-        SqliteStore(path, os.urandom).close()
+        home.open_mended().close()
     except StoreError as err:
         raise ConfigErrors([configuration.placed.at(("store",), err.what)]) from err
-
-
-def store_path(settings: Settings) -> Path | None:
-    """Return the file of the store; None when nothing is remembered."""
-    return None if settings.store is None else Path(settings.store.removeprefix(_SQLITE))
 
 
 def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:
@@ -151,9 +144,9 @@ def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
             parse_nameserver(server)
         except ParseError as err:
             yield placed.at(("dns", "nameservers", i), f"{err.what}, not '{server}'")
-    if path_of_store := store_path(settings):
+    if home := home_of(settings):
         try:
-            examine(path_of_store)
+            home.examine()
         except StoreError as err:
             yield placed.at(("store",), err.what)
 
@@ -161,6 +154,7 @@ def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
 def _paths(settings: Settings) -> list[str]:
     """Return what libraries read by path, and a worker must have as it was validated."""
     paths = [settings.next_hop.tls_ca_file, settings.http and settings.http.token_file]
+    paths += [settings.memory.password_file, settings.memory.ca_file]
     for listener in settings.listeners:
         if listener.tls is not None:
             paths += [listener.tls.certificate, listener.tls.key]

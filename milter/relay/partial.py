@@ -7,31 +7,25 @@ recipient and message, never an address.
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-import logging
 import re
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from reputation.errors import StoreError
+from reputation.keys import keyed_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from milter.memory.client import StoreClient
     from reputation.store import Store
-
-log = logging.getLogger("gatepost.relay")
 
 _SPACE: Final = "partial-delivery"
 # RFC 5321 §4.5.4.1: a client gives up after four to five days.
 KEPT_S: Final = 5 * 86_400
-_EXPIRE_AT_ONCE: Final = 1000
 
 # RFC 5322 §2.2 and, for the space before the colon, §4.5.8.
 _RECEIVED: Final = re.compile(rb"received[ \t]*:", re.IGNORECASE)
-
-T = TypeVar("T")
 
 
 def digest_of(message: bytes, *, retraced: bool) -> bytes:
@@ -60,14 +54,13 @@ class PartialDeliveries:
     """Remembers recipients in a store, which is asked in a thread and given little time.
 
     Args:
-        store: Where; its methods block.
-        clock: Seconds since the epoch.
-        timeout_s: How long the store is waited for.
+        store: Where; it logs its failures itself.
+        timeout_s: How long the store is waited for: longer than for checks, because a message that
+            comes twice annoys.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], timeout_s: float = 2.0) -> None:
+    def __init__(self, store: StoreClient, timeout_s: float = 2.0) -> None:
         self._store = store
-        self._clock = clock
         self._timeout_s = timeout_s
 
     async def known(
@@ -77,45 +70,38 @@ class PartialDeliveries:
 
         A store that fails knows nobody: a message that comes twice is better than one that is lost.
         """
-        found = await self._ask(lambda: self._known(mail_from, recipients, digest))
-        return found if found is not None else frozenset()
+        now = self._store.clock()
+
+        def ask(store: Store) -> frozenset[str]:
+            keys = _keys(store, mail_from, recipients, digest)
+            present = store.present(_SPACE, list(keys.values()), now)
+            return frozenset(recipient for recipient, key in keys.items() if key in present)
+
+        try:
+            return await self._store.insist("present", ask, self._timeout_s)
+        except StoreError:
+            return frozenset()
 
     async def remember(self, mail_from: str, recipients: Sequence[str], digest: bytes) -> bool:
         """Keep that `recipients` got the message; return whether that succeeded."""
-        return await self._ask(lambda: self._remember(mail_from, recipients, digest)) is not None
+        expires_at = self._store.clock() + KEPT_S
 
-    def _known(self, mail_from: str, recipients: Sequence[str], digest: bytes) -> frozenset[str]:
-        keys = self._keys(mail_from, recipients, digest)
-        present = self._store.present(_SPACE, list(keys.values()), self._clock())
-        return frozenset(recipient for recipient, key in keys.items() if key in present)
+        def put(store: Store) -> None:
+            keys = _keys(store, mail_from, recipients, digest)
+            store.put(_SPACE, list(keys.values()), expires_at)
 
-    def _remember(self, mail_from: str, recipients: Sequence[str], digest: bytes) -> bool:
-        now = self._clock()
-        keys = self._keys(mail_from, recipients, digest)
-        self._store.put(_SPACE, list(keys.values()), now + KEPT_S)
-        self._store.expire(now, _EXPIRE_AT_ONCE)
+        try:
+            await self._store.insist("put", put, self._timeout_s)
+        except StoreError:
+            return False
         return True
 
-    def _keys(self, mail_from: str, recipients: Sequence[str], digest: bytes) -> dict[str, bytes]:
-        secret = self._store.secret(_SPACE)
-        return {
-            recipient: _key(secret, (mail_from.encode(), recipient.encode(), digest))
-            for recipient in recipients
-        }
 
-    async def _ask(self, question: Callable[[], T]) -> T | None:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await asyncio.to_thread(question)
-        except TimeoutError:
-            error = "no answer in time"
-        except StoreError as err:
-            error = err.what
-        log.warning("store failed", extra={"error": error, "temporary": True})
-        return None
-
-
-def _key(secret: bytes, parts: Sequence[bytes]) -> bytes:
-    # The length before each part keeps ("ab", "c") apart from ("a", "bc").
-    message = b"".join(len(part).to_bytes(4) + part for part in parts)
-    return hmac.digest(secret, message, "sha256")
+def _keys(
+    store: Store, mail_from: str, recipients: Sequence[str], digest: bytes
+) -> dict[str, bytes]:
+    secret = store.secret(_SPACE)
+    return {
+        recipient: keyed_hash(secret, mail_from.encode(), recipient.encode(), digest)
+        for recipient in recipients
+    }

@@ -26,7 +26,7 @@ Loc = tuple[str | int, ...]
 # Makes the mistake at a place of the file: path of keys, and words.
 At = Callable[[Loc, str], ConfigError]
 
-_STORES: Final = ("sqlite:",)
+_STORES: Final = ("sqlite:", "redis://", "rediss://")
 
 
 def mistakes(settings: Settings, at: At) -> list[ConfigError]:
@@ -53,9 +53,14 @@ def file_mistakes(settings: Settings, at: At) -> list[ConfigError]:
         if listener.tls is not None:
             found += _certificate(listener.tls, ("listeners", i, "tls"), at)
     if settings.next_hop.tls_ca_file:
-        found += _authorities(settings.next_hop.tls_ca_file, at)
+        loc = ("next_hop", "tls_ca_file")
+        found += _authorities(settings.next_hop.tls_ca_file, loc, at)
     if settings.http and settings.http.token_file:
-        found += _token(settings.http.token_file, at)
+        found += _token(settings.http.token_file, ("http", "token_file"), at)
+    if settings.memory.password_file:
+        found += _token(settings.memory.password_file, ("memory", "password_file"), at)
+    if settings.memory.ca_file:
+        found += _authorities(settings.memory.ca_file, ("memory", "ca_file"), at)
     return found
 
 
@@ -176,7 +181,8 @@ def _places(settings: Settings, at: At) -> Iterator[ConfigError]:
         except ParseError as err:
             yield at(loc, f"{err.what}, not '{text}'")
     if settings.store is not None and not settings.store.startswith(_STORES):
-        yield at(("store",), f"`store` needs sqlite:PATH, not '{settings.store}'")
+        needed = "sqlite:PATH or redis://host:port/0"
+        yield at(("store",), f"`store` needs {needed}, not '{settings.store}'")
 
 
 def _not_yet(settings: Settings, at: At) -> Iterator[ConfigError]:
@@ -246,8 +252,7 @@ def _certificate(tls: TlsFiles, loc: Loc, at: At) -> list[ConfigError]:
     return []
 
 
-def _authorities(path: str, at: At) -> list[ConfigError]:
-    loc = ("next_hop", "tls_ca_file")
+def _authorities(path: str, loc: Loc, at: At) -> list[ConfigError]:
     if why := _unreadable(path):
         return [at(loc, f"{path} cannot be read: {why}")]
     try:
@@ -257,12 +262,11 @@ def _authorities(path: str, at: At) -> list[ConfigError]:
     return []
 
 
-def _token(path: str, at: At) -> list[ConfigError]:
-    loc = ("http", "token_file")
+def _token(path: str, loc: Loc, at: At) -> list[ConfigError]:
     if why := _unreadable(path):
         return [at(loc, f"{path} cannot be read: {why}")]
     if not Path(path).read_bytes().strip():
-        return [at(loc, f"{path} is empty: put the token into it")]
+        return [at(loc, f"{path} is empty: put the secret into it")]
     return []
 
 

@@ -118,6 +118,32 @@ class Dns(Section):
     )
 
 
+class Memory(Section):
+    """The store, and what is kept in it."""
+
+    timeout_s: float = Field(
+        default=0.5,
+        gt=0,
+        le=10,
+        description="Seconds for which a question to the store waits; then its check is in "
+        "temperror",
+    )
+    max_bytes: int = Field(
+        default=1_073_741_824,
+        ge=1_048_576,
+        description="What a file may grow to; then what would expire first makes room. A server "
+        "has a bound of its own (maxmemory)",
+    )
+    password_file: str | None = Field(default=None, description="File with the server's password")
+    ca_file: str | None = Field(
+        default=None, description="PEM file of the CAs that may vouch for a rediss:// server"
+    )
+    subjects: Literal["plain", "hashed"] = Field(
+        default="plain",
+        description="Whether addresses and domains are kept as they are or only as a keyed hash",
+    )
+
+
 class Spf(Section):
     """What one evaluation of SPF may cost (RFC 7208 §4.6.4)."""
 
@@ -213,8 +239,11 @@ class Settings(Section):
         description="Policy file, or folder with policy.yaml; absent: the preset `balanced`",
     )
     store: str | None = Field(
-        default=None, description="sqlite:PATH; absent: nothing is remembered"
+        default=None,
+        description="sqlite:PATH, redis://host:port/0, or rediss:// with TLS; absent: nothing is "
+        "remembered",
     )
+    memory: Memory = Field(default=Memory(), description="The store, and what is kept in it")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

@@ -104,6 +104,11 @@ def whole_paths(settings: Settings, folder: str) -> Settings:
         dns=_with(settings.dns, zone_file=_whole(folder, settings.dns.zone_file)),
         policies=_policies(folder, settings.policies),
         store=settings.store and _after(folder, _SQLITE, settings.store),
+        memory=_with(
+            settings.memory,
+            password_file=_whole(folder, settings.memory.password_file),
+            ca_file=_whole(folder, settings.memory.ca_file),
+        ),
     )
 
 

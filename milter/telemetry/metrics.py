@@ -148,6 +148,17 @@ METRICS: Final = (
         ("operation",),
     ),
     MetricSpec(
+        "store_errors_total",
+        "counter",
+        "Failures of the store. reason: full, locked, corrupt, gone, slow, refused, other",
+        ("reason",),
+    ),
+    MetricSpec(
+        "store_writes_dropped_total",
+        "counter",
+        "What was to be remembered and was given up, because the store could not be written to",
+    ),
+    MetricSpec(
         "next_hop_up",
         "gauge",
         "1 when a worker reached the next hop last time or none has tried yet, else 0",
@@ -231,6 +242,8 @@ class Metrics:
         self._dns = Sums(_counter(registry, "dns_queries_total"), 1)
         self._dns_lists = Sums(_counter(registry, "dns_list_queries_total"), 2)
         self._policies = Sums(_counter(registry, "policy_verdicts_total"), 2)
+        self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
+        self._store_dropped = Sums(_counter(registry, "store_writes_dropped_total"), 0)
         self._forged = Sums(_counter(registry, "forged_identity_total"), 1)
         self._check_seconds = _timings(registry, "check_seconds")
         self._next_hop_seconds = _timings(registry, "next_hop_seconds")
@@ -252,6 +265,7 @@ class Metrics:
             *(self._dns, self._dns_lists, self._policies, self._forged, self._check_seconds),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
             *(self._scan_seconds, self._dns_seconds, self._refused),
+            *(self._store_errors, self._store_dropped),
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
@@ -318,6 +332,14 @@ class Metrics:
     def store(self, operation: str, seconds: float) -> None:
         """Count an operation of the store; from any thread, because stores are asked in threads."""
         self._stored.append((operation, seconds))
+
+    def store_failed(self, reason: str) -> None:
+        """Count a failure of the store by its reason."""
+        self._store_errors.add((reason,))
+
+    def store_dropped(self, writes: int) -> None:
+        """Count what was to be remembered and was given up."""
+        self._store_dropped.add((), writes)
 
     def flush(self) -> None:
         """Move what was counted since the last time into the registry; raises nothing."""

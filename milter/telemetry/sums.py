@@ -72,7 +72,7 @@ class Sums:
             if labels in self._sums:
                 # What became `other` is looked up again each time: a dictionary of it would grow.
                 return self._sums[labels]
-        one = self._sums[labels] = _Sum(self._family.labels(*labels))
+        one = self._sums[labels] = _Sum(self._family.labels(*labels) if labels else self._family)
         return one
 
 

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.app.counted import CountedLists, CountedResolver, CountedStore, list_outcome
+from milter.app.counted import CountedLists, CountedResolver, list_outcome
 from milter.dns.fake import FakeResolver
 from milter.dns.resolver import Answer, Outcome
 from milter.telemetry.metrics import Metrics
 from policies.dnslists import DnsList
-from reputation.errors import StoreError
-from reputation.memory import MemoryStore
-from reputation.sqlite import SqliteStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LIST = DnsList(
     "bl.example", "client_ip", "block", codes={IPv4Address("127.0.0.2"): "LISTED"}, key="k3y"
@@ -64,24 +56,3 @@ def test_counted_lists_counts_lists_by_their_public_zone() -> None:
 )
 def test_list_outcome_names_what_an_answer_means(answer: Answer, word: str) -> None:
     assert list_outcome(_LIST, answer) == word
-
-
-def test_counted_store_times_each_operation_and_changes_nothing() -> None:
-    metrics = Metrics()
-    store = CountedStore(MemoryStore(os.urandom), metrics, lambda: 1.0)
-    store.put("space", [b"key"], 10.0)
-    assert store.present("space", [b"key", b"other"], 5.0) == {b"key"}
-    assert store.secret("name") == store.secret("name")
-    assert store.expire(20.0, 10) == 1
-    store.close()
-    for operation, count in (("put", 1), ("present", 1), ("secret", 2), ("expire", 1)):
-        assert _value(metrics, "store_seconds_count", operation=operation) == count
-
-
-def test_counted_store_times_a_failure_too(tmp_path: Path) -> None:
-    metrics = Metrics()
-    inner = SqliteStore(tmp_path / "db", os.urandom)
-    inner.close()
-    with pytest.raises(StoreError):
-        CountedStore(inner, metrics, lambda: 1.0).secret("name")
-    assert _value(metrics, "store_seconds_count", operation="secret") == 1

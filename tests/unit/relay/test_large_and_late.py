@@ -21,6 +21,7 @@ from milter.relay.timers import Timers
 from reputation.memory import MemoryStore
 from tests.support.relay import MESSAGE, SHORT, a_client, a_next_hop, send_one
 from tests.support.scripted_server import Deed, ScriptedServer
+from tests.support.stores import client_of
 
 if TYPE_CHECKING:
     from tests.unit.relay.conftest import Run
@@ -50,9 +51,9 @@ class CountingExecutor(ThreadPoolExecutor):
         pytest.param(LARGE, True, False, 0, id="not-large"),
         pytest.param(LARGE + 1, False, False, 0, id="large-without-dots"),
         pytest.param(LARGE + 1, True, False, 1, id="large-with-dots"),
-        # The store is asked in a thread in any case.
-        pytest.param(LARGE, True, True, 1, id="not-large-and-remembered"),
-        pytest.param(LARGE + 1, True, True, 3, id="large-with-dots-and-remembered"),
+        # The store is asked in a thread of its own.
+        pytest.param(LARGE, True, True, 0, id="not-large-and-remembered"),
+        pytest.param(LARGE + 1, True, True, 2, id="large-with-dots-and-remembered"),
     ],
 )
 def test_deliver_large_message_is_made_ready_in_a_thread(
@@ -61,7 +62,7 @@ def test_deliver_large_message_is_made_ready_in_a_thread(
     start = b".a\r\n" if dotted else b"aa\r\n"
     message = (start * (size // len(start) + 1))[: size - 2] + b"\r\n"
     store = MemoryStore(lambda length: b"k" * length)
-    partial = PartialDeliveries(store, clock=lambda: 0.0) if remembering else None
+    partial = PartialDeliveries(client_of(store)) if remembering else None
 
     async def main() -> None:
         executor = CountingExecutor()

@@ -13,6 +13,7 @@ from milter.relay.partial import KEPT_S, PartialDeliveries, digest_of
 from reputation.memory import MemoryStore
 from tests.support.relay import MESSAGE, a_client, a_next_hop
 from tests.support.scripted_server import Deed, ScriptedServer
+from tests.support.stores import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ DIGEST = b"digest of the message"
 
 
 def a_memory(now: float = 1000.0) -> PartialDeliveries:
-    return PartialDeliveries(MemoryStore(lambda size: b"k" * size), clock=lambda: now)
+    return PartialDeliveries(client_of(MemoryStore(lambda size: b"k" * size), lambda: now))
 
 
 async def relay(
@@ -337,7 +338,7 @@ def test_store_that_fails_loses_no_mail_and_is_logged(
     async def main() -> None:
         store = MemoryStore(lambda size: b"k" * size)
         store.close()
-        partial = PartialDeliveries(store, clock=lambda: 0.0)
+        partial = PartialDeliveries(client_of(store))
         async with (
             ScriptedServer({".": [OK, BUSY]}, lmtp=True) as server,
             a_next_hop(server, protocol="lmtp", partial=partial) as hop,
@@ -367,7 +368,7 @@ class HangingStore(MemoryStore):
 def test_store_that_hangs_is_waited_for_only_so_long(run: Run) -> None:
     async def main() -> None:
         store = HangingStore()
-        partial = PartialDeliveries(store, clock=lambda: 0.0, timeout_s=0.05)
+        partial = PartialDeliveries(client_of(store), timeout_s=0.05)
 
         assert await partial.known("a@b", ["c@d"], DIGEST) == frozenset()
         assert not await partial.remember("a@b", ["c@d"], DIGEST)
@@ -379,7 +380,7 @@ def test_store_that_hangs_is_waited_for_only_so_long(run: Run) -> None:
 def test_known_ends_after_five_days_and_differs_by_sender_recipient_and_message(run: Run) -> None:
     async def main() -> None:
         now = [0.0]
-        partial = PartialDeliveries(MemoryStore(lambda n: b"k" * n), clock=lambda: now[0])
+        partial = PartialDeliveries(client_of(MemoryStore(lambda n: b"k" * n), lambda: now[0]))
         assert await partial.remember("FROM:<a@b>", ["c@d"], DIGEST)
 
         assert await partial.known("FROM:<a@b>", ["c@d", "e@f"], DIGEST) == {"c@d"}

@@ -1,41 +1,25 @@
-"""What every store does, over the one in memory and the one in a file; then the file's own."""
+"""What every store does, over the one in memory, the one in a file and the one on a server."""
 
 from __future__ import annotations
 
-import sqlite3
-import stat
 import threading
-from collections.abc import Callable, Iterator
-from itertools import count
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
-from reputation.sqlite import SqliteStore, examine
-from reputation.store import Store
+from reputation.redis import RedisStore
+from reputation.store import Add, Append, Drop, Entry, Fade, Faded, Put, Retention, Row, Search
+from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-Make = Callable[[], Store]
+    from reputation.store import Store
 
-
-def random_bytes() -> Callable[[int], bytes]:
-    numbers = count(1)
-    return lambda size: next(numbers).to_bytes(size)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store = (
-        MemoryStore(random_bytes())
-        if request.param == "memory"
-        else SqliteStore(tmp_path / "state" / "gatepost.db", random_bytes())
-    )
-    yield made
-    made.close()
+ROOMY = Retention(entries=1000, total_bytes=10**6, age_s=10**6)
 
 
 def test_present_returns_only_what_was_put(store: Store) -> None:
@@ -70,6 +54,9 @@ def test_put_many_keys_and_ask_for_them_all(store: Store) -> None:
 
 
 def test_expire_removes_what_is_old_and_no_more_than_asked(store: Store) -> None:
+    if isinstance(store, RedisStore):
+        assert store.expire(now=10, limit=2) == 0
+        return
     store.put("space", [b"a", b"b", b"c"], expires_at=10)
     store.put("space", [b"d"], expires_at=20)
 
@@ -125,131 +112,295 @@ def test_memory_full_forgets_what_would_expire_first() -> None:
     assert store.present("space", [b"late", b"early", b"middle"], now=1) == {b"late", b"middle"}
 
 
-# The file.
+# Batches.
 
 
-def test_sqlite_two_processes_share_keys_and_the_secret(tmp_path: Path) -> None:
-    one = SqliteStore(tmp_path / "s.db", lambda size: b"1" * size)
-    other = SqliteStore(tmp_path / "s.db", lambda size: b"2" * size)
+def test_write_does_all_kinds_at_once(store: Store) -> None:
+    store.write(
+        [
+            Put("space", (b"a", b"b"), expires_at=10),
+            Fade("space", b"a", (1.0,), at=1, half_life_s=10, keep_s=100),
+            Append("stream", 1.0, b"payload", (b"word",), ROOMY),
+            Add("series", 7, b"key", (1, 2), expires_at=100),
+        ]
+    )
 
-    one.put("space", [b"a"], expires_at=10)
-
-    assert other.present("space", [b"a"], now=1) == {b"a"}
-    assert one.secret("name") == other.secret("name")
-    one.close()
-    other.close()
-
-
-def test_sqlite_what_was_put_survives_the_process(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db", random_bytes())
-    store.put("space", [b"a"], expires_at=10)
-    secret = store.secret("name")
-    store.close()
-
-    again = SqliteStore(tmp_path / "s.db", lambda size: b"x" * size)
-    assert again.present("space", [b"a"], now=1) == {b"a"}
-    assert again.secret("name") == secret
-    again.close()
+    assert store.present("space", [b"a", b"b"], now=1) == {b"a", b"b"}
+    assert store.faded("space", [b"a"], now=1) == {b"a": Faded((1.0,), 1, 1)}
+    assert store.follow("stream", 0, 10) == [Entry(1, 1.0, b"payload")]
+    assert store.sums("series", 0, 10) == [Row(7, b"key", (1, 2))]
 
 
-def test_sqlite_file_is_for_the_owner_alone(tmp_path: Path) -> None:
-    SqliteStore(tmp_path / "state" / "s.db", random_bytes()).close()
-
-    assert stat.S_IMODE((tmp_path / "state" / "s.db").stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+def test_write_of_nothing_does_nothing(store: Store) -> None:
+    store.write([])
 
 
-def test_sqlite_writes_are_synced_and_logged_ahead(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db", random_bytes())
-
-    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    store.close()
+# Records.
 
 
-def test_sqlite_locked_by_another_process_is_a_temporary_error(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db", random_bytes(), busy_timeout_s=0.05)
-    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-
-    with pytest.raises(StoreError) as caught:
-        store.put("space", [b"a"], expires_at=10)
-    assert caught.value.temporary
-
-    other.execute("ROLLBACK")
-    store.put("space", [b"a"], expires_at=10)
-    assert store.present("space", [b"a"], now=1) == {b"a"}
-    other.close()
-    store.close()
+def test_replace_takes_the_first_of_two_and_refuses_the_other(store: Store) -> None:
+    assert store.replace("space", b"k", old=None, new=b"one", now=1, expires_at=10)
+    assert not store.replace("space", b"k", old=None, new=b"two", now=1, expires_at=10)
+    assert store.records("space", [b"k", b"other"], now=1) == {b"k": b"one"}
 
 
-def test_sqlite_file_that_is_no_database_needs_a_person(tmp_path: Path) -> None:
-    (tmp_path / "s.db").write_bytes(b"not a database at all, but long enough" * 100)
+def test_replace_wants_to_know_what_is_there(store: Store) -> None:
+    store.replace("space", b"k", old=None, new=b"one\nline", now=1, expires_at=10)
 
-    with pytest.raises(StoreError) as caught:
-        SqliteStore(tmp_path / "s.db", random_bytes())
-    assert not caught.value.temporary
-
-
-def test_sqlite_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "s.db")
-    connection.execute("PRAGMA user_version = 999")
-    connection.close()
-
-    with pytest.raises(StoreError) as caught:
-        SqliteStore(tmp_path / "s.db", random_bytes())
-    assert not caught.value.temporary
+    assert not store.replace("space", b"k", old=b"two", new=b"three", now=1, expires_at=10)
+    assert store.replace("space", b"k", old=b"one\nline", new=b"\x00\xff", now=1, expires_at=10)
+    assert store.records("space", [b"k"], now=1) == {b"k": b"\x00\xff"}
+    assert store.records("elsewhere", [b"k"], now=1) == {}
 
 
-def test_sqlite_folder_that_cannot_be_made_needs_a_person(tmp_path: Path) -> None:
-    with pytest.raises(StoreError) as caught:
-        SqliteStore(tmp_path / "missing" / "too" / "s.db", random_bytes())
-    assert "missing" in caught.value.what
-    assert not caught.value.temporary
+def test_replace_by_none_removes(store: Store) -> None:
+    store.replace("space", b"k", old=None, new=b"", now=1, expires_at=10)
+
+    assert not store.replace("space", b"k", old=None, new=None, now=1, expires_at=10)
+    assert store.replace("space", b"k", old=b"", new=None, now=1, expires_at=10)
+    assert store.records("space", [b"k"], now=1) == {}
 
 
-def test_examine_takes_what_could_be_opened_and_makes_nothing(tmp_path: Path) -> None:
-    examine(tmp_path / "s.db")
-    examine(tmp_path / "folder" / "s.db")
-    assert not list(tmp_path.iterdir())
+def test_record_that_expired_is_none(store: Store) -> None:
+    store.replace("space", b"k", old=None, new=b"one", now=1, expires_at=10)
+
+    assert store.records("space", [b"k"], now=10) == {}
+    assert store.replace("space", b"k", old=None, new=b"two", now=10, expires_at=inf)
+    assert store.records("space", [b"k"], now=10**9) == {b"k": b"two"}
 
 
-def test_examine_takes_an_existing_store_and_an_empty_file(tmp_path: Path) -> None:
-    SqliteStore(tmp_path / "s.db", random_bytes()).close()
-    (tmp_path / "empty.db").touch()
-    examine(tmp_path / "s.db")
-    examine(tmp_path / "empty.db")
+# Buckets.
+
+
+def test_take_fills_until_there_is_no_room_and_says_how_long_to_wait(store: Store) -> None:
+    drop = Drop("rate", b"k", amount=2, capacity=5, leak_per_s=0.5)
+
+    assert store.take([drop], now=100).levels == (2.0,)
+    assert store.take([drop], now=100).levels == (4.0,)
+    refused = store.take([drop], now=100)
+
+    assert (refused.levels, refused.full, refused.wait_s) == ((4.0,), (0,), 2.0)
+    assert store.take([drop], now=102).levels == (5.0,)
+
+
+def test_take_leaks_and_never_below_empty(store: Store) -> None:
+    store.take([Drop("rate", b"k", 4, 10, 1)], now=100)
+
+    assert store.take([Drop("rate", b"k", 0, 10, 1)], now=101).levels == (3.0,)
+    assert store.take([Drop("rate", b"k", 0, 10, 1)], now=1000).levels == (0.0,)
+
+
+def test_take_all_or_none(store: Store) -> None:
+    roomy, tight = Drop("rate", b"roomy", 1, 10, 1), Drop("rate", b"tight", 1, 1, 0.5)
+    assert store.take([roomy, tight], now=100).full == ()
+
+    refused = store.take([roomy, tight], now=101)
+
+    assert refused.full == (1,)
+    assert refused.wait_s == pytest.approx(1.0)
+    # A second has leaked from the first bucket, and nothing was poured into it.
+    assert store.take([Drop("rate", b"roomy", 0, 10, 1)], now=101).levels == (0.0,)
+
+
+def test_take_more_than_a_bucket_holds_fits_into_an_empty_one(store: Store) -> None:
+    drop = Drop("rate", b"k", amount=50, capacity=10, leak_per_s=1)
+
+    assert store.take([drop], now=100).levels == (10.0,)
+    assert store.take([drop], now=105).wait_s == pytest.approx(5.0)
+    assert store.take([drop], now=110).full == ()
+
+
+def test_take_after_the_wait_that_was_told_finds_room(store: Store) -> None:
+    drop = Drop("rate", b"k", amount=1, capacity=3, leak_per_s=1 / 7)
+    now = 1_700_000_000.123
+    for _ in range(3):
+        store.take([drop], now)
+    for _ in range(20):
+        now += store.take([drop], now).wait_s
+        assert store.take([drop], now).full == ()
+
+
+def test_take_by_a_clock_that_went_back_leaks_nothing(store: Store) -> None:
+    store.take([Drop("rate", b"k", 4, 10, 1)], now=100)
+
+    assert store.take([Drop("rate", b"k", 1, 10, 1)], now=90).levels == (5.0,)
+
+
+def test_take_of_nothing_is_taken(store: Store) -> None:
+    assert store.take([], now=1).levels == ()
+
+
+# Fading values.
+
+
+def test_fade_halves_and_adds(store: Store) -> None:
+    for at in (0, 100):
+        store.write([Fade("s", b"k", (8.0, 2.0), at=at, half_life_s=100, keep_s=1000)])
+
+    assert store.faded("s", [b"k", b"unknown"], now=100) == {b"k": Faded((12.0, 3.0), 0, 100)}
+    assert store.faded("s", [b"k"], now=200)[b"k"].values == (6.0, 1.5)
+    # A clock that went back makes nothing larger.
+    assert store.faded("s", [b"k"], now=50)[b"k"].values == (12.0, 3.0)
+
+
+def test_fade_that_comes_late_counts_as_if_it_had_come_in_time(store: Store) -> None:
+    store.write([Fade("s", b"k", (1.0,), at=100, half_life_s=100, keep_s=1000)])
+    store.write([Fade("s", b"k", (4.0,), at=0, half_life_s=100, keep_s=1000)])
+
+    assert store.faded("s", [b"k"], now=100) == {b"k": Faded((3.0,), 0, 100)}
+
+
+def test_fade_with_more_places_than_before_begins_them(store: Store) -> None:
+    store.write([Fade("s", b"k", (1.0,), at=0, half_life_s=100, keep_s=1000)])
+    store.write([Fade("s", b"k", (1.0, 5.0), at=0, half_life_s=100, keep_s=1000)])
+
+    assert store.faded("s", [b"k"], now=0)[b"k"].values == (2.0, 5.0)
+
+
+def test_faded_ends_when_it_is_not_kept_any_more(store: Store) -> None:
+    store.write([Fade("s", b"k", (1.0,), at=10, half_life_s=100, keep_s=50)])
+
+    assert store.faded("s", [b"k"], now=59.5)
+    assert store.faded("s", [b"k"], now=60) == {}
+
+
+# Streams.
+
+
+def appended(store: Store, *entries: tuple[float, bytes, tuple[bytes, ...]]) -> None:
+    store.write([Append("s", at, payload, words, ROOMY) for at, payload, words in entries])
+
+
+def numbers(entries: object) -> list[int]:
+    assert isinstance(entries, list)
+    return [entry.number for entry in entries]
+
+
+def test_follow_goes_on_where_it_ended(store: Store) -> None:
+    appended(store, *[(1.5, b"%d" % i, ()) for i in range(5)])
+
+    assert store.follow("s", 0, 2) == [Entry(1, 1.5, b"0"), Entry(2, 1.5, b"1")]
+    assert numbers(store.follow("s", 2, 10)) == [3, 4, 5]
+    assert store.follow("s", 5, 10) == []
+    assert store.follow("another", 0, 10) == []
+    assert (store.newest("s"), store.newest("another")) == (5, 0)
+
+
+def test_search_by_words_finds_those_that_have_all_youngest_first(store: Store) -> None:
+    appended(
+        store,
+        (1.0, b"a", (b"x", b"y")),
+        (2.0, b"b", (b"x",)),
+        (3.0, b"c", (b"y", b"x", b"z", b"x")),
+    )
+
+    assert numbers(store.search("s", Search((b"x", b"y")), 10)) == [3, 1]
+    assert numbers(store.search("s", Search((b"x",)), 2)) == [3, 2]
+    assert store.search("s", Search((b"x", b"unknown")), 10) == []
+    assert store.search("another", Search((b"x",)), 10) == []
+
+
+def test_search_by_time_and_page_by_page(store: Store) -> None:
+    # They did not come in the order in which they happened.
+    appended(store, *[(at, b"", (b"w",)) for at in (5.0, 3.0, 3.0, 4.0, 1.0)])
+
+    for words in ((), (b"w",)):
+        assert numbers(store.search("s", Search(words), 10)) == [1, 4, 3, 2, 5]
+        assert numbers(store.search("s", Search(words, since=3.0, until=4.0), 10)) == [4, 3, 2]
+        first = store.search("s", Search(words), 3)
+        rest = Search(words, until=first[-1].at, before=first[-1].number)
+        assert numbers(store.search("s", rest, 10)) == [2, 5]
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
+    ("keep", "kept"),
     [
-        ("missing/too/s.db", "missing is missing or may not be written to"),
-        ("file/s.db", "file is no folder"),
-        ("file", "file is no SQLite database"),
-        ("folder", "folder cannot be used: Is a directory"),
-        ("newer.db", "newer.db was written by a newer version"),
+        pytest.param(Retention(3, 10**6, 10**6), [8, 9, 10], id="entries"),
+        pytest.param(Retention(1000, 25, 10**6), [9, 10], id="bytes"),
+        pytest.param(Retention(1000, 10**6, 4.0), [6, 7, 8, 9, 10], id="age"),
     ],
 )
-def test_examine_says_what_stands_in_the_way(tmp_path: Path, name: str, what: str) -> None:
-    (tmp_path / "file").write_text("x" * 200)
-    (tmp_path / "folder").mkdir()
-    connection = sqlite3.connect(tmp_path / "newer.db")
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(StoreError) as caught:
-        examine(tmp_path / name)
-    assert caught.value.what == f"{tmp_path}/{what}"
-    assert not caught.value.temporary
+def test_stream_keeps_what_it_was_told_to(store: Store, keep: Retention, kept: list[int]) -> None:
+    for at in range(10):
+        store.write([Append("s", float(at), b"x" * 10, (b"w", b"%d" % at), keep)])
+
+    assert numbers(store.follow("s", 0, 100)) == kept
+    assert numbers(store.search("s", Search((b"w",)), 100)) == kept[::-1]
+    assert numbers(store.search("s", Search(), 100)) == kept[::-1]
+    assert store.search("s", Search((b"0",)), 100) == []
+    assert store.newest("s") == 10
 
 
-def test_sqlite_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "s.db", random_bytes())
+def test_stream_emptied_by_its_bound_goes_on_counting(store: Store) -> None:
+    store.write([Append("s", 1.0, b"too large", (), Retention(10, 5, 100))])
 
-    with pytest.raises(StoreError):
-        store.put("space", [b"a", None], expires_at=10)  # type: ignore[list-item]
+    assert store.follow("s", 0, 10) == []
+    store.write([Append("s", 2.0, b"small", (), Retention(10, 5, 100))])
+    assert store.follow("s", 0, 10) == [Entry(2, 2.0, b"small")]
 
-    assert store.present("space", [b"a"], now=1) == frozenset()
-    store.put("space", [b"b"], expires_at=10)
-    assert store.present("space", [b"b"], now=1) == {b"b"}
-    store.close()
+
+# Sums.
+
+
+def test_sums_add_up_by_slot_and_key(store: Store) -> None:
+    store.write([Add("hour", 1, b"a", (1, 100), 50), Add("hour", 1, b"a", (2, 50), 50)])
+    store.write([Add("hour", 2, b"a", (1, 10), 50), Add("hour", 2, b"\x01b", (-5,), 50)])
+    store.write([Add("day", 1, b"a", (2**40, 0, 0, 7), 50)])
+
+    assert store.sums("hour", 1, 2) == [
+        Row(1, b"a", (3, 150)),
+        Row(2, b"\x01b", (-5,)),
+        Row(2, b"a", (1, 10)),
+    ]
+    assert store.sums("hour", 2, 9) == [Row(2, b"\x01b", (-5,)), Row(2, b"a", (1, 10))]
+    assert store.sums("day", 1, 1) == [Row(1, b"a", (2**40, 0, 0, 7))]
+    assert store.sums("hour", 3, 9) == []
+
+
+# What a person asks for.
+
+
+def test_keys_and_forget_know_every_kind(store: Store) -> None:
+    store.put("s", [b"put", b"all*"], expires_at=10)
+    store.replace("s", b"record", old=None, new=b"1", now=1, expires_at=10)
+    store.replace("s", b"all*", old=None, new=b"1", now=1, expires_at=10)
+    store.take([Drop("s", b"bucket", 1, 2, 1)], now=1)
+    store.write([Fade("s", b"fading", (1.0,), 1, 10, 10)])
+    store.put("s*", [b"elsewhere"], expires_at=10)
+
+    assert sorted(store.keys("s")) == [b"all*", b"bucket", b"fading", b"put", b"record"]
+    assert list(store.keys("s*")) == [b"elsewhere"]
+    assert store.forget("s", [b"all*", b"bucket", b"unknown"]) == 2
+    assert sorted(store.keys("s")) == [b"fading", b"put", b"record"]
+    assert store.present("s", [b"all*"], now=1) == frozenset()
+
+
+# Several at once.
+
+
+def test_counts_of_several_threads_are_all_there(store: Store) -> None:
+    def work(number: int) -> None:
+        for _ in range(10):
+            store.write(
+                [
+                    Add("series", 1, b"k", (1,), 100),
+                    Fade("s", b"k", (1.0,), 1, 1000, 1000),
+                    Append("s", 1.0, b"%d" % number, (), ROOMY),
+                ]
+            )
+            store.take([Drop("s", b"k", 1, 1000, 0.001)], now=1)
+
+    in_threads(work)
+
+    assert store.sums("series", 1, 1) == [Row(1, b"k", (40,))]
+    assert store.faded("s", [b"k"], now=1)[b"k"].values == (40.0,)
+    assert store.take([Drop("s", b"k", 0, 1000, 1)], now=1).levels == (40.0,)
+    assert numbers(store.follow("s", 0, 100)) == list(range(1, 41))
+
+
+def in_threads(work: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

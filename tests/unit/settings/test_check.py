@@ -54,7 +54,7 @@ def test_check_a_key_of_another_certificate_is_a_mistake(tmp_path: Path) -> None
 def test_check_an_empty_token_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
     found = mistakes_of(tmp_path, "http: {token_file: token}\n")
-    assert found == f"g.yaml:1:20: {tmp_path}/token is empty: put the token into it"
+    assert found == f"g.yaml:1:20: {tmp_path}/token is empty: put the secret into it"
 
 
 def test_check_a_file_of_authorities_without_any_is_a_mistake(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) 
             id="no-room-for-one-message",
         ),
         pytest.param(
-            "store: redis://127.0.0.1\n", "g.yaml:1:8: `store` needs sqlite:PATH", id="bad-store"
+            "store: mysql://127.0.0.1\n", "g.yaml:1:8: `store` needs sqlite:PATH", id="bad-store"
         ),
         pytest.param(
             "next_hop: {tls_ca_file: ca.pem}\n",
@@ -238,7 +238,7 @@ def test_read_a_mistake_is_shown_at_its_place_in_a_line(text: str, mistake: str)
 
 
 def test_read_all_mistakes_are_told_at_once() -> None:
-    text = "store: redis://x\nhostname: 'a b'\nlimits: {line_bytes: 2000000, message_bytes: 4096}\n"
+    text = "store: mysql://x\nhostname: 'a b'\nlimits: {line_bytes: 2000000, message_bytes: 4096}\n"
     assert [line.split(":")[1] for line in mistakes_of(text)] == ["1", "2", "3"]
 
 

@@ -36,6 +36,8 @@ def _fill(metrics: Metrics) -> None:
     metrics.next_hop("final", 0.1)
     metrics.forged_identity("xclient")
     metrics.store("put", 0.001)
+    metrics.store_failed("full")
+    metrics.store_dropped(3)
 
 
 def test_metrics_every_call_is_seen_in_the_right_series() -> None:
@@ -45,6 +47,8 @@ def test_metrics_every_call_is_seen_in_the_right_series() -> None:
     assert _value(metrics, "messages_total", **flow) == 1
     assert _value(metrics, "message_bytes_total", **flow) == 2048
     assert _value(metrics, "bytes_saved_total", stage="rcpt") == 10
+    assert _value(metrics, "store_errors_total", reason="full") == 1
+    assert _value(metrics, "store_writes_dropped_total") == 3
     assert _value(metrics, "sessions") == 1
     assert _value(metrics, "session_seconds_sum") == 1.5
     assert _value(metrics, "sessions_refused_total", reason="full") == 1

@@ -261,6 +261,10 @@ def test_memory_of_a_macro_for_the_helo_name_is_kept_for_that_name() -> None:
 ADDRESSES = st.sampled_from(
     ["192.0.2.1", "192.0.2.2", "192.0.2.129", "192.0.3.1", "192.168.0.1", "10.0.0.1"]
 )
+_OTHER_TERMS = (
+    *("all", "a", "ip6:2001:db8::/32", "ptr", "exists:%{i}.example", "exists:%{l}.example"),
+    *("exists:%{h}", "a:%{o}/24", "exists:%{p}.p.example"),
+)
 _TERMS = st.builds(
     "{}{}".format,
     st.sampled_from(["", "-", "~", "?"]),
@@ -271,19 +275,7 @@ _TERMS = st.builds(
         ),
         st.builds("mx/{}".format, st.integers(0, 32)),
         st.builds("include:{}".format, st.sampled_from(["d1.example", "d2.example"])),
-        st.sampled_from(
-            [
-                "all",
-                "a",
-                "ip6:2001:db8::/32",
-                "ptr",
-                "exists:%{i}.example",
-                "exists:%{l}.example",
-                "exists:%{h}",
-                "a:%{o}/24",
-                "exists:%{p}.p.example",
-            ]
-        ),
+        st.sampled_from(_OTHER_TERMS),
     ),
 )
 _RECORDS = st.builds(

@@ -102,7 +102,7 @@ def test_strings_of_a_record_are_joined_without_space() -> None:
 )
 def test_terms_that_ask_are_ten_at_most(count: int, result: Result, asked: int) -> None:
     terms = [f"a:h{i}.example" for i in range(count)]
-    hosts = {f"h{i}_example": {"A": ["203.0.113.9"]} for i in range(count)}
+    hosts: dict[str, Any] = {f"h{i}_example": {"A": ["203.0.113.9"]} for i in range(count)}
     said, questions = check(*terms, "-all", **hosts)
     assert said.result is result
     assert questions == [(f"h{i}.example", "A") for i in range(asked)]
@@ -111,7 +111,7 @@ def test_terms_that_ask_are_ten_at_most(count: int, result: Result, asked: int) 
 
 def test_terms_of_included_records_count_together() -> None:
     inner = {"TXT": ["v=spf1 " + " ".join(f"a:h{i}.example" for i in range(5)) + " -all"]}
-    hosts = {f"h{i}_example": {"A": ["203.0.113.9"]} for i in range(5)}
+    hosts: dict[str, Any] = {f"h{i}_example": {"A": ["203.0.113.9"]} for i in range(5)}
     said, questions = check(
         "include:one.example", "include:two.example", **hosts, one_example=inner, two_example=inner
     )
@@ -152,7 +152,7 @@ def test_mx_names_are_ten_and_a_setting() -> None:
     names = [[1, f"m{i}.example"] for i in range(11)]
     said, questions = check("mx:many.example", "+all", many_example={"MX": names})
     assert (said.result, questions) == (Result.PERMERROR, [("many.example", "MX")])
-    hosts = {f"m{i}_example": {"A": ["203.0.113.9"]} for i in range(11)}
+    hosts: dict[str, Any] = {f"m{i}_example": {"A": ["203.0.113.9"]} for i in range(11)}
     more = SpfLimits(mx_names=11)
     assert verdict("mx:many.example", "+all", many_example={"MX": names}, limits=more, **hosts) is (
         Result.PASS
@@ -201,7 +201,7 @@ def test_a_asks_for_the_family_of_the_client() -> None:
 
 def test_mx_is_asked_in_order_until_one_matches() -> None:
     zone = {"MX": [[30, "c.example"], [10, "a.example"], [20, "b.example"]]}
-    hosts = {"a_example": {"A": ["203.0.113.9"]}, "b_example": {"A": [V4]}}
+    hosts: dict[str, Any] = {"a_example": {"A": ["203.0.113.9"]}, "b_example": {"A": [V4]}}
     said, questions = check("mx:d.example", "-all", d_example=zone, **hosts)
     assert said.result is Result.PASS
     assert questions == [("d.example", "MX"), ("a.example", "A"), ("b.example", "A")]

@@ -1,0 +1,257 @@
+"""Questions to the store and writes to it, from one event loop.
+
+Two lanes: questions do not wait behind batches. A question has a deadline, and after one that was
+not answered in time the next ones fail at once for a while, so that a store that hangs costs one
+deadline and not one for each message. Writes are gathered and done in batches; nobody waits for
+them. What cannot be written waits within bounds and is dropped beyond them, counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+
+from milter.memory.lane import Lane
+from milter.memory.presence import Presence
+from reputation.errors import StoreError
+from reputation.store import Append
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reputation.store import Store, Write
+
+T = TypeVar("T")
+# The label of a metric, so a closed set.
+Operation = Literal[
+    "put", "present", "records", "replace", "take", "faded", "follow", "search", "newest", "sums",
+    "keys", "forget", "write", "expire",
+]  # fmt: skip
+
+_log: Final = logging.getLogger("gatepost.memory")
+
+# How long writes are gathered; what a worker that is killed takes with it at most.
+GATHER_S: Final = 0.2
+_BATCH: Final = 2000
+_MOST_WRITES: Final = 20_000
+_MOST_BYTES: Final = 32 * 2**20
+_MOST_QUESTIONS: Final = 64
+# After a failure the store is left in peace, longer each time while writes keep failing.
+_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 10.0
+_EXPIRE_EVERY_S: Final = 60.0
+_EXPIRE_AT_ONCE: Final = 5000
+_START_S: Final = 2.0
+_CLOSE_S: Final = 2.0
+
+
+class Counts(Protocol):
+    """What is told of the store; `milter.telemetry.metrics.Metrics` is one."""
+
+    def store(self, operation: str, seconds: float) -> None:
+        """Count an operation."""
+        ...
+
+    def store_failed(self, reason: str) -> None:
+        """Count a failure."""
+        ...
+
+    def store_dropped(self, writes: int) -> None:
+        """Count writes that were given up."""
+        ...
+
+
+class StoreClient:
+    """One for each process; used by its event loop alone.
+
+    Args:
+        open_store: Opens the store; called in threads.
+        mend: Called in a thread when the store says that it is corrupt.
+        counts: Told what happens.
+        clock: Seconds since the epoch, for what expires.
+        monotonic: Seconds, never going back.
+        timeout_s: How long a question waits for its answer, where it does not say.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        counts: Counts,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        timeout_s: float = 0.5,
+        mend: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._questions = Lane("store-questions", open_store, mend)
+        self._batches = Lane("store-batches", open_store, mend)
+        self._counts = counts
+        self.clock = clock
+        self._monotonic = monotonic
+        self._timeout_s = timeout_s
+        self._presence = Presence()
+        self._asking = 0
+        self._failed: StoreError | None = None
+        self._asked_again_at = 0.0
+        self._waiting: deque[Write] = deque()
+        self._waiting_bytes = 0
+        # What is being written, until it is known to be: tried again under the same name.
+        self._batch: list[Write] = []
+        self._attempt = b""
+        self._writing: asyncio.Task[None] | None = None
+        self._dropped = 0
+
+    async def ask(
+        self, operation: Operation, question: Callable[[Store], T], timeout_s: float | None = None
+    ) -> T:
+        """Return what the store answers.
+
+        Args:
+            operation: What it is counted as.
+            question: Asks the store, in a thread.
+            timeout_s: How long the answer is waited for; None: as long as settings say.
+
+        Raises:
+            StoreError: There is no answer: the check that asked is in temperror.
+        """
+        if self._failed is not None and self._monotonic() < self._asked_again_at:
+            raise self._failed
+        wait_s = self._timeout_s if timeout_s is None else timeout_s
+        return await self.insist(operation, question, wait_s)
+
+    async def insist(
+        self, operation: Operation, question: Callable[[Store], T], timeout_s: float
+    ) -> T:
+        """Like `ask`, though the store failed a moment ago: for what must not be missed.
+
+        Raises:
+            StoreError: There is no answer.
+        """
+        started = self._monotonic()
+        if self._asking >= _MOST_QUESTIONS:
+            raise self._fail(StoreError("too many questions at once", reason="slow"))
+        self._asking += 1
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await asyncio.wrap_future(self._questions.submit(question))
+        except TimeoutError:
+            raise self._fail(StoreError("no answer in time", reason="slow")) from None
+        except StoreError as err:
+            raise self._fail(err) from err
+        finally:
+            self._asking -= 1
+            self._counts.store(operation, self._monotonic() - started)
+        self._recovered()
+        return answer
+
+    def write(self, *writes: Write) -> None:
+        """Do `writes` soon, in their order; never waits and never fails."""
+        for one in writes:
+            size = _size(one)
+            if len(self._waiting) >= _MOST_WRITES or self._waiting_bytes + size > _MOST_BYTES:
+                self._drop(1)
+                continue
+            self._waiting.append(one)
+            self._waiting_bytes += size
+        if self._writing is None and self._waiting:
+            self._writing = asyncio.get_running_loop().create_task(self._write_soon())
+
+    async def start(self) -> None:
+        """Open the store, where it can be had soon; else it is opened when it is there again."""
+        now = self.clock()
+        with suppress(StoreError):
+            await self.insist("put", lambda store: self._presence.arrive(store, now), _START_S)
+
+    async def tend(self) -> None:
+        """Remove what expired, again and again; run it as a task."""
+        while True:
+            await asyncio.sleep(_EXPIRE_EVERY_S)
+            try:
+                await self._run_batch("expire", lambda s: s.expire(self.clock(), _EXPIRE_AT_ONCE))
+            except StoreError as err:
+                self._fail(err)
+
+    async def close(self) -> None:
+        """Write what waits, for a short time, and let go of the store."""
+        if (writing := self._writing) is not None:
+            await asyncio.wait([writing], timeout=_CLOSE_S)
+            writing.cancel()
+        if left := len(self._batch) + len(self._waiting):
+            self._drop(left)
+            self._waiting.clear()
+        with suppress(StoreError):
+            await self.ask("forget", self._presence.leave)
+        # A store that hangs is not waited for: its threads end with the process.
+        for lane in (self._questions, self._batches):
+            await asyncio.to_thread(lane.close, _CLOSE_S)
+
+    async def _write_soon(self) -> None:
+        """Write until nothing waits; the one task of this object."""
+        pause_s = _PAUSE_S
+        try:
+            await asyncio.sleep(GATHER_S)
+            while self._batch or self._waiting:
+                if await self._write_some():
+                    pause_s = _PAUSE_S
+                else:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        finally:
+            self._writing = None
+
+    async def _write_some(self) -> bool:
+        """Write one batch; return whether it is done with, written or given up."""
+        if not self._batch:
+            self._batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+            self._attempt = os.urandom(12)
+        batch, attempt = self._batch, self._attempt
+        try:
+            await self._run_batch("write", lambda store: store.write(batch, attempt))
+        except StoreError as err:
+            self._fail(err)
+            if err.temporary:
+                return False
+            self._drop(len(batch))
+        else:
+            self._recovered()
+        self._waiting_bytes -= sum(_size(one) for one in batch)
+        self._batch = []
+        return True
+
+    async def _run_batch(self, operation: Operation, job: Callable[[Store], T]) -> T:
+        started = self._monotonic()
+        try:
+            return await asyncio.wrap_future(self._batches.submit(job))
+        finally:
+            self._counts.store(operation, self._monotonic() - started)
+
+    def _fail(self, err: StoreError) -> StoreError:
+        self._counts.store_failed(err.reason)
+        if self._failed is None:
+            fields = {"error": err.what, "temporary": err.temporary}
+            _log.warning("store failed", extra=fields)
+        self._failed = err
+        # A full store still answers.
+        if err.reason != "full":
+            self._asked_again_at = self._monotonic() + _PAUSE_S
+        return err
+
+    def _recovered(self) -> None:
+        if self._failed is not None:
+            self._failed = None
+            _log.warning("store works again", extra={"dropped": self._dropped})
+            self._dropped = 0
+
+    def _drop(self, writes: int) -> None:
+        if not self._dropped:
+            _log.error("writes to the store are dropped", extra={"dropped": writes})
+        self._dropped += writes
+        self._counts.store_dropped(writes)
+
+
+def _size(one: Write) -> int:
+    return len(one.payload) if isinstance(one, Append) else 0

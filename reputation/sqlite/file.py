@@ -1,0 +1,167 @@
+"""The file of the store: who may read it, whether it can be used, what its errors mean."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from reputation.errors import StoreError
+from reputation.sqlite.schema import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reputation.errors import Reason
+
+# The header of a database file, and where it keeps the number that `PRAGMA user_version` gives
+# (https://sqlite.org/fileformat2.html, 1.3).
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+_USER_VERSION: Final = slice(60, 64)
+
+# Primary result codes (https://sqlite.org/rescode.html); whether it may pass by itself.
+_CODES: Final[dict[int, tuple[Reason, bool]]] = {
+    sqlite3.SQLITE_BUSY: ("locked", True),
+    sqlite3.SQLITE_LOCKED: ("locked", True),
+    sqlite3.SQLITE_FULL: ("full", True),
+    sqlite3.SQLITE_IOERR: ("gone", True),
+    sqlite3.SQLITE_CANTOPEN: ("gone", True),
+    sqlite3.SQLITE_READONLY: ("gone", True),
+    sqlite3.SQLITE_CORRUPT: ("corrupt", False),
+    sqlite3.SQLITE_NOTADB: ("corrupt", False),
+}
+
+
+def examine(path: Path) -> None:
+    """Look whether `SqliteStore` could open `path`; nothing is made or changed.
+
+    Raises:
+        StoreError: What stands in the way; `what` begins with the file or folder that does.
+    """
+    folder = path.parent
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is no folder", temporary=False)
+    # A missing folder is made, one below another that is there. SQLite writes beside its file too.
+    written_to = folder if folder.exists() else folder.parent
+    if not os.access(written_to, os.W_OK | os.X_OK):
+        raise StoreError(f"{written_to} is missing or may not be written to", temporary=False)
+    if path.exists():
+        _examine_file(path)
+
+
+def _examine_file(path: Path) -> None:
+    try:
+        with path.open("r+b") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as err:
+        raise StoreError(f"{path} cannot be used: {err.strerror}", temporary=False) from err
+    if header and not header.startswith(_MAGIC):
+        raise StoreError(f"{path} is no SQLite database", temporary=False)
+    if int.from_bytes(header[_USER_VERSION], "big") > VERSION:
+        raise StoreError(f"{path} was written by a newer version", temporary=False)
+
+
+def open_file(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    """Return a connection; the file and its folder are made where they are missing.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        _make_private(path)
+        return sqlite3.connect(
+            path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as err:
+        what = f"{path}: cannot open the store: {err}"
+        raise StoreError(what, temporary=False, reason="gone") from err
+
+
+def set_aside_if_corrupt(path: Path) -> Path | None:
+    """Rename the file if it is corrupt; a new one is made by who opens it next.
+
+    Several processes may meet the same fault at once: one of them renames, and the others find that
+    the file, then a new one, is in order.
+
+    Returns:
+        What the corrupt file is called now; None where it is in order.
+
+    Raises:
+        StoreError: It could not be renamed.
+    """
+    try:
+        with path.with_name(path.name + ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return None if _is_sound(path) else _set_aside(path)
+    except OSError as err:
+        what = f"{path}: cannot be set aside: {err.strerror}"
+        raise StoreError(what, reason="corrupt") from err
+
+
+def _is_sound(path: Path) -> bool:
+    # A file that is missing is as good as a new one.
+    if not path.exists():
+        return True
+    connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.OperationalError:
+        # Locked, above all: whoever works with it may know better.
+        return True
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
+
+
+def _set_aside(path: Path) -> Path:
+    numbers = itertools.count(1)
+    aside = next(
+        name for n in numbers if not (name := path.with_name(f"{path.name}.corrupt-{n}")).exists()
+    )
+    path.rename(aside)
+    # The log belongs to the file: a new one must not be given what is in it.
+    for suffix in ("-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def identity_of(path: Path) -> tuple[int, int]:
+    """Return what tells this file from another that takes its name later; (0, 0): none is there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone; SQLite would let everybody read the key of our hashes."""
+    try:
+        # Only where it is missing: closing a file drops all locks that this process holds on it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the errors of SQLite into ours."""
+    try:
+        yield
+    except sqlite3.ProgrammingError as err:
+        # A connection that was closed, above all.
+        raise StoreError(f"store: {err}", temporary=False, reason="gone") from err
+    except sqlite3.Error as err:
+        # The low byte is the primary code; errors of the module itself have none.
+        code = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+        reason, temporary = _CODES.get(code, ("other", False))
+        raise StoreError(f"store: {err}", temporary=temporary, reason=reason) from err

@@ -1,0 +1,112 @@
+"""Streams in tables: appending within a transaction, and looking for entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reputation.store import Entry
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from reputation.store import Append, Search
+
+# The entries that go are the first ones: as many as are too many, as bring the bytes below their
+# bound, or as are too old. Each append removes a few, so that none waits for long.
+_GO_AT_ONCE: Final = 100
+
+
+def append(connection: sqlite3.Connection, new: Append) -> None:
+    """Put `new` at the end of its stream and remove what is beyond its retention."""
+    row = connection.execute(
+        "SELECT last, entries, total_bytes FROM stream WHERE name = ?", (new.stream,)
+    ).fetchone()
+    last, entries, total_bytes = row or (0, 0, 0)
+    number = last + 1
+    connection.execute(
+        "INSERT INTO entry (stream, number, at, payload) VALUES (?, ?, ?, ?)",
+        (new.stream, number, new.at, new.payload),
+    )
+    connection.executemany(
+        "INSERT INTO entry_word (stream, word, at, number) VALUES (?, ?, ?, ?)",
+        [(new.stream, word, new.at, number) for word in frozenset(new.words)],
+    )
+    gone, gone_bytes = _trim(
+        connection, new, entries=entries + 1, total_bytes=total_bytes + len(new.payload)
+    )
+    connection.execute(
+        "INSERT INTO stream (name, last, entries, total_bytes) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET last = excluded.last, entries = excluded.entries,"
+        " total_bytes = excluded.total_bytes",
+        (
+            *(new.stream, number, entries + 1 - gone),
+            total_bytes + len(new.payload) - gone_bytes,
+        ),
+    )
+
+
+def _trim(
+    connection: sqlite3.Connection, new: Append, *, entries: int, total_bytes: int
+) -> tuple[int, int]:
+    """Remove the first entries; return how many, and their bytes."""
+    keep, gone, gone_bytes, up_to = new.keep, 0, 0, 0
+    first = connection.execute(
+        "SELECT number, at, length(payload) FROM entry WHERE stream = ? ORDER BY number LIMIT ?",
+        (new.stream, _GO_AT_ONCE),
+    )
+    for number, at, size in first:
+        if (
+            entries - gone <= keep.entries
+            and total_bytes - gone_bytes <= keep.total_bytes
+            and at >= new.at - keep.age_s
+        ):
+            break
+        gone, gone_bytes, up_to = gone + 1, gone_bytes + size, number
+    if gone:
+        for table in ("entry", "entry_word"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE stream = ? AND number <= ?",  # noqa: S608 - our names
+                (new.stream, up_to),
+            )
+    return gone, gone_bytes
+
+
+def follow(connection: sqlite3.Connection, stream: str, after: int, limit: int) -> list[Entry]:
+    """Return entries with numbers above `after`, the oldest first."""
+    rows = connection.execute(
+        "SELECT number, at, payload FROM entry WHERE stream = ? AND number > ?"
+        " ORDER BY number LIMIT ?",
+        (stream, after, limit),
+    )
+    return [Entry(*row) for row in rows]
+
+
+def search(connection: sqlite3.Connection, stream: str, wanted: Search, limit: int) -> list[Entry]:
+    """Return entries as `wanted`, the youngest first."""
+    table = "entry_word AS found" if wanted.words else "entry AS found"
+    conditions = ["found.stream = ?", "found.at >= ?", "(found.at, found.number) < (?, ?)"]
+    values: list[object] = [stream, wanted.since, wanted.until, wanted.before]
+    if wanted.words:
+        conditions.append("found.word = ?")
+        values.append(wanted.words[0])
+    for word in wanted.words[1:]:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM entry_word AS also WHERE also.stream = found.stream"
+            " AND also.word = ? AND also.at = found.at AND also.number = found.number)"
+        )
+        values.append(word)
+    # Names of ours and question marks are all that is put into the text.
+    query = (
+        "SELECT entry.number, entry.at, entry.payload FROM"  # noqa: S608
+        f" (SELECT found.at, found.number FROM {table} WHERE {' AND '.join(conditions)}"
+        " ORDER BY found.at DESC, found.number DESC LIMIT ?) AS hit"
+        " JOIN entry ON entry.stream = ? AND entry.number = hit.number"
+        " ORDER BY hit.at DESC, hit.number DESC"
+    )
+    return [Entry(*row) for row in connection.execute(query, (*values, limit, stream))]
+
+
+def newest(connection: sqlite3.Connection, stream: str) -> int:
+    """Return the number of the last entry that was appended."""
+    row = connection.execute("SELECT last FROM stream WHERE name = ?", (stream,)).fetchone()
+    return 0 if row is None else int(row[0])

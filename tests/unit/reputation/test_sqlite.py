@@ -1,0 +1,143 @@
+"""The store in a file: what it shares, what survives, and what its errors say."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reputation.errors import StoreError
+from reputation.sqlite import SqliteStore, examine
+from tests.support.stores import random_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_sqlite_two_processes_share_keys_and_the_secret(tmp_path: Path) -> None:
+    one = SqliteStore(tmp_path / "s.db", lambda size: b"1" * size)
+    other = SqliteStore(tmp_path / "s.db", lambda size: b"2" * size)
+
+    one.put("space", [b"a"], expires_at=10)
+
+    assert other.present("space", [b"a"], now=1) == {b"a"}
+    assert one.secret("name") == other.secret("name")
+    one.close()
+    other.close()
+
+
+def test_sqlite_what_was_put_survives_the_process(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+    store.put("space", [b"a"], expires_at=10)
+    secret = store.secret("name")
+    store.close()
+
+    again = SqliteStore(tmp_path / "s.db", lambda size: b"x" * size)
+    assert again.present("space", [b"a"], now=1) == {b"a"}
+    assert again.secret("name") == secret
+    again.close()
+
+
+def test_sqlite_file_is_for_the_owner_alone(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "state" / "s.db", random_bytes()).close()
+
+    assert stat.S_IMODE((tmp_path / "state" / "s.db").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_sqlite_writes_are_synced_and_logged_ahead(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+
+    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    store.close()
+
+
+def test_sqlite_locked_by_another_process_is_a_temporary_error(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes(), busy_timeout_s=0.05)
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError) as caught:
+        store.put("space", [b"a"], expires_at=10)
+    assert caught.value.temporary
+
+    other.execute("ROLLBACK")
+    store.put("space", [b"a"], expires_at=10)
+    assert store.present("space", [b"a"], now=1) == {b"a"}
+    other.close()
+    store.close()
+
+
+def test_sqlite_file_that_is_no_database_needs_a_person(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_bytes(b"not a database at all, but long enough" * 100)
+
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "s.db", random_bytes())
+    assert not caught.value.temporary
+
+
+def test_sqlite_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "s.db", random_bytes())
+    assert not caught.value.temporary
+
+
+def test_sqlite_folder_that_cannot_be_made_needs_a_person(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(tmp_path / "missing" / "too" / "s.db", random_bytes())
+    assert "missing" in caught.value.what
+    assert not caught.value.temporary
+
+
+def test_examine_takes_what_could_be_opened_and_makes_nothing(tmp_path: Path) -> None:
+    examine(tmp_path / "s.db")
+    examine(tmp_path / "folder" / "s.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_examine_takes_an_existing_store_and_an_empty_file(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "s.db", random_bytes()).close()
+    (tmp_path / "empty.db").touch()
+    examine(tmp_path / "s.db")
+    examine(tmp_path / "empty.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("missing/too/s.db", "missing is missing or may not be written to"),
+        ("file/s.db", "file is no folder"),
+        ("file", "file is no SQLite database"),
+        ("folder", "folder cannot be used: Is a directory"),
+        ("newer.db", "newer.db was written by a newer version"),
+    ],
+)
+def test_examine_says_what_stands_in_the_way(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / "file").write_text("x" * 200)
+    (tmp_path / "folder").mkdir()
+    connection = sqlite3.connect(tmp_path / "newer.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError) as caught:
+        examine(tmp_path / name)
+    assert caught.value.what == f"{tmp_path}/{what}"
+    assert not caught.value.temporary
+
+
+def test_sqlite_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", random_bytes())
+
+    with pytest.raises(StoreError):
+        store.put("space", [b"a", None], expires_at=10)  # type: ignore[list-item]
+
+    assert store.present("space", [b"a"], now=1) == frozenset()
+    store.put("space", [b"b"], expires_at=10)
+    assert store.present("space", [b"b"], now=1) == {b"b"}
+    store.close()
