@@ -8,29 +8,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.compile import Plan
 from policies.declared import Declared
 from policies.errors import ConfigError, ConfigErrors
 from policies.mistakes import near
+from policies.ruling import Ruling, rule_symbols
 from policies.select import PolicySet, counted_symbols, judging_said, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policies.lists import LocalList
     from policies.positions import Loc, Positions
+    from policies.rules import RuleSet
     from policies.schema import Judging, PolicyFile
     from policies.symbols import SymbolSpec
 
 _RISING: Final = ("tag", "quarantine", "defer", "reject")
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands in other files than the policy's own.
+
+    Attributes:
+        keys: Secret labels of DNS lists by their index in `dns_lists`.
+        lists: What the entries of `lists` hold, by name.
+        digest: Of the files of the lists.
+    """
+
+    keys: Mapping[int, str] = field(default_factory=dict)
+    lists: Mapping[str, LocalList] = field(default_factory=dict)
+    digest: str = ""
+
+
 def assemble(
     file: PolicyFile,
     positions: Positions,
     shipped: Mapping[str, SymbolSpec],
-    keys: Mapping[int, str],
+    beside: Beside,
 ) -> PolicySet:
     """Return the policies of `file`.
 
@@ -38,7 +57,7 @@ def assemble(
         file: What it extends is merged in already.
         positions: Places of everything in it.
         shipped: The shipped table of symbols.
-        keys: Secret labels of DNS lists by their index in `file.dns_lists`.
+        beside: What other files hold.
 
     Raises:
         ConfigErrors: Every mistake that is left, in the order of the files.
@@ -47,27 +66,53 @@ def assemble(
     for index, pattern in enumerate(file.patterns):
         declared.add_pattern(index, pattern)
     for index, dns_list in enumerate(file.dns_lists):
-        declared.add_dns_list(index, dns_list, keys.get(index, ""))
-    table = {**shipped, **declared.symbols}
-    mistakes = [*declared.mistakes, *_mistakes(file, positions, table)]
+        declared.add_dns_list(index, dns_list, beside.keys.get(index, ""))
+    found = {**shipped, **declared.symbols}
+    of_rules, taken = rule_symbols(file.rules, found, positions)
+    table = {**found, **of_rules}
+    ruling = Ruling(file.rules, positions, table, beside.lists)
+    rules = ruling.rule_set()
+    mistakes = [
+        *declared.mistakes,
+        *taken,
+        *ruling.mistakes,
+        *_mistakes(file, positions, table),
+        *_switches(file, positions),
+    ]
     if mistakes:
         raise ConfigErrors(sorted(mistakes, key=lambda err: (err.path, err.line, err.column)))
-    defaults = (*(shipped if file.default_weights else ()), *declared.symbols)
-    plan = _plan(declared, counted_symbols(file, file.overrides, table, defaults))
+    defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)
+    counted = counted_symbols(file, file.overrides, table, defaults)
     return PolicySet(
         name=file.name,
         base=file,
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=plan,
-        version=_version(file, shipped),
+        plan=_plan(declared, counted | _read_by(rules, table), rules),
+        version=_version(file, shipped, beside.digest),
     )
 
 
-def _plan(declared: Declared, counted: frozenset[str]) -> Plan:
-    lists = tuple(one for one in declared.dns_lists if one.symbols & counted)
-    return Plan(symbols=counted, dns_lists=lists, patterns=declared.pattern_set(counted))
+def _plan(declared: Declared, needed: frozenset[str], rules: RuleSet | None) -> Plan:
+    lists = tuple(one for one in declared.dns_lists if one.symbols & needed)
+    return Plan(
+        symbols=needed,
+        facts=rules.facts if rules else frozenset(),
+        dns_lists=lists,
+        patterns=declared.pattern_set(needed),
+        rules=rules,
+    )
+
+
+def _read_by(rules: RuleSet | None, table: Mapping[str, SymbolSpec]) -> frozenset[str]:
+    """Return the symbols that some rule reads, and those of the rules themselves."""
+    if rules is None:
+        return frozenset()
+    readings = [rule.condition.reading for rule in rules.by_id.values()]
+    if any(reading.every_symbol for reading in readings):
+        return frozenset(table)
+    return frozenset(rules.by_id).union(*(reading.symbols for reading in readings))
 
 
 def _mistakes(
@@ -85,6 +130,18 @@ def _mistakes(
         changes = judging_said(override)
         yield from _of_judging(loc, override, merged(said, changes), positions)
         yield from _unknown(loc, override, table, groups, positions)
+
+
+def _switches(file: PolicyFile, positions: Positions) -> Iterator[ConfigError]:
+    """Yield weights of rules that have an action instead, other than 0 and 1."""
+    with_action = {entry.id for entry in file.rules if entry.action is not None}
+    said: list[tuple[Loc, Judging]] = [((), file)]
+    said += [(("overrides", index), override) for index, override in enumerate(file.overrides)]
+    for loc, judging in said:
+        for symbol, weight in judging.weights.items():
+            if symbol in with_action and weight not in {0, 1}:
+                what = f"{symbol} has an action and no points: 0 switches it off, 1 on"
+                yield positions.error((*loc, "weights", symbol), what)
 
 
 def _of_judging(
@@ -133,9 +190,9 @@ def _unknown(
             yield positions.key_error((*loc, "groups", group), what)
 
 
-def _version(file: PolicyFile, shipped: Mapping[str, SymbolSpec]) -> str:
+def _version(file: PolicyFile, shipped: Mapping[str, SymbolSpec], digest: str) -> str:
     """Return a digest of all that decides; secrets are no part of it."""
     weights = {name: spec.weight for name, spec in shipped.items()}
-    content = [file.model_dump(mode="json", exclude_unset=True), weights]
+    content = [file.model_dump(mode="json", exclude_unset=True), weights, digest]
     written = json.dumps(content, sort_keys=True).encode()
     return hashlib.blake2b(written, digest_size=8).hexdigest()

@@ -16,9 +16,10 @@ from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
 from policies.verdict import Action, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policies.patterns import PatternSet
+    from policies.rules import Rule, RuleSet
     from policies.schema import Judging
     from policies.symbols import SymbolSpec
 
@@ -61,6 +62,9 @@ class Policy:
         redirect_to: Where quarantined messages go instead, or None.
         defer: The reply that defers.
         headers: Whether results are written into the header.
+        rules: Rules over symbols and facts; None where there are none.
+        off: Rules with an action that are switched off.
+        early_rules: Stages, `connect` and `rcpt`, at which some rule may refuse by itself.
         refusal_key: Equal for two policies of one file exactly when all that can lead to defer,
             reject or discard is equal.
         marks_key: Equal when everything that shows on a message is equal as well.
@@ -77,6 +81,9 @@ class Policy:
     redirect_to: str | None
     defer: Refusal
     headers: bool
+    rules: RuleSet | None
+    off: frozenset[str]
+    early_rules: frozenset[str]
     refusal_key: str
     marks_key: str
 
@@ -95,18 +102,27 @@ class Plan:
     """What the policies of a file need to know, together.
 
     Attributes:
-        symbols: Every symbol that some policy counts.
+        symbols: Every symbol that some policy counts or some rule reads.
         dns_lists: The lists that yield one of them.
         patterns: The patterns that yield one of them.
+        facts: Every fact that some rule reads.
+        rules: The rules over all that; None where there are none.
     """
 
     symbols: frozenset[str]
     dns_lists: tuple[DnsList, ...]
     patterns: PatternSet
+    facts: frozenset[str] = frozenset()
+    rules: RuleSet | None = None
 
 
 def build_policy(
-    name: str, judging: Judging, table: Mapping[str, SymbolSpec], *, default_weights: Sequence[str]
+    name: str,
+    judging: Judging,
+    table: Mapping[str, SymbolSpec],
+    *,
+    default_weights: Sequence[str],
+    rules: RuleSet | None = None,
 ) -> Policy:
     """Return the policy that `judging` describes.
 
@@ -115,8 +131,13 @@ def build_policy(
         judging: What was said, overrides merged in.
         table: Every symbol there is.
         default_weights: Symbols that have the weight of the table where `judging` gives none.
+        rules: Rules over symbols and facts; all policies of a file share them.
     """
+    every = tuple(rules.by_id.values()) if rules else ()
+    switched = {rule.id for rule in every if rule.action is not None}
+    off = frozenset(name for name in switched if judging.weights.get(name) == 0)
     weights = effective_weights(judging, table, default_weights)
+    weights = {symbol: weight for symbol, weight in weights.items() if symbol not in switched}
     symbols = {symbol: table[symbol] for symbol in weights}
     used = {spec.group for spec in symbols.values()}
     groups = {
@@ -127,7 +148,9 @@ def build_policy(
     thresholds = _thresholds(judging)
     early = judging.early.model_dump(exclude_none=True)
     quarantine = judging.actions.quarantine
-    refusal_key = _key(_refusing(judging, thresholds, early, weights, groups))
+    active = [rule for rule in every if rule.id not in off]
+    scored = [early, weights, {name: [each.cap, each.floor] for name, each in groups.items()}]
+    refusal_key = _key(_refusing(judging, thresholds, scored, active))
     return Policy(
         name=name,
         thresholds=thresholds,
@@ -140,8 +163,11 @@ def build_policy(
         redirect_to=quarantine.to if quarantine.as_ == "redirect" else None,
         defer=parse_reply(judging.actions.defer.reply),
         headers=judging.headers == "all",
+        rules=rules,
+        off=off,
+        early_rules=early_stages(active),
         refusal_key=refusal_key,
-        marks_key=_key([refusal_key, judging.model_dump(mode="json"), weights]),
+        marks_key=_key([refusal_key, judging.model_dump(mode="json"), weights, sorted(off)]),
     )
 
 
@@ -165,19 +191,39 @@ def _thresholds(judging: Judging) -> dict[Action, float]:
     return {action: said[action.word] for action in _SCORED if action.word in said}
 
 
+def early_stages(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the stages, `connect` and `rcpt`, at which one of `rules` may refuse by itself.
+
+    What could be refused at connect can be refused at RCPT as well, where more is known of it.
+    """
+    stages = {rule.stage for rule in rules if rule.early}
+    if not stages:
+        return frozenset()
+    return frozenset({"rcpt"} if stages == {"rcpt"} else {"connect", "rcpt"})
+
+
 def _refusing(
     judging: Judging,
     thresholds: Mapping[Action, float],
-    early: Mapping[str, float],
-    weights: Mapping[str, float],
-    groups: Mapping[str, Bounds],
+    scored: Sequence[object],
+    rules: Sequence[Rule],
 ) -> object:
-    """Return all that can lead to a refusal; the same for all policies in which nothing can."""
+    """Return all that can lead to a refusal; the same for all policies in which nothing can.
+
+    Args:
+        judging: What was said.
+        thresholds: Score from which each action is taken.
+        scored: What the score depends on, the early thresholds first.
+        rules: Those that are not switched off.
+    """
     refusing = {action.word: score for action, score in thresholds.items() if action.refuses}
-    if not refusing and not early:
+    by_rule = [rule for rule in rules if rule.action is not None and rule.action.refuses]
+    by_score = refusing or scored[0] or any(rule.last for rule in by_rule)
+    if not by_score and not by_rule:
         return None
-    bounds = {group: [bound.cap, bound.floor] for group, bound in groups.items()}
-    return [refusing, early, weights, bounds, judging.actions.defer.reply]
+    allows = sorted(rule.id for rule in rules if rule.action is Action.PASS)
+    names = sorted(rule.id for rule in by_rule)
+    return [[refusing, scored, allows] if by_score else None, names, judging.actions.defer.reply]
 
 
 def _key(content: object) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from policies.dnslists import BITS, ERROR_BIT, DnsList, parse_code, why_error
 from policies.patterns import PatternError, PatternSet, PatternSpec, compile_pattern
-from policies.symbols import SymbolSpec
+from policies.symbols import KIND_WORDS, SymbolSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,20 +23,7 @@ if TYPE_CHECKING:
     from policies.schema import DnsListEntry, ListedAs, PatternEntry
 
 _ASKED: Final = frozenset({"client_ip"})
-_STAGES: Final = {"client_name": "connect", "helo": "helo", "mail_from": "mail"}
 _LISTED: Final = "the address {client_ip} is listed by {zone}"
-_KIND_WORDS: Final = {
-    "advertising": "the message looks like unsolicited advertising",
-    "phishing": "the message looks like phishing",
-    "malware": "the message looks like a carrier of malware",
-    "fraud": "the message looks like fraud",
-    "extortion": "the message looks like extortion",
-    "adult": "the message looks like adult advertising",
-    "pharma": "the message looks like an advertisement for medicines",
-    "backscatter": "the message looks like a bounce of mail that was never sent from here",
-    "botnet": "the message looks like the work of a botnet",
-    "other": "the content of the message is not accepted here",
-}
 
 
 @dataclass(slots=True)
@@ -69,7 +56,7 @@ class Declared:
             self.patterns.append((spec, compile_pattern(spec)))
         except PatternError as err:
             self.mistakes.append(self.positions.error((*loc, "match"), err.what, err.offset))
-        against = entry.words or _KIND_WORDS[entry.kind]
+        against = entry.words or KIND_WORDS[entry.kind]
         self.symbols[entry.id] = SymbolSpec(
             name=entry.id,
             words=against if entry.weight > 0 else "",
@@ -78,7 +65,8 @@ class Declared:
             kind=entry.kind,
             group=entry.group or "",
             weight=entry.weight,
-            stage=_STAGES.get(view, "message"),
+            # Whatever they look at, patterns are matched when the message is there.
+            stage="message",
         )
 
     def add_dns_list(self, index: int, entry: DnsListEntry, key: str) -> None:

@@ -1,9 +1,9 @@
 """How a policy builds on another one: the two documents are merged as trees, places kept.
 
-Mappings are merged key by key; a scalar replaces what it stands for. A pattern with the id of one
-below replaces it, and so does a list with the zone and question of one below; others are added
-behind. Overrides are added behind those below, so that they win where both are equally strong. This
-module reads no file.
+Mappings are merged key by key; a scalar replaces what it stands for. A pattern or rule with the id
+of one below replaces it, and so does a list with the zone and question of one below; others are
+added behind. Overrides are added behind those below, so that they win where both are equally
+strong. This module reads no file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from policies.positions import Member, Node
 _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "dns_lists": ("zone", "asks"),
     "patterns": ("id",),
+    "rules": ("id",),
     "overrides": (),
 }
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,16 +17,18 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import pydantic
 
-from policies.assemble import assemble
-from policies.document import MAX_BYTES, parse_document
+from policies.assemble import Beside, assemble
+from policies.document import parse_document
 from policies.errors import ConfigError, ConfigErrors
 from policies.extends import merge
+from policies.lists import Kind, ListBuilder
 from policies.mistakes import in_words, near
 from policies.positions import Node, Positions, Value
 from policies.schema import PolicyFile
 from policies.symbols import SymbolSpec, SymbolTable
 
 if TYPE_CHECKING:
+    from policies.lists import LocalList
     from policies.select import PolicySet
 
 PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
@@ -33,9 +36,18 @@ DEFAULT_PRESET: Final = "balanced"
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
+# A list of a million domains; what is read as YAML has a lower bound of its own.
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _PRESET: Final = "preset:"
 _ENDINGS: Final = (".yaml", ".yml")
 _MAX_CHAIN: Final = 10
+# `addresses` are of people or of machines, which their form tells apart.
+_LIST_KINDS: Final = {
+    "domains": Kind.DOMAIN,
+    "addresses": None,
+    "networks": Kind.NETWORK,
+    "hashes": Kind.HASH,
+}
 # Labels of a domain name (RFC 1035 §2.3.1); some lists hand out keys of more than one.
 _KEY: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,3}")
 
@@ -59,7 +71,7 @@ class FileSource:
         """Return the bytes of the file, a little more than the largest that is read at most."""
         try:
             with Path(path).open("rb") as file:
-                return file.read(MAX_BYTES + 1)
+                return file.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as err:
             reason = getattr(err, "strerror", None) or str(err)
             raise ConfigError(path, 0, 0, f"cannot be read: {reason}") from err
@@ -131,7 +143,12 @@ def load_policies(source: Source, path: str | None = None) -> PolicySet:
     """
     root = _with_what_it_extends(source, _policy_path(path or DEFAULT_PRESET))
     file, positions = validate(root, PolicyFile), Positions(root)
-    return assemble(file, positions, load_symbols(), _keys(source, file, positions))
+    mistakes: list[ConfigError] = []
+    keys = _keys(source, file, positions, mistakes)
+    lists, digest = _lists(source, file, positions, mistakes)
+    if mistakes:
+        raise ConfigErrors(mistakes)
+    return assemble(file, positions, load_symbols(), Beside(keys, lists, digest))
 
 
 def _policy_path(path: str) -> str:
@@ -192,10 +209,11 @@ def beside(path: str, named: str) -> str:
     return str(PurePath(path).parent / named)
 
 
-def _keys(source: Source, file: PolicyFile, positions: Positions) -> dict[int, str]:
+def _keys(
+    source: Source, file: PolicyFile, positions: Positions, mistakes: list[ConfigError]
+) -> dict[int, str]:
     """Return the secret labels of the DNS lists that have one, by index."""
     keys: dict[int, str] = {}
-    mistakes: list[ConfigError] = []
     for index, entry in enumerate(file.dns_lists):
         if entry.key_file is None:
             continue
@@ -205,9 +223,37 @@ def _keys(source: Source, file: PolicyFile, positions: Positions) -> dict[int, s
             keys[index] = _label(source.read(path))
         except ConfigError as err:
             mistakes.append(positions.error(loc, f"{path} {err.what}"))
-    if mistakes:
-        raise ConfigErrors(mistakes)
     return keys
+
+
+def _lists(
+    source: Source, file: PolicyFile, positions: Positions, mistakes: list[ConfigError]
+) -> tuple[dict[str, LocalList], str]:
+    """Return the lists by name, and a digest of the files that they stand in."""
+    lists: dict[str, LocalList] = {}
+    digest = hashlib.blake2b(digest_size=8)
+    for name, entry in file.lists.items():
+        builder, loc = ListBuilder(), ("lists", name)
+        for key, kind in _LIST_KINDS.items():
+            for index, text in enumerate(getattr(entry, key)):
+                try:
+                    builder.add(text, kind)
+                except ValueError as err:
+                    mistakes.append(positions.error((*loc, key, index), str(err)))
+        if entry.file is not None:
+            path = beside(positions.path((*loc, "file")), entry.file)
+            try:
+                data = source.read(path)
+                if len(data) > MAX_FILE_BYTES:
+                    raise ConfigError(path, 0, 0, f"is larger than {MAX_FILE_BYTES >> 20} MB")  # noqa: TRY301 - told as what the source says is told
+                digest.update(data)
+                builder.add_file(data, path)
+            except ConfigErrors as err:
+                mistakes.extend(err.errors)
+            except ConfigError as err:
+                mistakes.append(positions.error((*loc, "file"), f"{path} {err.what}"))
+        lists[name] = builder.build()
+    return lists, digest.hexdigest()
 
 
 def _label(data: bytes) -> str:

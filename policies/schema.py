@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from policies.schema_rules import ListEntry, RuleEntry  # noqa: TC001 - pydantic reads them
+from policies.sections import Name, NonEmpty, Points, Section, Strings, Threshold
 from policies.shapes import Form
 from policies.symbols import Kind, SymbolClass, SymbolName  # noqa: TC001 - pydantic reads them
 
@@ -29,21 +31,6 @@ _VIEWS: Final = (
     "helo",
     "client_name",
 )
-
-# Bounded, so that no slip of the hand hides every other weight.
-Points = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
-Threshold = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
-Name = Annotated[
-    str, Form(r"[a-z0-9][a-z0-9_-]{0,39}", "a short name in small letters, such as mail-eu")
-]
-NonEmpty = Annotated[str, Form(r"[\s\S]+", "some text")]
-Strings = str | Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A mapping of the policy file; unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Thresholds(Section):
@@ -144,7 +131,9 @@ class Judging(Section):
         default={}, description="Bounds of groups of symbols, by name"
     )
     weights: dict[SymbolName, Points] = Field(
-        default={}, description="Points of symbols; 0: the symbol does not count"
+        default={},
+        description="Points of symbols; 0: the symbol does not count. A rule with an action is "
+        "switched off by 0 and on by 1",
     )
     headers: Literal["all", "none"] = Field(
         default="all", description="Whether results are written into the header of each message"
@@ -267,6 +256,8 @@ class PolicyFile(Judging):
     )
     dns_lists: tuple[DnsListEntry, ...] = Field(default=(), description="DNS lists that are asked")
     patterns: tuple[PatternEntry, ...] = Field(default=(), description="Patterns over the message")
+    lists: dict[Name, ListEntry] = Field(default={}, description="Lists that rules ask, by name")
+    rules: tuple[RuleEntry, ...] = Field(default=(), description="Rules over symbols and facts")
     overrides: tuple[Override, ...] = Field(
         default=(), description="What differs for some messages"
     )

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from policies.compile import Plan, Policy, build_policy, effective_weights
+from policies.compile import Plan, Policy, build_policy, early_stages, effective_weights
 from policies.schema import Judging, Match, Override
+from policies.verdict import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from policies.symbols import SymbolSpec
 
 _STRONGEST_FIRST: Final = (
@@ -56,7 +59,7 @@ class _Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Override:
     """One override, ready to be matched and merged."""
 
     name: str
@@ -80,6 +83,7 @@ class PolicySet:
         "_defaults",
         "_lenient",
         "_name",
+        "_overrides",
         "_rules",
         "_table",
         "early",
@@ -105,11 +109,15 @@ class PolicySet:
         self._base = judging_said(base)
         self._table = table
         self._defaults = tuple(default_weights)
-        self._rules = _in_order(overrides)
+        self._rules = plan.rules
+        self._overrides = _in_order(overrides)
         self._cache: dict[tuple[int, ...], Policy] = {}
         self._lenient: dict[tuple[int, ...], Policy] = {}
-        self.only: Policy | None = None if self._rules else self._policy(())
-        self.early: frozenset[str] = _early([self._base, *(rule.changes for rule in self._rules)])
+        self.only: Policy | None = None if self._overrides else self._policy(())
+        variants = [self._base, *(override.changes for override in self._overrides)]
+        self.early: frozenset[str] = _early(variants)
+        if plan.rules is not None:
+            self.early |= early_stages(plan.rules.by_id.values())
 
     def select(self, context: Context, recipient: str | None) -> Policy:
         """Return the policy for one recipient; for None that of one whom no override names."""
@@ -117,7 +125,7 @@ class PolicySet:
             return self.only
         known = {**_known(context), **_known_of(recipient)}
         return self._policy(
-            tuple(i for i, rule in enumerate(self._rules) if _fits(rule.conditions, known))
+            tuple(i for i, each in enumerate(self._overrides) if _fits(each.conditions, known))
         )
 
     def common(self, context: Context) -> tuple[Policy, ...]:
@@ -130,24 +138,24 @@ class PolicySet:
         """
         known = _known(context)
         possible = tuple(
-            i for i, rule in enumerate(self._rules) if _may_fit(rule.conditions, known)
+            i for i, each in enumerate(self._overrides) if _may_fit(each.conditions, known)
         )
-        certain = tuple(i for i in possible if _fits(self._rules[i].conditions, known))
+        certain = tuple(i for i in possible if _fits(self._overrides[i].conditions, known))
         if certain == possible:
             return (self._policy(certain),)
         return (self._policy(certain), self._most_lenient(possible))
 
     def all_single(self) -> list[Policy]:
         """Return the policy without overrides and that of each override alone."""
-        return [self._policy(()), *(self._policy((i,)) for i in range(len(self._rules)))]
+        return [self._policy(()), *(self._policy((i,)) for i in range(len(self._overrides)))]
 
     def _policy(self, applied: tuple[int, ...]) -> Policy:
         policy = self._cache.get(applied)
         if policy is None:
             said = self._base
             for index in applied:
-                said = merged(said, self._rules[index].changes)
-            name = "+".join([self._name, *(self._rules[i].name for i in applied)])
+                said = merged(said, self._overrides[index].changes)
+            name = "+".join([self._name, *(self._overrides[i].name for i in applied)])
             policy = self._built(name, said)
             _remember(self._cache, applied, policy)
         return policy
@@ -165,7 +173,7 @@ class PolicySet:
         The score grows with each weight, cap and floor, so no combination of the overrides gives
         less, whichever recipients there are.
         """
-        variants = [self._base, *(self._rules[i].changes for i in fitting)]
+        variants = [self._base, *(self._overrides[i].changes for i in fitting)]
         said = self._base
         for changes in variants[1:]:
             said = merged(said, changes)
@@ -174,6 +182,7 @@ class PolicySet:
             symbol: min(w for v in variants if (w := self._weight(v, symbol)) is not None)
             for symbol in every_weight
         }
+        weights |= {allow: 1.0 for allow in self._allows() if any(map(_allowed(allow), variants))}
         lenient = {
             "weights": weights,
             "thresholds": _most(variants, "thresholds"),
@@ -181,6 +190,10 @@ class PolicySet:
             "groups": _least_groups(variants),
         }
         return {**said, **lenient}
+
+    def _allows(self) -> list[str]:
+        rules = self._rules.by_id.values() if self._rules else ()
+        return [rule.id for rule in rules if rule.action is Action.PASS]
 
     def _weight(self, said: Mapping[str, Any], symbol: str) -> float | None:
         weight: float | None = said.get("weights", {}).get(symbol)
@@ -190,7 +203,9 @@ class PolicySet:
 
     def _built(self, name: str, said: Mapping[str, Any]) -> Policy:
         judging = Judging.model_validate(said)
-        return build_policy(name, judging, self._table, default_weights=self._defaults)
+        return build_policy(
+            name, judging, self._table, default_weights=self._defaults, rules=self._rules
+        )
 
 
 def judging_said(judging: Judging) -> dict[str, Any]:
@@ -243,19 +258,19 @@ def glob_matches(glob: str, text: str) -> bool:
     return len(text) - len(parts[-1]) >= position and text.endswith(parts[-1])
 
 
-def _in_order(overrides: Sequence[Override]) -> tuple[_Rule, ...]:
+def _in_order(overrides: Sequence[Override]) -> tuple[_Override, ...]:
     """Return the overrides in the order in which they are applied: the strongest last."""
     keyed = []
     for number, override in enumerate(overrides, 1):
         conditions = _conditions(override.match)
         rank = min(_STRONGEST_FIRST.index(condition.key) for condition in conditions)
-        rule = _Rule(
+        ready = _Override(
             override.name or str(number),
             judging_said(override),
             conditions,
         )
-        keyed.append(((-rank, len(conditions), number), rule))
-    return tuple(rule for _, rule in sorted(keyed, key=lambda pair: pair[0]))
+        keyed.append(((-rank, len(conditions), number), ready))
+    return tuple(ready for _, ready in sorted(keyed, key=lambda pair: pair[0]))
 
 
 def _conditions(match: Match) -> tuple[_Condition, ...]:
@@ -334,6 +349,11 @@ def _least_groups(variants: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, 
             "floor": None if None in floors else min(floors),
         }
     return least
+
+
+def _allowed(rule: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Return whether a variant leaves the allow `rule` on, or switches it on."""
+    return lambda said: bool(said.get("weights", {}).get(rule, 1))
 
 
 def _remember(cache: dict[tuple[int, ...], Policy], key: tuple[int, ...], policy: Policy) -> None:

@@ -40,6 +40,19 @@ _Enhanced = Annotated[
     str, Form(r"(5\.[0-9]{1,3}\.[0-9]{1,3})?", "the code of a refusal, such as 5.7.23")
 ]
 
+# What a sender is told where a pattern or rule has no words of its own.
+KIND_WORDS: Final = {
+    "advertising": "the message looks like unsolicited advertising",
+    "phishing": "the message looks like phishing",
+    "malware": "the message looks like a carrier of malware",
+    "fraud": "the message looks like fraud",
+    "extortion": "the message looks like extortion",
+    "adult": "the message looks like adult advertising",
+    "pharma": "the message looks like an advertisement for medicines",
+    "backscatter": "the message looks like a bounce of mail that was never sent from here",
+    "botnet": "the message looks like the work of a botnet",
+    "other": "the content of the message is not accepted here",
+}
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _MAX_DETAIL: Final = 120
 _UNKNOWN: Final = "unknown"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from policies.findings import Finding
 
 
 class Action(IntEnum):
@@ -86,6 +89,9 @@ class Verdict:
         headers: Whether result headers are written at all (`monitor` writes none).
         kind: Kind of spam that most points speak for, empty when none.
         trace: The steps that led here, a sentence each.
+        rule: What decided: the rule whose action it is, or the heaviest symbol without which it
+            would be less; empty where nothing did.
+        found: Findings of the policy's rules.
     """
 
     action: Action
@@ -101,3 +107,5 @@ class Verdict:
     headers: bool = True
     kind: str = ""
     trace: tuple[str, ...] = ()
+    rule: str = ""
+    found: tuple[Finding, ...] = ()

@@ -21,6 +21,7 @@ from milter.checks.iprev import IprevCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
+from policies.facts import FACTS_BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ def build_checks(
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
 
     Args:
-        plan: What the policies count; a check none of whose symbols they count is left out.
+        plan: What the policies count and read; a check that yields nothing of it is left out.
         hostname: Our own name, that no client may bear.
         clock: Seconds since 1970, for signatures that expire.
         authentication: Whether results are written into the header, so that the checks that yield
@@ -76,8 +77,11 @@ def build_checks(
         PatternsCheck(plan.patterns),
         DmarcCheck(),
     )
+    read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
     return tuple(
         check
         for check in checks
-        if check.symbols & plan.symbols or (authentication and check.name in _AUTHENTICATION)
+        if check.symbols & plan.symbols
+        or check.name in read
+        or (authentication and check.name in _AUTHENTICATION)
     )

@@ -201,7 +201,9 @@ class Marker:
 def result_fields(verdict: Verdict, txn_id: TxnId) -> list[bytes]:
     """Return the fields that tell a mail server and a person what was decided, in their order."""
     flag = verdict.action >= Action.TAG
-    tests = ",".join(contribution.symbol for contribution in verdict.contributions) or "none"
+    counted = [contribution.symbol for contribution in verdict.contributions]
+    by_rules = [finding.symbol for finding in verdict.found]
+    tests = ",".join(dict.fromkeys([*counted, *by_rules])) or "none"
     score = format_score(verdict.score)
     status = (
         f"{'Yes' if flag else 'No'}, score={score} "

@@ -145,9 +145,9 @@ class ConnectionScan:
         policy = self._pipeline.policies.only
         if policy is None or not _has_early(policy, _AT_CONNECT):
             return None
-        evidence = await self.gather()
         reference = txn_id or TxnId(self.connection.session_id)
-        return _agreed((policy,), evidence, _AT_CONNECT, reference)
+        txn = Transaction(reference, self.connection, stage=Stage.HELO)
+        return _agreed((policy,), merge(txn, await self.gather()), txn)
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""
@@ -247,7 +247,11 @@ class Scan:
             return None
         if not all(_has_early(policy, stage) for policy in policies):
             return None
-        return _agreed(policies, await self._envelope_evidence(), stage, self._txn.txn_id)
+        txn = self._txn
+        if recipient is not None:
+            known = (*self._recipients, recipient)
+            txn = replace(txn, recipients=known, stage=Stage.RCPT)
+        return _agreed(policies, merge(txn, await self._envelope_evidence()), txn)
 
     async def judge(self, message: bytes, groups: Sequence[tuple[Policy, bool]]) -> Judgement:
         """Run what is left at the end of data and decide for each group of recipients.
@@ -335,7 +339,9 @@ def _outcomes(
 ) -> tuple[Outcome, ...]:
     return tuple(
         [
-            marker.outcome(evaluate(policy, evidence.findings, postmaster=postmaster))
+            marker.outcome(
+                evaluate(policy, evidence.findings, evidence.facts, postmaster=postmaster)
+            )
             for policy, postmaster in groups
         ]
     )
@@ -363,21 +369,21 @@ def _started(pipeline: Pipeline, txn: Transaction) -> StageRun | None:
 
 def _has_early(policy: Policy, stage: _EarlyStage) -> bool:
     # What a recipient's own policy says of the connection can only be applied at RCPT.
-    return bool(policy.early) if stage == _AT_RCPT else stage in policy.early
+    by_score = bool(policy.early) if stage == _AT_RCPT else stage in policy.early
+    return by_score or stage in policy.early_rules
 
 
-def _agreed(
-    policies: Sequence[Policy], evidence: Sequence[Evidence], stage: _EarlyStage, reference: TxnId
-) -> Outcome | None:
+def _agreed(policies: Sequence[Policy], evidence: Evidence, txn: Transaction) -> Outcome | None:
     """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
-    findings = [finding for piece in evidence for finding in piece.findings]
+    stage: _EarlyStage = _AT_RCPT if txn.stage is Stage.RCPT else _AT_CONNECT
     verdicts = []
     for policy in policies:
-        verdict = decide_early(policy, findings, stage)
+        known = txn.stage.name.lower()
+        verdict = decide_early(policy, evidence.findings, stage, evidence.facts, known)
         if verdict is None:
             return None
         verdicts.append(verdict)
     if not verdicts:
         return None
     mildest = min(verdicts, key=lambda verdict: verdict.action)
-    return Outcome(mildest, reply=refusal_reply(mildest.refusal, reference))
+    return Outcome(mildest, reply=refusal_reply(mildest.refusal, txn.txn_id))

@@ -102,7 +102,8 @@ class TransactionRecord:
         self._fields["symbols"] = [item.symbol for item in outcome.verdict.contributions]
         self._judge(outcome.verdict)
         self._door.metrics.scan(judgement.duration_s)
-        for symbol in {finding.symbol for finding in judgement.evidence.findings}:
+        found = (*judgement.evidence.findings, *outcome.verdict.found)
+        for symbol in {finding.symbol for finding in found}:
             self._door.metrics.symbol(symbol)
 
     def refused(self, reply: Reply) -> None:
@@ -140,5 +141,7 @@ class TransactionRecord:
         self._action = verdict.action.word
         self._fields |= {"action": self._action, "score": verdict.score, "policy": verdict.policy}
         self._door.metrics.policy(verdict.policy, self._action)
+        if verdict.rule:
+            self._fields["rule"] = verdict.rule
         if verdict.kind:
             self._door.metrics.kind(verdict.kind)

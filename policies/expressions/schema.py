@@ -41,10 +41,15 @@ class Slot(NamedTuple):
     message: str = ""
 
 
-def build_pool(package: str, messages: Mapping[str, Sequence[Slot]]) -> Any:
-    """Return a pool that holds `messages`, by name, in the package of that name."""
+def build_pool(
+    package: str, messages: Mapping[str, Sequence[Slot]], *, syntax: str = "proto3"
+) -> Any:
+    """Return a pool that holds `messages`, by name, in the package of that name.
+
+    In the syntax `proto2` a plain field that was not written can be told from one that is empty.
+    """
     file = descriptor_pb2.FileDescriptorProto(
-        name=f"{package}.proto", package=package, syntax="proto3"
+        name=f"{package}.proto", package=package, syntax=syntax
     )
     for name, slots in messages.items():
         message = file.message_type.add(name=name)

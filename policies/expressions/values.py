@@ -116,6 +116,8 @@ def _plain(kind: FactType, fields: Sequence[FieldSpec], value: Any) -> Any:
 
 
 def _record(fields: Sequence[FieldSpec], value: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} is no record")
     return {
         field.name: _plain(field.type, field.fields, value[field.name])
         for field in fields

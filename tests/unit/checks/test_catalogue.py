@@ -8,12 +8,14 @@ from milter.checks.catalogue import DIRECTIONS, build_checks
 from milter.core.connection import Direction
 from policies.compile import Plan
 from policies.dnslists import DnsList
+from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
 from policies.patterns import PatternSet, PatternSpec
 
 INBOUND, OUTBOUND, INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
 LIST = DnsList("bl.example", "client_ip", "block", codes={IPv4Address("127.0.0.2"): "BL_SPAM"})
 NO_PATTERNS = PatternSet.compile([])
+EVERY = frozenset(load_symbols())
 
 
 def names(plan: Plan, *, authentication: bool = False) -> list[str]:
@@ -69,12 +71,20 @@ def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str
     assert names(Plan(frozenset({symbol}), (LIST,), patterns)) == [name]
 
 
-def test_build_checks_every_symbol_of_the_file_but_check_error_has_a_check() -> None:
+def test_build_checks_every_symbol_of_the_file_but_our_own_errors_has_a_check() -> None:
     table = load_symbols()
     plan = Plan(frozenset(table), (), NO_PATTERNS)
     checks = build_checks(plan, "mx.example.org", lambda: 0.0)
     yielded = frozenset[str]().union(*(check.symbols for check in checks))
-    assert yielded == table.keys() - {"CHECK_ERROR"}
+    assert yielded == table.keys() - {"CHECK_ERROR", "RULE_ERROR"}
+
+
+@pytest.mark.parametrize("spec", FACTS, ids=lambda spec: spec.name)
+def test_build_checks_builds_what_yields_a_fact_that_is_read(spec: FactSpec) -> None:
+    plan = Plan(frozenset(), (), NO_PATTERNS, frozenset({spec.name}))
+    known = {check.name for check in build_checks(Plan(EVERY, (), NO_PATTERNS), "x", lambda: 0.0)}
+    # Of what later versions find out the fact is empty, and nothing need run.
+    assert names(plan) == [name for name in (spec.check,) if name in known]
 
 
 def test_build_checks_stage_of_each_symbol_is_that_of_its_check() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from policies.document import parse_document
 from policies.loader import validate
-from policies.schema import PolicyFile, Section
+from policies.schema import PolicyFile
+from policies.sections import Section
 from policies.symbols import SymbolEntry
 
 if TYPE_CHECKING:

@@ -1,0 +1,240 @@
+"""Rules over symbols and facts: which of them are true of a message.
+
+A rule that is true is a finding like any other, with the rule's id as its symbol. Rules that name
+the symbols of others come after them; those that read the score come last. Only rules that can be
+true are evaluated: those whose symbols are there, and those that need none, the latter together. A
+rule that cannot be evaluated is a finding RULE_ERROR, never a silent "no". What a rule leads to is
+decided elsewhere (`evaluate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from policies.expressions.language import Condition, Failure, all_hold, holds
+from policies.expressions.values import values
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from policies.expressions.language import Language
+    from policies.facts import FactValue
+    from policies.symbols import SymbolSpec
+    from policies.verdict import Action, Refusal
+
+STAGES: Final = ("connect", "helo", "mail", "rcpt", "data", "message")
+LAST_STAGE: Final = STAGES[-1]
+RULE_ERROR: Final = "RULE_ERROR"
+_SCORE: Final = "score"
+_SYMBOLS: Final = "symbols"
+# The library's budget of steps is shared by what is evaluated together.
+_TOGETHER: Final = 32
+_MAX_EVIDENCE: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, ready to be evaluated.
+
+    Attributes:
+        id: Its symbol.
+        condition: When it is true; what an allow `needs` is part of it.
+        stage: The stage from which it can be evaluated.
+        action: What follows by itself; None: only its weight counts.
+        early: Whether its action may fall before the end of data.
+        refusal: Reply of its own; None: one made of words.
+        needs: What authenticates the sender for `action: pass`, as the policy has it.
+        spec: What is known of its symbol.
+    """
+
+    id: str
+    condition: Condition
+    stage: str
+    spec: SymbolSpec
+    action: Action | None = None
+    early: bool = False
+    refusal: Refusal | None = None
+    needs: str = ""
+
+    @property
+    def last(self) -> bool:
+        """Whether it reads the score, so that it runs when all weights are summed."""
+        return _SCORE in self.condition.reading.facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """Rules that do not depend on one another.
+
+    Attributes:
+        always: Those that can be true whatever is found, in parts that are evaluated together.
+        by_symbol: The others, by each symbol one of which must be there.
+    """
+
+    always: tuple[tuple[tuple[Rule, ...], Any], ...]
+    by_symbol: Mapping[str, tuple[Rule, ...]]
+
+
+class RuleSet:
+    """The rules of a policy file, in the order in which they are evaluated.
+
+    Args:
+        language: What they are written in.
+        levels: Rules that do not read the score; each level depends on those before it alone.
+        last: Rules that read it, in the order of the file.
+        temporary: Symbols that say only that something could not be asked.
+
+    Attributes:
+        by_id: All rules.
+        facts: Every fact that some rule reads.
+    """
+
+    __slots__ = ("_language", "_levels", "by_id", "facts", "last", "temporary")
+
+    def __init__(
+        self,
+        language: Language,
+        levels: Sequence[Sequence[Rule]],
+        last: Sequence[Rule],
+        temporary: frozenset[str] = frozenset(),
+    ) -> None:
+        self._language = language
+        self.temporary = temporary
+        self._levels = tuple(_level(language, level) for level in levels)
+        self.last = tuple(last)
+        every = [*(rule for level in levels for rule in level), *last]
+        self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in every}
+        self.facts = frozenset(fact for rule in every for fact in rule.condition.reading.facts)
+
+    def run(
+        self, findings: Iterable[Finding], facts: Mapping[str, FactValue], known: str = LAST_STAGE
+    ) -> RuleRun:
+        """Return what the rules say of a message, those that read the score left out.
+
+        Args:
+            findings: What checks saw.
+            facts: What checks know; asked only for those that some rule reads.
+            known: The stage up to which facts are known; rules of later ones wait.
+        """
+        run = RuleRun(self._language, facts, findings)
+        for level in self._levels:
+            run.take(level, known)
+        return run
+
+
+class RuleRun:
+    """The rules of one message.
+
+    Attributes:
+        found: Findings of the rules that are true, and of those that could not be evaluated.
+        true: The rules that are true, in the order in which they were evaluated.
+    """
+
+    __slots__ = ("_facts", "_language", "_symbols", "_values", "found", "true")
+
+    def __init__(
+        self, language: Language, facts: Mapping[str, FactValue], findings: Iterable[Finding]
+    ) -> None:
+        self._language = language
+        self._facts = facts
+        self._symbols = dict.fromkeys(sorted({finding.symbol for finding in findings}))
+        self._values: dict[str, Any] = {}
+        self.found: list[Finding] = []
+        self.true: list[Rule] = []
+
+    def take(self, level: _Level, known: str) -> None:
+        """Evaluate the rules of `level` that can be true."""
+        latest = STAGES.index(known)
+        single = _candidates(level.by_symbol, self._symbols)
+        parts = level.always
+        if latest < len(STAGES) - 1:
+            single = [rule for rule in single if STAGES.index(rule.stage) <= latest]
+            # All rules of a part are of one stage.
+            parts = tuple(part for part in parts if STAGES.index(part[0][0].stage) <= latest)
+        if not single and not parts:
+            return
+        rules = [*single, *(rule for part, _ in parts for rule in part)]
+        message = self._message(rules)
+        if message is None:
+            return
+        true = [rule for rule in single if self._holds(rule, message)]
+        for part, together in parts:
+            true += self._part(part, together, message)
+        self._add(true)
+
+    def take_last(self, rule: Rule, score: float) -> bool:
+        """Evaluate a rule that reads the score; return whether it is true."""
+        required = rule.condition.reading.required
+        if required is not None and self._symbols.keys().isdisjoint(required):
+            return False
+        self._values[_SCORE] = score
+        message = self._message([rule])
+        if message is None or not self._holds(rule, message):
+            return False
+        self._add([rule])
+        return True
+
+    def _part(self, rules: tuple[Rule, ...], together: Any, message: Any) -> list[Rule]:
+        results = None if together is None else all_hold(together, message)
+        if results is not None:
+            return [rule for rule, true in zip(rules, results, strict=True) if true]
+        return [rule for rule in rules if self._holds(rule, message)]
+
+    def _holds(self, rule: Rule, message: Any) -> bool:
+        result = holds(rule.condition, message)
+        if isinstance(result, Failure):
+            self._failed(rule, result.why)
+            return False
+        return result
+
+    def _message(self, rules: Sequence[Rule]) -> Any:
+        """Return what is known of the message; None where the facts cannot be read at all."""
+        names = {name for rule in rules for name in rule.condition.reading.facts}
+        try:
+            missing = sorted(names - {_SYMBOLS, _SCORE} - self._values.keys())
+            self._values |= values(self._facts, missing)
+            self._values[_SYMBOLS] = list(self._symbols)
+            return self._language.message(self._values)
+        except (TypeError, ValueError, RuntimeError, AttributeError) as err:
+            # A check yields what its row of the table of facts does not allow.
+            for rule in rules:
+                self._failed(rule, str(err))
+            return None
+
+    def _add(self, true: Sequence[Rule]) -> None:
+        self.true += true
+        self.found += [Finding(rule.id) for rule in true]
+        self._symbols |= dict.fromkeys(rule.id for rule in true)
+
+    def _failed(self, rule: Rule, why: str) -> None:
+        shown = "".join(c if c.isprintable() else " " for c in why[:_MAX_EVIDENCE])
+        self.found.append(Finding(RULE_ERROR, f"{rule.id}: {shown}", {"rule": rule.id}))
+
+
+def _level(language: Language, rules: Sequence[Rule]) -> _Level:
+    always = [rule for rule in rules if rule.condition.reading.required is None]
+    parts: list[tuple[Rule, ...]] = []
+    for stage in STAGES:
+        of_stage = [rule for rule in always if rule.stage == stage]
+        parts += [
+            tuple(of_stage[start : start + _TOGETHER])
+            for start in range(0, len(of_stage), _TOGETHER)
+        ]
+    by_symbol: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for symbol in sorted(rule.condition.reading.required or ()):
+            by_symbol.setdefault(symbol, []).append(rule)
+    return _Level(
+        tuple((part, language.together([rule.condition for rule in part])) for part in parts),
+        {symbol: tuple(needing) for symbol, needing in by_symbol.items()},
+    )
+
+
+def _candidates(by_symbol: Mapping[str, tuple[Rule, ...]], symbols: Iterable[str]) -> list[Rule]:
+    if not by_symbol:
+        return []
+    return list(
+        {rule.id: rule for symbol in symbols for rule in by_symbol.get(symbol, ())}.values()
+    )

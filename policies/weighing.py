@@ -1,0 +1,117 @@
+"""What the evidence of a message leads to under one policy: points, allows, actions of rules.
+
+An allow lowers what counts to just below the lowest threshold; symbols of malware and those marked
+`direct` count in full all the same, and what a rule does by itself stands. The severest action
+holds. Rules that read the score see it as it was before any allow, so that an allow can never make
+things worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from policies.rules import LAST_STAGE
+from policies.scoring import Score, score, total_of
+from policies.verdict import Action, Contribution
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policies.compile import Policy
+    from policies.facts import FactValue
+    from policies.findings import Finding
+    from policies.rules import Rule
+
+Thresholds = Mapping[Action, float]
+
+# Scores have two digits.
+_JUST_BELOW: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A message weighed under one policy.
+
+    Attributes:
+        points: All that counted.
+        total: The points that are held against the thresholds: what an allow leaves of them.
+        counting: The contributions that `total` is made of; all, where nothing was allowed.
+        action: The severest of what thresholds and rules lead to.
+        ruled: The rule whose action it is; None where the points lead to it.
+        allowed: The rule that lowered the points; None where none did.
+        found: Findings of the rules.
+    """
+
+    points: Score
+    total: float
+    counting: tuple[Contribution, ...]
+    action: Action
+    ruled: Rule | None = None
+    allowed: Rule | None = None
+    found: tuple[Finding, ...] = ()
+
+
+def weigh(
+    policy: Policy,
+    thresholds: Thresholds,
+    findings: Sequence[Finding],
+    facts: Mapping[str, FactValue],
+    *,
+    known: str = LAST_STAGE,
+) -> Weighed:
+    """Return what `findings` and `facts` lead to.
+
+    Args:
+        policy: Has the weights and rules.
+        thresholds: Those that hold: the policy's, or before the end of data its early ones.
+        findings: What checks saw.
+        facts: What checks know.
+        known: The stage up to which facts are known; before the last one only rules marked `early`
+            act by themselves.
+    """
+    if policy.rules is None:
+        points = score(policy, findings)
+        action = reached(points.total, thresholds)
+        return Weighed(points, points.total, points.contributions, action)
+    run = policy.rules.run(findings, facts, known)
+    points = score(policy, [*findings, *run.found])
+    if known == LAST_STAGE:
+        for rule in policy.rules.last:
+            run.take_last(rule, points.total)
+    acting = [rule for rule in run.true if rule.action is not None and rule.id not in policy.off]
+    allowed = next((rule for rule in acting if rule.action is Action.PASS), None)
+    counting = points.contributions
+    total = points.total
+    if allowed is not None and thresholds and total >= min(thresholds.values()):
+        counting = tuple(c for c in counting if _stands(policy, c))
+        lowered = round(min(thresholds.values()) - _JUST_BELOW, 2)
+        total = min(total, max(lowered, total_of(policy, counting)))
+    else:
+        allowed = None
+    action, ruled = reached(total, thresholds), None
+    if known != LAST_STAGE:
+        acting = [rule for rule in acting if rule.early]
+    for rule in acting:
+        if rule.action is not None and rule.action > action:
+            action, ruled = rule.action, rule
+    return Weighed(points, total, counting, action, ruled, allowed, tuple(run.found))
+
+
+def reached(total: float, thresholds: Thresholds) -> Action:
+    """Return the most severe action whose threshold `total` reaches."""
+    return max((a for a, least in thresholds.items() if total >= least), default=Action.PASS)
+
+
+def is_temporary(policy: Policy, symbol: str) -> bool:
+    """Whether `symbol` says only that something could not be asked, and the policy reads it."""
+    if symbol in policy.symbols:
+        return policy.symbols[symbol].temporary
+    return policy.rules is not None and symbol in policy.rules.temporary
+
+
+def _stands(policy: Policy, contribution: Contribution) -> bool:
+    """Whether no allow lifts this contribution."""
+    spec = policy.symbols[contribution.symbol]
+    return spec.kind == "malware" or spec.direct
