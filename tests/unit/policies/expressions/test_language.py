@@ -157,9 +157,9 @@ def test_together_one_that_fails_leaves_each_to_itself() -> None:
         ("subject > 5", "> 5", "`>` does not go with a text and a whole number"),
         ("!subject", "!subject", "`!` does not go with a text"),
         (
-            'iprev == "pass"',
+            'classifier == "pass"',
             "==",
-            ("`==` does not go with the record iprev and a text: name one of its fields: result"),
+            ("`==` does not go with the record classifier and a text: name one of its fields: result"),
         ),
         (
             "size(symbols) > score",
