@@ -91,6 +91,7 @@ FACTS: Final = (
             FieldSpec("reverse_name", TEXT, "The name that its address leads to, unconfirmed"),
             FieldSpec("protocol", TEXT, "SMTP, ESMTP, or what a trusted upstream said"),
             FieldSpec("local", FLAG, "Whether a trusted upstream said that it is local"),
+            FieldSpec("relays", TEXTS, "Our own relays that passed its mail on, the latest first"),
         ),
     ),
     FactSpec("helo", TEXT, "helo", "The name that the client gave", "mx.example.org"),

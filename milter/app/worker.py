@@ -39,6 +39,7 @@ from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import FLUSH_S, Metrics
 from policies.loader import load_policies
+from policies.ranges import AddressRanges
 
 if TYPE_CHECKING:
     import ssl
@@ -302,7 +303,11 @@ class MailWorker:
 
 def _identity(settings: Settings, host_name: str) -> Identity:
     name = settings.hostname or host_name
-    return Identity(hostname=name, authserv_id=settings.authserv_id or name)
+    return Identity(
+        hostname=name,
+        authserv_id=settings.authserv_id or name,
+        relays=AddressRanges.of_networks(settings.trusted_relays),
+    )
 
 
 def _new_id() -> str:

@@ -14,6 +14,7 @@ from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
 from milter.checks.dnslists import DnsListsCheck
 from milter.checks.envelope import EnvelopeCheck
+from milter.checks.forwarding import ForwardingCheck
 from milter.checks.gtube import GtubeCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.helo import HeloCheck
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, DnsListsCheck, HeloCheck, SpfCheck, EnvelopeCheck),
-    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, PatternsCheck, DmarcCheck),
+    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, PatternsCheck, DmarcCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -74,6 +75,7 @@ def build_checks(
         HeadersCheck(),
         SizeCheck(),
         GtubeCheck(),
+        ForwardingCheck(),
         PatternsCheck(plan.patterns),
         DmarcCheck(),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.results import AuthResult, Result
@@ -20,6 +21,7 @@ from milter.auth.spf import (
     check_spf,
     remembered_helo,
 )
+from milter.auth.spf.srs import original_sender
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.checks.networks import LOCAL
 from milter.core.transaction import Stage
@@ -88,11 +90,34 @@ class SpfCheck:
                 findings.append(_finding("SPF_HELO_FAIL", helo, txn))
         return Evidence(tuple(findings), {"spf": _fact(mail_from, helo)}, tuple(auth))
 
+    async def _mail_from(
+        self, txn: Transaction, client: IpAddress, resolver: Resolver
+    ) -> SpfResult:
+        """Return the result for the reverse path, also where a relay of ours may have rewritten it.
+
+        A forwarder or list server puts its own domain there, which does not authorise the client
+        before it and need not. That it authorises our relay is no pass: anybody may send us our own
+        domain through our own backup MX.
+        """
+        connection, path, means = txn.connection, txn.mail_from, self._means
+        said = await check_spf(client, path, connection.helo_name, resolver, means)
+        if not connection.relays or path is None or said.result in (Result.PASS, Result.NONE):
+            return said
+        for relay in connection.relays:
+            own = await check_spf(relay, path, connection.helo_name, resolver, means)
+            if own.result is Result.PASS:
+                original = original_sender(path)
+                if original is not None:
+                    return await check_spf(client, original, connection.helo_name, resolver, means)
+                reason = f"the reverse path may be that of our relay {relay}"
+                return replace(said, result=Result.NEUTRAL, reason=reason, explanation="")
+        return said
+
     async def _results(
         self, txn: Transaction, client: IpAddress, resolver: Resolver
     ) -> tuple[SpfResult, SpfResult | None]:
         helo, means = txn.connection.helo_name, self._means
-        mail_from = check_spf(client, txn.mail_from, helo, resolver, means)
+        mail_from = self._mail_from(txn, client, resolver)
         if txn.mail_from is None or not helo:
             return await mail_from, None
         # Two tasks cost more than a result that is remembered.
@@ -125,4 +150,8 @@ def _fact(said: SpfResult, helo: SpfResult | None) -> FactValue:
 def _auth(said: SpfResult, txn: Transaction) -> AuthResult:
     if said.identity == "helo":
         return AuthResult("spf", said.result, (("smtp.helo", said.domain),), said.reason)
-    return AuthResult("spf", said.result, (("smtp.mailfrom", str(txn.mail_from)),), said.reason)
+    path = txn.mail_from
+    # Of a path that our own relay rewrote, the original was checked.
+    as_sent = path is not None and path.domain_key == said.domain
+    mail_from = str(path) if as_sent else said.domain
+    return AuthResult("spf", said.result, (("smtp.mailfrom", mail_from),), said.reason)

@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +38,7 @@ from milter.pipeline.report import scan_report, unanswered
 from milter.pipeline.runner import Pipeline
 from milter.settings import Dns
 from policies.loader import FileSource, load_policies
+from policies.ranges import AddressRanges
 from policies.verdict import Action
 
 if TYPE_CHECKING:
@@ -93,10 +94,26 @@ def _recipients(
     return tuple(_mailbox(text) for text in texts)
 
 
+def _networks(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as err:
+        raise click.BadParameter(f"a network like 192.0.2.0/24 is needed: {err}") from err
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--client-ip", callback=_ip, metavar="IP", help="Address of the client.")
 @click.option("--helo", default="", metavar="NAME", help="Name that the client gave.")
+@click.option(
+    "--trusted-relay",
+    multiple=True,
+    callback=_networks,
+    metavar="NET",
+    help="Host of your own: mail that it passes on is judged by the client before it.",
+)
 @click.option("--mail-from", callback=_reverse_path, metavar="A", help="Reverse path; <> for none.")
 @click.option(
     "--rcpt", multiple=True, callback=_recipients, metavar="A", help="Recipient; may be repeated."
@@ -119,6 +136,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     paths: tuple[str, ...],
     client_ip: IpAddress | None,
     helo: str,
+    trusted_relay: tuple[IPv4Network | IPv6Network, ...],
     mail_from: tuple[bool, Mailbox | None],
     rcpt: tuple[Mailbox, ...],
     direction: str,
@@ -152,6 +170,8 @@ def scan(  # noqa: PLR0913 - one argument an option
     messages = (mail for path in paths for mail in read_mail(path))
     pipeline = _pipeline(policy, zone, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
+    if trusted_relay:
+        pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
     tally = asyncio.run(_scan(pipeline, messages, envelope, show))
     return tally.code(strict=strict)
 

@@ -52,6 +52,9 @@ class Connection:
         destination_ip: Address the client connected to (PROXY, XCLIENT DESTADDR); None if unknown.
         destination_port: Port the client connected to; 0 when unknown.
         early_talker: Whether the client spoke before our greeting.
+        relays: Hosts of our own that passed the mail on to us, the latest first; as a rule none.
+            With some, address and HELO name are those of the client before them, as far as these
+            hosts tell.
     """
 
     session_id: SessionId
@@ -70,3 +73,4 @@ class Connection:
     destination_ip: IpAddress | None = None
     destination_port: int = 0
     early_talker: bool = False
+    relays: tuple[IpAddress, ...] = ()

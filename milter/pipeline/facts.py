@@ -91,6 +91,8 @@ def _connection(connection: Connection) -> FactValue:
         "protocol": connection.protocol,
         "local": connection.local_source,
     }
+    if connection.relays:
+        known["relays"] = [str(relay) for relay in connection.relays]
     if connection.client_ip is not None:
         known["ip"] = str(connection.client_ip)
     if connection.told_name:

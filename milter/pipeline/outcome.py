@@ -20,9 +20,10 @@ from milter.pipeline import headers
 from policies.verdict import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from milter.checks.base import Evidence
+    from milter.core.connection import IpAddress
     from milter.core.ids import SessionId, TxnId
     from milter.core.transaction import Transaction
     from milter.message.document import Message
@@ -48,10 +49,12 @@ class Identity:
     Attributes:
         hostname: Our name in the greeting and towards the next hop.
         authserv_id: Our name in `Authentication-Results` (RFC 8601 §2.5).
+        relays: Our own hosts that pass mail on to us, for which the client before them is judged.
     """
 
     hostname: str
     authserv_id: str
+    relays: Container[IpAddress] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
 from milter.pipeline.combining import combined
 from milter.pipeline.facts import merge
+from milter.pipeline.forwarding import client_before, is_forwarded
 from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
 from milter.pipeline.stages import StagePlan, plan_stages, without_stages
@@ -25,11 +26,11 @@ from policies.evaluate import decide_early, evaluate
 from policies.select import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from milter.checks.base import Check, Evidence
     from milter.core.address import Mailbox
-    from milter.core.connection import Connection
+    from milter.core.connection import Connection, IpAddress
     from milter.dns.resolver import Resolver
     from milter.pipeline.stages import StageChecks
     from policies.compile import Policy
@@ -110,6 +111,13 @@ class Pipeline:
         explaining.means = replace(self.means, explains=True)
         return explaining
 
+    def behind(self, relays: Container[IpAddress]) -> Pipeline:
+        """Return this pipeline for mail that `relays` of ours pass on."""
+        behind = copy(self)
+        behind.narrowed = {}
+        behind.identity = replace(self.identity, relays=relays)
+        return behind
+
     def connect(self, connection: Connection) -> ConnectionScan:
         """Return the scan of `connection`; nothing runs before its first transaction begins."""
         return ConnectionScan(self, connection)
@@ -151,7 +159,10 @@ class ConnectionScan:
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""
-        if self._runs is None:
+        if self._runs is None and is_forwarded(self.connection, self._pipeline.identity.relays):
+            # Of a relay of ours nothing is asked; its client is known at the end of data.
+            self._runs = ()
+        elif self._runs is None:
             # These checks belong to no transaction yet; what they log bears the session's id.
             txn_id = TxnId(self.connection.session_id)
             runs = [
@@ -208,7 +219,8 @@ class Scan:
             stage=Stage.MAIL,
         )
         self._connection.start()
-        self._mail_run = _started(self._pipeline, self._txn)
+        if not self._is_forwarded():
+            self._mail_run = _started(self._pipeline, self._txn)
 
     def policy_for(self, recipient: Mailbox) -> Policy:
         """Return the policy under which mail to `recipient` is judged."""
@@ -264,6 +276,8 @@ class Scan:
         """
         started = self._pipeline.means.clock()
         document = Message(message)
+        if self._is_forwarded():
+            self._turn_to_client(document)
         await self._start_rest(message, document)
         pieces = list(await self._envelope_evidence())
         for run in self._rest:
@@ -294,6 +308,21 @@ class Scan:
         """Cancel what still runs; closing again does nothing."""
         for run in self._own_runs():
             run.close()
+        if self._txn.connection.relays:
+            # The door knows nothing of the connection that takes the place of the relay's.
+            self._connection.close()
+
+    def _is_forwarded(self) -> bool:
+        return is_forwarded(self._txn.connection, self._pipeline.identity.relays)
+
+    def _turn_to_client(self, document: Message) -> None:
+        """Judge the client before our relay in its place: all of its checks run now."""
+        relays = self._pipeline.identity.relays
+        connection = client_before(self._txn.connection, document, relays)
+        self._connection = ConnectionScan(self._pipeline, connection)
+        self._txn = replace(self._txn, connection=connection)
+        self._connection.start()
+        self._mail_run = _started(self._pipeline, self._txn)
 
     async def _start_rest(self, message: bytes, document: Message) -> None:
         """Start the checks of RCPT, DATA and MESSAGE: only now are all recipients known."""

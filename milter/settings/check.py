@@ -40,7 +40,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
         _bounds,
         _names,
         _places,
-        _not_yet,
+        _relays,
     ):
         found += rule(settings, at)
     return found
@@ -185,11 +185,11 @@ def _places(settings: Settings, at: At) -> Iterator[ConfigError]:
         yield at(("store",), f"`store` needs {needed}, not '{settings.store}'")
 
 
-def _not_yet(settings: Settings, at: At) -> Iterator[ConfigError]:
-    # The name is kept for it. To take it and judge by the forwarder would refuse good mail.
-    if settings.trusted_relays:
-        what = "`trusted_relays` is not used by this version: remove it"
-        yield at(("trusted_relays",), f"{what}; mail is judged by the client that connects")
+def _relays(settings: Settings, at: At) -> Iterator[ConfigError]:
+    # Who is in it chooses for whom a message is judged.
+    if _everybody(settings.trusted_relays):
+        what = "`trusted_relays` names everybody: name the hosts that are your own"
+        yield at(("trusted_relays",), f"{what}, for they are believed to say from whom mail came")
 
 
 def _open_to_strangers(listener: Listener) -> bool:

@@ -230,7 +230,9 @@ class Settings(Section):
     )
     next_hop: NextHop = Field(default=NextHop(), description="Where mail goes after the verdict")
     trusted_relays: tuple[Network, ...] = Field(
-        default=(), description="Kept for our own forwarders; this version refuses it"
+        default=(),
+        description="Our own backup MXs, forwarders and list servers: mail that they pass on is "
+        "judged by the client before them, found in their Received fields",
     )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
     spf: Spf = Field(default=Spf(), description="What one evaluation of SPF may cost")

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.auth.results import Result
 from milter.auth.spf import SpfMemory
+from milter.auth.spf.srs import original_sender
 from milter.checks.spf import SpfCheck
+from milter.core.address import Mailbox
 from milter.dns.fake import FakeResolver
 from tests.support.checks import a_transaction, asked, symbols_of
+
+if TYPE_CHECKING:
+    from milter.core.transaction import Transaction
 
 CHECK = SpfCheck("mx.here.example")
 
@@ -93,3 +101,64 @@ def test_spf_with_a_memory_the_next_message_of_the_client_asks_nothing() -> None
     assert asyncio.run(check.ask(txn, None, resolver)) == first
     assert resolver.asked == []
     assert symbols_of(first) == ["SPF_PASS", "SPF_HELO_FAIL"]
+
+
+RELAY = "192.0.2.25"
+FORWARDER = {"forwarder.example": txt(f"v=spf1 ip4:{RELAY} -all")}
+
+
+def forwarded(mail_from: str) -> Transaction:
+    txn = a_transaction(mail_from, client_ip="198.51.100.7", helo_name="")
+    return replace(txn, connection=replace(txn.connection, relays=(ip_address(RELAY),)))
+
+
+def test_spf_of_forwarded_mail_is_that_of_the_client_before_our_relay() -> None:
+    names = {"example.net": txt("v=spf1 ip4:198.51.100.7 -all")}
+    assert symbols_of(asked(CHECK, forwarded("a@example.net"), names)) == ["SPF_PASS"]
+    names = {"example.net": txt("v=spf1 ip4:203.0.113.1 -all")}
+    assert symbols_of(asked(CHECK, forwarded("a@example.net"), names)) == ["SPF_FAIL"]
+
+
+def test_spf_of_a_path_that_our_relay_may_have_written_is_neutral_and_no_pass() -> None:
+    evidence = asked(CHECK, forwarded("bounces@forwarder.example"), FORWARDER)
+    assert symbols_of(evidence) == ["SPF_NEUTRAL"]
+    assert evidence.auth[0].reason == f"the reverse path may be that of our relay {RELAY}"
+
+
+@pytest.mark.parametrize(
+    ("record", "symbol"),
+    [("v=spf1 ip4:198.51.100.7 -all", "SPF_PASS"), ("v=spf1 -all", "SPF_FAIL")],
+)
+def test_spf_of_a_path_that_our_relay_rewrote_is_that_of_the_original(
+    record: str, symbol: str
+) -> None:
+    names = {**FORWARDER, "example.net": txt(record)}
+    evidence = asked(CHECK, forwarded("SRS0=aB1c=9Z=example.net=ada@forwarder.example"), names)
+    assert symbols_of(evidence) == [symbol]
+    assert evidence.auth[0].properties == (("smtp.mailfrom", "example.net"),)
+
+
+def test_spf_of_a_path_that_somebody_else_rewrote_is_taken_as_it_is() -> None:
+    names = {
+        "other.example": txt("v=spf1 -all"),
+        "example.net": txt("v=spf1 ip4:198.51.100.7 -all"),
+    }
+    evidence = asked(CHECK, forwarded("SRS0=aB1c=9Z=example.net=ada@other.example"), names)
+    assert symbols_of(evidence) == ["SPF_FAIL"]
+
+
+@pytest.mark.parametrize(
+    ("local_part", "original"),
+    [
+        ("SRS0=aB1c=9Z=example.net=ada", "ada@example.net"),
+        ("srs0+aB1c=9Z=example.net=a=b", "a=b@example.net"),
+        ("SRS1=xY=first.example==aB1c=9Z=example.net=ada", "ada@example.net"),
+        ("SRS0=aB1c=9Z=not a domain=ada", None),
+        ("SRS0=aB1c=9Z", None),
+        ("ada", None),
+        ("SRS0=" + "=" * 200, None),
+    ],
+)
+def test_original_sender_of_a_rewritten_path(local_part: str, original: str | None) -> None:
+    said = original_sender(Mailbox(local_part, "forwarder.example"))
+    assert (str(said) if said else None) == original

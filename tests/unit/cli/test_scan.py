@@ -121,6 +121,22 @@ def test_scan_of_several_recipients_tells_the_severest(
     assert str(report["reply"]).startswith("550 5.7.1 Message refused: the domain ")
 
 
+def test_scan_looks_through_a_trusted_relay(
+    site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "Received: from mx.example.net (unknown [192.0.2.1]) by relay (Postfix); x\n"
+    (tmp_path / "relayed.eml").write_text(header + HAM.format(subject="hello"))
+    envelope = ["--client-ip", "203.0.113.25", "--mail-from", "a@example.net"]
+    relay = ["--trusted-relay", "203.0.113.25"]
+
+    run(["scan", str(tmp_path / "relayed.eml"), *site, *envelope, *relay, "--json"])
+    run(["scan", str(tmp_path / "relayed.eml"), *site, *envelope, "--json"])
+
+    told = [report["facts"] for report in reports(capsys)]
+    results = [facts["spf"]["result"] for facts in told if isinstance(facts, dict)]
+    assert results == ["pass", "fail"]
+
+
 def test_scan_explain_tells_the_whole_story(
     site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,8 +47,7 @@ def test_example_names_every_setting(checkout: Path, tmp_path: Path) -> None:
 
     missing = [path for path in _fields(Settings()) if not _stands(values, path)]
 
-    # The one key that is kept for later and refused until then.
-    assert missing == [("trusted_relays",)]
+    assert missing == []
 
 
 def test_example_defaults_are_the_defaults(checkout: Path) -> None:

@@ -194,9 +194,9 @@ def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) 
             id="next-hop-without-host",
         ),
         pytest.param(
-            "workers: 1\ntrusted_relays: [192.0.2.0/24]\n",
-            "g.yaml:2:17: `trusted_relays` is not used by this version: remove it",
-            id="setting-of-a-later-version",
+            "workers: 1\ntrusted_relays: [0.0.0.0/0]\n",
+            "g.yaml:2:17: `trusted_relays` names everybody: name the hosts that are your own",
+            id="everybody-as-relay",
         ),
         pytest.param(
             "limits: {bytes_in_flight: 2000, message_bytes: 20000000}\n",
