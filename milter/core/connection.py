@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from milter.core.ids import SessionId
 
 IpAddress = IPv4Address | IPv6Address
+
+
+class Addresses(Protocol):
+    """Any set of addresses."""
+
+    def __contains__(self, address: IpAddress, /) -> bool: ...
 
 
 class Direction(StrEnum):

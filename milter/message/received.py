@@ -13,9 +13,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Iterable
 
-    from milter.core.connection import IpAddress
+    from milter.core.connection import Addresses, IpAddress
 
 # No clause of a real field reaches that far, and a client chooses part of what comes before.
 _READ: Final = 4096
@@ -80,7 +80,7 @@ class Route:
     client: Received | None = None
 
 
-def trusted_route(values: Iterable[bytes], trusted: Container[IpAddress]) -> Route:
+def trusted_route(values: Iterable[bytes], trusted: Addresses) -> Route:
     """Return how a message came to us, as far as hosts in `trusted` tell.
 
     The first field must have been written by a host in `trusted`: whoever calls knows that, from

@@ -14,13 +14,11 @@ from milter.core.connection import Direction
 from milter.message.received import trusted_route
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from milter.core.connection import Connection, IpAddress
+    from milter.core.connection import Addresses, Connection
     from milter.message.document import Message
 
 
-def is_forwarded(connection: Connection, relays: Container[IpAddress]) -> bool:
+def is_forwarded(connection: Connection, relays: Addresses) -> bool:
     """Return whether `connection` is that of a relay of ours, not yet of the client before it."""
     return (
         not connection.relays
@@ -30,9 +28,7 @@ def is_forwarded(connection: Connection, relays: Container[IpAddress]) -> bool:
     )
 
 
-def client_before(
-    connection: Connection, message: Message, relays: Container[IpAddress]
-) -> Connection:
+def client_before(connection: Connection, message: Message, relays: Addresses) -> Connection:
     """Return the connection as it would be, had the client before our relays come to us.
 
     Without an address, where the message began inside or our relays do not tell: then nothing can

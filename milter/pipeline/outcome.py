@@ -20,10 +20,10 @@ from milter.pipeline import headers
 from policies.verdict import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Mapping
+    from collections.abc import Collection, Mapping
 
     from milter.checks.base import Evidence
-    from milter.core.connection import IpAddress
+    from milter.core.connection import Addresses
     from milter.core.ids import SessionId, TxnId
     from milter.core.transaction import Transaction
     from milter.message.document import Message
@@ -54,7 +54,7 @@ class Identity:
 
     hostname: str
     authserv_id: str
-    relays: Container[IpAddress] = ()
+    relays: Addresses = ()
 
 
 @dataclass(frozen=True, slots=True)

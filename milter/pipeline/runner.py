@@ -26,11 +26,11 @@ from policies.evaluate import decide_early, evaluate
 from policies.select import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Sequence
 
     from milter.checks.base import Check, Evidence
     from milter.core.address import Mailbox
-    from milter.core.connection import Connection, IpAddress
+    from milter.core.connection import Addresses, Connection
     from milter.dns.resolver import Resolver
     from milter.pipeline.stages import StageChecks
     from policies.compile import Policy
@@ -111,7 +111,7 @@ class Pipeline:
         explaining.means = replace(self.means, explains=True)
         return explaining
 
-    def behind(self, relays: Container[IpAddress]) -> Pipeline:
+    def behind(self, relays: Addresses) -> Pipeline:
         """Return this pipeline for mail that `relays` of ours pass on."""
         behind = copy(self)
         behind.narrowed = {}
