@@ -159,7 +159,10 @@ def test_together_one_that_fails_leaves_each_to_itself() -> None:
         (
             'classifier == "pass"',
             "==",
-            ("`==` does not go with the record classifier and a text: name one of its fields: result"),
+            (
+                "`==` does not go with the record classifier and a text: name one of its fields: "
+                "probability, confidence"
+            ),
         ),
         (
             "size(symbols) > score",
