@@ -196,9 +196,19 @@ FACTS: Final = (
         example=[{"url": "https://www.example.org/a", "host": "www.example.org"}],
         fields=(
             FieldSpec("url", TEXT, "As a mail client would open it"),
+            FieldSpec("scheme", TEXT, "In small letters: https, http, mailto, data"),
             FieldSpec("host", TEXT, "Its host in small letters"),
             FieldSpec("domain", TEXT, "The registrable domain of the host"),
             FieldSpec("text", TEXT, "The text that shows it"),
+            FieldSpec(
+                *("source", TEXT),
+                "Where: text, link, form, image, frame, refresh, style; nested: in another one",
+            ),
+            FieldSpec(
+                *("traits", TEXTS),
+                "What is odd: ip, odd_ip, userinfo, port, idn, encoded_host, odd_slashes, "
+                "schemeless, mended, wrapped, shortener, redirector, hidden",
+            ),
         ),
         check="links",
     ),

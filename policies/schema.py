@@ -24,6 +24,7 @@ _VIEWS: Final = (
     "body",
     "text",
     "html",
+    "hidden",
     "urls",
     "filenames",
     "raw",

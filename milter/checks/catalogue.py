@@ -18,7 +18,9 @@ from milter.checks.forwarding import ForwardingCheck
 from milter.checks.gtube import GtubeCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.helo import HeloCheck
+from milter.checks.html import HtmlCheck
 from milter.checks.iprev import IprevCheck
+from milter.checks.links import LinksCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, DnsListsCheck, HeloCheck, SpfCheck, EnvelopeCheck),
-    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, PatternsCheck, DmarcCheck),
+    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck, HtmlCheck),
+    *(PatternsCheck, DmarcCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -76,6 +79,8 @@ def build_checks(
         SizeCheck(),
         GtubeCheck(),
         ForwardingCheck(),
+        LinksCheck(),
+        HtmlCheck(),
         PatternsCheck(plan.patterns),
         DmarcCheck(),
     )

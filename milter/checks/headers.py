@@ -68,6 +68,7 @@ class HeadersCheck:
             "subject": message.subject,
             "author_domain": domains[0] if domains else "",
             "headers": counts,
+            "truncated": [*message.truncated],
         }
         return Evidence(findings, facts)
 

@@ -14,7 +14,7 @@ from typing import Final
 from milter.core.address import domain_key
 from milter.message.charsets import decode_raw
 from milter.message.decode import decode_words
-from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 
 _PIECE: Final = re.compile(
     r'(?P<space>\s++)|(?P<quoted>"(?:[^"\\]++|\\.)*+"?+)|(?P<literal>\[[^\]\s<>,]*+\])'
@@ -95,7 +95,7 @@ class _Reader:
             else:
                 self._word(" " if kind == "space" else piece)
             if len(self.addresses) >= _MAX_ADDRESSES:
-                self.notes.add(Fault.LIMIT, "an address list is longer than is read")
+                self.notes.limit("addresses", "an address list is longer than is read")
                 return
         self._finish()
 
@@ -198,7 +198,7 @@ def parse_addresses(
     reader = _Reader(notes)
     for value in values:
         if len(value) > bounds.value_bytes:
-            notes.add(Fault.LIMIT, "an address list is longer than is read")
+            notes.limit("addresses", "an address list is longer than is read")
         reader.read(decode_raw(value[: bounds.value_bytes]))
     return AddressList(tuple(reader.addresses), reader.guessed)
 

@@ -92,7 +92,7 @@ def parse_parameters(
     """
     text = decode_raw(value[: bounds.value_bytes])
     if len(value) > bounds.value_bytes:
-        notes.add(Fault.LIMIT, "a field with parameters is longer than is read")
+        notes.limit("value", "a field with parameters is longer than is read")
     head = text.partition(";")[0].partition("(")[0].strip().lower()
     plain: dict[str, str] = {}
     segments: dict[str, dict[int, tuple[bool, str]]] = {}
@@ -105,7 +105,7 @@ def parse_parameters(
         elif (place := _segment(rest)) is not None:
             segments.setdefault(base, {}).setdefault(place[0], (place[1], content))
     if next(matches, None) is not None:
-        notes.add(Fault.LIMIT, "a field has more parameters than are read")
+        notes.limit("parameters", "a field has more parameters than are read")
     for base, parts in segments.items():
         plain[base] = _join_segments(parts, notes)
     return head, plain

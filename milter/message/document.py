@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
 from milter.message.decode import decode_words
-from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Fault, Notes
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
 from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
+from milter.message.html.reader import read_html
 from milter.message.mime import Part, part_text, split_parts
-from milter.message.urls import find_urls
+from milter.message.urls.collect import collect_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from milter.message.html.document import Html
+    from milter.message.urls.link import Url
+
 View = str | bytes | list[str]
 _HEADER_VIEW: Final = "header:"
+_HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +119,20 @@ class Message:
         """The parts of type text, decoded, within the bound of decoded bytes."""
         texts, left = [], self.bounds.decoded_bytes
         for part in self.parts:
-            if not part.content_type.startswith("text/"):
+            if not part.content_type.startswith("text/") and part.content_type not in _HTML_TYPES:
                 continue
             if left <= 0:
-                self._notes.add(Fault.LIMIT, "more decoded bytes than are read")
+                self._notes.limit("decoded", "more decoded bytes than are read")
                 break
             text = part_text(self.raw, part, left, self._notes)
             left -= len(text)
             texts.append(TextPart(part.content_type, text))
         return tuple(texts)
+
+    @property
+    def truncated(self) -> tuple[str, ...]:
+        """The names of the bounds that something was left unread for, so far."""
+        return self._notes.truncated
 
     @property
     def defects(self) -> tuple[Defect, ...]:
@@ -131,7 +141,7 @@ class Message:
 
     def read(self) -> None:
         """Read all there is, so that `defects` is whole."""
-        _ = (self.subject, self.authors, self.texts)
+        _ = (self.subject, self.authors, self.links)
 
     def view(self, name: str) -> View:
         """Return what a pattern with `in: name` is matched against.
@@ -156,9 +166,38 @@ class Message:
         )
 
     @cached_property
+    def html(self) -> tuple[Html, ...]:
+        """The HTML parts, read, in their order."""
+        return tuple(
+            [
+                read_html(part.text, self._notes, self.bounds)
+                for part in self.texts
+                if part.content_type in _HTML_TYPES
+            ]
+        )
+
+    @cached_property
+    def links(self) -> tuple[Url, ...]:
+        """The addresses in texts and HTML as they would be opened; nothing is fetched."""
+        plain = [self.subject] + [
+            part.text for part in self.texts if part.content_type not in _HTML_TYPES
+        ]
+        return collect_links(plain, self.html, self._notes, self.bounds)
+
+    @cached_property
     def urls(self) -> list[str]:
-        """The web addresses in the texts, each once."""
-        return find_urls([part.text for part in self.texts], self.bounds)
+        """The web addresses, normalised as browsers do, each once."""
+        return list(dict.fromkeys([url.href for url in self.links if url.is_web]))
+
+    @cached_property
+    def url_domains(self) -> tuple[str, ...]:
+        """The registrable domains that links lead to, lower case and in A-labels, each once."""
+        return tuple(dict.fromkeys([url.domain for url in self.links if url.domain]))
+
+    @cached_property
+    def url_hosts(self) -> tuple[str, ...]:
+        """The hosts that links lead to, addresses included (IPv6 in brackets), each once."""
+        return tuple(dict.fromkeys([url.host for url in self.links if url.is_web]))
 
     @cached_property
     def filenames(self) -> list[str]:
@@ -167,8 +206,19 @@ class Message:
 
     @cached_property
     def body(self) -> str:
-        """All texts, in their order."""
-        return "\n".join([part.text for part in self.texts])
+        """All texts as a person reads them, in their order; of HTML what is seen."""
+        html = iter(self.html)
+        return "\n".join(
+            [
+                next(html).text if part.content_type in _HTML_TYPES else part.text
+                for part in self.texts
+            ]
+        )
+
+    @cached_property
+    def hidden(self) -> str:
+        """The text in HTML that is not seen."""
+        return "\n".join([text for html in self.html for text in html.hidden.values()])
 
     def text_of(self, content_type: str) -> str:
         """Return all texts of one type and subtype, in their order."""
@@ -181,6 +231,7 @@ _VIEWS: Final[dict[str, Callable[[Message], View]]] = {
     "body": lambda message: message.body,
     "text": lambda message: message.text_of("text/plain"),
     "html": lambda message: message.text_of("text/html"),
+    "hidden": lambda message: message.hidden,
     "urls": lambda message: message.urls,
     "filenames": lambda message: message.filenames,
     "raw": lambda message: message.raw,

@@ -51,7 +51,13 @@ class Bounds:
         decoded_bytes: Of all decoded parts together.
         false_delimiters: Lines that begin like a delimiter of a multipart but are none; each costs
             a look, and a body can consist of them.
-        urls: Addresses found in the texts.
+        urls: Addresses found in the texts, and in the HTML.
+        html_chars: Of one HTML part that is given to a parser. Newsletters reach 200,000; what is
+            longer has its tags cut out instead.
+        html_depth: Of elements in each other, as far as can be told without a parser, which takes
+            quadratic time over them. Layouts of tables in tables reach 100.
+        html_tags: Of one HTML part.
+        html_attributes: Of one tag; the parser compares each with all before it.
     """
 
     header_bytes: int = 262_144
@@ -63,6 +69,10 @@ class Bounds:
     decoded_bytes: int = 8_388_608
     false_delimiters: int = 10_000
     urls: int = 1_000
+    html_chars: int = 262_144
+    html_depth: int = 500
+    html_tags: int = 20_000
+    html_attributes: int = 200
 
 
 DEFAULT_BOUNDS: Final = Bounds()
@@ -72,15 +82,26 @@ _MAX_DEFECTS: Final = 100
 class Notes:
     """Collects the defects of one reading: each once, and a bounded number of them."""
 
-    __slots__ = ("_defects",)
+    __slots__ = ("_defects", "_truncated")
 
     def __init__(self) -> None:
         self._defects: dict[Defect, None] = {}
+        self._truncated: dict[str, None] = {}
 
     def add(self, fault: Fault, what: str) -> None:
         """Note a defect."""
         if len(self._defects) < _MAX_DEFECTS:
             self._defects.setdefault(Defect(fault, what))
+
+    def limit(self, bound: str, what: str) -> None:
+        """Note that something was left unread because it passes the bound that `bound` names."""
+        self._truncated[bound] = None
+        self.add(Fault.LIMIT, what)
+
+    @property
+    def truncated(self) -> tuple[str, ...]:
+        """The names of the bounds that were passed, each once."""
+        return tuple(self._truncated)
 
     @property
     def defects(self) -> tuple[Defect, ...]:

@@ -97,6 +97,6 @@ def _body_start(source: bytes, position: int, limit: int, end: int, notes: Notes
     if position != limit:
         notes.add(Fault.HEADER, "a line in the header that is no header field")
         return position
-    notes.add(Fault.LIMIT, "the header has more fields or bytes than are read")
+    notes.limit("header", "the header has more fields or bytes than are read")
     past = _HEADER_END.search(source, max(position - 1, 0), end)
     return past.end() if past else end

@@ -76,7 +76,7 @@ class _Walk:
         stack = [_Open(block, len(self.raw), 0, _PLAIN)]
         while stack:
             if self.count >= self.bounds.parts:
-                self.notes.add(Fault.LIMIT, "more parts than are read")
+                self.notes.limit("parts", "more parts than are read")
                 return
             self.count += 1
             stack.extend(reversed(self._open(stack.pop())))
@@ -88,7 +88,7 @@ class _Walk:
         inner: list[_Open] = []
         if content_type in _MESSAGES or content_type.startswith("multipart/"):
             if deep:
-                self.notes.add(Fault.LIMIT, "parts lie deeper in each other than is read")
+                self.notes.limit("depth", "parts lie deeper in each other than is read")
             elif content_type in _MESSAGES:
                 inner = [self._inner(item.block.body_start, item.end, item.depth + 1, _PLAIN)]
             else:
@@ -183,7 +183,7 @@ class _Walk:
                 return at, rest.end(), rest[1] is not None
             self._false_delimiters += 1
             if self._false_delimiters > self.bounds.false_delimiters:
-                self.notes.add(Fault.LIMIT, "more lines that look like delimiters than are read")
+                self.notes.limit("delimiters", "more lines that look like delimiters than are read")
                 return None
             position, at = at + len(delimiter), -1
 
@@ -224,7 +224,7 @@ def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
     elif encoding not in _IDENTITY:
         notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
     if part.end - part.start > cut or len(data) > limit:
-        notes.add(Fault.LIMIT, "more decoded bytes than are read")
+        notes.limit("decoded", "more decoded bytes than are read")
         data = data[:limit]
     return data
 

@@ -36,6 +36,8 @@ def test_directions_are_as_promised() -> None:
         "size": {INBOUND, OUTBOUND, INTERNAL},
         "forwarding": {INBOUND, INTERNAL},
         "gtube": {INBOUND, OUTBOUND, INTERNAL},
+        "links": {INBOUND, OUTBOUND, INTERNAL},
+        "html": {INBOUND, OUTBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},
     } == DIRECTIONS

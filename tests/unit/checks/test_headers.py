@@ -27,6 +27,7 @@ def test_headers_good_message_yields_facts_alone() -> None:
         "subject": "Hello",
         "author_domain": "example.org",
         "headers": {"from": 1, "to": 1, "subject": 1, "date": 1, "message-id": 1},
+        "truncated": [],
     }
 
 
@@ -80,3 +81,10 @@ def test_headers_doubled_names_the_header() -> None:
 def test_headers_symbols_are_all_that_it_yields() -> None:
     raw = GOOD + b"From: x\r\nDate: x\r\nSubject: x\r\nTo: x\r\nno header\r\n\r\n"
     assert set(symbols(raw)) <= HeadersCheck().symbols
+
+
+def test_fact_truncated_names_the_bounds_that_were_passed() -> None:
+    raw = (
+        b"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\n" * 500
+    )
+    assert looked(HeadersCheck(), raw).facts["truncated"] == ["parts"]

@@ -1,0 +1,138 @@
+"""Where the links of a message lead, and how they hide it.
+
+One sign alone is common in wanted mail (shorteners, counting redirectors), so the weights are
+small; what a link pretends to be is judged beside it, in `lookalike`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
+from milter.core.transaction import Stage
+from milter.message.urls.domains import is_top_level, registrable_domain
+from milter.message.urls.find import find_urls
+from milter.message.urls.link import Source, Trait, Url, nested_links, read_found
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+    from policies.facts import FactValue
+
+_TRAIT_SYMBOLS: Final = {
+    Trait.ODD_IP: "LINK_ODD_ADDRESS",
+    Trait.IP: "LINK_RAW_ADDRESS",
+    Trait.USERINFO: "LINK_USERINFO",
+    Trait.ENCODED_HOST: "LINK_DISGUISED",
+    Trait.ODD_SLASHES: "LINK_DISGUISED",
+    Trait.SHORTENER: "LINK_SHORTENER",
+    Trait.PORT: "LINK_PORT",
+}
+# Sources that a person clicks on; pictures and styles are fetched, not visited.
+_CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH))
+# Inside `www.bank.com.evil.example`; labels of other ends are words of everyday hosts.
+_INNER_TOPS: Final = frozenset(("com", "net", "org", "gov", "edu"))
+_MAX_LABEL_TEXT: Final = 200
+_SHOWN: Final = 120
+_MANY_REDIRECTORS: Final = 3
+
+
+class LinksCheck:
+    """What is odd about the links, and the fact `urls`."""
+
+    name = "links"
+    stage = Stage.MESSAGE
+    directions = EVERY_DIRECTION
+    symbols = frozenset(
+        {
+            *_TRAIT_SYMBOLS.values(),
+            *("LINK_TEXT_MISMATCH", "LINK_REDIRECTORS", "LINK_NESTED_DOMAIN", "LINK_DATA"),
+            *("LINK_DOMAIN_IN_HOST", "LINK_REFRESH"),
+        }
+    )
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return a finding for each kind of oddity, with the first link that has it."""
+        if message is None or not message.links:
+            return NOTHING
+        links = message.links
+        seen: dict[str, Finding] = {}
+        for url in links:
+            for finding in _odd(url):
+                seen.setdefault(finding.symbol, finding)
+        redirectors = {url.host for url in links if Trait.REDIRECTOR in url.traits}
+        if len(redirectors) >= _MANY_REDIRECTORS:
+            seen["LINK_REDIRECTORS"] = Finding("LINK_REDIRECTORS", ", ".join(sorted(redirectors)))
+        return Evidence(tuple(seen.values()), {"urls": _facts(links)})
+
+
+def _odd(url: Url) -> Iterator[Finding]:
+    if url.source not in _CLICKED:
+        return
+    for trait in url.traits:
+        if symbol := _TRAIT_SYMBOLS.get(trait):
+            yield Finding(symbol, _shown(url), {"host": url.host})
+    if url.scheme == "data" and not url.href.startswith("data:image/"):
+        yield Finding("LINK_DATA", url.href[:60])
+    if url.source is Source.REFRESH and url.is_web:
+        yield Finding("LINK_REFRESH", _shown(url), {"host": url.host})
+    if url.domain:
+        yield from _names(url)
+
+
+def _names(url: Url) -> Iterator[Finding]:
+    if inner := domain_in_host(url):
+        yield Finding("LINK_DOMAIN_IN_HOST", url.host, {"host": url.host, "domain": inner})
+    nested = [each.domain for each in nested_links(url) if each.domain]
+    if nested and nested[0] != url.domain:
+        yield Finding("LINK_NESTED_DOMAIN", f"{url.domain} leads on to {nested[0]}")
+    if url.text and (claimed := claimed_domain(url.text)) and claimed not in (url.domain, *nested):
+        what = f"shows {claimed}, leads to {url.host}"
+        yield Finding("LINK_TEXT_MISMATCH", what, {"domain": claimed, "host": url.host})
+
+
+def claimed_domain(text: str) -> str:
+    """Return the registrable domain of the address that the words of a link are; empty if none.
+
+    Words with an address among them are no claim: `our page on github.com explains`.
+    """
+    words = text.strip()
+    if "." not in words or len(words) > _MAX_LABEL_TEXT or " " in words:
+        return ""
+    found = find_urls(words)
+    if not found or len(found[0].written) < len(words) - 2:
+        return ""
+    url = read_found(found[0])
+    return url.domain if url else ""
+
+
+def domain_in_host(url: Url) -> str:
+    """Return the domain that stands inside the host: `bank.com` of `bank.com.evil.example`."""
+    before = url.host[: -len(url.domain) - 1] if url.host != url.domain else ""
+    labels = before.split(".")
+    for place in range(1, len(labels)):
+        if labels[place] in _INNER_TOPS and is_top_level(labels[place]):
+            return registrable_domain(".".join(labels[: place + 1]))
+    return ""
+
+
+def _shown(url: Url) -> str:
+    return (url.written or url.href)[:_SHOWN]
+
+
+def _facts(links: Sequence[Url]) -> list[FactValue]:
+    return [
+        {
+            "url": url.href,
+            "scheme": url.scheme,
+            "host": url.host,
+            "domain": url.domain,
+            "text": url.text,
+            "source": url.source.value,
+            "traits": [*sorted(url.traits)],
+        }
+        for url in links
+    ]

@@ -1,0 +1,83 @@
+"""What one HTML part shows, hides and leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from milter.message.urls.link import Source
+
+
+class HtmlLink(NamedTuple):
+    """An address in an attribute.
+
+    Attributes:
+        written: The attribute's value.
+        source: Which kind of element it belongs to.
+        text: What a person sees inside the element; of a picture its alternative text.
+        hidden: Whether the element is not seen.
+    """
+
+    written: str
+    source: Source
+    text: str
+    hidden: bool
+
+
+class Form(NamedTuple):
+    """A form.
+
+    Attributes:
+        action: Where it is sent, as written; empty for the page itself.
+        fields: Type of each field, in lower case: `password`, `email`, `text`.
+        names: Names of the fields, in lower case.
+    """
+
+    action: str
+    fields: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+class Image(NamedTuple):
+    """A picture.
+
+    Attributes:
+        written: Its address as written.
+        tracking: Whether it is fetched from elsewhere and too small to be seen.
+    """
+
+    written: str
+    tracking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """One HTML part, read.
+
+    Attributes:
+        text: What a person sees: space collapsed, a line for each block.
+        hidden: What is in the document and not seen, by the reason: display, visibility, opacity,
+            position, box, size, colour.
+        title: Of the `<title>` element, which mail readers do not show.
+        alt: The alternative texts of pictures.
+        links: Addresses in attributes, in the order of the document.
+        forms: The forms.
+        images: The pictures.
+        base: Address that relative ones are relative to; empty when there is none.
+        scripts: How many scripts and event handlers there are.
+        whole: Whether the document was parsed; if not, tags were cut out and nothing is told apart.
+    """
+
+    text: str = ""
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    alt: str = ""
+    links: tuple[HtmlLink, ...] = ()
+    forms: tuple[Form, ...] = ()
+    images: tuple[Image, ...] = ()
+    base: str = ""
+    scripts: int = 0
+    whole: bool = True

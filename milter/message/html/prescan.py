@@ -1,0 +1,90 @@
+"""A look at HTML before the parser: bounds on size, tags, nesting and attributes.
+
+The parser that follows takes quadratic time over elements in each other and over attributes of one
+tag; this scan is one pass of a regular expression that never goes back. What passes a bound is left
+to `strip_markup`, which sees less and is linear.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from milter.message.guard import Bounds, Notes
+
+# Each alternative takes what it takes for good. A tag ends at the first `>` outside quotes.
+_TAG: Final = re.compile(
+    r"<(/)?([A-Za-z][A-Za-z0-9]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+)", re.DOTALL
+)
+_ATTRIBUTE: Final = re.compile(r"[^\s/=\"']++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"']++))?")
+# They have no end tag, or one that is left out: they do not nest.
+_FLAT_NAMES: Final = """
+area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option
+"""
+_FLAT: Final = frozenset(_FLAT_NAMES.split())
+_MUTE: Final = re.compile(r"<(?:!--|(script|style|title|noembed|xmp)\b)", re.IGNORECASE)
+_HREF: Final = re.compile(
+    r"\b(?:href|src|action)\s{0,5}=\s{0,5}(?:\"([^\"]{1,2000})|'([^']{1,2000})|([^\s>\"']{1,2000}))",
+    re.IGNORECASE,
+)
+_MARKUP: Final = re.compile(r"<[A-Za-z/!?][^>]*+>?")
+_SHORT_TAG: Final = 512
+
+
+def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
+    """Return whether `text` may be given to the parser; what it is too large in is noted."""
+    if len(text) > bounds.html_chars:
+        notes.limit("html", "an HTML text is longer than is taken apart")
+        return False
+    return _tags_fit(text, notes, bounds)
+
+
+def _tags_fit(text: str, notes: Notes, bounds: Bounds) -> bool:
+    depth, count, flat = 0, 0, _FLAT
+    for match in _TAG.finditer(text):
+        slash, name, attributes = match.groups()
+        count += 1
+        if name.lower() not in flat:
+            depth += -1 if slash and depth else 1 if not slash else 0
+            if depth > bounds.html_depth:
+                notes.limit("html", "HTML elements lie deeper in each other than is read")
+                return False
+        if len(attributes) > _SHORT_TAG and _too_many(attributes, bounds.html_attributes):
+            notes.limit("html", "an HTML tag has more attributes than are read")
+            return False
+    if count > bounds.html_tags:
+        notes.limit("html", "HTML has more tags than are read")
+        return False
+    return True
+
+
+def _too_many(attributes: str, most: int) -> bool:
+    return sum(1 for _ in _ATTRIBUTE.finditer(attributes)) > most
+
+
+def strip_markup(text: str, most: int) -> tuple[str, list[str]]:
+    """Return the text between the tags and at most `most` addresses in them, with no parser."""
+    plain = html.unescape(_MARKUP.sub(" ", _without_mute(text)))
+    links = []
+    for match in _HREF.finditer(text):
+        links.append(html.unescape(match[1] or match[2] or match[3]))
+        if len(links) >= most:
+            break
+    return " ".join(plain.split()), links
+
+
+def _without_mute(text: str) -> str:
+    """Return `text` without comments and elements that hold no text for people."""
+    lowered = text.lower()
+    lowered = lowered if len(lowered) == len(text) else text
+    pieces, position = [], 0
+    while match := _MUTE.search(text, position):
+        pieces.append(text[position : match.start()])
+        mark = f"</{match[1].lower()}" if match[1] else "-->"
+        end = lowered.find(mark, match.end())
+        if end < 0:
+            return "".join(pieces)
+        position = end + len(mark)
+    return "".join([*pieces, text[position:]])

@@ -1,0 +1,371 @@
+"""HTML to what a person sees, in one walk over the tree of a browser's parser (Lexbor).
+
+Each element hands down how it is seen; an element that says nothing about it shares what lies
+around it, so most of the walk is a look into a table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from selectolax.lexbor import LexborHTMLParser
+
+from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+from milter.message.html.document import Form, Html, HtmlLink, Image
+from milter.message.html.prescan import fits, strip_markup
+from milter.message.html.style import (
+    BLACK,
+    PLAIN,
+    WHITE,
+    Style,
+    alike,
+    length_px,
+    parse_colour,
+    parse_sheet,
+    parse_style,
+    tiny,
+)
+from milter.message.urls.link import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from milter.message.html.style import Colour
+
+_Attributes = dict[str, str | None]
+
+_BLOCKS_NAMES: Final = """
+address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption
+figure footer form h1 h2 h3 h4 h5 h6 header hr li main menu nav ol p pre section summary table
+tbody td tfoot th thead tr ul option
+"""
+_BLOCKS: Final = frozenset(_BLOCKS_NAMES.split())
+# What they hold is no text for people.
+_MUTE_NAMES: Final = """
+script style template noembed noframes iframe title head
+"""
+_MUTE: Final = frozenset(_MUTE_NAMES.split())
+_LINKS: Final[dict[str, tuple[str, Source]]] = {
+    "area": ("href", Source.LINK),
+    "iframe": ("src", Source.FRAME),
+    "frame": ("src", Source.FRAME),
+    "embed": ("src", Source.FRAME),
+    "object": ("data", Source.FRAME),
+    "link": ("href", Source.STYLE),
+    "source": ("src", Source.IMAGE),
+    "video": ("src", Source.IMAGE),
+    "audio": ("src", Source.IMAGE),
+}
+_FIELDS: Final = frozenset(("input", "textarea", "select", "button"))
+_COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
+_MAX_SHEETS: Final = 20
+_TRACKING_PX: Final = 2.0
+_MAX_ALT: Final = 1_000
+_REMOTE: Final = ("http:", "https:", "//")
+
+
+class _Seen:
+    """How an element is seen, and what it lies in. Shared by those that add nothing."""
+
+    __slots__ = ("background", "block", "colour", "form", "hidden", "link", "mute", "size")
+
+    def __init__(self) -> None:
+        self.hidden = ""
+        self.colour: Colour | None = BLACK
+        self.background: Colour | None = WHITE
+        self.size: float | None = None
+        self.block = 0
+        self.link = -1
+        self.form = -1
+        self.mute = False
+
+    def copy(self) -> _Seen:
+        other = _Seen.__new__(_Seen)
+        other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
+        other.size, other.block, other.link = self.size, self.block, self.link
+        other.form, other.mute = self.form, self.mute
+        return other
+
+    def reason(self) -> str:
+        """Return why text here is not seen; empty when it is."""
+        if self.hidden:
+            return self.hidden
+        if tiny(self.size):
+            return "size"
+        colour, background = self.colour, self.background
+        if colour is not None and background is not None and alike(colour, background):
+            return "colour"
+        return ""
+
+
+class _Open:
+    """A link or a form of which the inside is still being read."""
+
+    __slots__ = ("fields", "hidden", "names", "pieces", "written")
+
+    def __init__(self, written: str, hidden: bool) -> None:
+        self.written = written
+        self.hidden = hidden
+        self.pieces: list[str] = []
+        self.fields: list[str] = []
+        self.names: list[str] = []
+
+
+class _Walk:
+    """One walk through one document; lives as long as that takes."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.visible: list[str] = []
+        self.hidden: dict[str, list[str]] = {}
+        self.title: list[str] = []
+        self.alt: list[str] = []
+        # A link is known where it opens and what it shows where it has closed.
+        self.links: list[tuple[_Open, Source]] = []
+        self.forms: list[_Open] = []
+        self.images: list[Image] = []
+        self.base = ""
+        self.scripts = 0
+        # Fields outside of any form, which scripts send.
+        self._loose: _Open | None = None
+        self._takes: dict[str, Callable[[_Attributes, _Seen], None]] = {
+            "a": self._anchor,
+            "img": self._image,
+            "form": self._form,
+            "meta": self._meta,
+            "base": self._base,
+        }
+        self._rules: dict[str, Style] = {}
+        self._blocks = 0
+        self._block = 0
+
+    def run(self, text: str) -> None:
+        tree = LexborHTMLParser(text)
+        for sheet in tree.css("style")[:_MAX_SHEETS]:
+            self._rules.update(parse_sheet(sheet.text()))
+        seen: dict[int, _Seen] = {}
+        outermost = _Seen()
+        if tree.root is None:
+            return
+        for node in tree.root.traverse(include_text=True):
+            parent, tag = node.parent, node.tag or "-"
+            around = seen.get(parent.mem_id, outermost) if parent is not None else outermost
+            if tag == "-text":
+                in_title = parent is not None and parent.tag == "title"
+                self._text(node.text_content or "", around, in_title=in_title)
+            elif tag[0] != "-":
+                seen[node.mem_id] = self._element(tag, node.attributes, around)
+
+    def _text(self, text: str, around: _Seen, *, in_title: bool) -> None:
+        if around.mute:
+            if in_title:
+                self.title.append(text)
+            return
+        if around.block != self._block:
+            self._block = around.block
+            self.visible.append("\n")
+        if text.isspace():
+            self.visible.append(" ")
+            return
+        reason = around.reason()
+        if reason:
+            self.hidden.setdefault(reason, []).append(text)
+            return
+        text = text.replace("\n", " ") if "\n" in text else text
+        self.visible.append(text)
+        if around.link >= 0:
+            self.links[around.link][0].pieces.append(text)
+
+    def _element(self, tag: str, attributes: _Attributes, around: _Seen) -> _Seen:
+        inside = around
+        if tag in _BLOCKS:
+            inside = around.copy()
+            self._blocks += 1
+            inside.block = self._blocks
+        elif tag == "br":
+            self.visible.append("\n")
+        if tag in _MUTE:
+            inside = inside.copy()
+            inside.mute = True
+            self.scripts += tag == "script"
+        if attributes or self._rules:
+            style = self._style(tag, attributes)
+            if style is not PLAIN:
+                inside = _handed_down(inside, style)
+        if tag == "a":
+            inside = inside.copy()
+        if attributes or tag == "form":
+            self._take(tag, attributes, inside)
+        return inside
+
+    def _style(self, tag: str, attributes: _Attributes) -> Style:
+        style = PLAIN
+        if written := attributes.get("style"):
+            style = parse_style(written)
+        elif "hidden" in attributes:
+            style = Style(hidden="display")
+        if self._rules and style is PLAIN:
+            style = self._ruled(tag, attributes)
+        if tag in _COLOUR_TAGS and style.colour is None and style.background is None:
+            colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
+            background = attributes.get("bgcolor")
+            if colour or background or attributes.get("background"):
+                style = _coloured(style, colour, background, attributes.get("background"))
+        return style
+
+    def _ruled(self, tag: str, attributes: _Attributes) -> Style:
+        rules = self._rules
+        for name in (attributes.get("class") or "").lower().split()[:20]:
+            if (rule := rules.get("." + name)) is not None:
+                return rule
+        identity = (attributes.get("id") or "").lower()
+        return rules.get("#" + identity) or rules.get(tag, PLAIN)
+
+    def _take(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
+        """Take the addresses and fields of an element."""
+        if len(self.links) >= self.bounds.urls:
+            return
+        if (take := self._takes.get(tag)) is not None:
+            take(attributes, inside)
+        elif tag in _FIELDS:
+            self._field(tag, attributes, inside)
+        elif (place := _LINKS.get(tag)) is not None and (written := attributes.get(place[0])):
+            self._link(written, place[1], inside)
+        if written := attributes.get("background"):
+            self._link(written, Source.IMAGE, inside)
+        for name in attributes:
+            self.scripts += name.startswith("on")
+
+    def _anchor(self, attributes: _Attributes, inside: _Seen) -> None:
+        if href := attributes.get("href") or attributes.get("xlink:href"):
+            inside.link = len(self.links)
+            self._link(href, Source.LINK, inside)
+
+    def _link(self, written: str, source: Source, inside: _Seen) -> _Open:
+        link = _Open(written, bool(inside.hidden))
+        self.links.append((link, source))
+        return link
+
+    def _image(self, attributes: _Attributes, inside: _Seen) -> None:
+        alt = (attributes.get("alt") or "")[:_MAX_ALT].strip()
+        if alt:
+            self.alt.append(alt)
+            if inside.link >= 0:
+                self.links[inside.link][0].pieces.append(f" {alt} ")
+        written = attributes.get("src")
+        if not written:
+            return
+        small = _is_small(attributes) or bool(inside.hidden)
+        remote = written.lstrip()[:6].lower().startswith(_REMOTE)
+        self.images.append(Image(written, remote and small))
+        self._link(written, Source.IMAGE, inside).pieces.append(alt)
+
+    def _form(self, attributes: _Attributes, inside: _Seen) -> None:
+        inside.form = len(self.forms)
+        form = _Open(attributes.get("action") or "", bool(inside.hidden))
+        self.forms.append(form)
+        if form.written:
+            self.links.append((form, Source.FORM))
+
+    def _base(self, attributes: _Attributes, _inside: _Seen) -> None:
+        self.base = self.base or attributes.get("href") or ""
+
+    def _field(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
+        if written := attributes.get("formaction"):
+            self._link(written, Source.FORM, inside)
+        kind = (attributes.get("type") or ("text" if tag == "input" else tag)).lower()[:40]
+        form = self.forms[inside.form] if inside.form >= 0 else self._loose
+        if form is None:
+            form = self._loose = _Open("", hidden=False)
+            self.forms.append(form)
+        form.fields.append(kind)
+        form.names.append((attributes.get("name") or attributes.get("id") or "").lower()[:80])
+
+    def _meta(self, attributes: _Attributes, _inside: _Seen) -> None:
+        if (attributes.get("http-equiv") or "").strip().lower() != "refresh":
+            return
+        content = attributes.get("content") or ""
+        place = content.lower().find("url")
+        written = content[place + 3 :].lstrip(" =\t").strip("\"' ") if place >= 0 else ""
+        if written:
+            self.links.append((_Open(written, hidden=False), Source.REFRESH))
+
+
+def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
+    """Return what the HTML `text` shows, hides and leads to.
+
+    What is too large or too deep is read without a parser: then `whole` is false.
+    """
+    if not fits(text, notes, bounds):
+        plain, hrefs = strip_markup(text[: bounds.html_chars * 4], bounds.urls)
+        links = tuple(HtmlLink(written, Source.LINK, "", hidden=False) for written in hrefs)
+        return Html(text=plain, links=links, whole=False)
+    walk = _Walk(bounds)
+    walk.run(text)
+    return Html(
+        text=_lines("".join(walk.visible)),
+        hidden={reason: " ".join(" ".join(texts).split()) for reason, texts in walk.hidden.items()},
+        title=" ".join("".join(walk.title).split()),
+        alt="\n".join(walk.alt),
+        links=tuple(
+            HtmlLink(link.written, source, _one_line(link.pieces), link.hidden)
+            for link, source in walk.links
+        ),
+        forms=tuple(
+            Form(form.written, tuple(form.fields), tuple(form.names)) for form in walk.forms
+        ),
+        images=tuple(walk.images),
+        base=walk.base,
+        scripts=walk.scripts,
+    )
+
+
+def _handed_down(around: _Seen, style: Style) -> _Seen:
+    inside = around.copy()
+    if style.hidden:
+        inside.hidden = inside.hidden or style.hidden
+    elif style.visible and inside.hidden == "visibility":
+        inside.hidden = ""
+    if style.size_px is not None:
+        inside.size = style.size_px
+    if style.background is not None:
+        inside.background = style.background
+    if style.pictured:
+        inside.background = None
+    if style.transparent:
+        inside.hidden = inside.hidden or "colour"
+    elif style.colour is not None:
+        inside.colour = style.colour
+    return inside
+
+
+def _coloured(
+    style: Style, colour: str | None, background: str | None, picture: str | None
+) -> Style:
+    return Style(
+        hidden=style.hidden,
+        visible=style.visible,
+        size_px=style.size_px,
+        colour=parse_colour(colour) if colour else None,
+        background=parse_colour(background) if background else None,
+        pictured=bool(picture) or style.pictured,
+    )
+
+
+def _is_small(attributes: _Attributes) -> bool:
+    for side in ("width", "height"):
+        size = length_px((attributes.get(side) or "")[:20])
+        if size is not None and size <= _TRACKING_PX:
+            return True
+    style = attributes.get("style") or ""
+    return "width:1px" in style.replace(" ", "") or bool(parse_style(style).hidden)
+
+
+def _one_line(pieces: list[str]) -> str:
+    return " ".join("".join(pieces).split())[:1_000]
+
+
+def _lines(text: str) -> str:
+    """Return `text` with space collapsed, without empty lines; line feeds are line ends."""
+    lines = [" ".join(line.split()) for line in text.split("\n")]
+    return "\n".join([line for line in lines if line])

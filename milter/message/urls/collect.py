@@ -1,0 +1,91 @@
+"""All addresses of a message, from its texts and its HTML, each once."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from milter.message.urls.find import find_urls
+from milter.message.urls.link import Source, Trait, Url, nested_links, read_found, read_link
+from milter.message.urls.whatwg import WebUrl, parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from milter.message.guard import Bounds, Notes
+    from milter.message.html.document import Html, HtmlLink
+
+# An `href` without a scheme that readers take for an address all the same.
+_HOST_LIKE: Final = re.compile(r"(?:www\.|[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]{2,}/)")
+_HIDDEN: Final = frozenset((Trait.HIDDEN,))
+_SEEN: Final[frozenset[Trait]] = frozenset()
+
+
+def collect_links(
+    texts: Iterable[str], htmls: Iterable[Html], notes: Notes, bounds: Bounds
+) -> tuple[Url, ...]:
+    """Return the addresses in HTML, then those in running text, each followed by those inside it.
+
+    One address may come several times, where it stands in different places or under other words.
+    """
+    collection = _Collection(bounds.urls)
+    for html in htmls:
+        collection.add_html(html, bounds)
+    for text in texts:
+        for found in find_urls(text, bounds):
+            collection.add(read_found(found))
+    if collection.full:
+        notes.limit("urls", "more addresses than are read")
+    return tuple(collection.links)
+
+
+class _Collection:
+    """Addresses found so far."""
+
+    def __init__(self, most: int) -> None:
+        self.links: list[Url] = []
+        self.full = False
+        self._most = most
+        self._known: set[tuple[str, Source, str]] = set()
+
+    def add(self, url: Url | None) -> None:
+        """Keep an address and those that stand in it."""
+        if url is None:
+            return
+        key = (url.href, url.source, url.text)
+        if key in self._known:
+            return
+        if len(self.links) >= self._most:
+            self.full = True
+            return
+        self._known.add(key)
+        self.links.append(url)
+        if url.host:
+            for inner in nested_links(url):
+                self.add(inner)
+
+    def add_html(self, html: Html, bounds: Bounds) -> None:
+        """Keep the addresses of attributes, and those that are written out in what is seen."""
+        base = parse_url(html.base) if html.base else None
+        for link in html.links:
+            self.add(_opened(link, base))
+        shown = {found.written for found in find_urls("\n".join(_labels(html)), bounds)}
+        for found in find_urls(html.text, bounds):
+            # The words of a link lead where the link does, whatever they say.
+            if found.written not in shown:
+                self.add(read_found(found))
+
+
+def _labels(html: Html) -> Iterable[str]:
+    return (link.text for link in html.links if link.source is Source.LINK and link.text)
+
+
+def _opened(link: HtmlLink, base: WebUrl | None) -> Url | None:
+    written = link.written.strip()
+    extra = _HIDDEN if link.hidden else _SEEN
+    if base is None:
+        if written.startswith(("//", "\\\\")):
+            written = f"https:{written}"
+        elif _HOST_LIKE.match(written):
+            written, extra = f"http://{written}", extra | {Trait.SCHEMELESS}
+    return read_link(written, link.source, link.text, base=base, extra=extra)

@@ -1,0 +1,84 @@
+"""Hosts that only lead elsewhere: shorteners, and redirectors of services that many trust.
+
+Widely known services, named by what their own pages say they do. A link through one of them says
+nothing bad by itself; it hides where it leads.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+_SHORTENERS: Final = """
+adf.ly amzn.to b.link bit.do bit.ly bitly.com bl.ink buff.ly clck.ru cli.gs cutt.ly dlvr.it
+dub.sh fb.me flip.it git.io gg.gg goo.gl goo.su href.li ift.tt is.gd j.mp kutt.it lnk.to lnkd.in
+me2.do mcaf.ee n9.cl ow.ly po.st q-r.to qr.ae qrco.de rb.gy rebrand.ly redd.it s.id short.gy
+short.io shorturl.at shrtco.de smarturl.it soo.gd spr.ly surl.li t.co t.cn t.ly t2m.io tiny.cc
+tiny.one tinyurl.com tr.im trib.al u.to url.cn urlz.fr urls.fr v.gd v.ht vk.cc x.co xurl.es
+zpr.io dwz.cn suo.im sourl.cn 0rz.tw reurl.cc ppt.cc lihi.cc han.gl bitly.ws ln.run
+"""
+SHORTENERS: Final = frozenset(_SHORTENERS.split())
+
+# Host, or the end of one that begins with a dot, and how the path begins.
+REDIRECTORS: Final = (
+    ("www.google.", "/url"),
+    ("google.", "/url"),
+    ("maps.google.", "/url"),
+    ("www.google.", "/amp/"),
+    ("adservice.google.", "/"),
+    ("googleads.g.doubleclick.net", "/"),
+    ("ad.doubleclick.net", "/"),
+    ("adclick.g.doubleclick.net", "/"),
+    ("www.googleadservices.com", "/"),
+    ("notifications.google.com", "/g/p/"),
+    ("www.bing.com", "/ck/"),
+    ("duckduckgo.com", "/l/"),
+    ("r.search.yahoo.com", "/"),
+    ("l.facebook.com", "/l.php"),
+    ("lm.facebook.com", "/l.php"),
+    ("l.instagram.com", "/"),
+    ("l.messenger.com", "/"),
+    ("www.youtube.com", "/redirect"),
+    ("www.linkedin.com", "/redir"),
+    ("www.linkedin.com", "/slink"),
+    ("slack-redir.net", "/link"),
+    ("steamcommunity.com", "/linkfilter"),
+    ("out.reddit.com", "/"),
+    ("vk.com", "/away.php"),
+    ("t.umblr.com", "/redirect"),
+    ("www.baidu.com", "/link"),
+    ("link.zhihu.com", "/"),
+    ("translate.google.", "/translate"),
+    ("web.archive.org", "/web/"),
+    (".translate.goog", "/"),
+    (".safelinks.protection.outlook.com", "/"),
+    ("urldefense.com", "/"),
+    ("urldefense.proofpoint.com", "/"),
+    ("linkprotect.cudasvc.com", "/url"),
+    (".awstrack.me", "/"),
+    (".r.appspot.com", "/"),
+)
+
+
+def is_shortener(host: str, domain: str) -> bool:
+    """Return whether `host`, or the registrable `domain` it lies under, shortens addresses."""
+    return host in SHORTENERS or (domain in SHORTENERS and host == f"www.{domain}")
+
+
+def is_redirector(host: str, path: str) -> bool:
+    """Return whether an address of `host` with `path` leads on to another one."""
+    begins = _redirecting_paths(host)
+    return bool(begins) and path.startswith(begins)
+
+
+@lru_cache(maxsize=4096)
+def _redirecting_paths(host: str) -> tuple[str, ...]:
+    begins = []
+    for name, begin in REDIRECTORS:
+        if name[0] == ".":
+            matches = host.endswith(name)
+        else:
+            matches = host == name or (name[-1] == "." and host.startswith(name))
+        if matches:
+            begins.append(begin)
+    return tuple(begins)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from milter.checks.links import LinksCheck, claimed_domain
+from tests.support.checks import looked, symbols_of
+
+
+def html(body: str) -> bytes:
+    return b"Content-Type: text/html; charset=utf-8\r\n\r\n" + body.encode()
+
+
+def text(body: str) -> bytes:
+    return b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + body.encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "symbols"),
+    [
+        pytest.param(text("see https://www.example.org/x"), [], id="a-plain-link"),
+        pytest.param(text("no link at all"), [], id="no-link"),
+        pytest.param(text("http://192.0.2.1/x"), ["LINK_RAW_ADDRESS"], id="raw-address"),
+        pytest.param(
+            html("<a href='http://3221225985/'>x</a>"),
+            ["LINK_ODD_ADDRESS", "LINK_RAW_ADDRESS"],
+            id="address-as-a-number",
+        ),
+        pytest.param(
+            html("<a href='http://bank.example@evil.example/'>x</a>"),
+            ["LINK_USERINFO"],
+            id="user-name",
+        ),
+        pytest.param(
+            html("<a href='http://%65vil.example/'>x</a>"), ["LINK_DISGUISED"], id="encoded-host"
+        ),
+        pytest.param(html("<a href='https:/\\a.example/'>x</a>"), ["LINK_DISGUISED"], id="slash"),
+        pytest.param(text("http://a.example:8443/"), ["LINK_PORT"], id="port"),
+        pytest.param(text("https://bit.ly/abc"), ["LINK_SHORTENER"], id="shortener"),
+        pytest.param(
+            html("<a href='https://evil.example/'>https://www.bank.com/login</a>"),
+            ["LINK_TEXT_MISMATCH"],
+            id="shows-one-leads-to-another",
+        ),
+        pytest.param(
+            html("<a href='https://evil.example/'>bank.com</a>"),
+            ["LINK_TEXT_MISMATCH"],
+            id="shows-a-bare-domain",
+        ),
+        pytest.param(
+            html("<a href='https://login.bank.com/x'>www.bank.com</a>"), [], id="same-domain"
+        ),
+        pytest.param(
+            html("<a href='https://evil.example/'>see bank.com for more</a>"), [], id="words"
+        ),
+        pytest.param(
+            html("<a href='https://t.example/?u=https%3A%2F%2Fbank.com%2F'>bank.com</a>"),
+            ["LINK_NESTED_DOMAIN"],
+            id="counting-redirector",
+        ),
+        pytest.param(
+            text("https://www.bank.com.login.evil.example/"),
+            ["LINK_DOMAIN_IN_HOST"],
+            id="domain-in-host",
+        ),
+        pytest.param(html("<a href='data:text/html,x'>x</a>"), ["LINK_DATA"], id="data-page"),
+        pytest.param(html("<img src='data:image/png;base64,x'>"), [], id="data-picture"),
+        pytest.param(html("<img src='http://192.0.2.1/a.png'>"), [], id="picture-is-not-clicked"),
+        pytest.param(
+            html("<meta http-equiv=refresh content='0;url=http://a.example'>"),
+            ["LINK_REFRESH"],
+            id="refresh",
+        ),
+        pytest.param(
+            text("https://l.facebook.com/l.php https://www.google.com/url?q=x https://vk.com/away.php"),
+            ["LINK_REDIRECTORS"],
+            id="three-redirectors",
+        ),
+    ],
+)  # fmt: skip
+def test_links_are_judged(message: bytes, symbols: list[str]) -> None:
+    assert sorted(symbols_of(looked(LinksCheck(), message))) == symbols
+
+
+def test_link_findings_name_what_the_sender_may_know() -> None:
+    evidence = looked(LinksCheck(), html("<a href='https://evil.example/'>bank.com</a>"))
+    (finding,) = evidence.findings
+    assert finding.evidence == "shows bank.com, leads to evil.example"
+    assert finding.details == {"domain": "bank.com", "host": "evil.example"}
+
+
+def test_fact_urls_has_a_record_for_each_link() -> None:
+    evidence = looked(LinksCheck(), html("<a href='HTTP://192.0.2.1:81/'>go</a>"))
+    assert evidence.facts["urls"] == [
+        {
+            "url": "http://192.0.2.1:81/",
+            "scheme": "http",
+            "host": "192.0.2.1",
+            "domain": "",
+            "text": "go",
+            "source": "link",
+            "traits": ["ip", "port"],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "domain"),
+    [
+        ("https://www.bank.com/login", "bank.com"),
+        ("www.bank.com", "bank.com"),
+        ("BANK.COM", "bank.com"),
+        ("Click here", ""),
+        ("joe@bank.com", ""),
+        ("bank.com and others", ""),
+        ("3.14", ""),
+        ("x" * 500 + ".com", ""),
+    ],
+)
+def test_claimed_domain_of_the_words_of_a_link(words: str, domain: str) -> None:
+    assert claimed_domain(words) == domain

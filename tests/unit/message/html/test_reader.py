@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import pytest
+
+from milter.message.guard import DEFAULT_BOUNDS, Notes
+from milter.message.html.document import Form, Html, Image
+from milter.message.html.reader import read_html
+from milter.message.urls.link import Source
+
+
+def read(html: str) -> Html:
+    return read_html(html, Notes())
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        pytest.param("V<b>ia</b>gr<!-- x -->a", "Viagra", id="words-cut-by-tags"),
+        pytest.param("<p>a<p>b<br>c", "a\nb\nc", id="blocks-and-breaks"),
+        pytest.param("a\n b\t&nbsp;c", "a b c", id="space-collapsed"),
+        pytest.param("<td>a<td>b", "ab", id="cells-outside-a-table"),
+        pytest.param("<table><tr><td>a<td>b</table>", "a\nb", id="cells"),
+        pytest.param("<script>a</script><style>b</style>c", "c", id="scripts-and-styles"),
+        pytest.param("&#86;&#x69;agra &lt;b&gt;", "Viagra <b>", id="entities"),
+        pytest.param("<noscript>a</noscript>", "a", id="mail-readers-run-no-scripts"),
+        pytest.param("<b>never <i>closed", "never closed", id="never-closed"),
+        pytest.param("<a\x00b>c", "c", id="null-byte"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
+    assert read(html).text == text
+
+
+@pytest.mark.parametrize(
+    ("html", "reason"),
+    [
+        ("<p style='display:none'>x", "display"),
+        ("<p style='DISPLAY : None !important'>x", "display"),
+        ("<p style='dis/**/play:none;dis:x'>x", ""),
+        ("<p hidden>x", "display"),
+        ("<style>.a, p.b {display:none}</style><p class='c b'>x", "display"),
+        ("<style>#a{visibility:hidden}</style><p id=A>x", "visibility"),
+        ("<style>@media print{.a{display:none}} .b{x:y}</style><p class=a>x", ""),
+        ("<p style='visibility:hidden'>x", "visibility"),
+        ("<p style='visibility:hidden'><i style='visibility:visible'>x", ""),
+        ("<p style='opacity:0'>x", "opacity"),
+        ("<p style='position:absolute;left:-9999px'>x", "position"),
+        ("<p style='text-indent:-999em'>x", "position"),
+        ("<p style='max-height:0;overflow:hidden'>x", "box"),
+        ("<p style='font-size:0'>x", "size"),
+        ("<p style='font-size:1px'><b>x", "size"),
+        ("<p style='font-size:0'><b style='font-size:12px'>x", ""),
+        ("<p style='font:bold 1px serif'>x", "size"),
+        ("<font color=white>x", "colour"),
+        ("<font color='#fefefe'>x", "colour"),
+        ("<body bgcolor=black><font color='#010101'>x", "colour"),
+        ("<body bgcolor=black text=white>x", ""),
+        ("<p style='color:transparent'>x", "colour"),
+        ("<p style='color:rgba(0,0,0,0.01)'>x", "colour"),
+        ("<p style='color:rgb(250 250 250)'>x", "colour"),
+        ("<table><td style='background:url(a.png)'><font color=white>x", ""),
+        ("<table bgcolor='#0000ff'><tr><td><font color=white>x", ""),
+        ("<p>x", ""),
+    ],
+)
+def test_read_html_tells_what_is_hidden_and_why(html: str, reason: str) -> None:
+    seen = read(html)
+    assert (seen.text, dict(seen.hidden)) == (("", {reason: "x"}) if reason else ("x", {}))
+
+
+def test_read_html_tells_title_and_alternative_texts_apart() -> None:
+    seen = read("<title>a</title><body>b<img alt=c src=d>")
+    assert (seen.text, seen.title, seen.alt) == ("b", "a", "c")
+
+
+def test_read_html_link_has_the_words_that_are_seen() -> None:
+    seen = read("<a href=x>a <b>b</b><i style='display:none'>c</i><img alt=d src=e></a> f")
+    assert [(link.written, link.source, link.text) for link in seen.links] == [
+        ("x", Source.LINK, "a b d"),
+        ("e", Source.IMAGE, "d"),
+    ]
+
+
+def test_read_html_refresh_frame_and_background_are_links() -> None:
+    html = (
+        "<meta http-equiv=Refresh content=\"0; URL='http://r.example/'\">"
+        "<iframe src=f></iframe><table background=b><tr><td><area href=a>"
+    )
+    assert [(link.written, link.source) for link in read(html).links] == [
+        ("http://r.example/", Source.REFRESH),
+        ("f", Source.FRAME),
+        ("b", Source.IMAGE),
+        ("a", Source.LINK),
+    ]
+
+
+def test_read_html_form_has_its_fields() -> None:
+    seen = read("<form action=p><input name=User><input type=PASSWORD id=pw><select name=s></form>")
+    assert seen.forms == (Form("p", ("text", "password", "select"), ("user", "pw", "s")),)
+
+
+def test_read_html_fields_outside_a_form_are_one_of_their_own() -> None:
+    assert read("<input type=password><input name=a>").forms == (
+        Form("", ("password", "text"), ("", "a")),
+    )
+
+
+def test_read_html_tracking_picture_is_remote_and_too_small_to_see() -> None:
+    seen = read(
+        "<img src=https://t.example/a width=1 height=1><img src=cid:x width=1>"
+        "<img src=https://t.example/b width=600>"
+    )
+    assert [image.tracking for image in seen.images] == [True, False, False]
+    assert seen.images[1] == Image("cid:x", tracking=False)
+
+
+def test_read_html_counts_scripts_and_event_handlers() -> None:
+    assert read("<script>x</script><p onclick=y>z<script src=a></script>").scripts == 3
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param("<div>" * 100_000 + "x", id="deep"),
+        pytest.param("<font><b>" * 2_000 + "x", id="formatting-in-formatting"),
+        pytest.param("<a " + "b " * 50_000 + ">x", id="attributes"),
+        pytest.param("<a " + "b='<' " * 40_000 + ">x", id="attributes-with-brackets"),
+        pytest.param("<a " + "b/" * 50_000 + ">x", id="attributes-parted-by-slashes"),
+        pytest.param("<a " + "b=''" * 40_000 + ">x", id="attributes-not-parted"),
+        pytest.param("<br>" * 60_000 + "x", id="tags"),
+        pytest.param("y" * 300_000, id="characters"),
+        pytest.param("<!--" * 60_000 + "<div>" * 900 + "x", id="comments-that-do-not-end"),
+    ],
+)
+def test_read_html_past_a_bound_is_read_without_a_parser_and_noted(html: str) -> None:
+    notes = Notes()
+    assert not read_html(html, notes).whole
+    assert notes.truncated == ("html",)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>" * 19_000,
+        "<a href='http://a.example'>" * 19_000,
+        "<style>" + "a{b" * 80_000 + "</style>",
+        "<style>" + "@media " * 30_000 + "</style>",
+        "<style>" + "@a{" * 80_000 + "</style>",
+        "<p style='" + "a:b;" * 60_000 + "'>",
+        "<p style='font: " + "9" * 200_000 + "'>",
+        "<" * 250_000,
+        "<a " * 80_000,
+        "<!--" * 60_000,
+        "<style>/*" * 20_000,
+        "<a b='" * 40_000,
+        "</b>" * 19_000,
+        "<table><tr><td>" * 160,
+        "&#x" * 80_000,
+    ],
+    ids=lambda html: str(html)[:24],
+)
+def test_read_html_made_to_hurt_is_read(html: str) -> None:
+    seen = read(html)
+    assert len(seen.text) <= 2 * len(html)
+    assert len(seen.links) <= DEFAULT_BOUNDS.urls
+
+
+def test_read_html_without_parser_still_has_text_and_links() -> None:
+    seen = read("<p>Pay <b>now</b><a href='http://a.example/?x&amp;y'>here</a>" + "<div>" * 1_000)
+    assert seen.text == "Pay now here"
+    assert [link.written for link in seen.links] == ["http://a.example/?x&y"]
