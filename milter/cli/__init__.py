@@ -32,6 +32,7 @@ _COMMANDS: Final = (
     ("serve", "Run the daemon.", True),
     ("scan", "Judge messages in files, mailboxes or folders; needs no daemon.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
+    ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("demo", "Send the samples through a daemon and show what happens to them.", True),
     ("worker", "One worker of the daemon; started by it.", False),
 )
