@@ -30,6 +30,7 @@ check: $(VENV)/test.stamp $(VENV)/check.stamp
 
 bench: $(VENV)/test.stamp
 	.ci/packages
+	$(BIN)/python -m bench.auth
 	$(BIN)/python -m bench.smtp $(BENCH_ARGS)
 
 format: $(VENV)/check.stamp

@@ -25,20 +25,19 @@ from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 from bench.measure import cpu_seconds, machine, pss_kib
 from bench.messages import CLIENT_IP, plain_message, signed_message, zone
+from bench.tables import OVER, limit_words, markdown, print_table
 from tests.support.gatepost import configuration, running_gatepost
 from tests.support.smtp_sink import running_smtp_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _FOLDER = Path(__file__).parent
 _IDLE_SESSIONS = 1000
 _IDLE_LIMIT_KIB = 60.0
-OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +210,6 @@ def case_rows(figures: Figures) -> list[tuple[str, str, str, str, str]]:
     return rows
 
 
-def limit_words(value: float, limit: float) -> str:
-    """Return the limit and whether it is kept."""
-    return f"{limit:g} {'kept' if value <= limit else OVER}"
-
-
 def idle_rows(idle: dict[str, float]) -> list[tuple[str, str, str]]:
     """Return the rows of the table of memory."""
     gatepost_row = limit_words(idle["pass"], _IDLE_LIMIT_KIB)
@@ -227,20 +221,6 @@ def idle_rows(idle: dict[str, float]) -> list[tuple[str, str, str]]:
 
 COST_HEAD = ("case", "ms CPU a message", "least-most", "ratio", "limit")
 IDLE_HEAD = (f"{_IDLE_SESSIONS} idle sessions", "KiB PSS each", "limit")
-
-
-def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print one table."""
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return one table for the results file."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def run(rounds: int) -> tuple[Figures, dict[str, float]]:

@@ -10,7 +10,7 @@ import gc
 import os
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -81,7 +81,8 @@ class Workplace:
         store = self._store(metrics)
         identity = _identity(self.settings, self.handover.hostname)
         next_hop = self._next_hop(identity, metrics, store)
-        pipeline = self._pipeline(identity, metrics)
+        closing = ExitStack()
+        pipeline = self._pipeline(identity, metrics, self._resolver(metrics, closing))
         servers = {
             listener.name: SmtpServer(
                 Door(
@@ -107,7 +108,13 @@ class Workplace:
         gc.freeze()
         scan = self._scan_port(pipeline, limits, metrics)
         return MailWorker(
-            servers, self.handover.listeners, next_hop, scan=scan, store=store, metrics=metrics
+            servers,
+            self.handover.listeners,
+            next_hop,
+            scan=scan,
+            store=store,
+            closing=closing,
+            metrics=metrics,
         )
 
     def _scan_port(
@@ -154,7 +161,7 @@ class Workplace:
                 on_stage=metrics.next_hop,
             )
 
-    def _pipeline(self, identity: Identity, metrics: Metrics) -> Pipeline:
+    def _pipeline(self, identity: Identity, metrics: Metrics, resolver: Resolver) -> Pipeline:
         plan = self.policies.plan
         checks = build_checks(
             plan,
@@ -166,19 +173,23 @@ class Workplace:
         return Pipeline(
             checks=checks,
             policies=self.policies,
-            resolver=self._resolver(metrics),
+            resolver=resolver,
             identity=identity,
             budget_s=self.settings.limits.budget_s,
             observe=metrics.check,
         )
 
-    def _resolver(self, metrics: Metrics) -> Resolver:
+    def _resolver(self, metrics: Metrics, closing: ExitStack) -> Resolver:
         dns, lists = self.settings.dns, self.policies.plan.dns_lists
-        asked: Resolver = (
-            read_zone(self.source, dns.zone_file) if dns.zone_file else DnsClient.from_settings(dns)
-        )
+        asked: Resolver
+        if dns.zone_file:
+            asked = read_zone(self.source, dns.zone_file)
+        else:
+            asked = client = DnsClient.from_settings(dns)
+            closing.callback(client.close)
         counted = CountedResolver(asked, metrics, time.monotonic)
-        cached = CachingResolver(counted, time.monotonic, dns.cache_entries)
+        cached = CachingResolver(counted, time.monotonic, dns, metrics.dns_answer)
+        closing.callback(cached.close)
         return CountedLists(cached, metrics, lists) if lists else cached
 
     def _tls(self, listener: Listener) -> ssl.SSLContext | None:
@@ -210,6 +221,7 @@ class MailWorker:
         next_hop: Where mail goes.
         scan: Where scans come in; None: nowhere.
         store: What is remembered; None: nothing.
+        closing: Closes what else was opened, such as the sockets to name servers.
         metrics: What is counted of all that.
     """
 
@@ -221,6 +233,7 @@ class MailWorker:
         *,
         scan: ScanPort | None,
         store: StoreClient | None,
+        closing: ExitStack,
         metrics: Metrics,
     ) -> None:
         self._servers = servers
@@ -228,6 +241,7 @@ class MailWorker:
         self._next_hop = next_hop
         self._scan = scan
         self._store = store
+        self._closing = closing
         self._metrics = metrics
         self._tried = False
 
@@ -267,11 +281,12 @@ class MailWorker:
                 group.create_task(self._scan.drain(timeout_s))
 
     async def close(self) -> None:
-        """Let go of the next hop and the store; nothing that was counted is lost."""
+        """Let go of the next hop and all else; nothing that was counted is lost."""
         try:
-            await self._next_hop.close()
-            if self._store is not None:
-                await self._store.close()
+            with self._closing:
+                await self._next_hop.close()
+                if self._store is not None:
+                    await self._store.close()
         finally:
             self._metrics.flush()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.auth.dkim import DkimResult, check_dkim
 from milter.auth.results import AuthResult, Result
+from milter.auth.story import story_of
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
 from policies.findings import Finding
@@ -59,9 +60,14 @@ class DkimCheck:
             return NOTHING
         if not message.count("dkim-signature"):
             return _UNSIGNED
-        results = await check_dkim(message.raw, resolver, now=int(self._clock()))
+        results = await check_dkim(
+            message.raw, resolver, now=int(self._clock()), authors=message.author_domains
+        )
         if not results:
             return _UNSIGNED
+        if story := story_of(resolver):
+            for said in results:
+                story.decide(*_told(said))
         shown: list[FactValue] = [_fact(said) for said in results]
         return Evidence(
             tuple(_finding(said) for said in _best(results)),
@@ -88,6 +94,16 @@ def _finding(said: DkimResult) -> Finding:
     details = {name: value for name, value in named.items() if value}
     evidence = f"{said.selector}._domainkey.{said.domain}: {said.reason or said.result.value}"
     return Finding(_symbol(said), evidence, details)
+
+
+def _told(said: DkimResult) -> tuple[str, str]:
+    """Return in words what was decided about one signature, and the section it follows."""
+    key = f", {said.key_bits} bits" if said.key_bits else ""
+    signature = f"{said.algorithm}{key}, i={said.identity}, b={said.signature}"
+    why = f" ({said.reason})" if said.reason else ""
+    testing = "; the key is for tests (t=y)" if said.testing else ""
+    words = f"{said.domain}, {signature}: {said.result.value}{why}{testing}"
+    return words, "RFC 6376 §6.1" if said.result is not Result.POLICY else "RFC 6376 §8"
 
 
 def _symbol(said: DkimResult) -> str:

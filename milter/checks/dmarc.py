@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.dmarc import DmarcResult, Identifier, Walker, check_dmarc
 from milter.auth.dmarc.record import Wish
 from milter.auth.results import AuthResult, Result
+from milter.auth.story import story_of
 from milter.checks.base import NOTHING, RECEIVED, Evidence, fact
 from milter.core.address import domain_key
 from milter.core.transaction import Stage
@@ -21,6 +22,7 @@ from policies.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from milter.auth.story import Story
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
@@ -68,6 +70,9 @@ class DmarcCheck:
         results = [
             await check_dmarc(domain, identifiers, walker) for domain in authors[:MAX_AUTHORS]
         ]
+        if story := story_of(resolver):
+            for said in results:
+                _tell(story, said)
         # Had SPF not been left out, one of its domains might be aligned: no failure is certain.
         if not any(each.method == "spf" for each in identifiers):
             results = [said for said in results if said.result is not Result.FAIL]
@@ -80,6 +85,23 @@ class DmarcCheck:
         worst = symbols.index(min(symbols))
         facts = {"dmarc": _fact(results[worst], findings[worst])}
         return Evidence(tuple(findings), facts, tuple(_auth(said, known) for said in results))
+
+
+def _tell(story: Story, said: DmarcResult) -> None:
+    """Say how the result for one author domain came about."""
+    if said.record_domain:
+        found = f"the record of {said.record_domain} holds for {said.author_domain}"
+        wish = f"{said.tag}={said.published.value}{', t=y' if said.testing else ''}"
+        story.decide(f"{found}, {wish}: {said.wish.value} is asked for", "RFC 9989 §4.10.1")
+    if said.org_domain:
+        story.decide(f"the organizational domain is {said.org_domain}", "RFC 9989 §4.10.2")
+    for each in said.identifiers:
+        aligned = "aligned" if each.aligned else "not aligned"
+        words = f"{each.method}={each.result.value} for {each.domain}: {aligned}"
+        story.decide(words, "RFC 9989 §4.4")
+    why = f" ({said.reason})" if said.reason else ""
+    section = "RFC 9989 §5.3.6" if said.result is Result.TEMPERROR else "RFC 9989 §5.3.5"
+    story.decide(f"{said.author_domain}: {said.result.value}{why}", section)
 
 
 def _authors(message: Message) -> list[str]:

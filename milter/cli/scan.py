@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from milter.dns.resolver import Resolver
 
 _BUDGET_S = 20.0
-_CACHED = 50_000
 
 
 @dataclass(slots=True)
@@ -168,15 +168,18 @@ def scan(  # noqa: PLR0913 - one argument an option
     )
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
-    pipeline = _pipeline(policy, zone, offline=offline)
+    closing = ExitStack()
+    pipeline = _pipeline(policy, zone, closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
     if trusted_relay:
         pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
-    tally = asyncio.run(_scan(pipeline, messages, envelope, show))
+    tally = asyncio.run(_scan(pipeline, closing, messages, envelope, show))
     return tally.code(strict=strict)
 
 
-def _pipeline(policy: str | None, zone: str | None, *, offline: bool) -> Pipeline:
+def _pipeline(
+    policy: str | None, zone: str | None, closing: ExitStack, *, offline: bool
+) -> Pipeline:
     source = FileSource()
     policies = load_policies(source, policy)
     hostname = platform.node() or "localhost"
@@ -187,7 +190,9 @@ def _pipeline(policy: str | None, zone: str | None, *, offline: bool) -> Pipelin
     elif zone:
         resolver = read_zone(source, zone)
     else:
-        resolver = CachingResolver(DnsClient.from_settings(Dns()), time.monotonic, _CACHED)
+        client = DnsClient.from_settings(Dns())
+        closing.callback(client.close)
+        resolver = CachingResolver(client, time.monotonic, Dns())
     return Pipeline(
         checks=checks,
         policies=policies,
@@ -199,12 +204,13 @@ def _pipeline(policy: str | None, zone: str | None, *, offline: bool) -> Pipelin
 
 async def _scan(
     pipeline: Pipeline,
+    closing: ExitStack,
     messages: Iterator[MailFile],
     envelope: Envelope,
     show: Callable[[str, Judged], Text],
 ) -> _Tally:
     tally = _Tally()
-    with _progress() as progress:
+    with closing, _progress() as progress:
         task = progress.add_task("messages", total=None)
         for mail in messages:
             if mail.error:

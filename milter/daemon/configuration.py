@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from milter.core.errors import ParseError
 from milter.daemon.handover import RecordingSource
-from milter.dns.client import parse_nameserver
 from milter.dns.fake import read_zone
+from milter.dns.nameservers import parse_nameserver
 from milter.memory.opening import home_of
 from milter.settings.read import Placed, read_checked
 from policies.errors import ConfigError, ConfigErrors

@@ -1,64 +1,67 @@
-"""Asks name servers over UDP, and over TCP what was cut (RFC 1035 §4.2, RFC 7766 §5).
+"""Asks name servers as a stub resolver: which server, how often, and what each way of ending means.
 
-dnspython reads and writes the packets and checks that an answer belongs to its question; here are
-the order of servers, the tries, and what each way of ending means. No cache (see `cache`), no
+Questions go over UDP (`udp`), and over TCP what was cut (`tcp`). A server that does not answer is
+left for the others, and tried beside them until it answers again. No cache (see `cache`), no
 DNSSEC: the servers are the site's own resolvers, which validate.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from ipaddress import ip_address
+import logging
 from typing import TYPE_CHECKING, Final
-
-import dns.asyncquery
-import dns.exception
-import dns.message
-import dns.name
-import dns.rcode
-import dns.resolver
-from dns.rdtypes.ANY.CNAME import CNAME
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.ANY.NS import NS
-from dns.rdtypes.ANY.PTR import PTR
-from dns.rdtypes.ANY.TXT import TXT
 
 from milter.core.errors import ParseError
 from milter.dns.names import canonical_name
-from milter.dns.resolver import Answer, Outcome, Rdata, Rrtype
-from milter.settings.places import parse_place
+from milter.dns.nameservers import nameservers
+from milter.dns.resolver import Answer, Outcome
+from milter.dns.tcp import ask_over_tcp
+from milter.dns.udp import NoReply, Reply, UdpServer
+from milter.dns.wire import is_cut, question_section, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dns.rdata import Rdata as WireRdata
-
+    from milter.dns.resolver import Rrtype
     from milter.settings import Dns
 
-# The size that passes any path unfragmented; fragments are lost, and can be forged (RFC 9715 §3.2).
-_EDNS_PAYLOAD: Final = 1232
-# Each query is a socket: a flood of mail must not use up the process's descriptors.
-_MAX_IN_FLIGHT: Final = 256
-# A TCP answer holds thousands of records; nobody who means well needs that many.
-_MAX_RECORDS: Final = 500
-_PORT: Final = 53
-_RETRY: Final = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT})
+IN_FLIGHT: Final = 512
+_PAUSE_S: Final = 0.5
+# Each is a connection, and a long answer in memory.
+_OVER_TCP: Final = 32
+
+_log: Final = logging.getLogger("gatepost.dns")
 
 
 class DnsClient:
     """A stub resolver over given name servers; implements `Resolver`.
 
     Args:
-        servers: Address and port of each, tried in this order.
+        servers: Address and port of each, the preferred one first.
         timeout_s: Seconds for one try at one server; again as many where TCP is needed.
-        attempts: Rounds over all servers.
+        attempts: How often a server that does not answer is asked, 3 at most (RFC 9520 §3.1).
+        in_flight: Questions at once; whoever comes beyond them waits.
+        mixed_case: Whether names go out in a random mix of capitals, which answers must repeat.
     """
 
-    def __init__(self, servers: Sequence[tuple[str, int]], timeout_s: float, attempts: int) -> None:
-        self._tries = [*servers] * attempts
+    def __init__(
+        self,
+        servers: Sequence[tuple[str, int]],
+        timeout_s: float,
+        attempts: int,
+        *,
+        in_flight: int = IN_FLIGHT,
+        mixed_case: bool = True,
+    ) -> None:
         self._timeout_s = timeout_s
-        self._slots = asyncio.Semaphore(_MAX_IN_FLIGHT)
+        self._attempts = attempts
+        self._servers = tuple(
+            UdpServer(*server, timeout_s, mixed_case=mixed_case, on_change=self._choose)
+            for server in servers
+        )
+        self._order = self._servers
+        self._slots = asyncio.Semaphore(in_flight)
+        self._over_tcp = asyncio.Semaphore(_OVER_TCP)
 
     @classmethod
     def from_settings(cls, settings: Dns) -> DnsClient:
@@ -67,102 +70,93 @@ class DnsClient:
         Raises:
             ParseError: A name server of `settings` is no address.
         """
-        servers = [parse_nameserver(text) for text in settings.nameservers]
-        return cls(servers or system_nameservers(), settings.timeout_s, settings.attempts)
+        return cls(
+            nameservers(settings.nameservers),
+            settings.timeout_s,
+            settings.attempts,
+            in_flight=settings.in_flight,
+            mixed_case=settings.mixed_case,
+        )
 
     async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
         """Return the answer of the first server that has one; see `Resolver`."""
         canonical = canonical_name(name)
         if canonical is None:
             return Answer(Outcome.NXDOMAIN)
-        answer = Answer(Outcome.TIMEOUT)
-        async with self._slots:
-            for address, port in self._tries:
-                answer = await self._try(_query(canonical, rrtype), address, port)
-                if answer.outcome not in _RETRY:
-                    break
-        return answer
-
-    async def _try(self, query: dns.message.Message, address: str, port: int) -> Answer:
+        question = question_section(canonical, rrtype)
+        await self._slots.acquire()
         try:
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                query,
-                address,
-                timeout=self._timeout_s,
-                port=port,
-                # Forged and broken packets are waited past: answering them with an error would let
-                # anybody who guesses the port end our question.
-                ignore_unexpected=True,
-                ignore_errors=True,
-            )
-            return _read(response)
-        except dns.exception.Timeout:
-            return Answer(Outcome.TIMEOUT)
-        except Exception:  # noqa: BLE001 - whatever a server sends, the next one is asked
+            return await self._ask(question, rrtype)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Close all sockets; what is still asked ends as a timeout."""
+        for server in self._servers:
+            server.close()
+
+    def _choose(self, changed: UdpServer) -> None:
+        """Prefer the first servers, and leave out those that are down while others are not."""
+        up = tuple(server for server in self._servers if not server.down)
+        self._order = up or self._servers
+        if changed.down:
+            _log.warning("name server does not answer", extra={"server": changed.address})
+        else:
+            _log.info("name server answers again", extra={"server": changed.address})
+
+    async def _ask(self, question: bytes, rrtype: Rrtype) -> Answer:
+        """Ask one server after the other, those that may not have heard it once more."""
+        self._probe(question)
+        last = Answer(Outcome.TIMEOUT)
+        # It does not help to ask again who said that it fails, nor who has not answered for long.
+        failed: set[UdpServer] = set()
+        attempts = 1 if self._order[0].down else self._attempts
+        for attempt in range(attempts):
+            for server in self._order:
+                if server in failed:
+                    continue
+                answer = self._read(await server.ask(question), question, rrtype)
+                if answer is None:
+                    answer = await self._ask_over_tcp(server, question, rrtype)
+                if not answer.outcome.temporary:
+                    return answer
+                if answer.outcome is not Outcome.TIMEOUT:
+                    failed.add(server)
+                    last = answer
+            if failed.issuperset(self._order):
+                break
+            if attempt + 1 < attempts:
+                await self._pause()
+        return last
+
+    def _probe(self, question: bytes) -> None:
+        """Ask the servers that are down as well, whose answers are not waited for."""
+        if len(self._order) < len(self._servers):
+            for server in self._servers:
+                server.probe(question)
+
+    async def _pause(self) -> None:
+        """Wait where nothing listens: a server that is just being started is there in a moment."""
+        if all(server.unreachable for server in self._order):
+            await asyncio.sleep(min(_PAUSE_S, self._timeout_s))
+
+    def _read(self, reply: Reply, question: bytes, rrtype: Rrtype) -> Answer | None:
+        """Return what a reply says; None where TCP is needed."""
+        if isinstance(reply, NoReply):
+            return None if reply is NoReply.CASE_LOST else Answer(Outcome.TIMEOUT)
+        if is_cut(reply):
+            return None
+        try:
+            return read_answer(reply, question, rrtype)
+        except ParseError:
             return Answer(Outcome.SERVFAIL)
 
-
-def parse_nameserver(text: str) -> tuple[str, int]:
-    """Return address and port of `host:port`, `[v6]:port` or an address alone (port 53).
-
-    Raises:
-        ParseError: `text` is none of these, or the host is no IP address.
-    """
-    alone = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    with contextlib.suppress(ValueError):
-        return str(ip_address(alone)), _PORT
-    try:
-        place = parse_place(text)
-        address = str(ip_address(place.host))
-    except (ParseError, ValueError) as err:
-        raise ParseError(f"a name server is an IP address with a port, not {text!r}") from err
-    if not place.port:
-        raise ParseError(f"{text!r} has no port between 1 and 65535")
-    return address, place.port
-
-
-def system_nameservers() -> list[tuple[str, int]]:
-    """Return the servers of resolv.conf; the local host where there are none (resolv.conf(5))."""
-    try:
-        servers = dns.resolver.Resolver(configure=True).nameservers
-    except dns.resolver.NoResolverConfiguration:
-        servers = []
-    return [(str(server), _PORT) for server in servers] or [("127.0.0.1", _PORT)]
-
-
-def _query(name: str, rrtype: Rrtype) -> dns.message.Message:
-    # Labels are taken as they are: a backslash in a peer's name is no escape.
-    labels = [label.encode("ascii") for label in name.split(".")]
-    wire_name = dns.name.Name([*labels, b""])
-    return dns.message.make_query(wire_name, rrtype, use_edns=0, payload=_EDNS_PAYLOAD)
-
-
-def _read(response: dns.message.Message) -> Answer:
-    rcode = response.rcode()
-    if rcode == dns.rcode.REFUSED:
-        return Answer(Outcome.REFUSED)
-    if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        return Answer(Outcome.SERVFAIL)
-    if not isinstance(response, dns.message.QueryMessage):
-        return Answer(Outcome.SERVFAIL)
-    chain = response.resolve_chaining()
-    if chain.answer is None:
-        outcome = Outcome.NXDOMAIN if rcode == dns.rcode.NXDOMAIN else Outcome.NODATA
-        return Answer(outcome, ttl_s=chain.minimum_ttl)
-    records = [_record(rdata) for rdata in list(chain.answer)[:_MAX_RECORDS]]
-    return Answer(Outcome.ANSWER, tuple(records), chain.minimum_ttl)
-
-
-def _record(rdata: WireRdata) -> Rdata:
-    match rdata:
-        case TXT():
-            return rdata.strings
-        case MX():
-            return rdata.preference, _text(rdata.exchange)
-        case PTR() | CNAME() | NS():
-            return _text(rdata.target)
-    return rdata.to_text()
-
-
-def _text(name: dns.name.Name) -> str:
-    return name.to_text().removesuffix(".")
+    async def _ask_over_tcp(self, server: UdpServer, question: bytes, rrtype: Rrtype) -> Answer:
+        place = server.address, server.port
+        try:
+            reply = await ask_over_tcp(place, question, self._timeout_s, self._over_tcp)
+            if isinstance(reply, NoReply):
+                return Answer(Outcome.TIMEOUT)
+            return read_answer(reply, question, rrtype)
+        except ParseError:
+            return Answer(Outcome.SERVFAIL)

@@ -14,6 +14,8 @@ from milter.core.address import domain_key
 # RFC 1035 §2.3.4: labels of at most 63 octets, 255 on the wire, which is 253 as text.
 _NAME: Final = re.compile(r"[ -\-/-~]{1,63}(?:\.[ -\-/-~]{1,63})*")
 _MAX_NAME: Final = 253
+# The same without capitals: it is in form already, as most names are.
+_IN_FORM: Final = re.compile(r"[ -\-/-@\[-~]{1,63}(?:\.[ -\-/-@\[-~]{1,63})*")
 
 
 def canonical_name(name: str) -> str | None:
@@ -24,6 +26,8 @@ def canonical_name(name: str) -> str | None:
     >>> canonical_name("a..example.org") is None
     True
     """
+    if len(name) <= _MAX_NAME and _IN_FORM.fullmatch(name):
+        return name
     if name.endswith(".."):
         return None
     key = domain_key(name)

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 Rrtype = Literal["A", "AAAA", "TXT", "MX", "PTR", "CNAME", "NS", "SOA"]
-# A, AAAA, PTR, CNAME, NS: text without a final dot. MX: preference and name. TXT: the strings.
+# A, AAAA, PTR, CNAME, NS: text without a final dot. MX: preference and name. TXT: the strings. The
+# names of a client's answers are in lower case.
 Rdata = str | tuple[int, str] | tuple[bytes, ...]
 
 
@@ -25,13 +26,12 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     TIMEOUT = "timeout"
 
-    @property
-    def temporary(self) -> bool:
-        """Whether asking again later may bring an answer: nothing was learned now."""
-        return self in _TEMPORARY
+    # Whether asking again later may bring an answer: nothing was learned now.
+    temporary: bool
 
-
-_TEMPORARY = frozenset({Outcome.SERVFAIL, Outcome.REFUSED, Outcome.TIMEOUT})
+    def __init__(self, word: str) -> None:
+        # Asked for with every answer, so an attribute and no search.
+        self.temporary = word in ("servfail", "refused", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,14 @@ class Answer:
         records: The data in the order of the packet, aliases followed.
         ttl_s: Seconds for which it may be kept; for NXDOMAIN and NODATA from the SOA
             (RFC 2308 §5); 0 when it must not be kept.
+        stale: Whether its life is over, and nobody could be asked anew (RFC 8767 §4): what it says
+            was true, and is the best that is known.
     """
 
     outcome: Outcome
     records: tuple[Rdata, ...] = ()
     ttl_s: int = 0
+    stale: bool = False
 
 
 class Resolver(Protocol):
@@ -57,6 +60,7 @@ class Resolver(Protocol):
         """Return the answer for `name`, which needs no final dot.
 
         Never raises for DNS trouble, nor for a name that cannot be a domain name (NXDOMAIN).
-        Ends within the resolver's own timeout; a caller with less time left cancels it.
+        Ends within the resolver's own timeouts; the deadline of a message is its caller's, who
+        cancels, which ends nothing that others wait for.
         """
         ...

@@ -104,14 +104,45 @@ class NextHop(Section):
 
 
 class Dns(Section):
-    """How names are asked for."""
+    """How names are asked for, and for how long answers are kept."""
 
     nameservers: tuple[str, ...] = Field(
-        default=(), description="host:port of each resolver; absent: those of the system"
+        default=(),
+        description="host:port of each resolver, the preferred one first; absent: those of the"
+        " system",
     )
     timeout_s: float = Field(default=2.0, gt=0, le=30, description="Seconds for one try")
-    attempts: int = Field(default=2, ge=1, le=10, description="Tries over the servers")
+    attempts: int = Field(
+        default=2, ge=1, le=3, description="Tries at a server that does not answer (RFC 9520 §3.1)"
+    )
+    in_flight: int = Field(
+        default=512, ge=1, le=10_000, description="Questions at once, a worker; more wait"
+    )
+    mixed_case: bool = Field(
+        default=True,
+        description="Ask in a random mix of capitals, so that answers are harder to forge; false"
+        " for a resolver that does not repeat it",
+    )
     cache_entries: int = Field(default=50_000, ge=0, description="Answers kept, a worker")
+    cache_bytes: int = Field(
+        default=33_554_432, ge=0, description="Memory for these answers, about, a worker"
+    )
+    min_ttl_s: int = Field(
+        default=5, ge=0, le=300, description="Least life of an answer; one with TTL 0 is not kept"
+    )
+    max_ttl_s: int = Field(
+        default=86_400, ge=1, le=604_800, description="Longest life of an answer (RFC 8767 §4)"
+    )
+    max_negative_ttl_s: int = Field(
+        default=3_600, ge=1, le=10_800, description="Longest life of 'there is none' (RFC 2308 §5)"
+    )
+    stale_s: int = Field(
+        default=86_400,
+        ge=0,
+        le=604_800,
+        description="How long after its life an answer may stand in while nobody can be asked"
+        " (RFC 8767 §5); 0: never",
+    )
     zone_file: str | None = Field(
         default=None,
         description="YAML zone that answers instead of any server; for tries and tests",

@@ -29,7 +29,7 @@ FIELDS: Final = frozenset(
         "spf", "dkim", "dmarc", "arc", "symbols", "score", "action", "policy", "rule", "reply",
         "check", "zone", "stage",
         # the end of it
-        "next_hop", "transactions", "duration_ms", "error", "temporary",
+        "next_hop", "server", "transactions", "duration_ms", "error", "temporary",
         # the daemon's own life
         "worker", "pid", "workers", "version", "path", "signal", "result", "dropped",
     }

@@ -114,6 +114,13 @@ METRICS: Final = (
     ),
     MetricSpec("dns_query_seconds", "histogram", "Duration of a question to DNS servers"),
     MetricSpec(
+        "dns_answers_total",
+        "counter",
+        "Answers that checks were given. source: hit (was kept), asked, shared (another asked the "
+        "same), stale (its life was over and no server answered)",
+        ("source",),
+    ),
+    MetricSpec(
         "dns_list_queries_total",
         "counter",
         "Questions to DNS lists. zone: a configured list; outcome: listed, not_listed, unknown, "
@@ -240,6 +247,7 @@ class Metrics:
         self._symbols = Sums(_counter(registry, "symbols_total"), 1, _named(symbols))
         self._kinds = Sums(_counter(registry, "spam_kind_total"), 1)
         self._dns = Sums(_counter(registry, "dns_queries_total"), 1)
+        self._dns_answers = Sums(_counter(registry, "dns_answers_total"), 1)
         self._dns_lists = Sums(_counter(registry, "dns_list_queries_total"), 2)
         self._policies = Sums(_counter(registry, "policy_verdicts_total"), 2)
         self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
@@ -262,7 +270,14 @@ class Metrics:
         self._stored: deque[tuple[str, float]] = deque()
         self._all: tuple[Sums | Timing | Timings, ...] = (
             *(self._messages, self._bytes, self._saved, self._checks, self._symbols, self._kinds),
-            *(self._dns, self._dns_lists, self._policies, self._forged, self._check_seconds),
+            *(
+                self._dns,
+                self._dns_answers,
+                self._dns_lists,
+                self._policies,
+                self._forged,
+                self._check_seconds,
+            ),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
             *(self._scan_seconds, self._dns_seconds, self._refused),
             *(self._store_errors, self._store_dropped),
@@ -316,6 +331,10 @@ class Metrics:
         """Count a question that went to a DNS server."""
         self._dns.add((outcome,))
         self._dns_seconds.add(seconds)
+
+    def dns_answer(self, source: str) -> None:
+        """Count an answer by where it is from; the signature of `CachingResolver`'s `observe`."""
+        self._dns_answers.add((source,))
 
     def dns_list(self, zone: str, outcome: str) -> None:
         """Count a question to a DNS list."""

@@ -64,7 +64,10 @@ def short_record(bits: int) -> bytes:
 
 
 def der(tag: int, content: bytes) -> bytes:
-    return bytes([tag, 0x82]) + len(content).to_bytes(2) + content
+    size = len(content)
+    # DER is strict about the shortest form of a length.
+    length = bytes([size]) if size < 128 else b"\x81" + bytes([size % 256])
+    return bytes([tag]) + (length if size < 256 else b"\x82" + size.to_bytes(2)) + content
 
 
 def dkimpy_signed(
@@ -102,12 +105,23 @@ def signed(message: bytes = MESSAGE, /, **tags: str | None) -> bytes:
     }
     value = "; ".join(f"{name}={text}" for name, text in given.items() if text is not None)
     names = (given["h"] or "").lower().split(":")
-    fields = dict(relaxed_field(field) for field in re.split(rb"\r\n(?![ \t])", header))
-    covered = [fields[name.encode()] for name in names if name.encode() in fields]
+    covered = _covered(header, [name.encode() for name in names])
     covered.append(relaxed_field(b"dkim-signature: " + value.encode())[1])
     data = b"\r\n".join(covered)
     signature = rsa_key(2048).sign(data, padding.PKCS1v15(), hashes.SHA256())
     return b"DKIM-Signature: " + value.encode() + base64.b64encode(signature) + b"\r\n" + message
+
+
+def _covered(header: bytes, names: list[bytes]) -> list[bytes]:
+    """Return what `names` cover in relaxed form: of fields that stand twice the lowest first."""
+    left = [relaxed_field(field) for field in re.split(rb"\r\n(?![ \t])", header)][::-1]
+    covered = []
+    for name in names:
+        found = next((field for field in left if field[0] == name), None)
+        if found is not None:
+            left.remove(found)
+            covered.append(found[1])
+    return covered
 
 
 def relaxed_body(body: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """DKIM (RFC 6376, 8301, 8463): who vouches for this message, and was it changed since.
 
-dkimpy reads tags and keys and hashes headers; what it is slow at or too lenient with is done here.
+It is compared with dkimpy in tests; docs/decisions/dkim-keys-first.md says why that is not used.
 """
 
 from milter.auth.dkim.result import DkimResult

@@ -1,24 +1,23 @@
-"""Key records (RFC 6376 §3.6.1), and RSA through `cryptography`.
-
-dkimpy parses the key itself; which record is taken and what its tags forbid is decided here.
-"""
+"""Key records (RFC 6376 §3.6.1), and what is verified with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import dkim
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
-from dkim.util import InvalidTagValueList, parse_tag_value
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from milter.auth.dkim.result import Refusal
+from milter.auth.dkim.tags import decode_base64, items, parse_tags
 from milter.auth.results import Result
+from milter.core.errors import ParseError
 from milter.dns.resolver import Outcome
 
 if TYPE_CHECKING:
@@ -28,9 +27,14 @@ if TYPE_CHECKING:
 # far longer ones are only there to cost time.
 MIN_BITS: Final = 1024
 MAX_BITS: Final = 8192
+# RFC 8463 §4.2: the raw key.
+_ED25519_BITS: Final = 256
 # A key of MAX_BITS in base64 is 1,500 octets.
 _MAX_RECORD: Final = 4096
 _CACHED: Final = 1024
+
+_PADDING: Final = PKCS1v15()
+_HASHED: Final = Prehashed(SHA256())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +42,27 @@ class Key:
     """A usable public key.
 
     Attributes:
-        handle: What dkimpy verifies with.
-        kind: rsa or ed25519.
+        public: What verifies.
         bits: Its size.
         same_domain: Whether i= must have exactly the domain of d= (t=s).
         testing: Whether the domain is only trying DKIM out (t=y).
     """
 
-    handle: Any
-    kind: str
+    public: RSAPublicKey | Ed25519PublicKey
     bits: int
     same_domain: bool = False
     testing: bool = False
 
-
-def verify_rsa(hasher: Any, signature: bytes, public_key: dict[str, int]) -> bool:
-    """Verify PKCS #1 v1.5 over the SHA-256 digest of `hasher` (RFC 8017 §8.2.2)."""
-    key = _rsa_key(public_key["modulus"], public_key["publicExponent"])
-    try:
-        key.verify(signature, hasher.digest(), PKCS1v15(), Prehashed(SHA256()))
-    except InvalidSignature:
-        return False
-    return True
-
-
-@lru_cache(maxsize=_CACHED)
-def _rsa_key(modulus: int, exponent: int) -> RSAPublicKey:
-    return RSAPublicNumbers(exponent, modulus).public_key()
+    def verifies(self, signature: bytes, digest: bytes) -> bool:
+        """Tell whether `signature` is one of `digest`, a SHA-256 (RFC 8017 §8.2.2, RFC 8463 §3)."""
+        try:
+            if isinstance(self.public, RSAPublicKey):
+                self.public.verify(signature, digest, _PADDING, _HASHED)
+            else:
+                self.public.verify(signature, digest)
+        except InvalidSignature:
+            return False
+        return True
 
 
 def read_key(answer: Answer, algorithm: str) -> Key | Refusal:
@@ -87,8 +85,8 @@ def _key(text: bytes, algorithm: str) -> Key | Refusal | None:
     if len(text) > _MAX_RECORD:
         return None
     try:
-        tags: dict[bytes, bytes] = parse_tag_value(text)
-    except (InvalidTagValueList, IndexError):
+        tags = parse_tags(text)
+    except ParseError:
         return None
     return _usable(tags, algorithm) if b"p" in tags else None
 
@@ -102,27 +100,33 @@ def _usable(tags: dict[bytes, bytes], algorithm: str) -> Key | Refusal:
         return Refusal("the key is revoked")
     if tags.get(b"k", b"rsa") != kind.encode():
         return Refusal(f"the key is not for {kind}")
-    if b"h" in tags and digest.encode() not in _items(tags[b"h"]):
+    if b"h" in tags and digest.encode() not in items(tags[b"h"]):
         return Refusal(f"the key is not for {digest}")
-    if not {b"*", b"email"} & set(_items(tags.get(b"s", b"*"))):
+    if not {b"*", b"email"} & set(items(tags.get(b"s", b"*"))):
         return Refusal("the key is not for mail")
     return _parsed(tags, kind)
 
 
-def _items(value: bytes) -> list[bytes]:
-    return [item.strip() for item in value.split(b":")]
-
-
 def _parsed(tags: dict[bytes, bytes], kind: str) -> Key | Refusal:
-    # Only the tags that dkimpy reads right: its s= accepts no list.
-    record = b"k=%s; p=%s" % (kind.encode(), tags[b"p"])
-    try:
-        handle, bits, _, _ = dkim.evaluate_pk("key", record)
-    except Exception:  # noqa: BLE001 - hostile keys reach its ASN.1 reader's own faults
+    data = decode_base64(tags[b"p"])
+    public = _load(data, kind) if data else None
+    if public is None:
         return Refusal("the key cannot be read")
+    bits = public.key_size if isinstance(public, RSAPublicKey) else _ED25519_BITS
     if kind == "rsa" and bits < MIN_BITS:
         return Refusal(f"the key has only {bits} bits", weak=True)
     if bits > MAX_BITS:
         return Refusal(f"the key has {bits} bits")
-    flags = _items(tags.get(b"t", b""))
-    return Key(handle, kind, bits, b"s" in flags, b"y" in flags)
+    flags = items(tags.get(b"t", b""))
+    return Key(public, bits, b"s" in flags, b"y" in flags)
+
+
+def _load(data: bytes, kind: str) -> RSAPublicKey | Ed25519PublicKey | None:
+    try:
+        if kind == "ed25519":
+            return Ed25519PublicKey.from_public_bytes(data)
+        # RFC 6376 §3.6.1, with its erratum: SubjectPublicKeyInfo, or the bare RSAPublicKey.
+        public = load_der_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return public if isinstance(public, RSAPublicKey) else None

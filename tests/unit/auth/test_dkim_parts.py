@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from milter.auth.dkim.body import canonical_body, hash_body
 from milter.auth.dkim.fields import MAX_FIELDS, MAX_HEADER, split_message
-from milter.auth.dkim.verify import SIGNATURE_VALUE
+from milter.auth.dkim.header import SIGNATURE_VALUE
 from milter.core.errors import ParseError
 
 # Everything that the rules look at, often beside each other.

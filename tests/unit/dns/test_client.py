@@ -1,77 +1,38 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import closing
 
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rrset
 import pytest
 
 from milter.core.errors import ParseError
-from milter.dns.client import DnsClient, parse_nameserver
+from milter.dns.client import DnsClient
+from milter.dns.nameservers import parse_nameserver
 from milter.dns.resolver import Answer, Outcome, Rrtype
 from milter.settings import Dns
-
-Respond = Callable[[dns.message.Message], dns.message.Message | bytes | None]
-
-SOA = "example. 900 IN SOA ns.example. root.example. 1 7200 900 86400 120"
+from tests.support.dns_server import LIES, Respond, answer_with, cut, running, running_tcp, until
+from tests.support.ports import free_port
 
 
-class Server(asyncio.DatagramProtocol):
-    """A name server whose answers the test writes."""
-
-    def __init__(self, respond: Respond) -> None:
-        self.respond = respond
-        self.queries: list[dns.message.Message] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        query = dns.message.from_wire(data)
-        self.queries.append(query)
-        response = self.respond(query)
-        if response is not None:
-            wire = response if isinstance(response, bytes) else response.to_wire(max_size=65535)
-            self.transport.sendto(wire, addr)
-
-
-@asynccontextmanager
-async def running(respond: Respond) -> AsyncIterator[tuple[Server, int]]:
-    server = Server(respond)
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: server, ("127.0.0.1", 0)
-    )
-    try:
-        yield server, transport.get_extra_info("sockname")[1]
-    finally:
-        transport.close()
-
-
-def answer_with(
-    *records: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, soa: bool = False
-) -> Respond:
-    def respond(query: dns.message.Message) -> dns.message.Message:
-        response = dns.message.make_response(query)
-        response.set_rcode(rcode)
-        for record in records:
-            owner, ttl, _, rrtype, data = record.split(" ", 4)
-            response.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", rrtype, data))
-        if soa:
-            owner, ttl, _, rrtype, data = SOA.split(" ", 4)
-            response.authority.append(dns.rrset.from_text(owner, int(ttl), "IN", rrtype, data))
-        return response
-
-    return respond
+async def resolve(
+    ports: list[int],
+    name: str = "a.example",
+    rrtype: Rrtype = "A",
+    *,
+    timeout_s: float = 0.2,
+    attempts: int = 1,
+) -> Answer:
+    servers = [("127.0.0.1", port) for port in ports]
+    with closing(DnsClient(servers, timeout_s, attempts)) as client:
+        return await client.resolve(name, rrtype)
 
 
 def ask(respond: Respond, name: str = "a.example", rrtype: Rrtype = "A") -> Answer:
     async def run() -> Answer:
         async with running(respond) as (_, port):
-            return await DnsClient([("127.0.0.1", port)], 0.2, 1).resolve(name, rrtype)
+            return await resolve([port], name, rrtype)
 
     return asyncio.run(run())
 
@@ -128,33 +89,9 @@ def test_resolve_silent_server_is_timeout() -> None:
     assert ask(lambda _: None) == Answer(Outcome.TIMEOUT)
 
 
-def test_resolve_garbage_is_waited_past() -> None:
-    assert ask(lambda _: b"\x00garbage").outcome is Outcome.TIMEOUT
-
-
-def test_resolve_answer_to_another_question_is_waited_past() -> None:
-    def respond(query: dns.message.Message) -> dns.message.Message:
-        other = dns.message.make_query("b.example", "A", id=query.id)
-        return answer_with("b.example. 60 IN A 192.0.2.66")(other)  # type: ignore[return-value] # no bytes here
-
-    assert ask(respond).outcome is Outcome.TIMEOUT
-
-
 def test_resolve_answer_beside_nxdomain_is_servfail() -> None:
     respond = answer_with("a.example. 60 IN A 192.0.2.1", rcode=dns.rcode.NXDOMAIN)
     assert ask(respond).outcome is Outcome.SERVFAIL
-
-
-def test_resolve_more_records_than_anybody_needs_are_cut() -> None:
-    lines = [f"a.example. 60 IN A 192.0.{i // 250}.{i % 250}" for i in range(600)]
-
-    def respond(query: dns.message.Message) -> dns.message.Message:
-        response = dns.message.make_response(query)
-        addresses = [line.rsplit(" ", 1)[1] for line in lines]
-        response.answer.append(dns.rrset.from_text("a.example.", 60, "IN", "A", *addresses))
-        return response
-
-    assert len(ask(respond).records) == 500
 
 
 @pytest.mark.parametrize("name", ["", "a..example", "x" * 64 + ".example", "a\x00.example"])
@@ -173,13 +110,13 @@ def test_resolve_backslash_in_name_is_no_escape() -> None:
         return answer_with(rcode=dns.rcode.NXDOMAIN)(query)
 
     assert ask(respond, r"a\046b.example").outcome is Outcome.NXDOMAIN
-    assert seen[0].labels == (rb"a\046b", b"example", b"")
+    assert seen[0].canonicalize().labels == (rb"a\046b", b"example", b"")
 
 
 def test_resolve_query_asks_for_packets_that_are_not_fragmented() -> None:
     async def run() -> dns.message.Message:
         async with running(answer_with("a.example. 60 IN A 192.0.2.1")) as (server, port):
-            await DnsClient([("127.0.0.1", port)], 0.2, 1).resolve("a.example", "A")
+            await resolve([port])
             return server.queries[0]
 
     query = asyncio.run(run())
@@ -194,61 +131,83 @@ def test_resolve_next_server_is_asked_where_the_first_fails(first: dns.rcode.Rco
         fails = (lambda _: None) if first is None else answer_with(rcode=first)
         works = answer_with("a.example. 60 IN A 192.0.2.1")
         async with running(fails) as (_, one), running(works) as (_, two):
-            client = DnsClient([("127.0.0.1", one), ("127.0.0.1", two)], 0.2, 1)
-            return await client.resolve("a.example", "A")
+            return await resolve([one, two])
 
     assert asyncio.run(run()).records == ("192.0.2.1",)
 
 
-def test_resolve_attempts_go_round_the_servers() -> None:
+@pytest.mark.parametrize(
+    ("respond", "asked"),
+    [
+        pytest.param(lambda _: None, 3, id="a-lost-packet-is-sent-again"),
+        pytest.param(answer_with(rcode=dns.rcode.SERVFAIL), 1, id="who-fails-has-said-so"),
+        pytest.param(answer_with(rcode=dns.rcode.REFUSED), 1, id="who-refuses-has-said-so"),
+    ],
+)
+def test_resolve_server_is_asked_again_only_where_it_may_help(respond: Respond, asked: int) -> None:
     async def run() -> int:
-        async with running(answer_with(rcode=dns.rcode.SERVFAIL)) as (server, port):
-            await DnsClient([("127.0.0.1", port)], 0.2, 3).resolve("a.example", "A")
+        async with running(respond) as (server, port):
+            await resolve([port], timeout_s=0.05, attempts=3)
             return len(server.queries)
 
-    assert asyncio.run(run()) == 3
+    assert asyncio.run(run()) == asked
+
+
+async def over_both(udp: Respond, tcp: Respond, *, times: int = 1) -> list[Answer]:
+    """Ask a server that is one thing over UDP and another over TCP."""
+    async with running_tcp(tcp) as port, running(udp, port=port):
+        return [await resolve([port], rrtype="TXT", timeout_s=1) for _ in range(times)]
+
+
+LONG = answer_with(f'a.example. 60 IN TXT "{"x" * 200}"')
 
 
 def test_resolve_cut_answer_is_asked_for_over_tcp() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        query = dns.message.from_wire(
-            await reader.readexactly(int.from_bytes(await reader.read(2)))
-        )
-        response = answer_with(f'a.example. 60 IN TXT "{"x" * 200}"')(query)
-        assert isinstance(response, dns.message.Message)
-        wire = response.to_wire()
-        writer.write(len(wire).to_bytes(2) + wire)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
+    (answer,) = asyncio.run(over_both(cut, LONG))
+    assert answer.records == ((b"x" * 200,),)
 
-    def cut(query: dns.message.Message) -> dns.message.Message:
-        response = dns.message.make_response(query)
-        response.flags |= dns.flags.TC
-        return response
 
-    async def run() -> Answer:
-        tcp = await asyncio.start_server(serve, "127.0.0.1", 0)
-        port = tcp.sockets[0].getsockname()[1]
-        server = Server(cut)
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: server, ("127.0.0.1", port)
-        )
-        try:
-            return await DnsClient([("127.0.0.1", port)], 1, 1).resolve("a.example", "TXT")
-        finally:
-            transport.close()
-            tcp.close()
-            await tcp.wait_closed()
+def test_resolve_server_that_changes_case_is_asked_over_tcp(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def small(query: dns.message.Message) -> bytes:
+        packet = LONG(query).to_wire()
+        return packet[:12] + packet[12:].lower()
 
-    assert asyncio.run(run()).records == ((b"x" * 200,),)
+    def capitals(query: dns.message.Message) -> bytes:
+        packet = LONG(query).to_wire()
+        return packet[:12] + packet[12:21].upper() + packet[21:]
+
+    answers = asyncio.run(over_both(capitals, small))
+    assert answers[0].records == ((b"x" * 200,),)
+    assert [record.message.split(" and ")[0] for record in caplog.records] == [
+        "name server changes the case of names"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tcp", "outcome"),
+    [
+        pytest.param(lambda _: b"\0" * 20, Outcome.SERVFAIL, id="garbage"),
+        pytest.param(lambda _: b"\0", Outcome.SERVFAIL, id="one-octet"),
+        pytest.param(LIES["wrong-question"], Outcome.SERVFAIL, id="another-question"),
+        pytest.param(LIES["compression-loop"], Outcome.SERVFAIL, id="compression-loop"),
+        pytest.param(lambda _: None, Outcome.TIMEOUT, id="silence"),
+    ],
+)
+def test_resolve_trouble_over_tcp_is_an_outcome(tcp: Respond, outcome: Outcome) -> None:
+    (answer,) = asyncio.run(over_both(cut, tcp))
+    assert answer == Answer(outcome)
+
+
+def test_resolve_nobody_listens_for_tcp_is_timeout() -> None:
+    assert ask(cut) == Answer(Outcome.TIMEOUT)
 
 
 def test_resolve_cancelled_leaves_nothing_behind() -> None:
     async def run() -> int:
         async with running(lambda _: None) as (_, port):
-            waiting: Awaitable[Answer] = DnsClient([("127.0.0.1", port)], 5, 1).resolve("a.b", "A")
-            task = asyncio.ensure_future(waiting)
+            task = asyncio.ensure_future(resolve([port], timeout_s=5))
             for _ in range(5):
                 await asyncio.sleep(0)
             task.cancel()
@@ -284,9 +243,62 @@ def test_parse_nameserver_other_text_is_refused(text: str) -> None:
 def test_from_settings_asks_the_configured_servers() -> None:
     async def run() -> Answer:
         async with running(answer_with("a.example. 60 IN A 192.0.2.1")) as (_, port):
-            client = DnsClient.from_settings(
-                Dns.model_validate({"nameservers": [f"127.0.0.1:{port}"]})
-            )
-            return await client.resolve("a.example", "A")
+            settings = Dns(nameservers=(f"127.0.0.1:{port}",))
+            with closing(DnsClient.from_settings(settings)) as client:
+                return await client.resolve("a.example", "A")
+
+    assert asyncio.run(run()).records == ("192.0.2.1",)
+
+
+def test_resolve_dead_server_is_left_and_comes_back() -> None:
+    async def run() -> tuple[int, list[str], bool]:
+        works = answer_with("a.example. 60 IN A 192.0.2.1")
+        async with running(lambda _: None) as (dead, one), running(works) as (_, two):
+            servers = [("127.0.0.1", one), ("127.0.0.1", two)]
+            with closing(DnsClient(servers, 0.05, 1)) as client:
+                for _ in range(3):
+                    await client.resolve("a.example", "A")
+                asked = dead.count
+                for _ in range(20):
+                    await client.resolve("a.example", "A")
+                left_alone = dead.count == asked
+                dead.respond = works
+                client._servers[0]._try_again = 0
+                await client.resolve("a.example", "A")
+                await until(lambda: not client._servers[0].down)
+                return asked, [str(server.down) for server in client._order], left_alone
+
+    assert asyncio.run(run()) == (3, ["False", "False"], True)
+
+
+def test_resolve_more_than_may_be_in_flight_wait() -> None:
+    async def run() -> tuple[int, int]:
+        async with running(lambda _: None) as (server, port):
+            with closing(DnsClient([("127.0.0.1", port)], 30, 1, in_flight=3)) as client:
+                tasks = [
+                    asyncio.ensure_future(client.resolve(f"n{i}.example", "A")) for i in range(9)
+                ]
+                await until(lambda: server.count >= 3)
+                await asyncio.wait(tasks, timeout=0.05)
+                first = server.count
+                # Who gives up makes room for another.
+                tasks[0].cancel()
+                await until(lambda: server.count >= 4)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                return first, server.count
+
+    assert asyncio.run(run()) == (3, 4)
+
+
+def test_resolve_server_that_is_just_being_started_is_waited_for() -> None:
+    async def run() -> Answer:
+        port = free_port()
+        with closing(DnsClient([("127.0.0.1", port)], 0.3, 2)) as client:
+            task = asyncio.ensure_future(client.resolve("a.example", "A"))
+            await until(lambda: client._servers[0].unreachable)
+            async with running(answer_with("a.example. 60 IN A 192.0.2.1"), port=port):
+                return await task
 
     assert asyncio.run(run()).records == ("192.0.2.1",)

@@ -32,6 +32,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.kind("fraud")
     metrics.policy("balanced", "tag")
     metrics.dns("answer", 0.02)
+    metrics.dns_answer("hit")
     metrics.dns_list("bl.example", "listed")
     metrics.next_hop("final", 0.1)
     metrics.forged_identity("xclient")

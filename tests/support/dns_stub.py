@@ -1,0 +1,55 @@
+"""A name server process that answers every question at once: for measuring what asking costs.
+
+It knows nothing: every A is 127.0.0.2 for an hour, the question is repeated as it came. Usage:
+python -m tests.support.dns_stub; it prints its port, and ends when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FLAGS: Final = b"\x81\x80\0\1\0\1\0\0\0\0"
+_RECORD: Final = b"\xc0\x0c\0\1\0\1\0\0\x0e\x10\0\4\x7f\0\0\2"
+_STOP_S: Final = 10
+
+
+def serve() -> None:
+    """Answer until standard input ends."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        sock.bind(("127.0.0.1", 0))
+        sys.stdout.write(f"{sock.getsockname()[1]}\n")
+        sys.stdout.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            selector.register(sys.stdin, selectors.EVENT_READ)
+            while all(key.fileobj is sock for key, _ in selector.select()):
+                query, peer = sock.recvfrom(512)
+                end = query.index(b"\0", 12) + 5
+                sock.sendto(query[:2] + _FLAGS + query[12:end] + _RECORD, peer)
+
+
+@contextlib.contextmanager
+def running_dns_stub() -> Iterator[int]:
+    """Run the stub as a process of its own; give its port."""
+    command = [sys.executable, "-m", "tests.support.dns_stub"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.stdin.close()
+            process.wait(_STOP_S)
+
+
+if __name__ == "__main__":
+    serve()
