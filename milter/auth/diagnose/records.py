@@ -39,11 +39,11 @@ async def diagnose_dkim(domain: str, selector: str, resolver: Resolver) -> Item:
             "Signatures of this selector cannot pass: publish the key that your server signs with."
         )
         return Item(topic, Grade.PROBLEM, (*found, key.reason), advice)
-    found = (*found, f"{key.kind}, {key.bits} bits")
+    found = (*found, f"{'Ed25519' if ed25519 else 'RSA'}, {key.bits} bits")
     if key.testing:
         advice = "t=y says that you only try DKIM out: remove it when signing works."
         return Item(topic, Grade.NOTE, found, advice)
-    if key.kind == "rsa" and key.bits < _GOOD_KEY_BITS:
+    if not ed25519 and key.bits < _GOOD_KEY_BITS:
         advice = "Take a key of 2048 bits; large receivers distrust shorter ones."
         return Item(topic, Grade.NOTE, found, advice)
     return Item(topic, Grade.GOOD, found, _FINE)
