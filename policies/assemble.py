@@ -193,6 +193,8 @@ def _unknown(
 def _version(file: PolicyFile, shipped: Mapping[str, SymbolSpec], digest: str) -> str:
     """Return a digest of all that decides; secrets are no part of it."""
     weights = {name: spec.weight for name, spec in shipped.items()}
-    content = [file.model_dump(mode="json", exclude_unset=True), weights, digest]
+    # What a policy is tried by and what runs beside it decide nothing.
+    said = file.model_dump(mode="json", exclude_unset=True, exclude={"tests", "shadow"})
+    content = [said, weights, digest]
     written = json.dumps(content, sort_keys=True).encode()
     return hashlib.blake2b(written, digest_size=8).hexdigest()

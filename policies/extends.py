@@ -18,6 +18,8 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "patterns": ("id",),
     "rules": ("id",),
     "overrides": (),
+    "shadow": ("policy",),
+    "tests": (),
 }
 
 

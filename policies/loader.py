@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import dataclass
 from functools import reduce
 from importlib import resources
 from pathlib import Path, PurePath
@@ -130,13 +131,37 @@ def load_symbols() -> dict[str, SymbolSpec]:
     return validate(root, SymbolTable).specs()
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy file as it was read, for whoever looks at more than its judgement.
+
+    Attributes:
+        file: What it says, with all that it extends.
+        positions: Where everything of it stands.
+        policies: What it judges by.
+    """
+
+    file: PolicyFile
+    positions: Positions
+    policies: PolicySet
+
+
 def load_policies(source: Source, path: str | None = None) -> PolicySet:
     """Return the policies of a file, with what it extends.
 
     Args:
-        source: Reads it, what it extends and the keys of its lists.
+        source: Reads it, what it extends, the keys of its lists and the files of lists.
         path: Name of a preset, a file ending in .yaml or .yml, or a folder that is read at its
             `policy.yaml`; None: the preset `balanced`.
+
+    Raises:
+        ConfigErrors: Every mistake, in the order of the files.
+    """
+    return read_policy(source, path).policies
+
+
+def read_policy(source: Source, path: str | None = None) -> LoadedPolicy:
+    """Return the policy file at `path`, as `load_policies` finds it, with its places.
 
     Raises:
         ConfigErrors: Every mistake, in the order of the files.
@@ -148,7 +173,8 @@ def load_policies(source: Source, path: str | None = None) -> PolicySet:
     lists, digest = _lists(source, file, positions, mistakes)
     if mistakes:
         raise ConfigErrors(mistakes)
-    return assemble(file, positions, load_symbols(), Beside(keys, lists, digest))
+    policies = assemble(file, positions, load_symbols(), Beside(keys, lists, digest))
+    return LoadedPolicy(file, positions, policies)
 
 
 def _policy_path(path: str) -> str:

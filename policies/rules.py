@@ -108,6 +108,10 @@ class RuleSet:
         self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in every}
         self.facts = frozenset(fact for rule in every for fact in rule.condition.reading.facts)
 
+    def message(self, facts: Mapping[str, FactValue], names: Iterable[str]) -> Any:
+        """Return a message of which `facts` are known, for whoever tries a single condition."""
+        return self._language.message(values(facts, names))
+
     def run(
         self, findings: Iterable[Finding], facts: Mapping[str, FactValue], known: str = LAST_STAGE
     ) -> RuleRun:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from policies.schema_cases import CaseEntry, ShadowEntry  # noqa: TC001 - as below
 from policies.schema_rules import ListEntry, RuleEntry  # noqa: TC001 - pydantic reads them
 from policies.sections import Name, NonEmpty, Points, Section, Strings, Threshold
 from policies.shapes import Form
@@ -261,4 +262,10 @@ class PolicyFile(Judging):
     rules: tuple[RuleEntry, ...] = Field(default=(), description="Rules over symbols and facts")
     overrides: tuple[Override, ...] = Field(
         default=(), description="What differs for some messages"
+    )
+    shadow: tuple[ShadowEntry, ...] = Field(
+        default=(), description="Policies evaluated beside this one and never applied"
+    )
+    tests: tuple[CaseEntry, ...] = Field(
+        default=(), description="Messages, and what must come of them: `gatepost policy test`"
     )

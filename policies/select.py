@@ -60,8 +60,9 @@ class _Condition:
 
 @dataclass(frozen=True, slots=True)
 class _Override:
-    """One override, ready to be matched and merged."""
+    """One override, ready to be matched and merged; `index` is its place in the file."""
 
+    index: int
     name: str
     changes: Mapping[str, Any]
     conditions: tuple[_Condition, ...]
@@ -127,6 +128,11 @@ class PolicySet:
         return self._policy(
             tuple(i for i, each in enumerate(self._overrides) if _fits(each.conditions, known))
         )
+
+    def applied(self, context: Context, recipient: str | None) -> list[int]:
+        """Return the overrides that hold for one recipient, by index, the strongest last."""
+        known = {**_known(context), **_known_of(recipient)}
+        return [each.index for each in self._overrides if _fits(each.conditions, known)]
 
     def common(self, context: Context) -> tuple[Policy, ...]:
         """Return policies that bound what any recipient can get under `context`.
@@ -265,6 +271,7 @@ def _in_order(overrides: Sequence[Override]) -> tuple[_Override, ...]:
         conditions = _conditions(override.match)
         rank = min(_STRONGEST_FIRST.index(condition.key) for condition in conditions)
         ready = _Override(
+            number - 1,
             override.name or str(number),
             judging_said(override),
             conditions,

@@ -94,7 +94,9 @@ def weigh(
     if known != LAST_STAGE:
         acting = [rule for rule in acting if rule.early]
     for rule in acting:
-        if rule.action is not None and rule.action > action:
+        # Where points and a rule lead to the same, the rule has the better words.
+        least = action + 1 if ruled else max(action, Action.TAG)
+        if rule.action is not None and rule.action >= least:
             action, ruled = rule.action, rule
     return Weighed(points, total, counting, action, ruled, allowed, tuple(run.found))
 

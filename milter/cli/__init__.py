@@ -31,6 +31,7 @@ _EXIT_INTERRUPTED: Final = 130
 _COMMANDS: Final = (
     ("serve", "Run the daemon.", True),
     ("scan", "Judge messages in files, mailboxes or folders; needs no daemon.", True),
+    ("policy", "Check, try, compare and explain policies.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("demo", "Send the samples through a daemon and show what happens to them.", True),

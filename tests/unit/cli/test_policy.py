@@ -1,0 +1,166 @@
+"""`gatepost policy` on files: what a person reads, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+from milter.cli import run
+from policies.schema import PolicyFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLICY = """\
+version: 1
+name: site
+extends: balanced
+patterns:
+  - {id: LOTTERY, in: subject, match: lottery, kind: fraud, weight: 5, describe: Lottery}
+rules:
+  - id: BOTH
+    when: '"LOTTERY" in symbols && "SPF_FAIL" in symbols'
+    action: reject
+    reply: '550 5.7.1 No lotteries'
+  - {id: NEVER_HIT, when: 'subject == "z"', weight: 1, describe: Never hit by a test}
+overrides:
+  - {name: sales, match: {recipient: "*@sales.example"}, thresholds: {reject: 20}}
+tests:
+  - name: a lottery is tagged
+    message: lottery.eml
+    expect: {action: tag, symbols: [LOTTERY], not_symbols: [BOTH, SPF_FAIL], rule: LOTTERY}
+  - name: a forged lottery is refused
+    message: lottery.eml
+    with: {client_ip: 192.0.2.9, helo: mx.a.example, mail_from: x@a.example, dns: zone.yaml}
+    expect: {action: reject, symbols: [SPF_FAIL], reply: No lotteries}
+"""
+LOTTERY = (
+    "From: Ada <a@a.example>\nTo: b@example.org\nSubject: you won the lottery\n"
+    "Date: Tue, 24 Nov 2026 10:00:00 +0000\nMessage-ID: <1@a.example>\n\nhello\n"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "lottery.eml").write_text(LOTTERY)
+    (tmp_path / "zone.yaml").write_text('names:\n  a.example: {TXT: ["v=spf1 -all"]}\n')
+    return tmp_path
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    code = run(["policy", *map(str, arguments)])
+    return code, capsys.readouterr().out
+
+
+def test_policy_test_runs_messages_through_the_real_checks(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = output(capsys, "test", site)
+
+    assert said == (
+        "ok    a lottery is tagged\n"
+        "ok    a forged lottery is refused\n"
+        "no test hits: NEVER_HIT\n"
+        "2 passed, 0 failed\n"
+    )
+    assert code == 0
+    assert output(capsys, "test", site, "--coverage")[0] == 1
+
+
+def test_policy_test_tells_what_came_otherwise(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = POLICY.replace("action: tag, symbols: [LOTTERY]", "action: pass, symbols: [SPF_PASS]")
+    (site / "policy.yaml").write_text(text.replace("dns: zone.yaml", "dns: none.yaml"))
+    report = tmp_path / "junit.xml"
+
+    code, said = output(capsys, "test", site, "--junit", report)
+
+    assert code == 1
+    assert (
+        "FAIL  a lottery is tagged\n      action: expected pass, came tag, decided by LOTTERY\n"
+        in said
+    )
+    assert "      symbols: SPF_PASS was not found; found were: LOTTERY" in said
+    assert "none.yaml: cannot be read: No such file or directory" in said
+    suite = ET.parse(report).getroot()  # noqa: S314 - it was written a moment ago
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "1")
+
+
+def test_policy_lint_shows_the_line_and_a_caret(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "policy.yaml").write_text(POLICY.replace('"LOTTERY" in', '"LOTERY" in'))
+
+    code, said = output(capsys, "lint", site)
+
+    path = site / "policy.yaml"
+    assert said.startswith(
+        f"{path}:8:13: error: there is no symbol LOTERY: did you mean `LOTTERY`? [mistake]\n"
+        '  |     when: \'"LOTERY" in symbols && "SPF_FAIL" in symbols\'\n'
+        "  |             ^\n"
+    )
+    assert code == 78
+
+
+def test_policy_lint_tells_the_stage_of_each_rule(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = output(capsys, "lint", site)
+
+    assert code == 0
+    assert "BOTH: evaluated at stage message\n" in said
+    assert output(capsys, "lint", site, "--strict")[0] == 1
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+def test_policy_lint_for_programs(
+    site: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    report = json.loads(output(capsys, "lint", site, "--format", form)[1])
+
+    if form == "json":
+        assert {row["code"] for row in report} == {"rejects-alone"}
+    else:
+        (result,) = report["runs"][0]["results"]
+        assert result["ruleId"] == "rejects-alone"
+        region = result["locations"][0]["physicalLocation"]["region"]
+        assert region == {"startLine": 9, "startColumn": 13}
+
+
+def test_policy_show_tells_where_each_value_was_said(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = output(capsys, "show", site, "--for", "x@sales.example")
+
+    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines()}
+    path = str(site / "policy.yaml")
+    assert code == 0
+    assert said.startswith("policy site+sales\n")
+    assert lines["thresholds.reject"] == ["20", "#", f"{path}:13", "(override", "sales)"]
+    assert lines["thresholds.tag"][:2] == ["5", "#"]
+    assert lines["thresholds.tag"][2].startswith("presets/balanced.yaml:")
+    assert lines["weights.LOTTERY"] == ["5", "#", f"{path}:5"]
+    assert lines["weights.SPF_FAIL"] == ["5", "#", "policies/symbols.yaml"]
+    assert lines["rules.BOTH"] == ['"reject"', "#", f"{path}:7"]
+    assert lines["early.rcpt"] == ["null", "#", "default"]
+    rows = json.loads(output(capsys, "show", site, "--json")[1])
+    assert {row["key"]: row["value"] for row in rows}["thresholds.reject"] == 12
+
+
+def test_policy_schema_fits_what_a_person_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = json.loads(output(capsys, "schema")[1])
+
+    assert schema == PolicyFile.model_json_schema()
+    jsonschema.validate({"version": 1, "name": "a", "rules": [{"id": "R1", "when": "x"}]}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": 1, "name": "a", "rule": []}, schema)
+
+
+def test_policy_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output(capsys, "lnit")[0] == 2
