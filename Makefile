@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format docs clean
+.PHONY: run test check bench fuzz format docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/run.stamp
@@ -32,6 +32,10 @@ bench: $(VENV)/test.stamp
 	.ci/packages
 	$(BIN)/python -m bench.auth
 	$(BIN)/python -m bench.smtp $(BENCH_ARGS)
+	$(BIN)/python -m bench.dns
+
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz.dns_packets
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import dns.flags
@@ -13,7 +14,7 @@ import dns.rcode
 import dns.rrset
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 Respond = Callable[[dns.message.Message], "dns.message.Message | bytes | list[bytes] | None"]
 
@@ -30,6 +31,7 @@ class DnsServer(asyncio.DatagramProtocol):
         queries: The questions, the first thousand.
         ports: From which of the client's ports they came.
         port: Its own port, on 127.0.0.1.
+        delay_s: After how many seconds its answers go out.
     """
 
     def __init__(self, respond: Respond) -> None:
@@ -37,6 +39,7 @@ class DnsServer(asyncio.DatagramProtocol):
         self.queries: list[dns.message.Message] = []
         self.ports: set[int] = set()
         self.count = 0
+        self.delay_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
@@ -48,7 +51,14 @@ class DnsServer(asyncio.DatagramProtocol):
         if self.count <= 1000:
             self.queries.append(query)
         self.ports.add(addr[1])
-        for packet in _packets(self.respond(query)):
+        packets = _packets(self.respond(query))
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, self._send, packets, addr)
+        else:
+            self._send(packets, addr)
+
+    def _send(self, packets: list[bytes], addr: tuple[str, int]) -> None:
+        for packet in packets:
             self.transport.sendto(packet, addr)
 
 
@@ -71,6 +81,26 @@ async def running(respond: Respond, *, port: int = 0) -> AsyncIterator[tuple[Dns
         yield server, server.port
     finally:
         transport.close()
+
+
+@contextmanager
+def running_aside(respond: Respond) -> Iterator[DnsServer]:
+    """Run a server over UDP in a thread, for tests of other processes."""
+    loop = asyncio.new_event_loop()
+    server = DnsServer(respond)
+    transport, _ = loop.run_until_complete(
+        loop.create_datagram_endpoint(lambda: server, ("127.0.0.1", 0))
+    )
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(transport.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
 
 
 @asynccontextmanager
@@ -160,12 +190,17 @@ def _self_jump(query: dns.message.Message) -> bytes:
     return _looping(query, here)
 
 
+def _endless_alias(query: dns.message.Message) -> dns.message.Message:
+    name = query.question[0].name
+    return answer_with(f"{name} 60 IN CNAME {name}")(query)
+
+
 # How name servers lie, by words: none of it is an answer.
 LIES: Final[dict[str, Respond]] = {
     "wrong-id": lambda query: bytes([lie(query)[0] ^ 1]) + lie(query)[1:],
     "wrong-question": lambda query: lie(dns.message.make_query("b.example", "A", id=query.id)),
     "wrong-type": lambda query: lie(
-        dns.message.make_query(query.question[0].name, "TXT", id=query.id)
+        dns.message.make_query(query.question[0].name, "HINFO", id=query.id)
     ),
     "the-question-itself": lambda query: query.to_wire(),
     "garbage": lambda query: query.id.to_bytes(2) + bytes(range(255)),
@@ -174,6 +209,6 @@ LIES: Final[dict[str, Respond]] = {
     "oversized": lambda query: lie(query) + bytes(8000),
     "compression-loop": _self_jump,
     "forward-jump": lambda query: _looping(query, b"\xff\xff"),
-    "endless-alias": answer_with("a.example. 60 IN CNAME a.example."),
+    "endless-alias": _endless_alias,
     "many-packets": lambda query: [b"\0" * 20] * 50,
 }
