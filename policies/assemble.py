@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from policies.compile import Plan
 from policies.declared import Declared
+from policies.declared_lists import DeclaredLists
 from policies.errors import ConfigError, ConfigErrors
 from policies.mistakes import near
 from policies.ruling import Ruling, rule_symbols
+from policies.schema import Group
 from policies.select import PolicySet, counted_symbols, judging_said, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policies.list_catalogue import ListCatalogue
     from policies.lists import LocalList
     from policies.positions import Loc, Positions
     from policies.rules import RuleSet
@@ -38,8 +41,10 @@ class Beside:
         keys: Secret labels of DNS lists by their index in `dns_lists`.
         lists: What the entries of `lists` hold, by name.
         digest: Of the files of the lists.
+        catalogue: The well-known DNS lists.
     """
 
+    catalogue: ListCatalogue
     keys: Mapping[int, str] = field(default_factory=dict)
     lists: Mapping[str, LocalList] = field(default_factory=dict)
     digest: str = ""
@@ -65,8 +70,10 @@ def assemble(
     declared = Declared(positions, shipped)
     for index, pattern in enumerate(file.patterns):
         declared.add_pattern(index, pattern)
+    lists = DeclaredLists(positions, shipped, beside.catalogue, declared.symbols, declared.mistakes)
     for index, dns_list in enumerate(file.dns_lists):
-        declared.add_dns_list(index, dns_list, beside.keys.get(index, ""))
+        lists.add(index, dns_list, beside.keys.get(index, ""))
+    file = _bounded(file, lists.bounds)
     found = {**shipped, **declared.symbols}
     of_rules, taken = rule_symbols(file.rules, found, positions)
     table = {**found, **of_rules}
@@ -89,17 +96,19 @@ def assemble(
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=_plan(declared, counted | _read_by(rules, table), rules),
+        plan=_plan(declared, lists, counted | _read_by(rules, table), rules),
         version=_version(file, shipped, beside.digest),
     )
 
 
-def _plan(declared: Declared, needed: frozenset[str], rules: RuleSet | None) -> Plan:
-    lists = tuple(one for one in declared.dns_lists if one.symbols & needed)
+def _plan(
+    declared: Declared, lists: DeclaredLists, needed: frozenset[str], rules: RuleSet | None
+) -> Plan:
+    asked = tuple(one for one in lists.dns_lists if one.symbols & needed)
     return Plan(
         symbols=needed,
         facts=rules.facts if rules else frozenset(),
-        dns_lists=lists,
+        dns_lists=asked,
         patterns=declared.pattern_set(needed),
         rules=rules,
     )
@@ -113,6 +122,17 @@ def _read_by(rules: RuleSet | None, table: Mapping[str, SymbolSpec]) -> frozense
     if any(reading.every_symbol for reading in readings):
         return frozenset(table)
     return frozenset(rules.by_id).union(*(reading.symbols for reading in readings))
+
+
+def _bounded(file: PolicyFile, bounds: Mapping[str, Mapping[str, float]]) -> PolicyFile:
+    """Return `file` with the caps and floors that its lists bring, where it says none itself."""
+    if not bounds:
+        return file
+    groups = {name: Group(**said) for name, said in bounds.items()}
+    for name, group in file.groups.items():
+        said = {**bounds.get(name, {}), **group.model_dump(exclude_unset=True)}
+        groups[name] = Group(**said)
+    return file.model_copy(update={"groups": groups})
 
 
 def _mistakes(

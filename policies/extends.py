@@ -1,7 +1,7 @@
 """How a policy builds on another one: the two documents are merged as trees, places kept.
 
 Mappings are merged key by key; a scalar replaces what it stands for. A pattern or rule with the id
-of one below replaces it, and so does a list with the zone and question of one below; others are
+of one below replaces it, and so does a list with the zone and questions of one below; others are
 added behind. Overrides are added behind those below, so that they win where both are equally
 strong. This module reads no file.
 """
@@ -36,17 +36,18 @@ def merge(below: Node, above: Node) -> Node:
             lists = _merge_lists(_IDENTITY[key], known.node, member.node)
             members[key] = Member(member.key, lists)
         else:
-            members[key] = Member(member.key, _merge_mappings(known.node, member.node))
+            members[key] = Member(member.key, merge_mappings(known.node, member.node))
     return Node(above.mark, members)
 
 
-def _merge_mappings(below: Node, above: Node) -> Node:
+def merge_mappings(below: Node, above: Node) -> Node:
+    """Return `above` with the keys that it does not have taken from `below`."""
     if not isinstance(below.content, Mapping) or not isinstance(above.content, Mapping):
         return above
     members = dict(below.content)
     for key, member in above.content.items():
         known = members.get(key)
-        merged = _merge_mappings(known.node, member.node) if known else member.node
+        merged = merge_mappings(known.node, member.node) if known else member.node
         members[key] = Member(member.key, merged)
     return Node(above.mark, members)
 
@@ -65,5 +66,11 @@ def _identified(identity: tuple[str, ...], item: Node) -> tuple[object, ...]:
     if not isinstance(item.content, Mapping):
         return (id(item),)
     return tuple(
-        member.node.content if (member := item.content.get(key)) else None for key in identity
+        _comparable(member.node) if (member := item.content.get(key)) else None for key in identity
     )
+
+
+def _comparable(node: Node) -> object:
+    """Return the value of a scalar, or of a list of them in any order."""
+    value = node.value()
+    return frozenset(map(str, value)) if isinstance(value, list) else frozenset({str(value)})

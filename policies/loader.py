@@ -11,7 +11,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from importlib import resources
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -22,6 +22,7 @@ from policies.assemble import Beside, assemble
 from policies.document import parse_document
 from policies.errors import ConfigError, ConfigErrors
 from policies.extends import merge
+from policies.list_catalogue import CatalogueFile, ListCatalogue, build_catalogue
 from policies.lists import Kind, ListBuilder
 from policies.mistakes import in_words, near
 from policies.positions import Node, Positions, Value
@@ -131,6 +132,13 @@ def load_symbols() -> dict[str, SymbolSpec]:
     return validate(root, SymbolTable).specs()
 
 
+@lru_cache(maxsize=1)
+def load_list_catalogue() -> ListCatalogue:
+    """Return the shipped catalogue of DNS lists; read once, for it never changes."""
+    root = read_node(_Shipped(), "dnslists.yaml")
+    return build_catalogue(root, validate(root, CatalogueFile))
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
     """A policy file as it was read, for whoever looks at more than its judgement.
@@ -173,7 +181,8 @@ def read_policy(source: Source, path: str | None = None) -> LoadedPolicy:
     lists, digest = _lists(source, file, positions, mistakes)
     if mistakes:
         raise ConfigErrors(mistakes)
-    policies = assemble(file, positions, load_symbols(), Beside(keys, lists, digest))
+    beside = Beside(load_list_catalogue(), keys, lists, digest)
+    policies = assemble(file, positions, load_symbols(), beside)
     return LoadedPolicy(file, positions, policies)
 
 
@@ -207,8 +216,10 @@ def _with_what_it_extends(source: Source, path: str) -> Node:
 
 def _read_policy(source: Source, path: str) -> Node:
     if path.startswith(_PRESET):
-        return read_node(_Shipped(), f"presets/{path.removeprefix(_PRESET)}.yaml")
-    return read_node(source, path)
+        root = read_node(_Shipped(), f"presets/{path.removeprefix(_PRESET)}.yaml")
+    else:
+        root = read_node(source, path)
+    return load_list_catalogue().filled(root, Positions(root))
 
 
 def _extended(file: PolicyFile, positions: Positions, seen: list[str]) -> str | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from policies.dnslist_schema import DnsListEntry  # noqa: TC001 - pydantic reads it
 from policies.schema_cases import CaseEntry, ShadowEntry  # noqa: TC001 - as below
 from policies.schema_rules import ListEntry, RuleEntry  # noqa: TC001 - pydantic reads them
 from policies.sections import Name, NonEmpty, Points, Section, Strings, Threshold
@@ -139,58 +140,6 @@ class Judging(Section):
     )
     headers: Literal["all", "none"] = Field(
         default="all", description="Whether results are written into the header of each message"
-    )
-
-
-class ListedAs(Section):
-    """What one answer of a DNS list means."""
-
-    symbol: SymbolName = Field(description="The symbol of a listing with this answer")
-    weight: Points = Field(description="Its points; negative for `effect: allow`")
-    class_: SymbolClass = Field(
-        default="source", alias="class", description="What it looks at (X.1245)"
-    )
-    kind: Kind = Field(default="other", description="Kind of spam that it speaks for")
-    group: Name = Field(default="lists", description="Group whose cap and floor hold for it")
-    describe: NonEmpty = Field(description="Words for the admin")
-
-
-class DnsListEntry(Section):
-    """A DNS list, and what its answers mean; an answer that is not mapped counts for nothing."""
-
-    zone: Annotated[
-        str,
-        Form(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){1,9}", "a zone such as bl.example.org"),
-    ] = Field(description="The zone that is asked; its public name")
-    asks: Literal[
-        "client_ip",
-        "received_ip",
-        "helo",
-        "reverse_name",
-        "mail_from_domain",
-        "author_domain",
-        "reply_to_domain",
-        "dkim_domain",
-        "url_domain",
-        "url_ip",
-        "email_hash",
-        "url_hash",
-    ] = Field(description="What is looked up in the list")
-    effect: Literal["block", "allow"] = Field(
-        default="block", description="Whether a listing speaks against a message or for it"
-    )
-    codes: dict[str, ListedAs] | None = Field(
-        default=None, description='Answers by address: "127.0.0.2", or a range "127.0.0.10-11"'
-    )
-    bits: dict[int, ListedAs] | None = Field(
-        default=None, description="Answers by bit of the last octet: 2, 4, 8 ... 128"
-    )
-    key_file: str | None = Field(
-        default=None, description="File with the secret label that stands before the zone"
-    )
-    page: Annotated[str, Form(r"https?://[!-~]{4,200}", "the address of a page")] | None = Field(
-        default=None,
-        description="Page on which a sender can look the address up; {client_ip} becomes it",
     )
 
 

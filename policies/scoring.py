@@ -7,7 +7,7 @@ they take away. Sums do not depend on the order of findings. This module decides
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, inf
 from typing import TYPE_CHECKING, Final
 
 from policies.verdict import Contribution
@@ -56,7 +56,24 @@ def score(policy: Policy, findings: Iterable[Finding]) -> Score:
         for group in sums
         if counted[group] != sums[group]
     )
-    return Score(_rounded(fsum(counted.values())), tuple(contributions), tuple(bounded))
+    total = _rounded(fsum(counted.values()))
+    lifted = _least(policy, contributions)
+    return Score(max(total, lifted), tuple(contributions), tuple(bounded))
+
+
+def _least(policy: Policy, contributions: Iterable[Contribution]) -> float:
+    """Return what the points come to at least, whatever lists that allow have said.
+
+    A list knows the client, not the message: it lifts neither what is direct nor malware.
+    """
+    symbols = policy.symbols
+    if not any(symbols[c.symbol].allows for c in contributions):
+        return -inf
+    firm = [c for c in contributions if symbols[c.symbol].firm]
+    if not firm:
+        return -inf
+    others = [c for c in contributions if not (symbols[c.symbol].firm or symbols[c.symbol].allows)]
+    return _rounded(_sum(policy, firm) + min(_sum(policy, others), 0.0))
 
 
 def total_without(policy: Policy, contributions: Iterable[Contribution], *left_out: str) -> float:
@@ -66,12 +83,15 @@ def total_without(policy: Policy, contributions: Iterable[Contribution], *left_o
 
 def total_of(policy: Policy, contributions: Iterable[Contribution]) -> float:
     """Return the sum of `contributions`, bounds of groups applied, rounded to two digits."""
+    counted = list(contributions)
+    return max(_rounded(_sum(policy, counted)), _least(policy, counted))
+
+
+def _sum(policy: Policy, contributions: Iterable[Contribution]) -> float:
     sums: dict[str, list[float]] = {}
     for contribution in contributions:
         sums.setdefault(contribution.group, []).append(contribution.weight)
-    return _rounded(
-        fsum(bound(fsum(points), policy.groups.get(group)) for group, points in sums.items())
-    )
+    return fsum(bound(fsum(points), policy.groups.get(group)) for group, points in sums.items())
 
 
 def bound(total: float, bounds: Bounds | None) -> float:

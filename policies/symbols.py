@@ -74,7 +74,9 @@ class SymbolSpec:
         enhanced: RFC 3463 code of a refusal because of it; empty for 5.7.1.
         temporary: Whether it says only that something could not be asked: it never carries a
             message over the threshold of reject, at most to defer.
-        direct: Whether no rule that allows may lift it.
+        direct: Whether no rule or list that allows may lift it.
+        allows: Whether it is the word of a list that allows, which lifts neither what is direct nor
+            malware.
     """
 
     name: str
@@ -88,6 +90,12 @@ class SymbolSpec:
     enhanced: str = ""
     temporary: bool = False
     direct: bool = False
+    allows: bool = False
+
+    @property
+    def firm(self) -> bool:
+        """Whether nothing that allows may lift it."""
+        return self.direct or self.kind == "malware"
 
     def sentence(self, details: Mapping[str, str]) -> str:
         """Return the words with their places filled; a detail that is missing reads `unknown`.

@@ -14,7 +14,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.app.counted import CountedLists, CountedResolver
+from milter.app.counted import CountedResolver
+from milter.app.lists import ListKeeper, open_keeper
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
 from milter.checks.catalogue import build_checks
@@ -43,7 +44,7 @@ from policies.ranges import AddressRanges
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from milter.core.limits import SharedLimits
     from milter.daemon.handover import Handover
@@ -82,7 +83,9 @@ class Workplace:
         identity = _identity(self.settings, self.handover.hostname)
         next_hop = self._next_hop(identity, metrics, store)
         closing = ExitStack()
-        pipeline = self._pipeline(identity, metrics, self._resolver(metrics, closing))
+        asked, resolver = self._resolvers(metrics, closing)
+        lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
+        pipeline = self._pipeline(identity, metrics, resolver, lists)
         servers = {
             listener.name: SmtpServer(
                 Door(
@@ -107,14 +110,15 @@ class Workplace:
         gc.collect()
         gc.freeze()
         scan = self._scan_port(pipeline, limits, metrics)
+        sockets = self.handover.listeners
         return MailWorker(
-            servers,
-            self.handover.listeners,
+            [(server, sockets[name]) for name, server in servers.items()],
             next_hop,
             scan=scan,
             store=store,
             closing=closing,
             metrics=metrics,
+            lists=lists,
         )
 
     def _scan_port(
@@ -161,7 +165,9 @@ class Workplace:
                 on_stage=metrics.next_hop,
             )
 
-    def _pipeline(self, identity: Identity, metrics: Metrics, resolver: Resolver) -> Pipeline:
+    def _pipeline(
+        self, identity: Identity, metrics: Metrics, resolver: Resolver, lists: ListKeeper
+    ) -> Pipeline:
         plan = self.policies.plan
         checks = build_checks(
             plan,
@@ -169,6 +175,7 @@ class Workplace:
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
             spf_limits=SpfLimits(**self.settings.spf.model_dump()),
+            lists=lists.asker,
         )
         return Pipeline(
             checks=checks,
@@ -179,8 +186,9 @@ class Workplace:
             observe=metrics.check,
         )
 
-    def _resolver(self, metrics: Metrics, closing: ExitStack) -> Resolver:
-        dns, lists = self.settings.dns, self.policies.plan.dns_lists
+    def _resolvers(self, metrics: Metrics, closing: ExitStack) -> tuple[Resolver, Resolver]:
+        """Return what asks, and the same behind the cache."""
+        dns = self.settings.dns
         asked: Resolver
         if dns.zone_file:
             asked = read_zone(self.source, dns.zone_file)
@@ -190,7 +198,7 @@ class Workplace:
         counted = CountedResolver(asked, metrics, time.monotonic)
         cached = CachingResolver(counted, time.monotonic, dns, metrics.dns_answer)
         closing.callback(cached.close)
-        return CountedLists(cached, metrics, lists) if lists else cached
+        return counted, cached
 
     def _tls(self, listener: Listener) -> ssl.SSLContext | None:
         files = listener.tls
@@ -216,50 +224,52 @@ class MailWorker:
     """Takes mail on all listeners of a worker.
 
     Args:
-        servers: By the name of their listener.
-        sockets: Descriptors of listening sockets by the same names.
+        servers: Each with the descriptor of its listening socket.
         next_hop: Where mail goes.
         scan: Where scans come in; None: nowhere.
         store: What is remembered; None: nothing.
         closing: Closes what else was opened, such as the sockets to name servers.
         metrics: What is counted of all that.
+        lists: The DNS lists.
     """
 
     def __init__(
         self,
-        servers: Mapping[str, SmtpServer],
-        sockets: Mapping[str, int],
+        servers: Sequence[tuple[SmtpServer, int]],
         next_hop: NextHop,
         *,
         scan: ScanPort | None,
         store: StoreClient | None,
         closing: ExitStack,
         metrics: Metrics,
+        lists: ListKeeper,
     ) -> None:
-        self._servers = servers
-        self._sockets = sockets
+        self._servers = tuple(server for server, _ in servers)
+        self._sockets = tuple(descriptor for _, descriptor in servers)
         self._next_hop = next_hop
         self._scan = scan
         self._store = store
         self._closing = closing
         self._metrics = metrics
+        self._lists = lists
         self._tried = False
 
     async def start(self) -> None:
-        """Begin to take mail; what the next hop offers is asked first, for a short while."""
+        """Begin to take mail; next hop and DNS lists are asked first, for a short while."""
         if self._store is not None:
             await self._store.start()
-        await self._probe(_FIRST_PROBE_S)
+        await asyncio.gather(self._probe(_FIRST_PROBE_S), self._lists.probed(_FIRST_PROBE_S))
         # The server closes the descriptor when it stops: as long as we had it open, clients would
         # connect and wait.
-        for name, server in self._servers.items():
-            await server.serve(socket.socket(fileno=self._sockets[name]))
+        for server, descriptor in zip(self._servers, self._sockets, strict=True):
+            await server.serve(socket.socket(fileno=descriptor))
         if self._scan is not None:
             await self._scan.start()
 
     async def tend(self) -> None:
-        """Look after the next hop, and show what was counted to whoever scrapes."""
+        """Look after next hop and lists, and show what was counted to whoever scrapes."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._lists.tend())
             group.create_task(self._watch_next_hop())
             group.create_task(self._flush_metrics())
             if self._store is not None:
@@ -267,7 +277,7 @@ class MailWorker:
 
     def stop_accepting(self) -> None:
         """Take no more connections."""
-        for server in self._servers.values():
+        for server in self._servers:
             server.stop_accepting()
         if self._scan is not None:
             self._scan.stop_accepting()
@@ -275,7 +285,7 @@ class MailWorker:
     async def drain(self, timeout_s: float) -> None:
         """Finish the messages that are being sent."""
         async with asyncio.TaskGroup() as group:
-            for server in self._servers.values():
+            for server in self._servers:
                 group.create_task(server.drain(timeout_s))
             if self._scan is not None:
                 group.create_task(self._scan.drain(timeout_s))

@@ -12,7 +12,15 @@ from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
-from milter.checks.dnslists import DnsListsCheck
+from milter.checks.dnslists.asking import ListAsker
+from milter.checks.dnslists.checks import (
+    ClientListsCheck,
+    HeloListsCheck,
+    MessageListsCheck,
+    SenderListsCheck,
+    SignerListsCheck,
+)
+from milter.checks.dnslists.relays import relay_addresses
 from milter.checks.envelope import EnvelopeCheck
 from milter.checks.forwarding import ForwardingCheck
 from milter.checks.gtube import GtubeCheck
@@ -34,9 +42,10 @@ if TYPE_CHECKING:
     from policies.compile import Plan
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
-    *(ConnectionCheck, IprevCheck, DnsListsCheck, HeloCheck, SpfCheck, EnvelopeCheck),
+    *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck, HtmlCheck),
     *(PatternsCheck, DmarcCheck),
+    *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -55,6 +64,7 @@ def build_checks(
     authentication: bool = True,
     monotonic: Callable[[], float] = time.monotonic,
     spf_limits: SpfLimits = DEFAULT_LIMITS,
+    lists: ListAsker | None = None,
 ) -> tuple[Check, ...]:
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
 
@@ -66,13 +76,18 @@ def build_checks(
             them run in any case.
         monotonic: Seconds, never going back, for what is remembered.
         spf_limits: What one evaluation of SPF may cost.
+        lists: Asks the DNS lists; absent: all of `plan`, each believed.
     """
+    asker = lists or ListAsker(plan.dns_lists, monotonic)
     checks: tuple[Check, ...] = (
         SpfCheck(hostname, SpfMemory(monotonic), spf_limits, clock),
         DkimCheck(clock),
         IprevCheck(),
         ConnectionCheck(),
-        DnsListsCheck([each for each in plan.dns_lists if each.asks == "client_ip"]),
+        ClientListsCheck(asker),
+        HeloListsCheck(asker),
+        SenderListsCheck(asker),
+        MessageListsCheck(asker, relay_addresses),
         HeloCheck(hostname),
         EnvelopeCheck(),
         HeadersCheck(),
@@ -83,6 +98,7 @@ def build_checks(
         HtmlCheck(),
         PatternsCheck(plan.patterns),
         DmarcCheck(),
+        SignerListsCheck(asker),
     )
     read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
     return tuple(

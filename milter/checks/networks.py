@@ -1,6 +1,6 @@
 """Networks whose addresses mean something only where they are used.
 
-Documentation networks are not among them: sample mail and tests live there.
+Documentation networks stand apart: sample mail and tests live there.
 """
 
 from __future__ import annotations
@@ -28,5 +28,14 @@ LOCAL_NETWORKS: Final[tuple[Network, ...]] = (
     IPv6Network("ff00::/8"),
 )
 
+
+# RFC 5737 §3, RFC 3849 §2 and RFC 9637.
+DOCUMENTATION_NETWORKS: Final[tuple[Network, ...]] = (
+    IPv4Network("192.0.2.0/24"),
+    IPv4Network("198.51.100.0/24"),
+    IPv4Network("203.0.113.0/24"),
+    IPv6Network("2001:db8::/32"),
+    IPv6Network("3fff::/20"),
+)
 
 LOCAL: Final = AddressRanges.of_networks(LOCAL_NETWORKS)

@@ -36,6 +36,7 @@ class Handover:
         listeners: Descriptor of the listening socket of each address, as configuration writes it.
         scan_fd: Listening socket on which the supervisor passes on requests to scan; None: none.
         metrics_folder: Where the worker counts.
+        lists_folder: Where workers tell each other and the supervisor of DNS lists.
         config_path: The configuration file as the person named it; None: embedded defaults.
         hostname: Name of this host, found once, so that all workers give the same.
         hash_key: For addresses in the log.
@@ -49,6 +50,7 @@ class Handover:
     listeners: Mapping[str, int]
     scan_fd: int | None
     metrics_folder: str
+    lists_folder: str
     config_path: str | None
     hostname: str
     hash_key: bytes = field(repr=False)

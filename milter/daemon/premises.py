@@ -57,6 +57,11 @@ class Premises:
         return self.folder / "metrics"
 
     @property
+    def lists_folder(self) -> Path:
+        """Where workers tell of DNS lists."""
+        return self.folder / "lists"
+
+    @property
     def scan_path(self) -> Path:
         """The socket on which workers take requests to scan from the supervisor."""
         return self.folder / "scan.sock"
@@ -72,6 +77,7 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
         stack.callback(os.close, memory_fd)
         table = SharedTable(memory_fd)
         stack.callback(table.close)
+        (folder / "lists").mkdir(mode=0o700)
         clean_folder(folder / "metrics")
         share_metrics(folder / "metrics", SUPERVISOR)
         yield Premises(

@@ -249,6 +249,7 @@ class Supervisor:
                 },
                 scan_fd=sockets[_SCAN].fileno() if settings.http else None,
                 metrics_folder=str(premises.metrics_folder),
+                lists_folder=str(premises.lists_folder),
                 config_path=configuration.path,
                 hostname=premises.hostname,
                 hash_key=premises.hash_key,

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter import __version__
+from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
 from milter.http.forward import Forwarder
 from milter.http.health import Status
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from milter.daemon.premises import Premises
+    from milter.http.lists import ListStatus
     from milter.settings import Settings
 
 State = Literal["starting", "serving", "reloading", "draining"]
@@ -38,7 +40,17 @@ def daemon_status(premises: Premises, state: State, workers: int) -> Status:
         sessions=table.total_sessions(),
         bytes_in_flight=table.total_bytes(),
         uptime_s=int(time.monotonic() - premises.started),
+        dns_lists_aside=tuple(
+            f"{one.zone}: {one.reason}" for one in dns_lists(premises) if one.reason
+        ),
     )
+
+
+def dns_lists(premises: Premises) -> list[ListStatus]:
+    """Return the DNS lists as the workers that take mail see them."""
+    table = premises.table
+    workers = {slot: table.pid[slot] for slot in table.in_state(WorkerState.READY)}
+    return read_boards(premises.lists_folder, workers)
 
 
 def http_server(premises: Premises, settings: Settings, status: Callable[[], Status]) -> HttpServer:
@@ -48,7 +60,7 @@ def http_server(premises: Premises, settings: Settings, status: Callable[[], Sta
         str(premises.scan_path), limits.message_bytes, limits.budget_s + _SCAN_MARGIN_S
     )
     scrape = scraper(premises.metrics_folder, lambda: _gauges(status()))
-    return HttpServer(Views(status, scrape, forwarder))
+    return HttpServer(Views(status, scrape, forwarder, lambda: dns_lists(premises)))
 
 
 def _next_hop(states: Collection[int]) -> Literal["up", "down", "unknown"]:

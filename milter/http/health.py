@@ -30,6 +30,8 @@ class Status:
         sessions: Connections of clients now.
         bytes_in_flight: Bytes of messages held now.
         uptime_s: Whole seconds since the start.
+        dns_lists_aside: DNS lists that are not asked or not believed now, with the reason; mail is
+            taken without them.
     """
 
     version: str
@@ -40,6 +42,7 @@ class Status:
     sessions: int
     bytes_in_flight: int
     uptime_s: int
+    dns_lists_aside: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from milter.http.health import healthz, readyz
+from milter.http.lists import PATH as LISTS
+from milter.http.lists import lists
 from milter.http.metrics import metrics
 from milter.http.page import page
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from milter.http.forward import Forwarder
     from milter.http.health import Status
+    from milter.http.lists import ListStatus
 
 _HEADERS: Final = {
     # Nothing on the page needs a script, a style from elsewhere, a frame or a referrer.
@@ -46,11 +49,13 @@ class Views:
         status: The daemon at this moment.
         scrape: Makes the text for Prometheus; called in a thread.
         forwarder: Passes scans on to the workers; closed with the port.
+        lists: The DNS lists at this moment.
     """
 
     status: Callable[[], Status]
     scrape: Callable[[], bytes]
     forwarder: Forwarder
+    lists: Callable[[], Sequence[ListStatus]]
 
 
 class HttpServer:
@@ -87,6 +92,7 @@ def application(views: Views) -> web.Application:
             web.get("/healthz", healthz),
             web.get("/readyz", readyz(views.status)),
             web.get("/metrics", metrics(views.scrape)),
+            web.get(LISTS, lists(views.lists)),
             web.post("/v1/scan", views.forwarder.handle),
         ]
     )

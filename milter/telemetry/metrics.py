@@ -128,6 +128,19 @@ METRICS: Final = (
         ("zone", "outcome"),
     ),
     MetricSpec(
+        "dns_list_seconds",
+        "histogram",
+        "Time that a DNS list takes to answer, cached answers included. zone: a configured list",
+        ("zone",),
+    ),
+    MetricSpec(
+        "dns_list_up",
+        "gauge",
+        "1 while every worker asks and believes the DNS list, 0 while one has set it aside. "
+        "zone: a configured list",
+        ("zone",),
+    ),
+    MetricSpec(
         "policy_verdicts_total",
         "counter",
         "Verdicts. policy: a configured policy with its overrides; action: pass, tag, quarantine, "
@@ -256,6 +269,7 @@ class Metrics:
         self._check_seconds = _timings(registry, "check_seconds")
         self._next_hop_seconds = _timings(registry, "next_hop_seconds")
         self._store_seconds = _timings(registry, "store_seconds")
+        self._list_seconds = _timings(registry, "dns_list_seconds")
         self._session_seconds = _timing(registry, "session_seconds")
         self._scan_seconds = _timing(registry, "scan_seconds")
         self._dns_seconds = _timing(registry, "dns_query_seconds")
@@ -264,6 +278,14 @@ class Metrics:
             _SPECS["sessions"].words,
             registry=registry,
             multiprocess_mode="livesum",
+        )
+        # The worker that has set a list aside shows, however many others have not.
+        self._lists_up = Gauge(
+            PREFIX + "dns_list_up",
+            _SPECS["dns_list_up"].words,
+            ("zone",),
+            registry=registry,
+            multiprocess_mode="livemin",
         )
         self._open = 0
         self._broken = False
@@ -279,7 +301,7 @@ class Metrics:
                 self._check_seconds,
             ),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
-            *(self._scan_seconds, self._dns_seconds, self._refused),
+            *(self._scan_seconds, self._dns_seconds, self._refused, self._list_seconds),
             *(self._store_errors, self._store_dropped),
         )
 
@@ -336,9 +358,14 @@ class Metrics:
         """Count an answer by where it is from; the signature of `CachingResolver`'s `observe`."""
         self._dns_answers.add((source,))
 
-    def dns_list(self, zone: str, outcome: str) -> None:
-        """Count a question to a DNS list."""
+    def dns_list(self, zone: str, outcome: str, seconds: float) -> None:
+        """Count a question to a DNS list; the signature of `ListAsker`'s `observe`."""
         self._dns_lists.add((zone, outcome))
+        self._list_seconds.add(zone, seconds)
+
+    def dns_list_up(self, zone: str, *, up: bool) -> None:
+        """Show whether a DNS list is asked and believed; seen at the next scrape."""
+        self._attempt(lambda: self._lists_up.labels(zone).set(up))
 
     def next_hop(self, stage: str, seconds: float) -> None:
         """Count a step at the next hop; the signature of `NextHop`'s `on_stage`."""

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.checks.catalogue import DIRECTIONS, build_checks
 from milter.core.connection import Direction
 from policies.compile import Plan
-from policies.dnslists import DnsList
+from policies.dnslists import Asks, DnsList
 from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
 from policies.patterns import PatternSet, PatternSpec
 
+if TYPE_CHECKING:
+    from milter.core.transaction import Stage
+
 INBOUND, OUTBOUND, INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
-LIST = DnsList("bl.example", "client_ip", "block", codes={IPv4Address("127.0.0.2"): "BL_SPAM"})
+CODES = {IPv4Address("127.0.0.2"): "BL_SPAM"}
+LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes=CODES)
 NO_PATTERNS = PatternSet.compile([])
 EVERY = frozenset(load_symbols())
 
@@ -28,6 +33,10 @@ def test_directions_are_as_promised() -> None:
         "connection": {INBOUND},
         "iprev": {INBOUND, INTERNAL},
         "dnslists": {INBOUND},
+        "dnslists_helo": {INBOUND},
+        "dnslists_sender": {INBOUND},
+        "dnslists_message": {INBOUND},
+        "dnslists_signer": {INBOUND},
         "helo": {INBOUND},
         "spf": {INBOUND, INTERNAL},
         "envelope": {INBOUND},
@@ -77,10 +86,10 @@ def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str
 
 def test_build_checks_every_symbol_of_the_file_but_our_own_errors_has_a_check() -> None:
     table = load_symbols()
-    plan = Plan(frozenset(table), (), NO_PATTERNS)
+    plan = Plan(frozenset(table), (LIST,), NO_PATTERNS)
     checks = build_checks(plan, "mx.example.org", lambda: 0.0)
     yielded = frozenset[str]().union(*(check.symbols for check in checks))
-    assert yielded == table.keys() - {"CHECK_ERROR", "RULE_ERROR"}
+    assert yielded == (table.keys() - {"CHECK_ERROR", "RULE_ERROR"}) | {"BL_SPAM"}
 
 
 @pytest.mark.parametrize("spec", FACTS, ids=lambda spec: spec.name)
@@ -91,9 +100,14 @@ def test_build_checks_builds_what_yields_a_fact_that_is_read(spec: FactSpec) -> 
     assert names(plan) == [name for name in (spec.check,) if name in known]
 
 
-def test_build_checks_stage_of_each_symbol_is_that_of_its_check() -> None:
+def test_build_checks_stage_of_each_symbol_is_that_of_its_last_check() -> None:
     table = load_symbols()
-    plan = Plan(frozenset(table), (), NO_PATTERNS)
+    everything = DnsList("bl.example", tuple(Asks), "block")
+    plan = Plan(frozenset(table), (everything,), NO_PATTERNS)
+    last: dict[str, Stage] = {}
     for check in build_checks(plan, "mx.example.org", lambda: 0.0):
-        stages = {table[symbol].stage for symbol in check.symbols if symbol in table}
-        assert stages <= {check.stage.name.lower()}
+        for symbol in check.symbols & table.keys():
+            last[symbol] = max(last.get(symbol, check.stage), check.stage)
+    assert {symbol: table[symbol].stage for symbol in last} == {
+        symbol: stage.name.lower() for symbol, stage in last.items()
+    }

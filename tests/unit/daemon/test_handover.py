@@ -24,6 +24,7 @@ def _handover(files: dict[str, bytes]) -> Handover:
         memory_fd=5,
         listeners={"inbound": 6, "outbound": 7},
         scan_fd=8,
+        lists_folder="/run/gatepost/lists",
         metrics_folder="/run/gatepost/metrics",
         config_path="gatepost.yaml",
         hostname="mx.example.org",

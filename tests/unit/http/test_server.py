@@ -15,12 +15,13 @@ from aiohttp import web
 
 from milter.http.forward import Forwarder
 from milter.http.health import Status
+from milter.http.lists import ListStatus
 from milter.http.page import render
 from milter.http.server import HttpServer, Views
 from milter.http.trust import LOCAL_CALLER_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
 _SERVING = Status(
@@ -37,11 +38,16 @@ _SERVING = Status(
 
 @contextlib.asynccontextmanager
 async def _port(
-    folder: Path, status: Status = _SERVING, max_bytes: int = 10_000
+    folder: Path,
+    status: Status = _SERVING,
+    max_bytes: int = 10_000,
+    lists: Sequence[ListStatus] = (),
 ) -> AsyncIterator[str]:
     """Give the address of a running port."""
     forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20)
-    server = HttpServer(Views(lambda: status, lambda: b"gatepost_sessions 5\n", forwarder))
+    server = HttpServer(
+        Views(lambda: status, lambda: b"gatepost_sessions 5\n", forwarder, lambda: lists)
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     await server.start(listening)
     try:
@@ -187,3 +193,20 @@ def test_scan_is_asked_by_post_alone(tmp_path: Path) -> None:
             assert answer.status == 405
 
     _ask(test, tmp_path)
+
+
+def test_lists_are_shown_as_all_workers_see_them(tmp_path: Path) -> None:
+    status = ListStatus("bl.example", "block", "aside", "it refuses us", 10.0, 30.0, 5, 100, 2, 1)
+
+    async def ask() -> Any:
+        async with (
+            _port(tmp_path, lists=[status]) as address,
+            aiohttp.ClientSession() as session,
+            session.get(f"{address}/v1/lists") as answer,
+        ):
+            return await answer.json()
+
+    (shown,) = asyncio.run(ask())["lists"]
+    assert shown["zone"] == "bl.example"
+    assert (shown["state"], shown["reason"]) == ("aside", "it refuses us")
+    assert (shown["workers"], shown["workers_up"]) == (2, 1)

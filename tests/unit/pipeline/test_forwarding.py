@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.checks.dnslists import DnsListsCheck
+from milter.checks.dnslists.asking import ListAsker
+from milter.checks.dnslists.checks import ClientListsCheck
 from milter.checks.forwarding import ForwardingCheck
 from milter.checks.helo import HeloCheck
 from milter.checks.iprev import IprevCheck
@@ -18,7 +19,7 @@ from milter.core.connection import Direction
 from milter.core.ids import TxnId
 from milter.dns.fake import FakeResolver
 from milter.pipeline.runner import Pipeline
-from policies.dnslists import DnsList
+from policies.dnslists import Asks, DnsList
 from tests.support.pipeline import IDENTITY, a_connection, policies, symbols
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ class Site:
 
     def __init__(self, policy: str | None = None) -> None:
         self.resolver = FakeResolver(NAMES)
-        listed = DnsList("bl.example", "client_ip", "block", codes={IPv4Address("127.0.0.2"): "BL"})
+        codes = {IPv4Address("127.0.0.2"): "BL"}
+        listed = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes=codes)
         checks = (
             *(SpfCheck("mx.example.org"), IprevCheck(), HeloCheck("mx.example.org")),
-            *(DnsListsCheck([listed]), ForwardingCheck()),
+            *(ClientListsCheck(ListAsker([listed], lambda: 0.0)), ForwardingCheck()),
         )
         self.pipeline = Pipeline(
             checks=checks,

@@ -56,6 +56,7 @@ def found(*symbols: str) -> list[Finding]:
     """Return findings of these symbols with details that every sentence can use."""
     details = {
         "client_ip": "192.0.2.7",
+        "listed": "192.0.2.7",
         "domain": "example.org",
         "zone": "bl.example",
         "helo": "mx.example.org",

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing, parse_code
+from policies.dnslists import ERROR, UNKNOWN, Asks, DnsList, Listed, NoListing, parse_code
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CODES = DnsList(
     "zen.example",
-    "client_ip",
+    (Asks.CLIENT_IP,),
     "block",
     codes={IPv4Address("127.0.0.2"): "ZEN_SPAM", IPv4Address("127.0.0.4"): "ZEN_BOT"},
 )
-BITS = DnsList("multi.example", "client_ip", "block", bits={2: "BLACK", 8: "RED", 64: "ABUSE"})
+BITS = DnsList(
+    "multi.example", (Asks.CLIENT_IP,), "block", bits={2: "BLACK", 8: "RED", 64: "ABUSE"}
+)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_judge_bits(address: str, expected: Listed | NoListing) -> None:
 
 def test_judge_no_answer_of_any_list_makes_a_refusal_a_listing() -> None:
     codes = {IPv4Address("127.0.0.0") + n: "X" for n in range(512)}
-    everything = DnsList("all.example", "client_ip", "block", codes=codes)
+    everything = DnsList("all.example", (Asks.CLIENT_IP,), "block", codes=codes)
 
     refused = ["127.0.0.1", "127.0.0.255", "127.0.1.255", "127.255.255.254", "10.0.0.1"]
 
@@ -94,7 +96,7 @@ def test_parse_code_refuses_what_is_no_code(text: str) -> None:
 
 
 def test_dns_list_key_stands_in_the_query_and_nowhere_else() -> None:
-    keyed = DnsList("dq.example", "client_ip", "block", codes=CODES.codes, key="sEcReT")
+    keyed = DnsList("dq.example", (Asks.CLIENT_IP,), "block", codes=CODES.codes, key="sEcReT")
 
     assert keyed.query_zone == "sEcReT.dq.example"
     assert "sEcReT" not in repr(keyed)

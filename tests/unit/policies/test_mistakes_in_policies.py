@@ -212,7 +212,7 @@ def test_policy_mistake_is_shown_at_its_place_in_words(text: str, expected: str)
         pytest.param(
             a_list("127.0.0.11-10"),
             "site.yaml:7:7: `127.0.0.11-10`: a range is written like 127.0.0.10-11: "
-            "from a lower last number to a higher",
+            "from a lower number to a higher, up to 255",
             id="a-range-backwards",
         ),
         pytest.param(
@@ -226,9 +226,57 @@ def test_policy_mistake_is_shown_at_its_place_in_words(text: str, expected: str)
             id="a-symbol-that-means-something-else",
         ),
         pytest.param(
-            a_list().replace("client_ip", "author_domain"),
-            "site.yaml:5:11: `author_domain` is not asked by this version: client_ip is",
-            id="not-asked-yet",
+            a_list().replace("client_ip", "[client_ip, author_domain]"),
+            "site.yaml:5:11: one entry asks about addresses and domains: write one for each",
+            id="addresses-and-domains-at-once",
+        ),
+        pytest.param(
+            a_list(weight="-2")
+            .replace("asks", "effect: allow\n    asks")
+            .replace("client_ip", "helo"),
+            "site.yaml:6:11: `helo` is what anybody may write into a message, so no list can allow "
+            "because of it: client_ip, dkim_domain, reverse_name can be asked",
+            id="a-list-that-allows-what-anybody-may-write",
+        ),
+        pytest.param(
+            a_list().replace("bl.example", "dnsbl.sorbs.net"),
+            "site.yaml:4:11: SORBS ended in 2024-06-05 (its zones are empty): take the list out",
+            id="a-list-that-ended",
+        ),
+        pytest.param(
+            a_list().replace("bl.example", "zen.spamhuas.org"),
+            "site.yaml:4:11: there is no known list zen.spamhuas.org, but one like it: "
+            "did you mean zen.spamhaus.org?",
+            id="a-slip-of-the-finger-in-a-zone",
+        ),
+        pytest.param(
+            a_list().replace("bl.example", "bl_example"),
+            "site.yaml:4:11: `zone` needs a zone such as bl.example.org, not 'bl_example'",
+            id="no-zone",
+        ),
+        pytest.param(
+            "dns_lists: [{use: spamhous-zen}]",
+            "site.yaml:3:19: the catalogue has no list `spamhous-zen`: "
+            "did you mean `spamhaus-zen`?",
+            id="no-entry-of-the-catalogue",
+        ),
+        pytest.param(
+            "dns_lists: [{use: spamhaus-zen-dqs}]",
+            "site.yaml:3:19: `spamhaus-zen-dqs` needs `key_file`, a file with the key: "
+            "Register for the Data Query Service and put the key into a file; "
+            "it works through any resolver.",
+            id="a-key-is-missing",
+        ),
+        pytest.param(
+            "dns_lists: [{zone: bl.example}]",
+            "site.yaml:3:13: a list needs `zone` and `asks`, "
+            "or `use` with an entry of the catalogue",
+            id="nothing-to-ask",
+        ),
+        pytest.param(
+            a_list().replace("    codes", "    errors: [127.0.0]\n    codes"),
+            "site.yaml:6:14: `127.0.0`: an answer is written like 127.0.0.2 or 127.0.0.10-11",
+            id="an-error-that-is-no-answer",
         ),
         pytest.param(
             a_list() + '      "127.0.0.1-3": {symbol: B, weight: 1, describe: b}\n',
@@ -248,7 +296,8 @@ def test_policy_mistake_is_shown_at_its_place_in_words(text: str, expected: str)
         pytest.param(
             a_list() + "  - {zone: bl.example, asks: client_ip, bits: "
             "{2: {symbol: BIT, weight: 1, describe: b}}}\n",
-            "site.yaml:8:12: the list bl.example stands twice: put its codes together",
+            "site.yaml:8:12: the list bl.example stands twice for client_ip: "
+            "put its codes together",
             id="a-list-twice",
         ),
         pytest.param(

@@ -33,7 +33,8 @@ def _fill(metrics: Metrics) -> None:
     metrics.policy("balanced", "tag")
     metrics.dns("answer", 0.02)
     metrics.dns_answer("hit")
-    metrics.dns_list("bl.example", "listed")
+    metrics.dns_list("bl.example", "listed", 0.02)
+    metrics.dns_list_up("bl.example", up=True)
     metrics.next_hop("final", 0.1)
     metrics.forged_identity("xclient")
     metrics.store("put", 0.001)
@@ -56,6 +57,8 @@ def test_metrics_every_call_is_seen_in_the_right_series() -> None:
     assert _value(metrics, "check_results_total", check="spf", result="ok") == 1
     assert _value(metrics, "check_seconds_count", check="spf") == 1
     assert _value(metrics, "dns_list_queries_total", zone="bl.example", outcome="listed") == 1
+    assert _value(metrics, "dns_list_seconds_sum", zone="bl.example") == 0.02
+    assert _value(metrics, "dns_list_up", zone="bl.example") == 1
     assert _value(metrics, "next_hop_seconds_bucket", stage="final", le="0.1") == 1
     assert _value(metrics, "next_hop_seconds_bucket", stage="final", le="0.05") == 0
 

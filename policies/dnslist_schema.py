@@ -1,0 +1,132 @@
+"""A DNS list as a policy or the catalogue writes it.
+
+Only the shape is checked here; answers that can never be a listing and what does not go together is
+told by `declared_lists`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from policies.dnslists import Asks  # noqa: TC001 - pydantic reads it
+from policies.sections import Name, NonEmpty, Points, Section
+from policies.shapes import Form
+from policies.symbols import Kind, SymbolClass, SymbolName  # noqa: TC001 - pydantic reads them
+
+_Zone = Annotated[
+    str, Form(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){1,9}", "a zone such as bl.example.org")
+]
+_TestName = Annotated[
+    str,
+    Form(r"[A-Za-z0-9_.-]{1,200}", "what stands before the zone in a question, such as 2.0.0.127"),
+]
+
+
+class ListedAs(Section):
+    """What one answer of a DNS list means."""
+
+    symbol: SymbolName = Field(description="The symbol of a listing with this answer")
+    weight: Points = Field(description="Its points; negative for `effect: allow`")
+    class_: SymbolClass = Field(
+        default="source", alias="class", description="What it looks at (X.1245)"
+    )
+    kind: Kind = Field(default="other", description="Kind of spam that it speaks for")
+    group: Name | None = Field(
+        default=None, description="Group whose cap and floor hold for it; absent: the list's"
+    )
+    describe: NonEmpty = Field(description="Words for the admin")
+
+
+class HashSection(Section):
+    """How a list of hashes writes what it holds."""
+
+    algorithm: Literal["md5", "sha1", "sha256", "sha512"] = Field(
+        default="sha1", description="The hash"
+    )
+    encoding: Literal["hex", "base32"] = Field(default="hex", description="How it is written")
+    length: Annotated[int, Field(ge=8, le=63)] | None = Field(
+        default=None, description="Characters of it that are asked for; absent: 63 at most"
+    )
+
+
+class ProbeSection(Section):
+    """The names that tell a list that works from one that does not (RFC 5782 §5)."""
+
+    listed: _TestName | None = Field(
+        default=None, description="Before the zone: what is always listed; null: nothing is"
+    )
+    not_listed: _TestName | None = Field(
+        default=None, description="Before the zone: what is never listed; null: nothing is known"
+    )
+
+
+class DnsListEntry(Section):
+    """A DNS list, and what its answers mean; an answer that is not mapped counts for nothing.
+
+    `use` takes all that is not said from the catalogue of lists; else zone, asks, and codes or bits
+    must be said.
+    """
+
+    use: Name | None = Field(
+        default=None, description="Entry of the catalogue of lists that this one stands on"
+    )
+    zone: _Zone | None = Field(default=None, description="The zone that is asked; its public name")
+    asks: Asks | Annotated[tuple[Asks, ...], Field(min_length=1)] | None = Field(
+        default=None, description="What is looked up in the list, one or several"
+    )
+    effect: Literal["block", "allow"] = Field(
+        default="block", description="Whether a listing speaks against a message or for it"
+    )
+    codes: dict[str, ListedAs] | None = Field(
+        default=None,
+        description='Answers by address: "127.0.0.2", or a range "127.0.0.10-11", "127.0.2-9.3"',
+    )
+    bits: dict[int, ListedAs] | None = Field(
+        default=None, description="Answers by bit of the last octet: 2, 4, 8 ... 128"
+    )
+    errors: tuple[str, ...] = Field(
+        default=(),
+        description="Answers by which this list refuses us, beside those by which every list does",
+    )
+    key_file: str | None = Field(
+        default=None, description="File with the secret label that stands before the zone"
+    )
+    page: Annotated[str, Form(r"https?://[!-~]{4,200}", "the address of a page")] | None = Field(
+        default=None,
+        description="Page on which a sender can look a listing up; {listed} becomes what is listed",
+    )
+    group: Name | None = Field(
+        default=None, description="Group of its symbols where they name none; absent: `lists`"
+    )
+    cap: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="The most that its group adds (an allow list: takes away) where `groups` does"
+        " not say it",
+    )
+    hash: HashSection = Field(
+        default=HashSection(), description="How a list of hashes writes what it holds"
+    )
+    test: ProbeSection | None = Field(
+        default=None, description="Its test points; absent: those of RFC 5782 §5"
+    )
+    ipv6: bool = Field(default=True, description="Whether it is asked about IPv6 addresses")
+    most: int = Field(
+        default=20,
+        ge=1,
+        le=100,
+        description="The most questions about one message, for each `asks`",
+    )
+    most_hits: int = Field(
+        default=90,
+        ge=50,
+        le=99,
+        description="Percent of the last 50 different questions; a list that lists more is set"
+        " aside, for it lists the world",
+    )
+    queries_a_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="Questions a day (UTC) over all workers; then it is left alone until the next",
+    )
