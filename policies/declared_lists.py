@@ -79,24 +79,9 @@ class DeclaredLists:
         codes = dict(self._codes((*loc, "codes"), entry, asks))
         bits = dict(self._bits((*loc, "bits"), entry, asks))
         self._bound(entry)
-        content = asks[0].content
-        self.dns_lists.append(
-            DnsList(
-                zone=entry.zone,
-                asks=asks,
-                effect=entry.effect,
-                codes=codes,
-                bits=bits,
-                errors=frozenset(self._errors((*loc, "errors"), entry)),
-                key=key,
-                hashed=HashForm(entry.hash.algorithm, entry.hash.encoding, entry.hash.length or 0),
-                points=_points(entry, content),
-                ipv6=entry.ipv6,
-                most=entry.most,
-                most_hits=entry.most_hits,
-                a_day=entry.queries_a_day or 0,
-            )
-        )
+        errors = frozenset(self._errors((*loc, "errors"), entry))
+        found = replace(list_of(entry), codes=codes, bits=bits, errors=errors, key=key)
+        self.dns_lists.append(found)
 
     def _is_whole(self, loc: Loc, entry: DnsListEntry, asks: tuple[Asks, ...]) -> bool:
         if entry.zone is None or not asks:
@@ -224,6 +209,22 @@ class DeclaredLists:
 
     def _mistake_at_key(self, loc: Loc, what: str) -> None:
         self.mistakes.append(self.positions.key_error(loc, what))
+
+
+def list_of(entry: DnsListEntry) -> DnsList:
+    """Return the list of `entry`, which has zone and asks, without its answers and its key."""
+    asks = _asks(entry)
+    return DnsList(
+        zone=entry.zone or "",
+        asks=asks,
+        effect=entry.effect,
+        hashed=HashForm(entry.hash.algorithm, entry.hash.encoding, entry.hash.length or 0),
+        points=_points(entry, asks[0].content),
+        ipv6=entry.ipv6,
+        most=entry.most,
+        most_hits=entry.most_hits,
+        a_day=entry.queries_a_day or 0,
+    )
 
 
 def _asks(entry: DnsListEntry) -> tuple[Asks, ...]:

@@ -34,6 +34,7 @@ _COMMANDS: Final = (
     ("policy", "Check, try, compare and explain policies.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
+    ("lists", "Show how DNS lists are: those of the daemon, and the well-known ones.", True),
     ("demo", "Send the samples through a daemon and show what happens to them.", True),
     ("worker", "One worker of the daemon; started by it.", False),
 )

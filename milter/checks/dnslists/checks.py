@@ -137,7 +137,7 @@ class MessageListsCheck:
         return await self._asker.ask(self._known(txn, message), resolver)
 
     def _known(self, txn: Transaction, message: Message) -> Mapping[Asks, Sequence[Subject]]:
-        hosts = found.url_hosts(message.urls)
+        hosts = [host.strip("[]") for host in message.url_hosts]
         finders: Mapping[Asks, Callable[[], Sequence[Subject]]] = {
             Asks.RECEIVED_IP: lambda: self._relayed(txn, message),
             Asks.AUTHOR_DOMAIN: lambda: found.domains(message.author_domains),

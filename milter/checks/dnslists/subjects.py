@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from milter.checks.dnslists.questions import Subject, of_address, of_domain, of_text
 from milter.message.addresses import parse_addresses
 from milter.message.guard import Notes
-from milter.message.registrable import registrable_domain
+from milter.message.urls.domains import registrable_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
