@@ -219,7 +219,8 @@ class CachingResolver:
             entry.answer, entry.expires = stale, now + STALE_TTL_S
             return stale
         life_s = self._life_s(answer)
-        self._drop(key)
+        if (old := self._entries.pop(key, None)) is not None:
+            self.size_bytes -= old.size
         if life_s:
             expires = now + life_s
             stale_s = 0 if answer.outcome.temporary else self._settings.stale_s
@@ -236,10 +237,6 @@ class CachingResolver:
         longest_s = settings.max_ttl_s if positive else settings.max_negative_ttl_s
         # One message asks for the same name at several stages, and lists answer with tiny TTLs.
         return min(max(answer.ttl_s, settings.min_ttl_s), longest_s)
-
-    def _drop(self, key: Key) -> None:
-        if (entry := self._entries.pop(key, None)) is not None:
-            self.size_bytes -= entry.size
 
     def _add(self, key: Key, entry: _Entry) -> None:
         self._entries[key] = entry

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import ParseError
@@ -30,6 +31,7 @@ _PAUSE_S: Final = 0.5
 # Each is a connection, and a long answer in memory.
 _OVER_TCP: Final = 32
 
+_NOBODY: Final = Answer(Outcome.TIMEOUT)
 _log: Final = logging.getLogger("gatepost.dns")
 
 
@@ -60,7 +62,9 @@ class DnsClient:
             for server in servers
         )
         self._order = self._servers
-        self._slots = asyncio.Semaphore(in_flight)
+        # A semaphore of our own: there is nearly always room, and asyncio's is a coroutine to ask.
+        self._free = in_flight
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._over_tcp = asyncio.Semaphore(_OVER_TCP)
 
     @classmethod
@@ -84,11 +88,14 @@ class DnsClient:
         if canonical is None:
             return Answer(Outcome.NXDOMAIN)
         question = question_section(canonical, rrtype)
-        await self._slots.acquire()
+        if self._free:
+            self._free -= 1
+        else:
+            await self._turn()
         try:
             return await self._ask(question, rrtype)
         finally:
-            self._slots.release()
+            self._leave()
 
     def close(self) -> None:
         """Close all sockets; what is still asked ends as a timeout."""
@@ -104,10 +111,32 @@ class DnsClient:
         else:
             _log.info("name server answers again", extra={"server": changed.address})
 
+    async def _turn(self) -> None:
+        """Wait until another question has ended, in the order of coming."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                # The turn had come: it is the next one's.
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Give the place to who waits longest, or back."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
+
     async def _ask(self, question: bytes, rrtype: Rrtype) -> Answer:
         """Ask one server after the other, those that may not have heard it once more."""
-        self._probe(question)
-        last = Answer(Outcome.TIMEOUT)
+        if len(self._order) < len(self._servers):
+            self._probe(question)
+        last = _NOBODY
         # It does not help to ask again who said that it fails, nor who has not answered for long.
         failed: set[UdpServer] = set()
         attempts = 1 if self._order[0].down else self._attempts
@@ -131,9 +160,8 @@ class DnsClient:
 
     def _probe(self, question: bytes) -> None:
         """Ask the servers that are down as well, whose answers are not waited for."""
-        if len(self._order) < len(self._servers):
-            for server in self._servers:
-                server.probe(question)
+        for server in self._servers:
+            server.probe(question)
 
     async def _pause(self) -> None:
         """Wait where nothing listens: a server that is just being started is there in a moment."""
@@ -143,7 +171,7 @@ class DnsClient:
     def _read(self, reply: Reply, question: bytes, rrtype: Rrtype) -> Answer | None:
         """Return what a reply says; None where TCP is needed."""
         if isinstance(reply, NoReply):
-            return None if reply is NoReply.CASE_LOST else Answer(Outcome.TIMEOUT)
+            return None if reply is NoReply.CASE_LOST else _NOBODY
         if is_cut(reply):
             return None
         try:
@@ -156,7 +184,7 @@ class DnsClient:
         try:
             reply = await ask_over_tcp(place, question, self._timeout_s, self._over_tcp)
             if isinstance(reply, NoReply):
-                return Answer(Outcome.TIMEOUT)
+                return _NOBODY
             return read_answer(reply, question, rrtype)
         except ParseError:
             return Answer(Outcome.SERVFAIL)
