@@ -7,6 +7,7 @@ import json
 import click
 import yaml
 
+from milter.daemon.advice import advice
 from milter.daemon.configuration import read_configuration
 from milter.settings import Settings
 from milter.settings.read import read_settings
@@ -24,14 +25,20 @@ def config() -> None:
 @click.argument("file", required=False)
 @_FILE
 def check(file: str | None, path: str | None) -> None:
-    """Read FILE and all that it names, as `serve` would, and tell every mistake."""
+    """Read FILE and all that it names, as `serve` would, and tell every mistake.
+
+    Warnings are told as well; they change nothing of the exit code.
+    """
     path = _one_of(file, path)
-    configuration = read_configuration(path, FileSource())
+    source = FileSource()
+    configuration = read_configuration(path, source)
     settings = configuration.settings
     listeners = ", ".join(f"{one.name} ({one.bind})" for one in settings.listeners)
     click.echo(f"OK: {path or 'embedded defaults'}")
     click.echo(f"listeners: {listeners}")
     click.echo(f"policy: {settings.policies or 'balanced'}")
+    for warning in advice(configuration, source):
+        click.echo(f"warning: {warning}", err=True)
 
 
 @config.command()

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from milter import __version__
+from milter.daemon.advice import advice
 from milter.daemon.configuration import Configuration, prepare_store, read_configuration
 from milter.daemon.generation import WorkersFailedError
 from milter.daemon.premises import Premises, open_premises
@@ -72,6 +73,8 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
         logs = _Logs(premises, configuration)
         try:
             _log.info("starting", extra={"version": __version__, "path": path or ""})
+            for warning in advice(configuration, FileSource()):
+                _log.warning("configuration to think about", extra={"error": str(warning)})
             supervisor = Supervisor(
                 premises, command or (sys.executable, *WORKER_COMMAND), read, logs.follow
             )

@@ -9,12 +9,14 @@ The zone is a mapping, in a YAML file under the key `names`:
       "*.wild.example": {A: [192.0.2.2]}
       broken.example: servfail
       half.example: {A: [192.0.2.3], TXT: timeout}
+      old.example: {A: [192.0.2.4], STALE: true}
 
 An address as a name stands for its reverse name. A word instead of records is how the question
 ends: nxdomain, nodata, servfail, refused, timeout, or `silence`, which never ends until the asker
-gives up. A text of more than 255 octets is cut into strings; a list inside the list of TXT gives
-the strings of one record. Aliases are followed, wildcards hold as in RFC 4592 §3.3.1. A name that
-the zone does not have is NXDOMAIN, a name without the type NODATA. No network, no clock.
+gives up. STALE marks answers as a cache marks those whose life is over. A text of more than 255
+octets is cut into strings; a list inside the list of TXT gives the strings of one record. Aliases
+are followed, wildcards hold as in RFC 4592 §3.3.1. A name that the zone does not have is NXDOMAIN,
+a name without the type NODATA. No network, no clock.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 _TYPES: Final = frozenset(get_args(Rrtype))
 _SILENCE: Final = "silence"
+# What stands beside the types of a name and is about all its answers.
+_ABOUT: Final = frozenset({"TTL", "STALE"})
 _ENDS: Final = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.ANSWER}
 _DEFAULT_TTL_S: Final = 300
 # What real resolvers allow; longer chains and loops are a failure of the zone.
@@ -171,10 +175,15 @@ def _node(name: str, value: object) -> _Node:
     ttl_s = value.get("TTL", _DEFAULT_TTL_S)
     if not isinstance(ttl_s, int) or ttl_s < 0:
         raise ParseError(f"{name!r}: TTL is a whole number of seconds")
-    return _Node({str(t): _answer(name, str(t), v, ttl_s) for t, v in value.items() if t != "TTL"})
+    stale = value.get("STALE", False)
+    if not isinstance(stale, bool):
+        raise ParseError(f"{name!r}: STALE is true or false")
+    records = {str(rrtype): item for rrtype, item in value.items() if rrtype not in _ABOUT}
+    return _Node({t: _answer(name, t, v, (ttl_s, stale)) for t, v in records.items()})
 
 
-def _answer(name: str, rrtype: str, value: object, ttl_s: int) -> Answer | None:
+def _answer(name: str, rrtype: str, value: object, about: tuple[int, bool]) -> Answer | None:
+    ttl_s, stale = about
     if rrtype not in _TYPES:
         raise ParseError(f"{name!r}: {rrtype!r} is none of {', '.join(sorted(_TYPES))}")
     if isinstance(value, str) and (value == _SILENCE or value in _ENDS):
@@ -182,8 +191,8 @@ def _answer(name: str, rrtype: str, value: object, ttl_s: int) -> Answer | None:
     values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     records = tuple(_record(name, rrtype, item) for item in values)
     if not records:
-        return Answer(Outcome.NODATA, ttl_s=ttl_s)
-    return Answer(Outcome.ANSWER, records, ttl_s)
+        return Answer(Outcome.NODATA, ttl_s=ttl_s, stale=stale)
+    return Answer(Outcome.ANSWER, records, ttl_s, stale)
 
 
 def _end(name: str, word: str) -> Answer | None:

@@ -54,6 +54,17 @@ def test_help_of_a_command_is_that_of_the_real_one(capsys: pytest.CaptureFixture
     assert "--client-ip" in out
 
 
+_WITH_A_LIST = """\
+version: 1
+name: one-list
+dns_lists:
+  - zone: bl.example
+    asks: client_ip
+    effect: block
+    codes: {"127.0.0.2": {symbol: ON_IT, weight: 1, class: source, kind: other, describe: On it}}
+"""
+
+
 def test_config_check_of_a_good_file_says_ok(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +77,28 @@ def test_config_check_of_a_good_file_says_ok(
         "listeners: in (127.0.0.1:0)",
         "policy: strict",
     ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "warned"),
+    [
+        pytest.param(_WITH_A_LIST, True, id="with-a-list"),
+        pytest.param("version: 1\nname: no-lists\n", False, id="without-lists"),
+    ],
+)
+def test_config_check_warns_of_a_public_resolver_where_lists_are_asked(
+    policy: str, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "policy.yaml").write_text(policy)
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        "listeners: [{name: in, bind: '127.0.0.1:0'}]\nhttp: null\npolicies: policy.yaml\n"
+        "dns:\n  nameservers: ['127.0.0.1:53', '8.8.8.8:53']\n"
+    )
+    assert run(["config", "check", str(file)]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith(f"warning: {file}:5:") == warned
+    assert ("public resolver of Google" in err) == warned
 
 
 def test_config_check_tells_every_mistake_and_exits_78(

@@ -22,6 +22,7 @@ names:
   half.example: {A: [192.0.2.3], TXT: timeout}
   strings.example: {TXT: [["one", "two"]]}
   quiet.example: silence
+  old.example: {A: [192.0.2.4], TXT: [], STALE: true}
 """
 
 
@@ -82,6 +83,12 @@ def test_resolve_ttl_in_zone_is_given() -> None:
     assert ask("example.org", "A").ttl_s == 60
 
 
+def test_resolve_answers_of_a_stale_name_say_so() -> None:
+    assert ask("old.example", "A") == Answer(Outcome.ANSWER, ("192.0.2.4",), 300, stale=True)
+    assert ask("old.example", "TXT") == Answer(Outcome.NODATA, ttl_s=300, stale=True)
+    assert not ask("example.org", "A").stale
+
+
 def test_resolve_long_text_is_cut_into_strings() -> None:
     resolver = FakeResolver({"a.example": {"TXT": ["x" * 300]}})
     answer = asyncio.run(resolver.resolve("a.example", "TXT"))
@@ -132,6 +139,7 @@ def test_asked_is_bounded() -> None:
         (b"names: {a.example: {A: ['2001:db8::1']}}", "is no A record"),
         (b"names: {a.example: {MX: [mx.example]}}", "preference, name"),
         (b"names: {a.example: {TTL: soon}}", "whole number"),
+        (b"names: {a.example: {STALE: soon}}", "true or false"),
         (b"names: {a..example: {}}", "cannot be a domain name"),
     ],
 )
