@@ -60,6 +60,9 @@ def _sections(judged: Judged) -> Iterator[tuple[str, Iterator[str]]]:
     yield "symbols", _symbols(outcome.verdict.contributions)
     yield "seen, not counted by this policy", _uncounted(judged)
     yield "how the score became the action", iter(outcome.verdict.trace)
+    yield "decided by", iter([outcome.verdict.rule] if outcome.verdict.rule else [])
+    yield "thresholds", _thresholds(judged)
+    yield "what would have changed it", (way.words for way in judged.ways())
     yield "authentication", (_result(result) for result in judged.judgement.evidence.auth)
     for story in judged.judgement.evidence.stories:
         yield f"what {story.teller} asked and decided", story.lines()
@@ -67,6 +70,13 @@ def _sections(judged: Judged) -> Iterator[tuple[str, Iterator[str]]]:
     yield "header fields removed", _removed(judged)
     yield "Subject becomes", _subject(judged)
     yield "other recipients' policies", _others(judged)
+
+
+def _thresholds(judged: Judged) -> Iterator[str]:
+    """Yield the thresholds that held; the name of the policy names its overrides."""
+    rising = sorted(judged.policy.thresholds.items(), key=lambda item: item[1])
+    told = ", ".join(f"{action.word} {least:g}" for action, least in rising)
+    yield f"{told or 'none'}, by {judged.policy.name}"
 
 
 def _symbols(contributions: tuple[Contribution, ...]) -> Iterator[str]:

@@ -14,6 +14,8 @@ _COMMANDS: Final = {
     "lint": "Tell mistakes and traps of a policy, with line and column.",
     "test": "Run the tests that stand in a policy.",
     "show": "Show the policy that holds for somebody, and where each value was said.",
+    "explain": "Tell why a message gets its verdict, and what would have changed it.",
+    "diff": "Tell which messages another policy would treat otherwise.",
     "schema": "Print the JSON Schema of policies, for editors.",
 }
 

@@ -265,4 +265,5 @@ def _progress() -> Progress:
 
 def _json(name: str, judged: Judged) -> Text:
     report = scan_report(judged.judgement, judged.outcome, judged.txn_id, judged.message)
-    return Text(json.dumps({"file": name, **report}, ensure_ascii=True))
+    ways = [{"action": way.action.word, "words": way.words} for way in judged.ways()]
+    return Text(json.dumps({"file": name, **report, "ways": ways}, ensure_ascii=True))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from milter.core.connection import Connection, Direction
 from milter.core.transaction import Stage
 from milter.pipeline.report import severest
+from policies.counterfactuals import Way, ways
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,12 +79,22 @@ class Judged:
         message: As judged, lines ended by CRLF.
         judgement: What was seen and decided, for every policy of the recipients.
         outcome: The severest of its outcomes.
+        policy: The policy that led to it.
+        postmaster: Whether it is for the postmaster.
     """
 
     txn_id: TxnId
     message: bytes
     judgement: Judgement
     outcome: Outcome
+    policy: Policy
+    postmaster: bool = False
+
+    def ways(self) -> list[Way]:
+        """Return what would have changed the outcome."""
+        evidence = self.judgement.evidence
+        facts = dict(evidence.facts)
+        return ways(self.policy, evidence.findings, facts, postmaster=self.postmaster)
 
 
 def without_network(checks: Sequence[Check]) -> tuple[Check, ...]:
@@ -124,11 +135,14 @@ async def judge(
         scan.mail(envelope.mail_from, len(message))
         for recipient in envelope.recipients:
             scan.rcpt(recipient)
-        judgement = await scan.judge(message, _groups(scan, envelope))
+        groups = _groups(scan, envelope)
+        judgement = await scan.judge(message, groups)
     finally:
         scan.close()
         connection.close()
-    return Judged(txn_id, message, judgement, severest(judgement.outcomes))
+    outcome = severest(judgement.outcomes)
+    policy, postmaster = groups[judgement.outcomes.index(outcome)]
+    return Judged(txn_id, message, judgement, outcome, policy, postmaster)
 
 
 def _groups(scan: Scan, envelope: Envelope) -> list[tuple[Policy, bool]]:

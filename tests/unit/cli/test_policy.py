@@ -164,3 +164,47 @@ def test_policy_schema_fits_what_a_person_writes(capsys: pytest.CaptureFixture[s
 
 def test_policy_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert output(capsys, "lnit")[0] == 2
+
+
+def test_policy_explain_tells_the_story_and_what_would_have_changed_it(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--policy", site / "policy.yaml", "--offline")
+
+    code, said = output(capsys, "explain", *options, site / "lottery.eml")
+
+    assert code == 0
+    assert "  decided by\n    LOTTERY\n" in said
+    assert "  thresholds\n    tag 5, quarantine 8, reject 12, by site\n" in said
+    assert "  what would have changed it\n    would have passed without LOTTERY\n" in said
+    report = json.loads(output(capsys, "explain", *options, "--json", site / "lottery.eml")[1])
+    assert {"action": "pass", "words": "would have passed without LOTTERY"} in report["ways"]
+
+
+def test_policy_diff_tells_what_changes_and_by_what(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mail = site / "mail"
+    mail.mkdir()
+    (mail / "1.eml").write_text("Delivered-To: kim@sales.example\n" + LOTTERY)
+    (mail / "2.eml").write_text(LOTTERY.replace("lottery", "meeting"))
+    (site / "new.yaml").write_text(POLICY.replace("weight: 5", "weight: 8"))
+    page = site / "diff.html"
+    arguments = ("diff", site / "policy.yaml", site / "new.yaml", "--mail", mail)
+
+    code, said = output(capsys, *arguments, "--html", page)
+
+    assert code == 1
+    assert said == (
+        f"tag -> quarantine (5 -> 8)  {mail / '1.eml'}  by LOTTERY\n"
+        "1 of 2 messages change\n"
+        "       1  tag -> quarantine\n"
+        "by recipient domain\n"
+        "       1  sales.example: tag -> quarantine\n"
+    )
+    assert output(capsys, *arguments)[1] == said
+    assert "<td>sales.example<td>tag<td>quarantine<td>1" in page.read_text()
+    report = json.loads(output(capsys, *arguments, "--json")[1])
+    assert report["changes"][0]["new"] == {"action": "quarantine", "score": 8, "rule": "LOTTERY"}
+    same = (*arguments[:2], site / "policy.yaml", *arguments[3:])
+    assert output(capsys, *same) == (0, "0 of 2 messages change\n")
