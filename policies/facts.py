@@ -181,6 +181,18 @@ FACTS: Final = (
         ),
         check="arc",
     ),
+    FactSpec(
+        *("upstream", RECORDS, "message", "What trusted upstreams found out (RFC 8601)"),
+        example=[{"authserv_id": "backup.example.org", "method": "spf", "result": "pass"}],
+        fields=(
+            FieldSpec("authserv_id", TEXT, "Who says so"),
+            FieldSpec("method", TEXT, "spf, dkim, dmarc, iprev and others"),
+            _RESULT,
+            FieldSpec("domain", TEXT, "The domain that it is about"),
+            FieldSpec("reason", TEXT, "Why, in the upstream's words"),
+        ),
+        check="upstream",
+    ),
     FactSpec("subject", TEXT, "message", "The decoded Subject", "Hello", check="headers"),
     FactSpec(
         *("author_domain", TEXT, "message", "Domain of the From header", "example.org"),

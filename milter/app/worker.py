@@ -18,7 +18,7 @@ from milter.app.counted import CountedResolver
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import SenderChecks, build_checks
 from milter.core.ids import new_id
 from milter.daemon.handover import HandedSource, as_paths
 from milter.daemon.shared import NextHopState
@@ -174,7 +174,10 @@ class Workplace:
             identity.hostname,
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
-            spf_limits=SpfLimits(**self.settings.spf.model_dump()),
+            senders=SenderChecks(
+                spf_limits=SpfLimits(**self.settings.spf.model_dump()),
+                trusted_authserv_ids=self.settings.trusted_authserv_ids,
+            ),
             lists=lists.asker,
         )
         return Pipeline(

@@ -1,7 +1,7 @@
 """Authentication-Results: written so that a value can never become syntax, and recognised as ours.
 
 Knows the grammar of RFC 8601 §2.2 and the reasons of §5 for removing fields that claim to be ours.
-It removes nothing itself, and does not read other people's results.
+It removes nothing itself; other people's results are read by `milter.auth.read_results`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from milter.auth.structured import pieces
 from milter.core.address import domain_key
+from milter.core.errors import ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,53 +114,14 @@ def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
     return any(domain_key(word) == ours for word in candidates if len(word) <= 2 * len(ours) + 64)
 
 
-# The pieces of a value before its first semicolon. Each alternative begins with another character
-# and none backtracks into another, so the scan is linear.
-_PIECE: Final = re.compile(
-    r"""(?P<space>[\x00-\x20\x7f]+)"""
-    r"""|(?P<open>\()"""
-    r"""|"(?P<quoted>(?:[^"\\]|\\.)*+)\""""
-    r"""|(?P<end>;)"""
-    r"""|(?P<text>[^\x00-\x20\x7f(";]+)""",
-    re.DOTALL,
-)
-_COMMENT_MARK: Final = re.compile(r"\\.|[()]", re.DOTALL)
-_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
-
-
 def _leading_words(text: str) -> list[str] | None:
     """Return the words before the first semicolon, without comments; None if they are broken."""
     words: list[str] = []
-    position = 0
-    while position < len(text):
-        piece = _PIECE.match(text, position)
-        if piece is None:
-            return None
-        if piece["end"] is not None:
-            break
-        position = piece.end()
-        if piece["open"] is not None:
-            position = _after_comment(text, position)
-            if position < 0:
-                return None
-        elif piece["quoted"] is not None:
-            words.append(_QUOTED_PAIR.sub(r"\1", piece["quoted"]))
-        elif piece["text"] is not None:
-            words.append(piece["text"])
+    try:
+        for piece in pieces(text):
+            if piece.ends:
+                break
+            words.append(piece.text)
+    except ParseError:
+        return None
     return words
-
-
-def _after_comment(text: str, position: int) -> int:
-    """Return where the comment that was opened before `position` ends; -1 if it does not.
-
-    Counted, not nested in calls: a field may open a hundred thousand parentheses.
-    """
-    depth = 1
-    for mark in _COMMENT_MARK.finditer(text, position):
-        if mark[0] == "(":
-            depth += 1
-        elif mark[0] == ")":
-            depth -= 1
-            if depth == 0:
-                return mark.end()
-    return -1

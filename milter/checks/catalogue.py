@@ -6,6 +6,7 @@ To add a check, write its file, and name its class here.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
@@ -32,6 +33,7 @@ from milter.checks.links import LinksCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
+from milter.checks.upstream import UpstreamCheck
 from policies.facts import FACTS_BY_NAME
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck, HtmlCheck),
-    *(PatternsCheck, DmarcCheck),
+    *(PatternsCheck, UpstreamCheck, DmarcCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
@@ -56,6 +58,19 @@ DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
 _AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim", "dmarc"})
 
 
+@dataclass(frozen=True, slots=True)
+class SenderChecks:
+    """How senders are authenticated.
+
+    Attributes:
+        spf_limits: What one evaluation of SPF may cost.
+        trusted_authserv_ids: Whose results are believed on mail that our own relays pass on.
+    """
+
+    spf_limits: SpfLimits = DEFAULT_LIMITS
+    trusted_authserv_ids: tuple[str, ...] = ()
+
+
 def build_checks(
     plan: Plan,
     hostname: str,
@@ -63,7 +78,7 @@ def build_checks(
     *,
     authentication: bool = True,
     monotonic: Callable[[], float] = time.monotonic,
-    spf_limits: SpfLimits = DEFAULT_LIMITS,
+    senders: SenderChecks | None = None,
     lists: ListAsker | None = None,
 ) -> tuple[Check, ...]:
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
@@ -75,12 +90,13 @@ def build_checks(
         authentication: Whether results are written into the header, so that the checks that yield
             them run in any case.
         monotonic: Seconds, never going back, for what is remembered.
-        spf_limits: What one evaluation of SPF may cost.
+        senders: How senders are authenticated; absent: as `SenderChecks` has it.
         lists: Asks the DNS lists; absent: all of `plan`, each believed.
     """
+    senders = senders or SenderChecks()
     asker = lists or ListAsker(plan.dns_lists, monotonic)
     checks: tuple[Check, ...] = (
-        SpfCheck(hostname, SpfMemory(monotonic), spf_limits, clock),
+        SpfCheck(hostname, SpfMemory(monotonic), senders.spf_limits, clock),
         DkimCheck(clock),
         IprevCheck(),
         ConnectionCheck(),
@@ -97,6 +113,7 @@ def build_checks(
         LinksCheck(),
         HtmlCheck(),
         PatternsCheck(plan.patterns),
+        UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),
         SignerListsCheck(asker),
     )

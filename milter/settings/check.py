@@ -41,6 +41,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
         _names,
         _places,
         _relays,
+        _upstreams,
     ):
         found += rule(settings, at)
     return found
@@ -190,6 +191,12 @@ def _relays(settings: Settings, at: At) -> Iterator[ConfigError]:
     if _everybody(settings.trusted_relays):
         what = "`trusted_relays` names everybody: name the hosts that are your own"
         yield at(("trusted_relays",), f"{what}, for they are believed to say from whom mail came")
+
+
+def _upstreams(settings: Settings, at: At) -> Iterator[ConfigError]:
+    if settings.trusted_authserv_ids and not settings.trusted_relays:
+        what = "`trusted_authserv_ids` counts on mail of `trusted_relays` alone: name those, too"
+        yield at(("trusted_authserv_ids",), what)
 
 
 def _open_to_strangers(listener: Listener) -> bool:

@@ -265,6 +265,11 @@ class Settings(Section):
         description="Our own backup MXs, forwarders and list servers: mail that they pass on is "
         "judged by the client before them, found in their Received fields",
     )
+    trusted_authserv_ids: tuple[str, ...] = Field(
+        default=(),
+        description="Whose Authentication-Results are believed on mail that `trusted_relays` pass "
+        "on; these hosts must remove fields that strangers wrote in their name",
+    )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
     spf: Spf = Field(default=Spf(), description="What one evaluation of SPF may cost")
     policies: str | None = Field(

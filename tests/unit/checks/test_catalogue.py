@@ -47,6 +47,7 @@ def test_directions_are_as_promised() -> None:
         "gtube": {INBOUND, OUTBOUND, INTERNAL},
         "links": {INBOUND, OUTBOUND, INTERNAL},
         "html": {INBOUND, OUTBOUND, INTERNAL},
+        "upstream": {INBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},
     } == DIRECTIONS
@@ -76,6 +77,7 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
         ("EMPTY_MESSAGE", "size"),
         ("FORWARDED", "forwarding"),
         ("GTUBE", "gtube"),
+        ("UPSTREAM_DMARC_FAIL", "upstream"),
         ("LOTTERY", "patterns"),
     ],
 )
