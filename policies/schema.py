@@ -27,6 +27,8 @@ _VIEWS: Final = (
     "text",
     "html",
     "hidden",
+    "folded",
+    "skeleton",
     "urls",
     "filenames",
     "raw",

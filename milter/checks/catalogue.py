@@ -29,10 +29,12 @@ from milter.checks.headers import HeadersCheck
 from milter.checks.helo import HeloCheck
 from milter.checks.html import HtmlCheck
 from milter.checks.iprev import IprevCheck
+from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
+from milter.checks.text import TextCheck
 from milter.checks.upstream import UpstreamCheck
 from policies.facts import FACTS_BY_NAME
 
@@ -47,6 +49,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck, HtmlCheck),
     *(PatternsCheck, UpstreamCheck, DmarcCheck),
+    *(TextCheck, LanguagesCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
@@ -112,6 +115,8 @@ def build_checks(
         ForwardingCheck(),
         LinksCheck(),
         HtmlCheck(),
+        TextCheck(),
+        LanguagesCheck(),
         PatternsCheck(plan.patterns),
         UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),

@@ -15,7 +15,9 @@ from milter.message.decode import decode_words
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
 from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
 from milter.message.html.reader import read_html
+from milter.message.language import Language, languages_of
 from milter.message.mime import Part, part_text, split_parts
+from milter.message.text.fold import folded, skeleton
 from milter.message.urls.collect import collect_links
 
 if TYPE_CHECKING:
@@ -207,13 +209,33 @@ class Message:
     @cached_property
     def body(self) -> str:
         """All texts as a person reads them, in their order; of HTML what is seen."""
+        return "\n".join(self.body_texts)
+
+    @cached_property
+    def body_texts(self) -> tuple[str, ...]:
+        """Each text as a person reads it; of HTML what is seen."""
         html = iter(self.html)
-        return "\n".join(
+        return tuple(
             [
                 next(html).text if part.content_type in _HTML_TYPES else part.text
                 for part in self.texts
             ]
         )
+
+    @cached_property
+    def folded(self) -> str:
+        """Subject and texts as read, in one form for each letter (see `milter.message.text`)."""
+        return folded(f"{self.subject}\n{self.body}")
+
+    @cached_property
+    def skeleton(self) -> str:
+        """Subject and texts as the eye takes them, disguises undone."""
+        return skeleton(f"{self.subject}\n{self.body}")
+
+    @cached_property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages of the texts, each once, those of the longest text first."""
+        return languages_of([self.subject, *self.body_texts])
 
     @cached_property
     def hidden(self) -> str:
@@ -232,6 +254,8 @@ _VIEWS: Final[dict[str, Callable[[Message], View]]] = {
     "text": lambda message: message.text_of("text/plain"),
     "html": lambda message: message.text_of("text/html"),
     "hidden": lambda message: message.hidden,
+    "folded": lambda message: message.folded,
+    "skeleton": lambda message: message.skeleton,
     "urls": lambda message: message.urls,
     "filenames": lambda message: message.filenames,
     "raw": lambda message: message.raw,

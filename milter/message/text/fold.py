@@ -1,0 +1,152 @@
+"""Text folded for comparing: one form for each letter, nothing that is not seen.
+
+`folded` is what two readers would call the same text: compatibility forms (full-width, mathematical
+and circled letters) are the letters they stand for, case is gone, and so are marks without width.
+`skeleton` goes on to what the eye takes for the same word: look-alike letters of another script,
+digits for letters, letters with space or dots between them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from milter.message.text.confusables import looks_latin, to_cyrillic, to_greek
+
+# Default ignorable code points (Unicode, DerivedCoreProperties) that turn up in mail: soft hyphens,
+# joiners, marks of direction, fillers, selectors of variants, tags.
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+# Between two letters of scripts that need none of them: there to cut a word for filters alone.
+_CUT: Final = re.compile(
+    r"(?<=[A-Za-z\u00c0-\u024f\u0370-\u04ff])"
+    "[\u034f\u115f\u1160\u200b-\u200f\u202a-\u202e\u2060-\u2064\u3164\ufeff\uffa0\U000e0000-\U000e0fff]+"
+    r"(?=[A-Za-z\u00c0-\u024f\u0370-\u04ff])"
+)
+_OVERRIDE: Final = re.compile("[\u202d\u202e\u2066-\u2068]")
+# A word with a letter that is not Latin. Bounded, for each start of a word is tried.
+_WIDE_WORD: Final = re.compile(
+    r"[a-zA-Z\u00c0-\u024f]{0,40}+[^\W\d_a-zA-Z\u00c0-\u024f][^\W\d_]{0,60}+"
+)
+_LATIN: Final = re.compile("[a-z\u00c0-\u024f]")
+_CYRILLIC: Final = re.compile("[\u0400-\u052f]")
+_ACCENTED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
+# `v1agra`, `p@ypal`: a sign that stands for a letter has letters on both sides, or begins a word.
+_LEET_WORD: Final = re.compile(
+    r"(?<![\w@$.])(?=[@$0-9]*[a-z])[a-z0-9@$!|]{3,20}(?![\w@$])(?!\.[a-z])"
+)
+_LEAST_MIXED: Final = 4
+_LEET: Final = str.maketrans("013457@$!|", "oieastasil")
+# `v i a g r a`, `v.i.a.g.r.a`: single letters with one sign, the same one, between them.
+_SPACED: Final = re.compile(
+    r"(?<![\w/.@])[^\W\d_](?:([ ._*\-~+/|])[^\W\d_])(?:\1[^\W\d_]){2,30}(?![^\W_])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """How a text hides its words from filters.
+
+    Attributes:
+        cuts: Marks without width between letters of a word.
+        overrides: Marks that turn the direction of writing by force.
+        mixed_words: Words with letters of several scripts that look alike.
+    """
+
+    cuts: int = 0
+    overrides: int = 0
+    mixed_words: int = 0
+
+
+PLAIN: Final = Disguise()
+
+
+def folded(text: str) -> str:
+    """Return `text` in compatibility form (NFKC) and without case, unseen marks removed."""
+    if text.isascii():
+        return text.lower()
+    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()
+    # Casefolding can leave what composes again.
+    return unicodedata.normalize("NFKC", text)
+
+
+def skeleton(text: str) -> str:
+    """Return `text` as the eye takes it, for patterns written in plain letters.
+
+    Words of one script stay in it. A word that mixes scripts is written in Latin letters where all
+    of it looks so, else in the script that most of its letters are of. Accents on Latin letters
+    are dropped.
+    """
+    text = folded(text)
+    if not text.isascii():
+        text = _WIDE_WORD.sub(_one_script, text)
+        text = _without_accents(text)
+    if _SPACED.search(text):
+        text = _SPACED.sub(lambda match: match[0].replace(match[1], ""), text)
+    return _LEET_WORD.sub(_letters, text)
+
+
+def disguise(text: str) -> Disguise:
+    """Return how `text` hides its words."""
+    if text.isascii():
+        return PLAIN
+    cuts = len(_CUT.findall(text))
+    overrides = len(_OVERRIDE.findall(text))
+    mixed = sum(_is_mixed(match[0].lower()) for match in _WIDE_WORD.finditer(text))
+    return Disguise(cuts, overrides, mixed) if cuts or overrides or mixed else PLAIN
+
+
+def latin_look(word: str) -> str:
+    """Return `word` in the Latin letters that its letters look like, as names are compared.
+
+    Letters that look like none stay.
+    """
+    plain = _without_accents(folded(word))
+    return plain if plain.isascii() else plain.translate(looks_latin())
+
+
+def _one_script(match: re.Match[str]) -> str:
+    word = match[0]
+    latin = len(_LATIN.findall(word))
+    if latin == 0:
+        return word
+    table = looks_latin()
+    # Letters that all look Latin make a Latin word; one that does not shows what is meant.
+    if all(ord(c) in table or _LATIN.match(c) for c in word) or latin * 2 >= len(word):
+        return word.translate(table)
+    return word.translate(to_cyrillic() if _CYRILLIC.search(word) else to_greek())
+
+
+def _is_mixed(word: str) -> bool:
+    """Return whether all letters of one script in `word` pass for letters of the other one."""
+    latin = _LATIN.findall(word)
+    if not latin or len(word) < _LEAST_MIXED:
+        return False
+    table = looks_latin()
+    if all(ord(c) in table or _LATIN.match(c) for c in word):
+        return True
+    back = to_cyrillic() if _CYRILLIC.search(word) else to_greek()
+    return len(latin) * 2 < len(word) and all(ord(c) in back for c in latin)
+
+
+def _without_accents(text: str) -> str:
+    """Return `text` with the marks on Latin letters taken off; other scripts need theirs."""
+    return _ACCENTED.sub(_bare, text)
+
+
+def _bare(match: re.Match[str]) -> str:
+    letter = unicodedata.normalize("NFD", match[0])[0]
+    return letter if letter.isascii() else looks_latin().get(ord(letter), letter)
+
+
+def _letters(match: re.Match[str]) -> str:
+    word = match[0]
+    letters = sum(c.isalpha() for c in word)
+    # `win32`, `mp3` and `h264` are words: more letters than signs, and a sign inside the word.
+    if letters == len(word) or letters * 2 <= len(word) or word.rstrip("0123456789!|").isalpha():
+        return word
+    return word.translate(_LEET)

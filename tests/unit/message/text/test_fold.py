@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from milter.message.text.confusables import looks_latin
+from milter.message.text.fold import PLAIN, Disguise, disguise, folded, latin_look, skeleton
+from tests.support import icu
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "Viagra", "Ｖｉａｇｒａ", "𝐕𝐢𝐚𝐠𝐫𝐚", "ⓥⓘⓐⓖⓡⓐ", "Vіаgrа", "V\u200bi\u2060a\u00adg\ufeffra",
+        "Víàgrâ", "v i a g r a", "V.I.A.G.R.A", "v-i-a-g-r-a", "v1agra", "vi@gra", "VıAGRA",
+    ],
+)  # fmt: skip
+def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
+    assert skeleton(disguised) == "viagra"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("кpeдит", "кредит", id="latin-letters-in-a-russian-word"),
+        pytest.param("раураl", "paypal", id="russian-letters-in-a-latin-word"),
+        pytest.param("Почта России", "почта россии", id="russian-stays-russian"),
+        pytest.param("Ελλάδα", "ελλάδα", id="greek-stays-greek"),
+        pytest.param("ﾊﾟｽﾜｰﾄﾞ", "パスワード", id="half-width-kana"),
+        pytest.param("发＊票", "发*票", id="full-width-signs"),
+        pytest.param("پاس\u200cورد", "پاسورد", id="persian-without-its-joiner"),
+        pytest.param("Straße", "strasse", id="sharp-s"),
+        pytest.param("c0nfirm y0ur acc0unt", "confirm your account", id="leet"),
+        pytest.param(
+            "win32 mp3 h264 100mg 4u a1b2c3", "win32 mp3 h264 100mg 4u a1b2c3", id="words"
+        ),
+        pytest.param("U.S.A. e.g.", "u.s.a. e.g.", id="abbreviations"),
+        pytest.param("http://a.b.c.d/x", "http://a.b.c.d/x", id="a-host-of-letters"),
+    ],
+)
+def test_skeleton_keeps_what_is_no_disguise(text: str, expected: str) -> None:
+    assert skeleton(text) == expected
+
+
+def test_folded_leaves_signs_and_scripts_as_they_are() -> None:
+    assert folded("V1Agra Ｃredit кpeдит\u200b é") == "v1agra credit кpeдит é"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("plain", PLAIN, id="ascii"),
+        pytest.param("naïve Größe", PLAIN, id="accents"),
+        pytest.param("vi\u200bag\u200dra", Disguise(cuts=2), id="cut"),
+        pytest.param("Silben\u00adtrennung", PLAIN, id="soft-hyphens-are-for-people"),
+        pytest.param("\u0645\u06cc\u200c\u0631\u0648\u0645", PLAIN, id="persian-needs-its-joiner"),
+        pytest.param("👨\u200d👩\u200d👧 ok\u200b", PLAIN, id="emoji-and-ends-of-words"),
+        pytest.param("Vіаgrа", Disguise(mixed_words=1), id="mixed"),
+        pytest.param("Привет world", PLAIN, id="two-languages"),
+        pytest.param("5μm WiFiдом", PLAIN, id="words-of-two-languages"),
+        pytest.param("exe.\u202egpj", Disguise(overrides=1), id="override"),
+    ],
+)
+def test_disguise_counts_what_hides_words(text: str, expected: Disguise) -> None:
+    assert disguise(text) == expected
+
+
+def test_latin_look_of_a_whole_name_in_another_script() -> None:
+    assert latin_look("раураl") == "paypal"
+
+
+def test_table_of_look_alikes_is_that_of_unicode() -> None:
+    if icu.library() is None:
+        pytest.skip("ICU's library is not installed")
+    if not icu.unicode_version().startswith("15.0"):
+        pytest.skip(f"ICU has the data of Unicode {icu.unicode_version()}, the table that of 15.0")
+    assert {ord(letter): looks for letter, looks in icu.made_table()} == looks_latin()
+
+
+@pytest.mark.parametrize(
+    "piece", ["a ", "a.", "1a", "@", "а", "aа", "\u200b", "é", "ﷺ", "a1", "- a"]
+)
+def test_skeleton_of_endless_pieces_ends(piece: str) -> None:
+    text = piece * 100_000
+    disguise(text)
+    assert len(skeleton(text)) <= 20 * len(text)
