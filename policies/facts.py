@@ -177,7 +177,16 @@ FACTS: Final = (
         fields=(
             _RESULT,
             FieldSpec("sealer", TEXT, "Domain of the latest seal"),
-            FieldSpec("trusted", FLAG, "Whether the sealer is among the trusted ones"),
+            FieldSpec("trusted", FLAG, "Whether that domain is among `trusted_sealers`"),
+            FieldSpec(
+                "vouched",
+                RECORDS,
+                "Author domains for which a trusted sealer saw DMARC pass",
+                (
+                    FieldSpec("domain", TEXT, "The author's domain"),
+                    FieldSpec("sealer", TEXT, "Who saw it pass"),
+                ),
+            ),
         ),
         check="arc",
     ),

@@ -177,6 +177,7 @@ class Workplace:
             senders=SenderChecks(
                 spf_limits=SpfLimits(**self.settings.spf.model_dump()),
                 trusted_authserv_ids=self.settings.trusted_authserv_ids,
+                trusted_sealers=self.settings.trusted_sealers,
             ),
             lists=lists.asker,
         )

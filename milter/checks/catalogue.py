@@ -41,14 +41,15 @@ from policies.facts import FACTS_BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from milter.checks.base import Check
+    from milter.checks.arc import ArcCheck
+from milter.checks.base import Check
     from milter.core.connection import Direction
     from policies.compile import Plan
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
-    *(DkimCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck, HtmlCheck),
-    *(PatternsCheck, UpstreamCheck, DmarcCheck),
+    *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
+    *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
 )
@@ -58,7 +59,7 @@ DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
     check.name: check.directions for check in _CLASSES
 }
 # Those whose results stand in Authentication-Results, wanted or not by any policy.
-_AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim", "dmarc"})
+_AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim", "arc", "dmarc"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,12 @@ class SenderChecks:
     Attributes:
         spf_limits: What one evaluation of SPF may cost.
         trusted_authserv_ids: Whose results are believed on mail that our own relays pass on.
+        trusted_sealers: Domains whose ARC seals count.
     """
 
     spf_limits: SpfLimits = DEFAULT_LIMITS
     trusted_authserv_ids: tuple[str, ...] = ()
+    trusted_sealers: tuple[str, ...] = ()
 
 
 def build_checks(
@@ -101,6 +104,7 @@ def build_checks(
     checks: tuple[Check, ...] = (
         SpfCheck(hostname, SpfMemory(monotonic), senders.spf_limits, clock),
         DkimCheck(clock),
+        ArcCheck(clock, senders.trusted_sealers),
         IprevCheck(),
         ConnectionCheck(),
         ClientListsCheck(asker),

@@ -155,11 +155,13 @@ def _passed_by(said: DmarcResult) -> str:
 def _vouching_sealer(author_domain: str, known: Sequence[Evidence]) -> str:
     """Return the trusted sealer whose chain is whole and who saw DMARC pass; empty without one."""
     arc = fact(known, "arc")
-    if not isinstance(arc, dict) or arc.get("result") != "pass" or not arc.get("trusted"):
+    if not isinstance(arc, dict) or arc.get("result") != "pass":
         return ""
-    passed = arc.get("dmarc_pass")
-    vouched = isinstance(passed, list) and author_domain in passed
-    return str(arc.get("sealer", "")) if vouched else ""
+    vouched = arc.get("vouched")
+    for each in vouched if isinstance(vouched, list) else ():
+        if isinstance(each, dict) and each["domain"] == author_domain:
+            return str(each["sealer"])
+    return ""
 
 
 def _fact(said: DmarcResult, finding: Finding) -> FactValue:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import SenderChecks, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import explanation, printable, summary
 from milter.cli.mail_files import MailFile, read_mail
@@ -127,6 +127,9 @@ def _networks(
 @click.option("--listener", default="scan", metavar="NAME", help="Listener that overrides see.")
 @click.option("--dns", "zone", metavar="ZONE.yaml", help="Names come from this file alone.")
 @click.option("--policy", metavar="FILE", help="Policy file or preset; absent: balanced.")
+@click.option(
+    "--trust-sealer", multiple=True, metavar="DOMAIN", help="ARC seals to believe; may be repeated."
+)
 @click.option("--offline", is_flag=True, help="Ask nothing: only checks of the message itself.")
 @click.option("--explain", is_flag=True, help="Tell the whole story of each verdict.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
@@ -143,6 +146,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     listener: str,
     zone: str | None,
     policy: str | None,
+    trust_sealer: tuple[str, ...],
     offline: bool,
     explain: bool,
     as_json: bool,
@@ -169,7 +173,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     closing = ExitStack()
-    pipeline = _pipeline(policy, zone, closing, offline=offline)
+    pipeline = _pipeline(policy, zone, trust_sealer, closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
     if trusted_relay:
         pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
@@ -178,12 +182,19 @@ def scan(  # noqa: PLR0913 - one argument an option
 
 
 def _pipeline(
-    policy: str | None, zone: str | None, closing: ExitStack, *, offline: bool
+    policy: str | None,
+    zone: str | None,
+    trusted_sealers: tuple[str, ...],
+    closing: ExitStack,
+    *,
+    offline: bool,
 ) -> Pipeline:
     source = FileSource()
     policies = load_policies(source, policy)
     hostname = platform.node() or "localhost"
-    checks = build_checks(policies.plan, hostname, time.time)
+    checks = build_checks(
+        policies.plan, hostname, time.time, senders=SenderChecks(trusted_sealers=trusted_sealers)
+    )
     resolver: Resolver
     if offline:
         resolver, checks = FakeResolver({}), without_network(checks)

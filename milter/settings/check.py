@@ -160,6 +160,10 @@ def _names(settings: Settings, at: At) -> Iterator[ConfigError]:
     for key, name in (("authserv_id", settings.authserv_id), ("hostname", settings.hostname)):
         if name is not None and not _is_domain(name):
             yield at((key,), f"`{key}` needs a name such as mx.example.org, not '{name}'")
+    for i, domain in enumerate(settings.trusted_sealers):
+        if not _is_domain(domain):
+            what = f"`trusted_sealers` needs names such as lists.example.org, not '{domain}'"
+            yield at(("trusted_sealers", i), what)
     for i, listener in enumerate(settings.listeners):
         for j, domain in enumerate(listener.recipient_domains):
             if not _is_domain(domain.removeprefix("*.")):

@@ -270,6 +270,11 @@ class Settings(Section):
         description="Whose Authentication-Results are believed on mail that `trusted_relays` pass "
         "on; these hosts must remove fields that strangers wrote in their name",
     )
+    trusted_sealers: tuple[str, ...] = Field(
+        default=(),
+        description="Domains whose ARC seals are believed, those below them too: what they saw "
+        "pass DMARC is not held against a message that they forwarded",
+    )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
     spf: Spf = Field(default=Spf(), description="What one evaluation of SPF may cost")
     policies: str | None = Field(

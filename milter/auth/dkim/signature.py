@@ -106,7 +106,7 @@ def read_signature(
     # RFC 6376 §5.4: From must be signed; a signature without it vouches for nobody.
     if b"from" not in signature.signed:
         return Refusal("the signature does not cover From")
-    return _times(tags, now) or _identity(known) or signature
+    return read_times(tags, now) or _identity(known) or signature
 
 
 def read_terms(field: Field, tags: Mapping[bytes, bytes], known: DkimResult) -> Signature | Refusal:
@@ -157,7 +157,8 @@ def _is_number(text: bytes) -> bool:
     return text.isdigit() and len(text) <= _MAX_DIGITS
 
 
-def _times(tags: Mapping[bytes, bytes], now: int) -> Refusal | None:
+def read_times(tags: Mapping[bytes, bytes], now: int) -> Refusal | None:
+    """Refuse what is from the future, or has expired (RFC 6376 §3.5); `now` in seconds."""
     for name in (b"t", b"x"):
         if name in tags and not _is_number(tags[name]):
             return Refusal(f"the signature's {name.decode()}= is no number")

@@ -40,6 +40,7 @@ def test_directions_are_as_promised() -> None:
         "spf": {INBOUND, INTERNAL},
         "envelope": {INBOUND},
         "dkim": {INBOUND, OUTBOUND, INTERNAL},
+        "arc": {INBOUND, INTERNAL},
         "headers": {INBOUND, OUTBOUND, INTERNAL},
         "size": {INBOUND, OUTBOUND, INTERNAL},
         "forwarding": {INBOUND, INTERNAL},
@@ -60,7 +61,7 @@ def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
 
 def test_build_checks_authentication_stays_for_the_header() -> None:
     plan = Plan(frozenset(), (), NO_PATTERNS)
-    assert names(plan, authentication=True) == ["spf", "dkim", "iprev", "dmarc"]
+    assert names(plan, authentication=True) == ["spf", "dkim", "arc", "iprev", "dmarc"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,7 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
         ("SPF_HELO_FAIL", "spf"),
         ("SENDER_NULL_MX", "envelope"),
         ("DKIM_WEAK", "dkim"),
+        ("ARC_FAIL", "arc"),
         ("DMARC_REJECT", "dmarc"),
         ("MESSAGE_LIMIT", "headers"),
         ("EMPTY_MESSAGE", "size"),

@@ -41,11 +41,9 @@ def dkim(*signatures: tuple[str, str]) -> Evidence:
     return Evidence(facts={"dkim": shown})
 
 
-def arc(sealer: str, *passed: str, trusted: bool = True, result: str = "pass") -> Evidence:
-    shown: list[FactValue] = [*passed]
-    return Evidence(
-        facts={"arc": {"result": result, "sealer": sealer, "trusted": trusted, "dmarc_pass": shown}}
-    )
+def arc(sealer: str, *passed: str, result: str = "pass") -> Evidence:
+    vouched: list[FactValue] = [{"domain": domain, "sealer": sealer} for domain in passed]
+    return Evidence(facts={"arc": {"result": result, "sealer": sealer, "vouched": vouched}})
 
 
 ELSEWHERE = spf("list.example")
@@ -228,7 +226,6 @@ def test_combine_trusted_sealer_turns_the_failure_into_forwarded() -> None:
     "sealed",
     [
         pytest.param(arc("list.example", "other.example"), id="saw-another-author"),
-        pytest.param(arc("list.example", "reject.example", trusted=False), id="not-trusted"),
         pytest.param(arc("list.example", "reject.example", result="fail"), id="broken-chain"),
         pytest.param(arc("list.example"), id="saw-no-pass"),
     ],

@@ -61,3 +61,9 @@ def test_check_a_file_of_authorities_without_any_is_a_mistake(tmp_path: Path) ->
     (tmp_path / "ca.pem").write_text("nothing\n")
     found = mistakes_of(tmp_path, "next_hop: {tls: verify, tls_ca_file: ca.pem}\n")
     assert found == f"g.yaml:1:38: {tmp_path}/ca.pem holds no PEM certificates"
+
+
+def test_check_a_trusted_sealer_that_is_no_domain_is_a_mistake(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path, "trusted_sealers: [lists.example.org, 'a b']\n")
+    what = "`trusted_sealers` needs names such as lists.example.org, not 'a b'"
+    assert found == f"g.yaml:1:38: {what}"

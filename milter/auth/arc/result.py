@@ -1,0 +1,42 @@
+"""What ARC says of a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from milter.auth.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One hop of a chain that holds.
+
+    Attributes:
+        domain: Who sealed, d= of ARC-Seal, in lower case and A-labels.
+        dmarc_passed: Author domains for which that hop says that it saw DMARC pass.
+    """
+
+    domain: str
+    dmarc_passed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ArcResult:
+    """The outcome of a chain.
+
+    Attributes:
+        result: NONE (no seals), PASS or FAIL (RFC 8617 §4.4); trouble in the DNS is FAIL as well.
+        seals: From the first hop to the last; empty unless the chain holds.
+        reason: Why it fails, in words.
+    """
+
+    result: Result
+    seals: tuple[Seal, ...] = ()
+    reason: str = ""
+
+    @property
+    def sealer(self) -> str:
+        """The domain of the last seal; empty unless the chain holds."""
+        return self.seals[-1].domain if self.seals else ""

@@ -1,0 +1,112 @@
+"""From a message to what its ARC chain is worth (RFC 8617 §5.2).
+
+The signature of the last hop over the message is judged first; only where it holds are the keys of
+the seals asked for. Hashing and keys are those of DKIM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from milter.auth.arc.chain import NAMES, read_chain
+from milter.auth.arc.result import ArcResult, Seal
+from milter.auth.arc.said import dmarc_passed
+from milter.auth.dkim.fields import MAX_HEADER, split_message
+from milter.auth.dkim.header import SIGNATURE_VALUE, by_name, header_digest, relaxed_field
+from milter.auth.dkim.key import Key, read_key
+from milter.auth.dkim.result import Refusal
+from milter.auth.dkim.signature import describe, read_terms, read_times
+from milter.auth.dkim.verify import fetch_keys, hash_bodies
+from milter.auth.results import Result
+from milter.core.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.auth.arc.chain import ArcSet, SealTags
+    from milter.auth.dkim.header import FieldsByName
+    from milter.dns.resolver import Answer, Resolver
+
+_NONE = ArcResult(Result.NONE)
+
+
+async def check_arc(message: bytes, resolver: Resolver, *, now: int) -> ArcResult:
+    """Return what the chain of `message` is worth.
+
+    Args:
+        message: As received, lines ended by CRLF.
+        resolver: Is asked for each key once.
+        now: Seconds since 1970, for x= of the last signature.
+    """
+    try:
+        fields, body_start = split_message(message)
+    except ParseError as err:
+        header = message[:MAX_HEADER].lower()
+        sealed = any(b"\n" + name + b":" in header for name in NAMES)
+        return ArcResult(Result.FAIL, reason=err.what) if sealed else _NONE
+    named = by_name(fields)
+    try:
+        chain = read_chain(named)
+    except ParseError as err:
+        return ArcResult(Result.FAIL, reason=err.what)
+    if not chain:
+        return _NONE
+    if reason := await _message_trouble(chain[-1], named, (message, body_start), resolver, now):
+        return ArcResult(Result.FAIL, reason=f"the signature of hop {len(chain)}: {reason}")
+    if reason := await _seal_trouble(chain, resolver):
+        return ArcResult(Result.FAIL, reason=reason)
+    seals = tuple(
+        Seal(each.seal_tags.known.domain, dmarc_passed(each.results[1])) for each in chain
+    )
+    return ArcResult(Result.PASS, seals)
+
+
+async def _message_trouble(
+    last: ArcSet, fields: FieldsByName, whole: tuple[bytes, int], resolver: Resolver, now: int
+) -> str:
+    """Return why ARC-Message-Signature does not hold, empty if it does (RFC 8617 §4.1.2)."""
+    tags = last.message_tags
+    signature = read_times(tags, now) or read_terms(last.message, tags, describe(tags))
+    if isinstance(signature, Refusal):
+        return signature.reason
+    if b"arc-seal" in signature.signed:
+        return "it covers ARC-Seal"
+    keys = await fetch_keys({signature.key_name}, resolver)
+    key = read_key(keys[signature.key_name], signature.algorithm)
+    if isinstance(key, Refusal):
+        return key.reason
+    body = (await hash_bodies([signature.body_form], *whole))[signature.body_form]
+    length = signature.body_form[1]
+    if body.digest != signature.body_digest:
+        return "the body was changed"
+    if length is not None and body.size > length:
+        return "text was appended to the signed body"
+    digest = header_digest(
+        fields, signature.signed, signature.field, relaxed=signature.relaxed_header
+    )
+    return "" if key.verifies(signature.value, digest) else "a signed header was changed"
+
+
+async def _seal_trouble(chain: Sequence[ArcSet], resolver: Resolver) -> str:
+    """Return why one of the seals does not hold, empty if all do (RFC 8617 §5.1.1, §5.2)."""
+    keys = await fetch_keys({each.seal_tags.key_name for each in chain}, resolver)
+    sealed = hashlib.sha256()
+    for number, each in enumerate(chain, 1):
+        sealed.update(relaxed_field(each.results) + relaxed_field(each.message))
+        name, value = each.seal
+        # The field that seals, and nothing else, is taken without its b= and its line end.
+        own = relaxed_field((name, SIGNATURE_VALUE.sub(b"\\1", value))).rstrip()
+        digest = sealed.copy()
+        digest.update(own)
+        if reason := _unsealed(each.seal_tags, digest.digest(), keys):
+            return f"seal {number} of {each.seal_tags.known.domain}: {reason}"
+        sealed.update(relaxed_field(each.seal))
+    return ""
+
+
+def _unsealed(seal: SealTags, digest: bytes, keys: dict[str, Answer]) -> str:
+    key: Key | Refusal = read_key(keys[seal.key_name], seal.known.algorithm)
+    if isinstance(key, Refusal):
+        return key.reason
+    return "" if key.verifies(seal.value, digest) else "an ARC field was changed"
