@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
+from milter.checks.arc import ArcCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
@@ -41,8 +42,7 @@ from policies.facts import FACTS_BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from milter.checks.arc import ArcCheck
-from milter.checks.base import Check
+    from milter.checks.base import Check
     from milter.core.connection import Direction
     from policies.compile import Plan
 
