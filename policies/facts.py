@@ -263,12 +263,20 @@ FACTS: Final = (
     ),
     FactSpec(
         *("reputation", RECORDS, "message", "What is remembered of whom this mail came from"),
-        example=[{"subject": "domain", "name": "example.org", "score": -0.7, "confidence": 0.9}],
+        example=[
+            {"subject": "author_domain", "name": "example.org", "score": -0.7, "confidence": 0.9}
+        ],
         fields=(
-            FieldSpec("subject", TEXT, "What is remembered: address, network, domain and such"),
+            FieldSpec(
+                "subject",
+                TEXT,
+                "What is remembered: address, network, helo, mail_from_domain, dkim_domain, "
+                "author_domain (proven), claimed_domain (not), url_domain, pair",
+            ),
             FieldSpec("name", TEXT, "Of whom"),
             FieldSpec("score", NUMBER, "From -1, only wanted mail, to 1, only spam"),
             FieldSpec("confidence", NUMBER, "From 0, nothing is known, to 1"),
+            FieldSpec("count", NUMBER, "Messages seen; old ones count less"),
         ),
         check="reputation",
     ),

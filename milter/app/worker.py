@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.app.counted import CountedResolver
 from milter.app.lists import ListKeeper, open_keeper
+from milter.app.memory import build_memory
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
 from milter.checks.catalogue import SenderChecks, build_checks
@@ -26,8 +27,6 @@ from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
 from milter.http.scan import scanning
-from milter.memory.client import StoreClient
-from milter.memory.opening import home_of
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from milter.relay.nexthop import NextHop
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+    from milter.app.memory import WorkingMemory
     from milter.core.limits import SharedLimits
     from milter.daemon.handover import Handover
     from milter.dns.resolver import Resolver
@@ -79,13 +79,13 @@ class Workplace:
     async def build(self, limits: SharedLimits) -> MailWorker:
         """Return the worker, not yet taking mail."""
         metrics = Metrics(symbols=self.policies.plan.symbols)
-        store = self._store(metrics)
+        memory = build_memory(self.settings, self.source, metrics)
         identity = _identity(self.settings, self.handover.hostname)
-        next_hop = self._next_hop(identity, metrics, store)
+        next_hop = self._next_hop(identity, metrics, memory)
         closing = ExitStack()
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
-        pipeline = self._pipeline(identity, metrics, resolver, lists)
+        pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         servers = {
             listener.name: SmtpServer(
                 Door(
@@ -102,6 +102,7 @@ class Workplace:
                     new_id=_new_id,
                     clock=time.monotonic,
                     tls=self._tls(listener),
+                    aftermath=memory.aftermath if memory else None,
                 )
             )
             for listener in self.settings.listeners
@@ -115,7 +116,7 @@ class Workplace:
             [(server, sockets[name]) for name, server in servers.items()],
             next_hop,
             scan=scan,
-            store=store,
+            memory=memory,
             closing=closing,
             metrics=metrics,
             lists=lists,
@@ -137,21 +138,9 @@ class Workplace:
         )
         return ScanPort(means, fd)
 
-    def _store(self, metrics: Metrics) -> StoreClient | None:
-        file = self.settings.memory.password_file
-        home = home_of(self.settings, self.source.read(file) if file else b"")
-        if home is None:
-            return None
-        return StoreClient(
-            home.open,
-            counts=metrics,
-            clock=time.time,
-            monotonic=time.monotonic,
-            timeout_s=home.timeout_s,
-            mend=home.mend,
-        )
-
-    def _next_hop(self, identity: Identity, metrics: Metrics, store: StoreClient | None) -> NextHop:
+    def _next_hop(
+        self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None
+    ) -> NextHop:
         settings = self.settings.next_hop
         with as_paths(self.source) as in_memory:
             if settings.tls_ca_file:
@@ -161,12 +150,17 @@ class Workplace:
                 settings,
                 identity.hostname,
                 clock=time.monotonic,
-                partial=PartialDeliveries(store) if store else None,
+                partial=PartialDeliveries(memory.store) if memory else None,
                 on_stage=metrics.next_hop,
             )
 
     def _pipeline(
-        self, identity: Identity, metrics: Metrics, resolver: Resolver, lists: ListKeeper
+        self,
+        identity: Identity,
+        metrics: Metrics,
+        resolver: Resolver,
+        lists: ListKeeper,
+        memory: WorkingMemory | None,
     ) -> Pipeline:
         plan = self.policies.plan
         checks = build_checks(
@@ -174,6 +168,7 @@ class Workplace:
             identity.hostname,
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
+            memory=memory.recollection if memory else None,
             senders=SenderChecks(
                 spf_limits=SpfLimits(**self.settings.spf.model_dump()),
                 trusted_authserv_ids=self.settings.trusted_authserv_ids,
@@ -231,7 +226,7 @@ class MailWorker:
         servers: Each with the descriptor of its listening socket.
         next_hop: Where mail goes.
         scan: Where scans come in; None: nowhere.
-        store: What is remembered; None: nothing.
+        memory: What is remembered; None: nothing.
         closing: Closes what else was opened, such as the sockets to name servers.
         metrics: What is counted of all that.
         lists: The DNS lists.
@@ -243,7 +238,7 @@ class MailWorker:
         next_hop: NextHop,
         *,
         scan: ScanPort | None,
-        store: StoreClient | None,
+        memory: WorkingMemory | None,
         closing: ExitStack,
         metrics: Metrics,
         lists: ListKeeper,
@@ -252,7 +247,7 @@ class MailWorker:
         self._sockets = tuple(descriptor for _, descriptor in servers)
         self._next_hop = next_hop
         self._scan = scan
-        self._store = store
+        self._memory = memory
         self._closing = closing
         self._metrics = metrics
         self._lists = lists
@@ -260,8 +255,8 @@ class MailWorker:
 
     async def start(self) -> None:
         """Begin to take mail; next hop and DNS lists are asked first, for a short while."""
-        if self._store is not None:
-            await self._store.start()
+        if self._memory is not None:
+            await self._memory.store.start()
         await asyncio.gather(self._probe(_FIRST_PROBE_S), self._lists.probed(_FIRST_PROBE_S))
         # The server closes the descriptor when it stops: as long as we had it open, clients would
         # connect and wait.
@@ -276,8 +271,8 @@ class MailWorker:
             group.create_task(self._lists.tend())
             group.create_task(self._watch_next_hop())
             group.create_task(self._flush_metrics())
-            if self._store is not None:
-                group.create_task(self._store.tend())
+            if self._memory is not None:
+                group.create_task(self._memory.store.tend())
 
     def stop_accepting(self) -> None:
         """Take no more connections."""
@@ -299,8 +294,8 @@ class MailWorker:
         try:
             with self._closing:
                 await self._next_hop.close()
-                if self._store is not None:
-                    await self._store.close()
+                if self._memory is not None:
+                    await self._memory.close()
         finally:
             self._metrics.flush()
 

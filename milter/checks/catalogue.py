@@ -25,6 +25,7 @@ from milter.checks.dnslists.checks import (
 from milter.checks.dnslists.relays import relay_addresses
 from milter.checks.envelope import EnvelopeCheck
 from milter.checks.forwarding import ForwardingCheck
+from milter.checks.greylist import GreylistCheck
 from milter.checks.gtube import GtubeCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.helo import HeloCheck
@@ -33,6 +34,7 @@ from milter.checks.iprev import IprevCheck
 from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
 from milter.checks.patterns import PatternsCheck
+from milter.checks.reputation import ReputationCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
 from milter.checks.text import TextCheck
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
     from milter.checks.base import Check
     from milter.core.connection import Direction
+    from milter.memory.recollection import Recollection
     from policies.compile import Plan
 
 _CLASSES: Final[tuple[type[Check], ...]] = (
@@ -52,6 +55,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
+    *(ReputationCheck, GreylistCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -77,12 +81,13 @@ class SenderChecks:
     trusted_sealers: tuple[str, ...] = ()
 
 
-def build_checks(
+def build_checks(  # noqa: PLR0913 - each is what some check is constructed with
     plan: Plan,
     hostname: str,
     clock: Callable[[], float],
     *,
     authentication: bool = True,
+    memory: Recollection | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     senders: SenderChecks | None = None,
     lists: ListAsker | None = None,
@@ -95,6 +100,7 @@ def build_checks(
         clock: Seconds since 1970, for signatures that expire.
         authentication: Whether results are written into the header, so that the checks that yield
             them run in any case.
+        memory: What is remembered of whom; None: nothing, and the checks that ask it are left out.
         monotonic: Seconds, never going back, for what is remembered.
         senders: How senders are authenticated; absent: as `SenderChecks` has it.
         lists: Asks the DNS lists; absent: all of `plan`, each believed.
@@ -126,10 +132,12 @@ def build_checks(
         DmarcCheck(),
         SignerListsCheck(asker),
     )
+    # Those that judge by what the others saw: the greylist by what reputation said, too.
+    asked = () if memory is None else (ReputationCheck(memory), GreylistCheck(memory))
     read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
     return tuple(
         check
-        for check in checks
+        for check in (*checks, *asked)
         if check.symbols & plan.symbols
         or check.name in read
         or (authentication and check.name in _AUTHENTICATION)

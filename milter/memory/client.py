@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
@@ -21,11 +22,12 @@ from reputation.errors import StoreError
 from reputation.store import Append
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Sequence
 
     from reputation.store import Store, Write
 
 T = TypeVar("T")
+Make = Callable[["Store"], "Sequence[Write]"]
 # The label of a metric, so a closed set.
 Operation = Literal[
     "put", "present", "records", "replace", "take", "faded", "follow", "search", "newest", "sums",
@@ -71,6 +73,7 @@ class StoreClient:
     Args:
         open_store: Opens the store; called in threads.
         mend: Called in a thread when the store says that it is corrupt.
+        gather_s: How long writes wait for others to go with them.
         counts: Told what happens.
         clock: Seconds since the epoch, for what expires.
         monotonic: Seconds, never going back.
@@ -86,6 +89,7 @@ class StoreClient:
         monotonic: Callable[[], float],
         timeout_s: float = 0.5,
         mend: Callable[[], None] = lambda: None,
+        gather_s: float = GATHER_S,
     ) -> None:
         self._questions = Lane("store-questions", open_store, mend)
         self._batches = Lane("store-batches", open_store, mend)
@@ -93,14 +97,15 @@ class StoreClient:
         self.clock = clock
         self._monotonic = monotonic
         self._timeout_s = timeout_s
+        self._gather_s = gather_s
         self._presence = Presence()
         self._asking = 0
         self._failed: StoreError | None = None
         self._asked_again_at = 0.0
-        self._waiting: deque[Write] = deque()
+        self._waiting: deque[Write | Make] = deque()
         self._waiting_bytes = 0
         # What is being written, until it is known to be: tried again under the same name.
-        self._batch: list[Write] = []
+        self._batch: list[Write | Make] = []
         self._attempt = b""
         self._writing: asyncio.Task[None] | None = None
         self._dropped = 0
@@ -148,8 +153,12 @@ class StoreClient:
         self._recovered()
         return answer
 
-    def write(self, *writes: Write) -> None:
-        """Do `writes` soon, in their order; never waits and never fails."""
+    def write(self, *writes: Write | Make) -> None:
+        """Do `writes` soon, in their order; never waits and never fails.
+
+        A function among them is called in the thread that writes: for keys that need a secret of
+        the store, and for work that the event loop should not do. It may be called again.
+        """
         for one in writes:
             size = _size(one)
             if len(self._waiting) >= _MOST_WRITES or self._waiting_bytes + size > _MOST_BYTES:
@@ -175,11 +184,16 @@ class StoreClient:
             except StoreError as err:
                 self._fail(err)
 
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until all is written that waits now, for `timeout_s` at most."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=timeout_s)
+
     async def close(self) -> None:
         """Write what waits, for a short time, and let go of the store."""
-        if (writing := self._writing) is not None:
-            await asyncio.wait([writing], timeout=_CLOSE_S)
-            writing.cancel()
+        await self.flush(_CLOSE_S)
+        if self._writing is not None:
+            self._writing.cancel()
         if left := len(self._batch) + len(self._waiting):
             self._drop(left)
             self._waiting.clear()
@@ -193,7 +207,7 @@ class StoreClient:
         """Write until nothing waits; the one task of this object."""
         pause_s = _PAUSE_S
         try:
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(self._gather_s)
             while self._batch or self._waiting:
                 if await self._write_some():
                     pause_s = _PAUSE_S
@@ -210,11 +224,15 @@ class StoreClient:
             self._attempt = os.urandom(12)
         batch, attempt = self._batch, self._attempt
         try:
-            await self._run_batch("write", lambda store: store.write(batch, attempt))
+            await self._run_batch("write", lambda store: store.write(made(batch, store), attempt))
         except StoreError as err:
             self._fail(err)
             if err.temporary:
                 return False
+            self._drop(len(batch))
+        except Exception:  # noqa: BLE001 - logged, and counted as dropped
+            # A bug of ours in one of them: what waits behind shall not wait for ever.
+            _log.exception("batch failed")
             self._drop(len(batch))
         else:
             self._recovered()
@@ -253,5 +271,13 @@ class StoreClient:
         self._counts.store_dropped(writes)
 
 
-def _size(one: Write) -> int:
+def made(batch: Iterable[Write | Make], store: Store) -> list[Write]:
+    """Return the writes of `batch`, those of its functions included."""
+    writes: list[Write] = []
+    for one in batch:
+        writes.extend(one(store) if callable(one) else (one,))
+    return writes
+
+
+def _size(one: Write | Make) -> int:
     return len(one.payload) if isinstance(one, Append) else 0

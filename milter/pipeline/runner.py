@@ -48,11 +48,15 @@ class Judgement:
     Attributes:
         outcomes: One for each policy that was asked about, in the same order.
         evidence: All findings, facts and authentication results.
+        txn: The transaction, whole.
+        message: The message, as checks saw it.
         duration_s: From the end of data to here.
     """
 
     outcomes: tuple[Outcome, ...]
     evidence: Evidence
+    txn: Transaction
+    message: Message
     duration_s: float
 
 
@@ -295,6 +299,8 @@ class Scan:
         return Judgement(
             outcomes=outcomes,
             evidence=evidence,
+            txn=self._txn,
+            message=document,
             duration_s=self._pipeline.means.clock() - started,
         )
 

@@ -42,6 +42,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
         _places,
         _relays,
         _upstreams,
+        _memory,
     ):
         found += rule(settings, at)
     return found
@@ -201,6 +202,15 @@ def _upstreams(settings: Settings, at: At) -> Iterator[ConfigError]:
     if settings.trusted_authserv_ids and not settings.trusted_relays:
         what = "`trusted_authserv_ids` counts on mail of `trusted_relays` alone: name those, too"
         yield at(("trusted_authserv_ids",), what)
+
+
+def _memory(settings: Settings, at: At) -> Iterator[ConfigError]:
+    for i, address in enumerate(settings.memory.spamtraps):
+        try:
+            parse_mailbox(address)
+        except ParseError:
+            what = f"`spamtraps` needs addresses such as trap@example.org, not '{address}'"
+            yield at(("memory", "spamtraps", i), what)
 
 
 def _open_to_strangers(listener: Listener) -> bool:

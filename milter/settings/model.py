@@ -169,6 +169,11 @@ class Memory(Section):
     ca_file: str | None = Field(
         default=None, description="PEM file of the CAs that may vouch for a rediss:// server"
     )
+    spamtraps: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses that nobody ever gave to anybody: who writes to one loses "
+        "standing, and is told nothing of it",
+    )
     subjects: Literal["plain", "hashed"] = Field(
         default="plain",
         description="Whether addresses and domains are kept as they are or only as a keyed hash",

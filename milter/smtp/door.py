@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from milter.core.limits import SharedLimits
+    from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.runner import Pipeline
     from milter.relay.nexthop import NextHop
     from milter.settings import Limits, Listener
@@ -35,6 +36,7 @@ class Door:
         new_id: Makes session and transaction ids.
         clock: Monotonic seconds.
         tls: Context for STARTTLS; None when not offered.
+        aftermath: Told of each message after its reply; None: nobody wants to know.
         message_bounds: What a message of this listener may be.
     """
 
@@ -49,6 +51,7 @@ class Door:
     new_id: Callable[[], str]
     clock: Callable[[], float]
     tls: ssl.SSLContext | None = None
+    aftermath: Aftermath | None = None
     message_bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
+from milter.pipeline.aftermath import Seen
 from milter.relay.outcome import Sent
 from milter.smtp.data import Fault
 from milter.smtp.decision import decide
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Scan
+    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
     from milter.relay.delivery import Relaying
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
@@ -186,8 +187,10 @@ class MailTransaction:
         if decision.refusal is not None:
             reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
             self.record.refused(reply)
-            return reply
-        return await self._deliver(received, groups, decision.deliveries, dot_at)
+        else:
+            reply = await self._deliver(received, groups, decision.deliveries, dot_at)
+        self._tell(judgement, decision.decisive, reply)
+        return reply
 
     async def _deliver(
         self,
@@ -208,6 +211,21 @@ class MailTransaction:
             return self._next_hop_failed(error)
         self.record.delivered(delivered)
         return delivered.reply
+
+    def _tell(self, judgement: Judgement, decisive: Outcome, reply: Reply) -> None:
+        """Hand the message to whoever remembers and counts; nobody waits for them."""
+        aftermath = self._door.aftermath
+        if aftermath is not None:
+            seen = Seen(
+                aftermath.clock(),
+                judgement.txn,
+                judgement.message,
+                judgement.evidence,
+                decisive.verdict,
+                reply,
+                judgement.duration_s,
+            )
+            aftermath.take(seen)
 
     def _must_come_alone(self, group: Group) -> bool:
         if not self._groups:

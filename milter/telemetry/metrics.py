@@ -179,6 +179,11 @@ METRICS: Final = (
         "What was to be remembered and was given up, because the store could not be written to",
     ),
     MetricSpec(
+        "aftermath_dropped_total",
+        "counter",
+        "Messages of which nothing was remembered or counted after the reply, for lack of room",
+    ),
+    MetricSpec(
         "next_hop_up",
         "gauge",
         "1 when a worker reached the next hop last time or none has tried yet, else 0",
@@ -265,6 +270,7 @@ class Metrics:
         self._policies = Sums(_counter(registry, "policy_verdicts_total"), 2)
         self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
         self._store_dropped = Sums(_counter(registry, "store_writes_dropped_total"), 0)
+        self._forgotten = Sums(_counter(registry, "aftermath_dropped_total"), 0)
         self._forged = Sums(_counter(registry, "forged_identity_total"), 1)
         self._check_seconds = _timings(registry, "check_seconds")
         self._next_hop_seconds = _timings(registry, "next_hop_seconds")
@@ -302,7 +308,7 @@ class Metrics:
             ),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
             *(self._scan_seconds, self._dns_seconds, self._refused, self._list_seconds),
-            *(self._store_errors, self._store_dropped),
+            *(self._store_errors, self._store_dropped, self._forgotten),
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
@@ -386,6 +392,10 @@ class Metrics:
     def store_dropped(self, writes: int) -> None:
         """Count what was to be remembered and was given up."""
         self._store_dropped.add((), writes)
+
+    def aftermath_dropped(self) -> None:
+        """Count a message of which nothing was remembered."""
+        self._forgotten.add(())
 
     def flush(self) -> None:
         """Move what was counted since the last time into the registry; raises nothing."""

@@ -51,6 +51,8 @@ class RedisStore:
         self._server = server
         self._random_bytes = random_bytes
         self._clock = clock
+        # They never change, and are asked for with nearly every question.
+        self._secrets: dict[str, bytes] = {}
 
     def write(self, batch: Sequence[Write], attempt: bytes = b"") -> None:
         """Do all of `batch` in one transaction."""
@@ -157,14 +159,17 @@ class RedisStore:
 
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same for all who share the server."""
+        client = self._server.client
+        if kept := self._secrets.get(name):
+            return kept
         key = _PREFIX + b"secret:" + name.encode()
         with translated():
-            client = self._server.client
             known = client.get(key)
             if known is None:
                 client.set(key, self._random_bytes(SECRET_BYTES), nx=True)
                 known = client.get(key)
-        return bytes(known)
+        self._secrets[name] = bytes(known)
+        return self._secrets[name]
 
     def keys(self, space: str) -> Iterator[bytes]:
         """Give each key of `space`."""

@@ -58,6 +58,8 @@ class SqliteStore:
         self._random_bytes = random_bytes
         self._max_pages = max(max_bytes // _PAGE_BYTES, 100)
         self._lock = threading.Lock()
+        # They never change, and are asked for with nearly every question.
+        self._secrets: dict[str, bytes] = {}
         self._path = path
         self._connection = open_file(path, busy_timeout_s)
         self._identity = identity_of(path)
@@ -164,9 +166,12 @@ class SqliteStore:
 
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same in every process that shares the file."""
+        if known := self._secrets.get(name):
+            return known
         with self._using():
             value = self._read_secret(name)
         if value is not None:
+            self._secrets[name] = value
             return value
         made = self._random_bytes(SECRET_BYTES)
         with self._writing(synchronous="FULL") as connection:

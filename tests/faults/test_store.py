@@ -77,7 +77,7 @@ def test_four_processes_hammer_one_file_and_no_count_is_lost(
     table = hammer(checkout, home.place, 4)
 
     with capsys.disabled():
-        print(f"\nSQLite, 4 processes, {BATCH} writes a batch\n{table}")
+        print(f"\nSQLite, 4 processes, {BATCH} writes a batch\n{table}")  # noqa: T201 - figures for people
     store = home.open()
     check_counts(store, 4 * ROUNDS)
     store.close()
@@ -93,7 +93,7 @@ def test_eight_processes_hammer_one_server_and_no_count_is_lost(
         table = hammer(checkout, home.place, 8)
 
         with capsys.disabled():
-            print(f"\nRedis, 8 processes, {BATCH} writes a batch\n{table}")
+            print(f"\nRedis, 8 processes, {BATCH} writes a batch\n{table}")  # noqa: T201 - figures for people
         store = home.open()
         check_counts(store, 8 * ROUNDS)
         store.close()

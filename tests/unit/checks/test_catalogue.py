@@ -7,13 +7,17 @@ import pytest
 
 from milter.checks.catalogue import DIRECTIONS, build_checks
 from milter.core.connection import Direction
+from milter.memory.recollection import Recollection
 from policies.compile import Plan
 from policies.dnslists import Asks, DnsList
 from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
 from policies.patterns import PatternSet, PatternSpec
+from reputation.memory import MemoryStore
+from tests.support.stores import client_of
 
 if TYPE_CHECKING:
+    from milter.checks.base import Check
     from milter.core.transaction import Stage
 
 INBOUND, OUTBOUND, INTERNAL = Direction.INBOUND, Direction.OUTBOUND, Direction.INTERNAL
@@ -22,8 +26,15 @@ LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes=CODES)
 NO_PATTERNS = PatternSet.compile([])
 
 
+def all_checks(plan: Plan, *, authentication: bool = True) -> tuple[Check, ...]:
+    memory = Recollection(client_of(MemoryStore(bytes)))
+    return build_checks(
+        plan, "mx.example.org", lambda: 0.0, authentication=authentication, memory=memory
+    )
+
+
 def names(plan: Plan, *, authentication: bool = False) -> list[str]:
-    checks = build_checks(plan, "mx.example.org", lambda: 0.0, authentication=authentication)
+    checks = all_checks(plan, authentication=authentication)
     return [check.name for check in checks]
 
 
@@ -52,11 +63,19 @@ def test_directions_are_as_promised() -> None:
         "languages": {INBOUND, OUTBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},
+        "reputation": {INBOUND, INTERNAL},
+        "greylist": {INBOUND},
     } == DIRECTIONS
 
 
 def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
     assert names(Plan(frozenset(), (), NO_PATTERNS)) == []
+
+
+def test_build_checks_without_memory_leaves_out_who_would_ask_it() -> None:
+    plan = Plan(frozenset({"REPUTATION_BAD", "GREYLIST_NEW"}), (), NO_PATTERNS)
+    assert names(plan) == ["reputation", "greylist"]
+    assert build_checks(plan, "mx.example.org", lambda: 0.0, authentication=False) == ()
 
 
 def test_build_checks_authentication_stays_for_the_header() -> None:
@@ -82,6 +101,8 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
         ("GTUBE", "gtube"),
         ("UPSTREAM_DMARC_FAIL", "upstream"),
         ("LOTTERY", "patterns"),
+        ("REPUTATION_BAD", "reputation"),
+        ("GREYLIST_NEW", "greylist"),
     ],
 )
 def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str) -> None:
@@ -92,7 +113,7 @@ def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str
 def test_build_checks_every_symbol_of_the_file_but_our_own_errors_has_a_check() -> None:
     table = load_symbols()
     plan = Plan(frozenset(table), (LIST,), NO_PATTERNS)
-    checks = build_checks(plan, "mx.example.org", lambda: 0.0)
+    checks = all_checks(plan)
     yielded = frozenset[str]().union(*(check.symbols for check in checks))
     assert yielded == (table.keys() - {"CHECK_ERROR", "RULE_ERROR"}) | {"BL_SPAM"}
 
@@ -110,7 +131,7 @@ def test_build_checks_stage_of_each_symbol_is_that_of_its_last_check() -> None:
     everything = DnsList("bl.example", tuple(Asks), "block")
     plan = Plan(frozenset(table), (everything,), NO_PATTERNS)
     last: dict[str, Stage] = {}
-    for check in build_checks(plan, "mx.example.org", lambda: 0.0):
+    for check in all_checks(plan):
         for symbol in check.symbols & table.keys():
             last[symbol] = max(last.get(symbol, check.stage), check.stage)
     assert {symbol: table[symbol].stage for symbol in last} == {

@@ -318,3 +318,22 @@ def test_file_that_is_nearly_full_makes_room_with_what_expires_first(tmp_path: P
     assert store.present("s", [b"0-1", b"4-1", b"5-1"], 1.0) == {b"5-1"}
     store.write([Put("s", (b"new",), 5000.0)])
     store.close()
+
+
+def test_write_of_a_function_that_raises_is_dropped_and_the_next_one_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def bug(_: Store) -> list[Write]:
+        raise ValueError("a bug of ours")
+
+    async def main() -> None:
+        store, counts = FailingStore(), Counted()
+        writing = a_client(store, counts)
+        writing.write(bug)
+        await until(lambda: counts.dropped == 1)
+        writing.write(lambda _: [ONE, ONE])
+        await until(lambda: counted(store) == 2)
+        await writing.close()
+
+    asyncio.run(main())
+    assert "batch failed" in caplog.messages

@@ -65,7 +65,9 @@ def test_symbols_that_learned_nothing_weigh_nothing() -> None:
         "DKIM_TEMPERROR",
         "DMARC_TEMPERROR",
         "DNS_LIST_TEMPERROR",
+        "GREYLIST_TEMPERROR",
         "IPREV_TEMPERROR",
+        "REPUTATION_TEMPERROR",
         "SPF_TEMPERROR",
     }
     assert set(temporary.values()) == {0}

@@ -40,6 +40,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.store("put", 0.001)
     metrics.store_failed("full")
     metrics.store_dropped(3)
+    metrics.aftermath_dropped()
 
 
 def test_metrics_every_call_is_seen_in_the_right_series() -> None:

@@ -1,0 +1,41 @@
+"""What checks are given of the memory, and what is done with it after the reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reputation.greylist import Greylist
+
+if TYPE_CHECKING:
+    from milter.memory.client import StoreClient
+    from reputation.store import Store
+
+_SUBJECTS: Final = "subjects"
+_USUAL: Final = Greylist()
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """The store, and how it is used.
+
+    Attributes:
+        store: Asked and written to.
+        hashed: Whether subjects are kept as keyed hashes.
+        greylist: The times of greylisting.
+        traps: Addresses that nobody gave to anybody, in small letters: who writes there is a
+            spammer.
+    """
+
+    store: StoreClient
+    hashed: bool = False
+    greylist: Greylist = _USUAL
+    traps: frozenset[str] = frozenset()
+
+    def secret(self, store: Store) -> bytes | None:
+        """Return what subjects are hashed with; None: they are kept as they are.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        return store.secret(_SUBJECTS) if self.hashed else None

@@ -1,0 +1,108 @@
+"""Of whom something is remembered: the kinds of subjects, and their keys in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from reputation.keys import keyed_hash
+
+IpAddress = IPv4Address | IPv6Address
+
+# What one customer is commonly given: a block of 256 addresses, or a network of RFC 4291 §2.5.4.
+_NETWORK_BITS: Final = {4: 24, 6: 64}
+_MAX_NAME: Final = 320
+
+
+class Kind(StrEnum):
+    """What a subject is."""
+
+    ADDRESS = "address"
+    NETWORK = "network"
+    ASN = "asn"
+    COUNTRY = "country"
+    HELO = "helo"
+    MAIL_FROM_DOMAIN = "mail_from_domain"
+    DKIM_DOMAIN = "dkim_domain"
+    AUTHOR_DOMAIN = "author_domain"
+    CLAIMED_DOMAIN = "claimed_domain"
+    URL_DOMAIN = "url_domain"
+    PAIR = "pair"
+
+
+# Names that whoever sends may write as he likes: what is good of such mail is not to their credit.
+CLAIMED: Final = frozenset({Kind.HELO, Kind.CLAIMED_DOMAIN})
+# Identities that somebody vouched for; only these can be trusted.
+PROVEN: Final = frozenset({Kind.MAIL_FROM_DOMAIN, Kind.DKIM_DOMAIN, Kind.AUTHOR_DOMAIN, Kind.PAIR})
+# Shared with neighbours.
+NEARBY: Final = frozenset({Kind.NETWORK, Kind.ASN, Kind.COUNTRY, Kind.URL_DOMAIN})
+_DOMAINS: Final = (
+    *(Kind.AUTHOR_DOMAIN, Kind.CLAIMED_DOMAIN, Kind.MAIL_FROM_DOMAIN, Kind.DKIM_DOMAIN),
+    *(Kind.URL_DOMAIN, Kind.HELO),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One of whom something is remembered.
+
+    Attributes:
+        kind: What it is.
+        name: In small letters, domains as A-labels; both ends of a pair parted by a blank.
+    """
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+    def key(self, secret: bytes | None) -> bytes:
+        """Return the key in the store: with a secret only a hash of it."""
+        plain = f"{self.kind}:{self.name[:_MAX_NAME]}".encode(errors="surrogateescape")
+        return plain if secret is None else keyed_hash(secret, plain)
+
+
+def network_of(client: IpAddress) -> str:
+    """Return the network of `client`: its /24, or /64.
+
+    >>> network_of(IPv4Address("192.0.2.77"))
+    '192.0.2.0/24'
+    """
+    return str(ip_network((client, _NETWORK_BITS[client.version]), strict=False))
+
+
+def pair(sender: str, recipient: str) -> Subject:
+    """Return the subject of mail from one mailbox to another."""
+    return Subject(Kind.PAIR, f"{sender.lower()} {recipient.lower()}")
+
+
+def parse_subjects(text: str) -> tuple[Subject, ...]:
+    """Return the subjects that a person means.
+
+    `author_domain:example.org` is one. An address alone means it and its network, a name every kind
+    of domain, and two mailboxes with a blank between them a pair.
+
+    Raises:
+        ValueError: It means none.
+    """
+    kind, colon, name = text.strip().lower().partition(":")
+    if colon and kind in set(Kind):
+        if not name:
+            raise ValueError(f"`{kind}:` needs a name behind it")
+        return (Subject(Kind(kind), name.strip()),)
+    text = text.strip().lower()
+    try:
+        client = ip_address(text)
+    except ValueError:
+        pass
+    else:
+        return (Subject(Kind.ADDRESS, str(client)), Subject(Kind.NETWORK, network_of(client)))
+    first, blank, second = text.partition(" ")
+    if blank and "@" in first and "@" in second:
+        return (pair(first, second.strip()),)
+    if not text or " " in text or "@" in text or ":" in text:
+        raise ValueError("an address, a domain, two mailboxes, or a kind such as helo:NAME")
+    return tuple(Subject(kind, text) for kind in _DOMAINS)

@@ -1,0 +1,72 @@
+"""Checks that ask memory: what they do when it does not answer, and what is never kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from milter.checks.greylist import GreylistCheck, is_short_lived
+from milter.checks.reputation import ReputationCheck
+from milter.core.address import Mailbox
+from milter.core.ids import TxnId
+from milter.core.transaction import Stage, Transaction
+from milter.dns.fake import FakeResolver
+from milter.memory.recollection import Recollection
+from milter.message.document import Message
+from reputation.memory import MemoryStore
+from tests.support.checks import symbols_of
+from tests.support.pipeline import a_connection
+from tests.support.stores import client_of
+
+TXN = Transaction(
+    TxnId("T"),
+    a_connection(),
+    Mailbox("a", "b.example"),
+    (Mailbox("trap", "ours.example"),),
+    stage=Stage.MESSAGE,
+)
+
+
+def test_memory_that_does_not_answer_is_temperror_and_nothing_else() -> None:
+    store = MemoryStore(os.urandom)
+    store.close()
+
+    async def main() -> None:
+        memory = Recollection(client_of(store), traps=frozenset({"trap@ours.example"}))
+        message = Message(b"From: a@b.example\r\n\r\nx\r\n")
+        found = []
+        for check in (ReputationCheck(memory), GreylistCheck(memory)):
+            evidence = await check.combine(TXN, message, FakeResolver({}), ())
+            found += symbols_of(evidence)
+        assert found == ["SPAMTRAP", "REPUTATION_TEMPERROR", "GREYLIST_TEMPERROR"]
+        await memory.store.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "short"),
+    [
+        pytest.param("Your code is 482 913", "", True, id="code-in-the-subject"),
+        pytest.param("Verify your login", "Enter X7K2P9 soon", True, id="code-in-the-text"),
+        pytest.param("您的验证码", "482913", True, id="chinese"),
+        pytest.param("رمز التحقق", "482913", True, id="arabic"),
+        pytest.param("Your code of conduct", "Please read it", False, id="no-code"),
+        pytest.param("Invoice 482913", "482913", False, id="a-number-alone"),
+        pytest.param("Confirm PLEASE", "EVERYBODY SHOUTS", False, id="capitals-are-no-code"),
+    ],
+)
+def test_short_lived_is_a_code_with_a_word_that_says_so(
+    subject: str, text: str, *, short: bool
+) -> None:
+    raw = f"Subject: {subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+
+    assert is_short_lived(Message(raw.encode())) is short
+
+
+def test_short_lived_reads_no_more_than_the_beginning() -> None:
+    raw = b"Subject: code " + b"1-" * 500_000 + b"\r\n\r\n" + b"1 " * 500_000
+
+    assert not is_short_lived(Message(raw))
