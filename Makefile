@@ -36,6 +36,7 @@ bench: $(VENV)/test.stamp
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets
+	$(BIN)/python -m tests.fuzz.sender_texts
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .
