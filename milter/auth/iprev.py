@@ -13,6 +13,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.results import Result
+from milter.auth.story import story_of
 from milter.dns.resolver import Outcome
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class IprevResult:
 
 async def check_iprev(ip: IpAddress, resolver: Resolver) -> IprevResult:
     """Look up the names of `ip`, and whether one of them leads back to it."""
+    said = await _checked(ip, resolver)
+    if story := story_of(resolver):
+        why = f"{said.name} leads back to {ip}" if said.name else said.reason
+        story.decide(f"{said.result}: {why}", "RFC 8601 §2.7.3")
+    return said
+
+
+async def _checked(ip: IpAddress, resolver: Resolver) -> IprevResult:
     address = _unmapped(ip)
     answer = await resolver.resolve(address.reverse_pointer, "PTR")
     if answer.outcome.temporary:

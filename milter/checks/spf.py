@@ -130,6 +130,8 @@ def _finding(symbol: str, said: SpfResult, txn: Transaction) -> Finding:
     client = str(txn.connection.client_ip)
     why = said.mechanism or said.reason
     evidence = f"{client} for {said.domain}" + (f": {why}" if why else "")
+    if said.explanation:
+        evidence += f"; the domain says: {said.explanation}"
     details = {"domain": said.domain, "client_ip": client, "helo": txn.connection.helo_name[:100]}
     return Finding(symbol, evidence, details)
 

@@ -203,7 +203,7 @@ class Evaluation:
             self._count(term.text, "RFC 7208 §4.6.4")
             target = domain if term.target is None else await self._expanded(term.target, domain)
             # RFC 7208 §4.8: what becomes no name matches nothing.
-            matches = bool(target) and await self._asks(term, target or "")
+            matches = await (self._asks(term, target) if target else self._nameless(term))
         if self._story is not None:
             verb = "matches" if matches else "does not match"
             self._story.decide(f"{domain}: {term.text} {verb}", _SECTIONS[term.name])
@@ -228,6 +228,13 @@ class Evaluation:
             # RFC 7208 §5.7: an A record, whatever the family of the client.
             return bool((await self._asked(target, "A")).records)
         return await self._confirmed(target) is not None
+
+    async def _nameless(self, term: Term) -> bool:
+        # A name that cannot be has no record either, which of an included one is a mistake; but it
+        # is none of the domain's where it is only due to how the sender is called.
+        if term.name == "include" and self._sender.local_part.isascii():
+            raise PermFailure(f"{term.text} includes no name")
+        return False
 
     async def _included(self, target: str) -> bool:
         result = await self.result(target, included=True)

@@ -162,3 +162,13 @@ def test_spf_of_a_path_that_somebody_else_rewrote_is_taken_as_it_is() -> None:
 def test_original_sender_of_a_rewritten_path(local_part: str, original: str | None) -> None:
     said = original_sender(Mailbox(local_part, "forwarder.example"))
     assert (str(said) if said else None) == original
+
+
+def test_spf_fail_tells_the_admin_what_the_domain_says_of_it() -> None:
+    names = {
+        "example.org": txt("v=spf1 -all exp=why.example.org"),
+        "why.example.org": txt("mail us from our own servers"),
+    }
+    evidence = asked(CHECK, a_transaction(helo_name=""), names)
+    told = "192.0.2.7 for example.org: -all; the domain says: mail us from our own servers"
+    assert evidence.findings[0].evidence == told

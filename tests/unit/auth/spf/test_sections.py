@@ -187,6 +187,15 @@ def test_include_by_the_table_of_5_2(inner: str, outer: Result) -> None:
     assert verdict("include:i.example", i_example={"TXT": [inner]}) is outer
 
 
+def test_include_of_what_is_no_name_is_permerror() -> None:
+    assert verdict("include:%{l}..example", "+all") is Result.PERMERROR
+    sender = Mailbox("b\xfccher", "email.example.com")
+    record = {"TXT": ["v=spf1 include:%{l}.example -all"]}
+    resolver = FakeResolver({"email.example.com": record})
+    said = asyncio.run(check_spf(ip_address(V4), sender, "mx", resolver))
+    assert said.result is Result.FAIL
+
+
 def test_include_that_cannot_be_asked_is_temperror() -> None:
     said, _ = check("include:i.example", "+all", i_example="servfail")
     assert (said.result, said.reason) == (Result.TEMPERROR, "servfail for TXT of i.example")
