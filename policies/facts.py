@@ -243,6 +243,14 @@ FACTS: Final = (
             FieldSpec("real_type", TEXT, "Media type by the first bytes; empty: not known"),
             FieldSpec("size_bytes", INTEGER, "Size, decoded"),
             FieldSpec("encrypted", FLAG, "Whether it cannot be looked into without a password"),
+            FieldSpec(
+                *("dangers", TEXTS),
+                "executable, script, shortcut, disk_image, double_extension, disguised_name, "
+                "type_mismatch, macros, external_template, embedded_object, onenote, web_page, "
+                "active_page, password_form, active_pdf, archive, encrypted, archived_danger, "
+                "bomb, calendar, contact",
+            ),
+            FieldSpec("names", TEXTS, "Names inside an archive, at most 100"),
         ),
         check="attachments",
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.arc import ArcCheck
+from milter.checks.attachments import AttachmentsCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
@@ -53,7 +54,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
-    *(TextCheck, LanguagesCheck),
+    *(TextCheck, LanguagesCheck, AttachmentsCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
     *(ReputationCheck, GreylistCheck),
 )
@@ -127,6 +128,7 @@ def build_checks(  # noqa: PLR0913 - each is what some check is constructed with
         HtmlCheck(),
         TextCheck(),
         LanguagesCheck(),
+        AttachmentsCheck(),
         PatternsCheck(plan.patterns),
         UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
 from milter.message.decode import decode_words
+from milter.message.files.attachment import read_attachments
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
 from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
 from milter.message.html.reader import read_html
@@ -23,6 +24,7 @@ from milter.message.urls.collect import collect_links
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from milter.message.files.attachment import Attachment
     from milter.message.html.document import Html
     from milter.message.urls.link import Url
 
@@ -143,7 +145,7 @@ class Message:
 
     def read(self) -> None:
         """Read all there is, so that `defects` is whole."""
-        _ = (self.subject, self.authors, self.links)
+        _ = (self.subject, self.authors, self.links, self.attachments)
 
     def view(self, name: str) -> View:
         """Return what a pattern with `in: name` is matched against.
@@ -166,6 +168,11 @@ class Message:
             f"{decode_words(unfolded(raw, field), notes)}\n"
             for field in self.fields
         )
+
+    @cached_property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The parts that are files, looked into, in their order."""
+        return read_attachments(self.raw, self.parts, self._notes, self.bounds)
 
     @cached_property
     def html(self) -> tuple[Html, ...]:

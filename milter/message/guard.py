@@ -58,6 +58,8 @@ class Bounds:
             quadratic time over them. Layouts of tables in tables reach 100.
         html_tags: Of one HTML part.
         html_attributes: Of one tag; the parser compares each with all before it.
+        unpacked_bytes: Of all archives of a message together.
+        archive_depth: Of archives in each other.
     """
 
     header_bytes: int = 262_144
@@ -73,6 +75,8 @@ class Bounds:
     html_depth: int = 500
     html_tags: int = 20_000
     html_attributes: int = 200
+    unpacked_bytes: int = 4_194_304
+    archive_depth: int = 3
 
 
 DEFAULT_BOUNDS: Final = Bounds()

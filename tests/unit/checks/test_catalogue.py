@@ -61,6 +61,7 @@ def test_directions_are_as_promised() -> None:
         "upstream": {INBOUND, INTERNAL},
         "text": {INBOUND, OUTBOUND, INTERNAL},
         "languages": {INBOUND, OUTBOUND, INTERNAL},
+        "attachments": {INBOUND, OUTBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},
         "reputation": {INBOUND, INTERNAL},

@@ -9,7 +9,18 @@ from policies.loader import load_symbols
 from policies.symbols import SymbolSpec
 
 # What checks put into the details of a finding.
-DETAILS = {"client_ip", "domain", "helo", "host", "name", "header", "zone", "selector", "check"}
+DETAILS = {
+    "client_ip",
+    "domain",
+    "helo",
+    "host",
+    "file",
+    "name",
+    "header",
+    "zone",
+    "selector",
+    "check",
+}
 
 SPEC = SymbolSpec(
     "A", "the domain {domain} does not authorise {client_ip}", "d", "source", "", "", 1.0, "mail"

@@ -1,0 +1,294 @@
+"""The files of a message, each with its real type and what is dangerous about it.
+
+A file is looked into as far as its kind asks for: archives are listed to a bound depth, documents
+searched for macros and for what they load from elsewhere, web pages read for scripts and forms.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from milter.message.files import kinds
+from milter.message.files.archives import (
+    LISTED,
+    PACKED,
+    Budget,
+    Entry,
+    list_entries,
+    read_entry,
+    unpack,
+)
+from milter.message.guard import Notes
+from milter.message.html.reader import read_html
+from milter.message.mime import decode_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from milter.message.guard import Bounds
+    from milter.message.mime import Part
+
+_HEAD: Final = 0x8006
+_LOOKED_AT: Final = 262_144
+_MAX_NAMES: Final = 100
+_VBA: Final = "_VBA_PROJECT".encode("utf-16-le")
+_ENCRYPTED_OFFICE: Final = "EncryptedPackage".encode("utf-16-le")
+_EXTERNAL: Final = re.compile(
+    rb'<Relationship\b(?=[^>]{0,2000}TargetMode\s*=\s*"External")'
+    rb"(?=[^>]{0,2000}(?:attachedTemplate|oleObject|/frame|externalLinkPath|subDocument))",
+    re.IGNORECASE,
+)
+_PDF_ACTIVE: Final = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFile|XFA)\b")
+_RTF_OBJECT: Final = re.compile(rb"\\obj(?:data|update|autlink)")
+_ACTIVE_MARKUP: Final = re.compile(
+    rb"<script\b|\bon(?:load|error|click)\s*=|<foreignObject\b", re.I
+)
+_TEXT_TYPES: Final = ("text/plain", "text/html", "application/xhtml+xml")
+_CONTAINERS: Final = frozenset((*LISTED, *PACKED))
+
+
+class Danger(StrEnum):
+    """What is dangerous or telling about a file."""
+
+    EXECUTABLE = "executable"
+    SCRIPT = "script"
+    SHORTCUT = "shortcut"
+    DISK_IMAGE = "disk_image"
+    DOUBLE_EXTENSION = "double_extension"
+    DISGUISED_NAME = "disguised_name"
+    TYPE_MISMATCH = "type_mismatch"
+    MACROS = "macros"
+    EXTERNAL_TEMPLATE = "external_template"
+    EMBEDDED_OBJECT = "embedded_object"
+    ONENOTE = "onenote"
+    WEB_PAGE = "web_page"
+    ACTIVE_PAGE = "active_page"
+    PASSWORD_FORM = "password_form"  # noqa: S105 - a form that asks for one
+    ACTIVE_PDF = "active_pdf"
+    ARCHIVE = "archive"
+    ENCRYPTED = "encrypted"
+    ARCHIVED_DANGER = "archived_danger"
+    BOMB = "bomb"
+    CALENDAR = "calendar"
+    CONTACT = "contact"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A part that is a file.
+
+    Attributes:
+        name: Decoded; empty when it has none.
+        extension: What follows the last dot, in lower case.
+        declared_type: Media type that the part names.
+        real_type: By its first bytes; empty when they show none.
+        size_bytes: Decoded, worked out from its size in the message.
+        dangers: What is dangerous about it.
+        names: Names inside an archive, nested ones as `inner.zip/a.exe`; a bounded number.
+    """
+
+    name: str
+    extension: str
+    declared_type: str
+    real_type: str
+    size_bytes: int
+    dangers: frozenset[Danger]
+    names: tuple[str, ...] = ()
+
+
+def read_attachments(
+    raw: bytes, parts: Iterable[Part], notes: Notes, bounds: Bounds
+) -> tuple[Attachment, ...]:
+    """Return the files among `parts` of the message `raw`, in their order."""
+    budget = Budget(bounds.unpacked_bytes)
+    found = tuple(
+        [
+            _Looker(raw, part, budget, bounds).look()
+            for part in parts
+            if part.filename
+            or part.disposition == "attachment"
+            or part.content_type not in _TEXT_TYPES
+        ]
+    )
+    if budget.exceeded:
+        notes.limit("archives", "archives hold more bytes than are unpacked")
+    return found
+
+
+class _Looker:
+    """Looks into one file; lives as long as that takes."""
+
+    def __init__(self, raw: bytes, part: Part, budget: Budget, bounds: Bounds) -> None:
+        self._raw = raw
+        self._part = part
+        self._budget = budget
+        self._bounds = bounds
+        self.dangers: set[Danger] = set()
+        self.names: list[str] = []
+
+    def look(self) -> Attachment:
+        part = self._part
+        extension = kinds.extension_of(part.filename)
+        real_type = kinds.type_by_bytes(self._content(_HEAD))
+        self._name(part.filename, extension)
+        if real_type == kinds.EXECUTABLE:
+            self.dangers.add(Danger.EXECUTABLE)
+        if kinds.breaks_promise(extension, real_type):
+            self.dangers.add(Danger.TYPE_MISMATCH)
+        self._inside(real_type, extension)
+        size = part.end - part.start
+        return Attachment(
+            *(part.filename, extension, part.content_type, real_type),
+            size * 3 // 4 if part.encoding == "base64" else size,
+            frozenset(self.dangers),
+            tuple(self.names),
+        )
+
+    def _content(self, most: int) -> bytes:
+        # That the rest is not decoded here is our wish and no bound that was passed.
+        return decode_part(self._raw, self._part, most, Notes())
+
+    def _name(self, name: str, extension: str) -> None:
+        if danger := _danger_of_name(extension):
+            self.dangers.add(danger)
+        if kinds.is_doubled(name):
+            self.dangers.add(Danger.DOUBLE_EXTENSION)
+        if kinds.is_disguised(name):
+            self.dangers.add(Danger.DISGUISED_NAME)
+
+    def _inside(self, real_type: str, extension: str) -> None:
+        kind = self._part.content_type
+        if real_type in _CONTAINERS:
+            self._archive(self._content(self._bounds.decoded_bytes), real_type, "", 0)
+        elif real_type in (kinds.HTML, kinds.SVG) or extension in kinds.HTMLS:
+            self._page(self._content(_LOOKED_AT))
+        elif look := _LOOKS.get(real_type):
+            self.dangers.update(look(self._content(self._bounds.decoded_bytes)))
+        elif kind in ("text/calendar", "application/ics") or real_type == "text/calendar":
+            self.dangers.add(Danger.CALENDAR)
+        elif kind in ("text/vcard", "text/x-vcard") or real_type == "text/vcard":
+            self.dangers.add(Danger.CONTACT)
+
+    def _page(self, content: bytes) -> None:
+        self.dangers.add(Danger.WEB_PAGE)
+        if _ACTIVE_MARKUP.search(content):
+            self.dangers.add(Danger.ACTIVE_PAGE)
+        page = read_html(content.decode("utf-8", "replace"), Notes(), self._bounds)
+        if any("password" in form.fields for form in page.forms):
+            self.dangers.add(Danger.PASSWORD_FORM)
+
+    def _archive(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
+        if media_type in PACKED:
+            self._packed(data, media_type, prefix, depth)
+            return
+        entries = list_entries(data, media_type)
+        if media_type == kinds.ZIP and self._office(data, entries):
+            return
+        self.dangers.add(Danger.ARCHIVE)
+        for entry in entries:
+            if len(self.names) < _MAX_NAMES:
+                self.names.append(prefix + entry.name)
+            self._entry(data, media_type, entry, prefix, depth)
+
+    def _entry(self, data: bytes, media_type: str, entry: Entry, prefix: str, depth: int) -> None:
+        extension = kinds.extension_of(entry.name)
+        if entry.encrypted:
+            self.dangers.add(Danger.ENCRYPTED)
+        if entry.is_bomb:
+            self.dangers.add(Danger.BOMB)
+        named = _danger_of_name(extension)
+        if named or kinds.is_doubled(entry.name) or kinds.is_disguised(entry.name):
+            self.dangers.add(Danger.ARCHIVED_DANGER)
+        if media_type != kinds.ZIP or extension not in kinds.ARCHIVES or entry.is_bomb:
+            return
+        if depth + 1 >= self._bounds.archive_depth:
+            self._budget.exceeded = True
+            return
+        content = read_entry(data, entry, self._budget)
+        inner = kinds.type_by_bytes(content[:600])
+        if inner in _CONTAINERS:
+            self._archive(content, inner, f"{prefix}{entry.name}/", depth + 1)
+
+    def _packed(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
+        self.dangers.add(Danger.ARCHIVE)
+        content = unpack(data, media_type, self._budget)
+        inner = kinds.type_by_bytes(content[:_HEAD])
+        if inner == kinds.EXECUTABLE:
+            self.dangers.add(Danger.ARCHIVED_DANGER)
+        elif inner in _CONTAINERS:
+            if depth + 1 >= self._bounds.archive_depth:
+                self._budget.exceeded = True
+            else:
+                self._archive(content, inner, prefix, depth + 1)
+
+    def _office(self, data: bytes, entries: list[Entry]) -> bool:
+        """Look into a document that is a zip archive; return whether it is one."""
+        names = {entry.name.lower() for entry in entries}
+        if "[content_types].xml" not in names and not any(
+            name == "mimetype" or name.startswith("meta-inf/manifest.xml") for name in names
+        ):
+            return False
+        if any(name.endswith("vbaproject.bin") or name.startswith("basic/") for name in names):
+            self.dangers.add(Danger.MACROS)
+        if any("/embeddings/" in name and name.endswith(".bin") for name in names):
+            self.dangers.add(Danger.EMBEDDED_OBJECT)
+        relations = (entry for entry in entries if entry.name.lower().endswith(".rels"))
+        for entry, _ in zip(relations, range(_MAX_NAMES), strict=False):
+            if _EXTERNAL.search(read_entry(data, entry, self._budget)[:_LOOKED_AT]):
+                self.dangers.add(Danger.EXTERNAL_TEMPLATE)
+        return True
+
+
+def _danger_of_name(extension: str) -> Danger | None:
+    if extension in kinds.EXECUTABLES:
+        return Danger.EXECUTABLE
+    if extension in kinds.SCRIPTS:
+        return Danger.SCRIPT
+    if extension in kinds.SHORTCUTS:
+        return Danger.SHORTCUT
+    if extension in kinds.DISKS:
+        return Danger.DISK_IMAGE
+    if extension in kinds.MACROS:
+        return Danger.MACROS
+    return Danger.ONENOTE if extension in ("one", "onepkg") else None
+
+
+def _ole(content: bytes) -> Iterator[Danger]:
+    if _VBA in content:
+        yield Danger.MACROS
+    if _ENCRYPTED_OFFICE in content:
+        yield Danger.ENCRYPTED
+
+
+def _rtf(content: bytes) -> Iterator[Danger]:
+    if _RTF_OBJECT.search(content):
+        yield Danger.EMBEDDED_OBJECT
+    if b"\\*\\template http" in content.lower():
+        yield Danger.EXTERNAL_TEMPLATE
+
+
+def _pdf(content: bytes) -> Iterator[Danger]:
+    if _PDF_ACTIVE.search(content):
+        yield Danger.ACTIVE_PDF
+    if b"/Encrypt" in content:
+        yield Danger.ENCRYPTED
+
+
+def _known(danger: Danger) -> Iterator[Danger]:
+    yield danger
+
+
+_LOOKS: Final[dict[str, Callable[[bytes], Iterator[Danger]]]] = {
+    kinds.OLE: _ole,
+    kinds.RTF: _rtf,
+    kinds.PDF: _pdf,
+    kinds.ONENOTE: lambda _content: _known(Danger.ONENOTE),
+    kinds.SHORTCUT: lambda _content: _known(Danger.SHORTCUT),
+    kinds.DISK: lambda _content: _known(Danger.DISK_IMAGE),
+    "application/x-7z-compressed": lambda _content: _known(Danger.ARCHIVE),
+    "application/vnd.ms-cab-compressed": lambda _content: _known(Danger.ARCHIVE),
+    "application/vnd.ms-htmlhelp": lambda _content: _known(Danger.SCRIPT),
+}
