@@ -80,7 +80,8 @@ class GreylistCheck:
 def attempt_of(txn: Transaction, known: Sequence[Evidence]) -> Try | None:
     """Return what a second try will have in common with this one; None for clients of our own."""
     origin = origins.origin(txn, known)
-    if txn.connection.account or not origin:
+    # A relay of ours always comes again, whoever gave it the mail.
+    if txn.connection.account or txn.connection.relays or not origin:
         return None
     mail_from = txn.mail_from.text if txn.mail_from else ""
     return Try(origin, mail_from, tuple(one.text for one in txn.recipients))

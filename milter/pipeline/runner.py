@@ -133,10 +133,12 @@ class ConnectionScan:
     A connection that becomes better known (HELO, STARTTLS, XCLIENT) gets a new one.
     """
 
-    __slots__ = ("_evidence", "_pipeline", "_runs", "connection")
+    __slots__ = ("_evidence", "_pipeline", "_runs", "connection", "forwarded")
 
     def __init__(self, pipeline: Pipeline, connection: Connection) -> None:
         self.connection = connection
+        # Whether it is a relay of ours that connects: until the end of data nothing is known then.
+        self.forwarded = is_forwarded(connection, pipeline.identity.relays)
         self._pipeline = pipeline
         self._runs: tuple[StageRun, ...] | None = None
         self._evidence: list[Evidence] | None = None
@@ -155,7 +157,7 @@ class ConnectionScan:
             txn_id: Stands in the reply; the session's id where no transaction began yet.
         """
         policy = self._pipeline.policies.only
-        if policy is None or not _has_early(policy, _AT_CONNECT):
+        if policy is None or not _has_early(policy, _AT_CONNECT) or self.forwarded:
             return None
         reference = txn_id or TxnId(self.connection.session_id)
         txn = Transaction(reference, self.connection, stage=Stage.HELO)
@@ -163,7 +165,7 @@ class ConnectionScan:
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""
-        if self._runs is None and is_forwarded(self.connection, self._pipeline.identity.relays):
+        if self._runs is None and self.forwarded:
             # Of a relay of ours nothing is asked; its client is known at the end of data.
             self._runs = ()
         elif self._runs is None:
@@ -223,7 +225,7 @@ class Scan:
             stage=Stage.MAIL,
         )
         self._connection.start()
-        if not self._is_forwarded():
+        if not self._connection.forwarded:
             self._mail_run = _started(self._pipeline, self._txn)
 
     def policy_for(self, recipient: Mailbox) -> Policy:
@@ -254,7 +256,7 @@ class Scan:
             recipient: The one of this RCPT; None at MAIL.
         """
         stage: _EarlyStage = _AT_CONNECT if recipient is None else _AT_RCPT
-        if stage not in self._pipeline.policies.early:
+        if stage not in self._pipeline.policies.early or self._connection.forwarded:
             return None
         if recipient is None:
             policies = policies or self._pipeline.policies.common(self._context())
@@ -280,7 +282,7 @@ class Scan:
         """
         started = self._pipeline.means.clock()
         document = Message(message)
-        if self._is_forwarded():
+        if self._connection.forwarded:
             self._turn_to_client(document)
         await self._start_rest(message, document)
         pieces = list(await self._envelope_evidence())
@@ -317,9 +319,6 @@ class Scan:
         if self._txn.connection.relays:
             # The door knows nothing of the connection that takes the place of the relay's.
             self._connection.close()
-
-    def _is_forwarded(self) -> bool:
-        return is_forwarded(self._txn.connection, self._pipeline.identity.relays)
 
     def _turn_to_client(self, document: Message) -> None:
         """Judge the client before our relay in its place: all of its checks run now."""

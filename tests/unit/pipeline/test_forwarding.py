@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from milter.checks.dnslists.asking import ListAsker
 from milter.checks.dnslists.checks import ClientListsCheck
 from milter.checks.forwarding import ForwardingCheck
+from milter.checks.greylist import attempt_of
 from milter.checks.helo import HeloCheck
 from milter.checks.iprev import IprevCheck
 from milter.checks.spf import SpfCheck
@@ -20,6 +22,8 @@ from milter.core.ids import TxnId
 from milter.dns.fake import FakeResolver
 from milter.pipeline.runner import Pipeline
 from policies.dnslists import Asks, DnsList
+from policies.verdict import Action
+from tests.support.checks import a_transaction
 from tests.support.pipeline import IDENTITY, a_connection, policies, symbols
 
 if TYPE_CHECKING:
@@ -41,6 +45,19 @@ default_weights: true
 thresholds: {reject: 12}
 early: {connect: 1, rcpt: 1}
 weights: {IPREV_MISSING: 5, CHECK_ERROR: 5}
+"""
+
+
+RULE = """\
+version: 1
+name: early
+default_weights: true
+rules:
+  - id: NOT_THIS_ONE
+    when: 'connection.ip == "192.0.2.25"'
+    action: reject
+    early: true
+    describe: A rule of the site about one address
 """
 
 
@@ -91,6 +108,18 @@ class Site:
         scan.close()
         scan_of_connection.close()
         return judgement
+
+
+def test_forwarded_mail_is_not_refused_by_a_rule_about_the_relay() -> None:
+    judgement = Site(RULE).judge(received("mail.example.net", CLIENT))
+    assert judgement.outcomes[0].verdict.action is Action.PASS
+
+
+def test_forwarded_mail_is_never_kept_waiting_for_another_try() -> None:
+    txn = a_transaction(client_ip=CLIENT)
+    forwarded = replace(txn.connection, relays=(IPv4Address(RELAY),))
+    assert attempt_of(txn, []) is not None
+    assert attempt_of(replace(txn, connection=forwarded), []) is None
 
 
 def test_forwarded_mail_is_judged_by_the_client_before_the_relay() -> None:
