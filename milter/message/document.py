@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
 from milter.message.decode import decode_words
+from milter.message.detect import Detector
 from milter.message.files.attachment import read_attachments
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
 from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
@@ -58,6 +59,7 @@ class Message:
         self.raw = raw
         self.bounds = bounds
         self._notes = Notes()
+        self._detector = Detector(bounds.detections)
 
     @cached_property
     def _block(self) -> HeaderBlock:
@@ -101,7 +103,14 @@ class Message:
     def subject(self) -> str:
         """The decoded Subject, the topmost if there are several; empty when there is none."""
         fields = self._by_name.get("subject")
-        return decode_words(unfolded(self.raw, fields[0]), self._notes) if fields else ""
+        if not fields:
+            return ""
+        value = unfolded(self.raw, fields[0])
+        if value.isascii() or b"=?" in value:
+            return decode_words(value, self._notes)
+        # Bare bytes, which mail readers take for those of the text; UTF-8 comes first (RFC 6532).
+        charset = next((part.charset for part in self.parts if part.charset), "utf-8")
+        return self._detector.decode(value, charset)[0]
 
     @cached_property
     def authors(self) -> AddressList:
@@ -128,7 +137,7 @@ class Message:
             if left <= 0:
                 self._notes.limit("decoded", "more decoded bytes than are read")
                 break
-            text = part_text(self.raw, part, left, self._notes)
+            text = part_text(self.raw, part, left, self._notes, self._detector)
             left -= len(text)
             texts.append(TextPart(part.content_type, text))
         return tuple(texts)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from milter.message.charsets import decode_text
 from milter.message.decode import decode_base64, mostly_base64, parse_parameters
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 from milter.message.headers import HeaderBlock, split_header, unfolded
+
+if TYPE_CHECKING:
+    from milter.message.detect import Detector
 
 # Behind the boundary: `--` when it is the last, space that gateways add (RFC 2046 §5.1.1).
 _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
@@ -229,9 +231,9 @@ def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
     return data
 
 
-def part_text(raw: bytes, part: Part, limit: int, notes: Notes) -> str:
+def part_text(raw: bytes, part: Part, limit: int, notes: Notes, detector: Detector) -> str:
     """Return the text of a text part, line breaks as newlines."""
-    text, fits = decode_text(decode_part(raw, part, limit, notes), part.charset)
+    text, fits = detector.decode(decode_part(raw, part, limit, notes), part.charset)
     if not fits:
         notes.add(Fault.CHARSET, "a text that does not fit its charset")
     return text.replace("\r\n", "\n") if "\r" in text else text

@@ -1,0 +1,93 @@
+"""The charset of a text that declares none, an unknown one, or one that is not true.
+
+A declaration is believed unless the bytes contradict it: where they do not fit, and where a Western
+charset would make a text of hardly anything but accents. Then chardet is asked, which takes a
+thousand times as long as decoding, so it is asked a bounded number of times for one message and
+about the beginning of a text alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from milter.message.charsets import codec_of, decode_text
+
+_SAMPLE: Final = 2_000
+_LEAST_HIGH: Final = 8
+_LEAST_CONFIDENCE: Final = 0.15
+# Of all bytes that are no space; French and Vietnamese stay under a quarter.
+_MOST_WESTERN: Final = 0.35
+_HIGH: Final = bytes(range(0x80, 0x100))
+_SPACE: Final = b" \t\r\n"
+_WESTERN: Final = frozenset(("ascii", "cp1252", "iso8859-15", "mac-roman", "cp850", "cp437"))
+_CYRILLIC: Final = frozenset(("cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp866"))
+_SMALL: Final = re.compile("[а-я]")
+_CAPITAL: Final = re.compile("[А-Я]")
+# A text in capitals alone is rare; one of the other Cyrillic charset looks like that.
+_MOST_CAPITALS: Final = 3
+_REPLACED: Final = 0.05
+
+
+class Detector:
+    """Decodes the texts of one message; lives as long as that takes.
+
+    Args:
+        most: How often a charset may be guessed.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def decode(self, data: bytes, charset: str) -> tuple[str, bool]:
+        """Return `data` as text, and whether it is in the charset that it declares, or in UTF-8.
+
+        An empty `charset` means US-ASCII (RFC 2045 §5.2). Never raises.
+        """
+        text, fits = decode_text(data, charset)
+        if data.isascii() or (fits and not _is_doubtful(data, text, charset)):
+            return text, fits
+        if not fits and text.count("\ufffd") < len(text) * _REPLACED and "\ufffd" in text:
+            # A multi-byte text that was cut or has a broken letter: its charset is true.
+            return text, fits
+        guess = self._guess(data)
+        if guess is None:
+            return text, fits
+        return data.decode(guess, "replace").encode("utf-8", "replace").decode("utf-8"), False
+
+    def _guess(self, data: bytes) -> str | None:
+        sample = data[:_SAMPLE]
+        high = len(sample) - len(sample.translate(None, _HIGH))
+        if high < _LEAST_HIGH or self._left <= 0:
+            return None
+        self._left -= 1
+        # Its models are large, and most mail never needs them.
+        import chardet  # noqa: PLC0415
+
+        found = chardet.detect(sample)
+        if (found["confidence"] or 0) < _LEAST_CONFIDENCE:
+            return None
+        return codec_of(found["encoding"] or "")
+
+
+def _is_doubtful(data: bytes, text: str, charset: str) -> bool:
+    codec = codec_of(charset) if charset else "ascii"
+    if codec in _WESTERN:
+        sample = data[:_SAMPLE].translate(None, _SPACE)
+        high = len(sample) - len(sample.translate(None, _HIGH))
+        return high > len(sample) * _MOST_WESTERN and not _is_utf8(data)
+    if codec in _CYRILLIC:
+        sample_text = text[:_SAMPLE]
+        capitals = len(_CAPITAL.findall(sample_text))
+        return capitals > _LEAST_HIGH + _MOST_CAPITALS * len(_SMALL.findall(sample_text))
+    return False
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
