@@ -290,10 +290,11 @@ FACTS: Final = (
     ),
     FactSpec(
         *("classifier", RECORD, "message", "What the classifier that learns says of the text"),
-        example={"probability": 0.02, "confidence": 0.9},
+        example={"probability": 0.02, "confidence": 0.9, "unsure": False},
         fields=(
             FieldSpec("probability", NUMBER, "Of spam, from 0 to 1"),
             FieldSpec("confidence", NUMBER, "From 0, nothing was learned yet, to 1"),
+            FieldSpec("unsure", FLAG, "Whether too little is known for a verdict"),
         ),
         check="classifier",
     ),

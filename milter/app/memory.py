@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from milter.memory.client import StoreClient
+from milter.memory.learning import Learning, classifier_folder
 from milter.memory.opening import home_of
 from milter.memory.recollection import Recollection
+from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.remember import keepers
 
@@ -25,19 +28,32 @@ class WorkingMemory:
     Attributes:
         recollection: For checks, and for deliveries that were taken in part.
         aftermath: Told of each message after its reply.
+        weights: What the classifier learned; None: there is no place for its files.
+        learning: Takes the lessons of the classifier, where it has a place.
     """
 
     recollection: Recollection
     aftermath: Aftermath
+    weights: LiveWeights | None
+    learning: Learning | None
 
     @property
     def store(self) -> StoreClient:
         """The store, asked and written to."""
         return self.recollection.store
 
+    async def tend(self) -> None:
+        """Look after all of it; run it as a task."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.store.tend())
+            if self.learning is not None:
+                group.create_task(self.learning.tend())
+
     async def close(self) -> None:
         """Remember what waits, and let go of the store."""
         self.aftermath.finish()
+        if self.learning is not None:
+            await self.learning.close()
         await self.store.close()
 
 
@@ -61,4 +77,10 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         traps=frozenset(address.lower() for address in memory.spamtraps),
     )
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)
-    return WorkingMemory(recollection, aftermath)
+    folder = classifier_folder(settings.classifier.folder, home)
+    return WorkingMemory(
+        recollection,
+        aftermath,
+        weights=LiveWeights(folder, time.monotonic) if folder else None,
+        learning=Learning(folder, home) if folder else None,
+    )

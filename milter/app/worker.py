@@ -5,24 +5,22 @@ Everything is built from what was handed over; no file of the configuration is o
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
 from milter.app.lists import ListKeeper, open_keeper
+from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
-from milter.checks.catalogue import SenderChecks, build_checks
+from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.core.ids import new_id
 from milter.daemon.handover import HandedSource, as_paths
-from milter.daemon.shared import NextHopState
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
@@ -37,13 +35,12 @@ from milter.smtp.door import Door
 from milter.smtp.relaying_rules import RecipientDomains
 from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
-from milter.telemetry.metrics import FLUSH_S, Metrics
+from milter.telemetry.metrics import Metrics
 from policies.loader import load_policies
 from policies.ranges import AddressRanges
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
 
     from milter.app.memory import WorkingMemory
     from milter.core.limits import SharedLimits
@@ -52,12 +49,6 @@ if TYPE_CHECKING:
     from milter.settings import Listener, Settings
     from policies.loader import Source
     from policies.select import PolicySet
-
-# For the first EHLO of the next hop: what it offers should be known when the first client asks, but
-# a next hop that is down must not keep us from saying 451.
-_FIRST_PROBE_S: Final = 2.0
-_PROBE_S: Final = 30.0
-_PROBE_EVERY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +77,45 @@ class Workplace:
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
-        servers = {
+        servers = self._servers(
+            pipeline,
+            next_hop,
+            hostname=identity.hostname,
+            limits=limits,
+            metrics=metrics,
+            memory=memory,
+        )
+        # What lives as long as the process need not be looked at by each collection.
+        gc.collect()
+        gc.freeze()
+        scan = self._scan_port(pipeline, limits, metrics)
+        sockets = self.handover.listeners
+        return MailWorker(
+            [(server, sockets[name]) for name, server in servers.items()],
+            next_hop,
+            scan=scan,
+            memory=memory,
+            closing=closing,
+            metrics=metrics,
+            lists=lists,
+        )
+
+    def _servers(
+        self,
+        pipeline: Pipeline,
+        next_hop: NextHop,
+        *,
+        hostname: str,
+        limits: SharedLimits,
+        metrics: Metrics,
+        memory: WorkingMemory | None,
+    ) -> dict[str, SmtpServer]:
+        return {
             listener.name: SmtpServer(
                 Door(
                     listener=listener,
                     bounds=self.settings.limits,
-                    hostname=identity.hostname,
+                    hostname=hostname,
                     recipient_domains=RecipientDomains(
                         listener.recipient_domains, listener.direction
                     ),
@@ -107,20 +131,6 @@ class Workplace:
             )
             for listener in self.settings.listeners
         }
-        # What lives as long as the process need not be looked at by each collection.
-        gc.collect()
-        gc.freeze()
-        scan = self._scan_port(pipeline, limits, metrics)
-        sockets = self.handover.listeners
-        return MailWorker(
-            [(server, sockets[name]) for name, server in servers.items()],
-            next_hop,
-            scan=scan,
-            memory=memory,
-            closing=closing,
-            metrics=metrics,
-            lists=lists,
-        )
 
     def _scan_port(
         self, pipeline: Pipeline, limits: SharedLimits, metrics: Metrics
@@ -162,22 +172,21 @@ class Workplace:
         lists: ListKeeper,
         memory: WorkingMemory | None,
     ) -> Pipeline:
-        plan = self.policies.plan
-        checks = build_checks(
-            plan,
+        means = Means(
             identity.hostname,
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
-            memory=memory.recollection if memory else None,
             senders=SenderChecks(
                 spf_limits=SpfLimits(**self.settings.spf.model_dump()),
                 trusted_authserv_ids=self.settings.trusted_authserv_ids,
                 trusted_sealers=self.settings.trusted_sealers,
             ),
             lists=lists.asker,
+            memory=memory.recollection if memory else None,
+            weights=memory.weights if memory else None,
         )
         return Pipeline(
-            checks=checks,
+            checks=build_checks(self.policies.plan, means),
             policies=self.policies,
             resolver=resolver,
             identity=identity,
@@ -217,112 +226,6 @@ def open_workplace(handover: Handover) -> Workplace:
     source = HandedSource(handover.files)
     settings = read_settings(source, handover.config_path)
     return Workplace(handover, settings, source, load_policies(source, settings.policies))
-
-
-class MailWorker:
-    """Takes mail on all listeners of a worker.
-
-    Args:
-        servers: Each with the descriptor of its listening socket.
-        next_hop: Where mail goes.
-        scan: Where scans come in; None: nowhere.
-        memory: What is remembered; None: nothing.
-        closing: Closes what else was opened, such as the sockets to name servers.
-        metrics: What is counted of all that.
-        lists: The DNS lists.
-    """
-
-    def __init__(
-        self,
-        servers: Sequence[tuple[SmtpServer, int]],
-        next_hop: NextHop,
-        *,
-        scan: ScanPort | None,
-        memory: WorkingMemory | None,
-        closing: ExitStack,
-        metrics: Metrics,
-        lists: ListKeeper,
-    ) -> None:
-        self._servers = tuple(server for server, _ in servers)
-        self._sockets = tuple(descriptor for _, descriptor in servers)
-        self._next_hop = next_hop
-        self._scan = scan
-        self._memory = memory
-        self._closing = closing
-        self._metrics = metrics
-        self._lists = lists
-        self._tried = False
-
-    async def start(self) -> None:
-        """Begin to take mail; next hop and DNS lists are asked first, for a short while."""
-        if self._memory is not None:
-            await self._memory.store.start()
-        await asyncio.gather(self._probe(_FIRST_PROBE_S), self._lists.probed(_FIRST_PROBE_S))
-        # The server closes the descriptor when it stops: as long as we had it open, clients would
-        # connect and wait.
-        for server, descriptor in zip(self._servers, self._sockets, strict=True):
-            await server.serve(socket.socket(fileno=descriptor))
-        if self._scan is not None:
-            await self._scan.start()
-
-    async def tend(self) -> None:
-        """Look after next hop and lists, and show what was counted to whoever scrapes."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._lists.tend())
-            group.create_task(self._watch_next_hop())
-            group.create_task(self._flush_metrics())
-            if self._memory is not None:
-                group.create_task(self._memory.store.tend())
-
-    def stop_accepting(self) -> None:
-        """Take no more connections."""
-        for server in self._servers:
-            server.stop_accepting()
-        if self._scan is not None:
-            self._scan.stop_accepting()
-
-    async def drain(self, timeout_s: float) -> None:
-        """Finish the messages that are being sent."""
-        async with asyncio.TaskGroup() as group:
-            for server in self._servers:
-                group.create_task(server.drain(timeout_s))
-            if self._scan is not None:
-                group.create_task(self._scan.drain(timeout_s))
-
-    async def close(self) -> None:
-        """Let go of the next hop and all else; nothing that was counted is lost."""
-        try:
-            with self._closing:
-                await self._next_hop.close()
-                if self._memory is not None:
-                    await self._memory.close()
-        finally:
-            self._metrics.flush()
-
-    def next_hop_state(self) -> NextHopState:
-        """Return what is known of the next hop."""
-        if self._next_hop.up:
-            return NextHopState.UP
-        return NextHopState.DOWN if self._tried else NextHopState.UNKNOWN
-
-    async def _watch_next_hop(self) -> None:
-        """Try the next hop again for as long as it is down, so that we know when it is back."""
-        while True:
-            await asyncio.sleep(_PROBE_EVERY_S)
-            if not self._next_hop.up:
-                await self._probe(_PROBE_S)
-
-    async def _flush_metrics(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            self._metrics.flush()
-
-    async def _probe(self, timeout_s: float) -> None:
-        # Why it failed is logged by the next hop itself.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._next_hop.probe()
-        self._tried = True
 
 
 def _identity(settings: Settings, host_name: str) -> Identity:

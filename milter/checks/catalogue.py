@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.arc import ArcCheck
 from milter.checks.attachments import AttachmentsCheck
+from milter.checks.classifier import ClassifierCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from milter.checks.base import Check
+    from milter.checks.classifier import Weights
     from milter.core.connection import Direction
     from milter.memory.recollection import Recollection
     from policies.compile import Plan
@@ -54,7 +56,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
-    *(TextCheck, LanguagesCheck, AttachmentsCheck),
+    *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
     *(ReputationCheck, GreylistCheck),
 )
@@ -82,34 +84,44 @@ class SenderChecks:
     trusted_sealers: tuple[str, ...] = ()
 
 
-def build_checks(  # noqa: PLR0913 - each is what some check is constructed with
-    plan: Plan,
-    hostname: str,
-    clock: Callable[[], float],
-    *,
-    authentication: bool = True,
-    memory: Recollection | None = None,
-    monotonic: Callable[[], float] = time.monotonic,
-    senders: SenderChecks | None = None,
-    lists: ListAsker | None = None,
-) -> tuple[Check, ...]:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What checks work with, beside the policies.
+
+    Attributes:
+        hostname: Our own name, that no client may bear.
+        clock: Seconds since 1970, for signatures that expire.
+        monotonic: Seconds, never going back, for what is remembered.
+        authentication: Whether results are written into the header, so that the checks that yield
+            them run in any case.
+        senders: How senders are authenticated.
+        lists: Asks the DNS lists; None: all of the plan, each believed.
+        memory: What is remembered of whom; None: nothing, and the checks that ask it are left out.
+        weights: What the classifier learned; None: there is no classifier.
+    """
+
+    hostname: str
+    clock: Callable[[], float]
+    monotonic: Callable[[], float] = time.monotonic
+    authentication: bool = True
+    senders: SenderChecks = SenderChecks()
+    lists: ListAsker | None = None
+    memory: Recollection | None = None
+    weights: Weights | None = None
+
+
+def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
     """Return the checks that `plan` needs, in the order in which their evidence shall stand.
 
     Args:
         plan: What the policies count and read; a check that yields nothing of it is left out.
-        hostname: Our own name, that no client may bear.
-        clock: Seconds since 1970, for signatures that expire.
-        authentication: Whether results are written into the header, so that the checks that yield
-            them run in any case.
-        memory: What is remembered of whom; None: nothing, and the checks that ask it are left out.
-        monotonic: Seconds, never going back, for what is remembered.
-        senders: How senders are authenticated; absent: as `SenderChecks` has it.
-        lists: Asks the DNS lists; absent: all of `plan`, each believed.
+        means: What they are given.
     """
-    senders = senders or SenderChecks()
-    asker = lists or ListAsker(plan.dns_lists, monotonic)
+    hostname, clock, senders = means.hostname, means.clock, means.senders
+    memory, weights = means.memory, means.weights
+    asker = means.lists or ListAsker(plan.dns_lists, means.monotonic)
     checks: tuple[Check, ...] = (
-        SpfCheck(hostname, SpfMemory(monotonic), senders.spf_limits, clock),
+        SpfCheck(hostname, SpfMemory(means.monotonic), senders.spf_limits, clock),
         DkimCheck(clock),
         ArcCheck(clock, senders.trusted_sealers),
         IprevCheck(),
@@ -129,6 +141,7 @@ def build_checks(  # noqa: PLR0913 - each is what some check is constructed with
         TextCheck(),
         LanguagesCheck(),
         AttachmentsCheck(),
+        *((ClassifierCheck(weights),) if weights else ()),
         PatternsCheck(plan.patterns),
         UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),
@@ -142,5 +155,5 @@ def build_checks(  # noqa: PLR0913 - each is what some check is constructed with
         for check in (*checks, *asked)
         if check.symbols & plan.symbols
         or check.name in read
-        or (authentication and check.name in _AUTHENTICATION)
+        or (means.authentication and check.name in _AUTHENTICATION)
     )

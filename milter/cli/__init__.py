@@ -27,11 +27,26 @@ EXIT_INPUT: Final = 3
 EXIT_CONFIGURATION: Final = 78
 _EXIT_INTERRUPTED: Final = 130
 
+
+class UnreadableInput(click.ClickException):
+    """Something that was named cannot be read."""
+
+    exit_code = EXIT_INPUT
+
+
+class Misconfigured(click.ClickException):
+    """The configuration lacks what a command needs."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
 # Name, words, and whether people call it; each is the function NAME of the module NAME here.
 _COMMANDS: Final = (
     ("serve", "Run the daemon.", True),
     ("scan", "Judge messages in files, mailboxes or folders; needs no daemon.", True),
     ("policy", "Check, try, compare and explain policies.", True),
+    ("learn", "Teach the classifier with messages in files, mailboxes or folders.", True),
+    ("evaluate", "Show how well the classifier would do on labelled mail of yours.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("lists", "Show how DNS lists are: those of the daemon, and the well-known ones.", True),

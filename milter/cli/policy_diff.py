@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
@@ -74,7 +74,7 @@ def diff(
 def _pipeline(path: str, zone: str | None) -> Pipeline:
     source = FileSource()
     policies = load_policies(source, path)
-    checks = build_checks(policies.plan, _IDENTITY.hostname, time.time)
+    checks = build_checks(policies.plan, Means(_IDENTITY.hostname, time.time))
     return Pipeline(
         checks=checks if zone else without_network(checks),
         policies=policies,

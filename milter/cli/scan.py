@@ -15,17 +15,18 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from milter.checks.catalogue import SenderChecks, build_checks
+from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import explanation, printable, summary
 from milter.cli.mail_files import MailFile, read_mail
+from milter.cli.progress import progress_bar
 from milter.core.address import Mailbox, parse_mailbox
 from milter.core.connection import Direction
 from milter.core.errors import ParseError
@@ -33,6 +34,7 @@ from milter.core.ids import SessionId, TxnId, new_id
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import FakeResolver, read_zone
+from milter.memory.weights import LiveWeights
 from milter.pipeline.offline import Envelope, Judged, judge, with_crlf, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.report import scan_report, unanswered
@@ -130,6 +132,12 @@ def _networks(
 @click.option(
     "--trust-sealer", multiple=True, metavar="DOMAIN", help="ARC seals to believe; may be repeated."
 )
+@click.option(
+    "--classifier",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="Where a daemon keeps what its classifier learned.",
+)
 @click.option("--offline", is_flag=True, help="Ask nothing: only checks of the message itself.")
 @click.option("--explain", is_flag=True, help="Tell the whole story of each verdict.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
@@ -147,6 +155,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     zone: str | None,
     policy: str | None,
     trust_sealer: tuple[str, ...],
+    classifier: str | None,
     offline: bool,
     explain: bool,
     as_json: bool,
@@ -173,7 +182,14 @@ def scan(  # noqa: PLR0913 - one argument an option
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     closing = ExitStack()
-    pipeline = _pipeline(policy, zone, trust_sealer, closing, offline=offline)
+    weights = LiveWeights(Path(classifier), time.monotonic) if classifier else None
+    means = Means(
+        platform.node() or "localhost",
+        time.time,
+        senders=SenderChecks(trusted_sealers=trust_sealer),
+        weights=weights,
+    )
+    pipeline = _pipeline(policy, zone, means, closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
     if trusted_relay:
         pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
@@ -184,17 +200,14 @@ def scan(  # noqa: PLR0913 - one argument an option
 def _pipeline(
     policy: str | None,
     zone: str | None,
-    trusted_sealers: tuple[str, ...],
+    means: Means,
     closing: ExitStack,
     *,
     offline: bool,
 ) -> Pipeline:
     source = FileSource()
     policies = load_policies(source, policy)
-    hostname = platform.node() or "localhost"
-    checks = build_checks(
-        policies.plan, hostname, time.time, senders=SenderChecks(trusted_sealers=trusted_sealers)
-    )
+    checks = build_checks(policies.plan, means)
     resolver: Resolver
     if offline:
         resolver, checks = FakeResolver({}), without_network(checks)
@@ -208,7 +221,7 @@ def _pipeline(
         checks=checks,
         policies=policies,
         resolver=resolver,
-        identity=Identity(hostname, hostname),
+        identity=Identity(means.hostname, means.hostname),
         budget_s=_BUDGET_S,
     )
 
@@ -221,7 +234,7 @@ async def _scan(
     show: Callable[[str, Judged], Text],
 ) -> _Tally:
     tally = _Tally()
-    with closing, _progress() as progress:
+    with closing, progress_bar() as progress:
         task = progress.add_task("messages", total=None)
         for mail in messages:
             if mail.error:
@@ -260,17 +273,6 @@ async def _judge(pipeline: Pipeline, data: bytes, envelope: Envelope) -> Judged:
         envelope,
         TxnId(new_id(os.urandom)),
         SessionId(new_id(os.urandom)),
-    )
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:.0f} {task.description}"),
-        console=Console(stderr=True),
-        transient=True,
-        # Beside a table that scrolls over the same terminal it would only flicker.
-        disable=not sys.stderr.isatty() or sys.stdout.isatty(),
     )
 
 

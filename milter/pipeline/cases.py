@@ -9,7 +9,7 @@ import asyncio
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.core.address import parse_mailbox
 from milter.core.connection import Direction
 from milter.core.errors import ParseError
@@ -72,7 +72,7 @@ def _run(
 def _pipeline(
     loaded: LoadedPolicy, source: Source, zone: str | None, clock: Callable[[], float]
 ) -> Pipeline:
-    checks = build_checks(loaded.policies.plan, _IDENTITY.hostname, clock)
+    checks = build_checks(loaded.policies.plan, Means(_IDENTITY.hostname, clock))
     return Pipeline(
         checks=checks if zone else without_network(checks),
         policies=loaded.policies,

@@ -180,6 +180,16 @@ class Memory(Section):
     )
 
 
+class Classifier(Section):
+    """The classifier that learns. It has a place for its files wherever `store` is set."""
+
+    folder: str | None = Field(
+        default=None,
+        description="Where its files lie; absent: `classifier` beside the file of the store. With "
+        "a server as store it is needed, on a disk of this machine",
+    )
+
+
 class Spf(Section):
     """What one evaluation of SPF may cost (RFC 7208 §4.6.4)."""
 
@@ -292,6 +302,7 @@ class Settings(Section):
         "remembered",
     )
     memory: Memory = Field(default=Memory(), description="The store, and what is kept in it")
+    classifier: Classifier = Field(default=Classifier(), description="The classifier that learns")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

@@ -109,6 +109,7 @@ def whole_paths(settings: Settings, folder: str) -> Settings:
             password_file=_whole(folder, settings.memory.password_file),
             ca_file=_whole(folder, settings.memory.ca_file),
         ),
+        classifier=_with(settings.classifier, folder=_whole(folder, settings.classifier.folder)),
     )
 
 

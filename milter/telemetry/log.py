@@ -32,6 +32,7 @@ FIELDS: Final = frozenset(
         "next_hop", "server", "transactions", "duration_ms", "error", "temporary",
         # the daemon's own life
         "worker", "pid", "workers", "version", "path", "signal", "result", "dropped",
+        "lessons", "begun_again_from",
     }
 )  # fmt: skip
 # Personal data by itself, wherever an operator asks for hashes instead.

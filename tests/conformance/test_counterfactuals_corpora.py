@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver
 from milter.pipeline.offline import Envelope, judge, without_network
@@ -30,7 +30,7 @@ _LEAST: Final = 300
 def test_counterfactuals_of_a_thousand_messages_are_true_and_minimal() -> None:
     policies = load_policies(FileSource(), "balanced")
     pipeline = Pipeline(
-        checks=without_network(build_checks(policies.plan, "mx.example.org", time.time)),
+        checks=without_network(build_checks(policies.plan, Means("mx.example.org", time.time))),
         policies=policies,
         resolver=FakeResolver({}),
         identity=Identity("mx.example.org", "mx.example.org"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.cli.demo_samples import Sample, read_samples
 from milter.core.address import parse_mailbox
 from milter.core.ids import SessionId, TxnId
@@ -34,7 +34,7 @@ _NOW: Final = 1_795_363_200
 def _judged(sample: Sample) -> Judged:
     policies = load_policies(FileSource(), str(_SAMPLES / "policy.yaml"))
     pipeline = Pipeline(
-        checks=build_checks(policies.plan, _HOSTNAME, lambda: _NOW),
+        checks=build_checks(policies.plan, Means(_HOSTNAME, lambda: _NOW)),
         policies=policies,
         resolver=read_zone(FileSource(), str(_SAMPLES / "zone.yaml")),
         identity=Identity(_HOSTNAME, _HOSTNAME),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import new_id
 from milter.core.limits import LocalLimits
 from milter.dns.fake import FakeResolver
@@ -205,7 +205,7 @@ def _door(
 ) -> Door:
     policies = load_policies(TextSource({"policy.yaml": policy}), "policy.yaml")
     pipeline = Pipeline(
-        checks=build_checks(policies.plan, HOSTNAME, lambda: 1_790_000_000),
+        checks=build_checks(policies.plan, Means(HOSTNAME, lambda: 1_790_000_000)),
         policies=policies,
         resolver=running.resolver,
         identity=Identity(HOSTNAME, HOSTNAME),

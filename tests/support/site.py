@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from milter.checks.catalogue import build_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.core.address import Mailbox
 from milter.core.connection import Direction
 from milter.core.ids import SessionId, TxnId
@@ -184,7 +184,7 @@ async def a_site(
     )
     memory = Recollection(store, hashed=hashed, traps=frozenset(traps))
     pipeline = Pipeline(
-        checks=build_checks(chosen.plan, "mx.ours.example", clock, memory=memory),
+        checks=build_checks(chosen.plan, Means("mx.ours.example", clock, memory=memory)),
         policies=chosen,
         resolver=FakeResolver(zone or {}),
         identity=Identity("mx.ours.example", "mx.ours.example"),

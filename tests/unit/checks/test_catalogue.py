@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.checks.catalogue import DIRECTIONS, build_checks
+from milter.checks.catalogue import DIRECTIONS, Means, build_checks
 from milter.core.connection import Direction
 from milter.memory.recollection import Recollection
 from policies.compile import Plan
@@ -13,6 +13,7 @@ from policies.dnslists import Asks, DnsList
 from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
 from policies.patterns import PatternSet, PatternSpec
+from reputation.classifier.model import State, new_state
 from reputation.memory import MemoryStore
 from tests.support.stores import client_of
 
@@ -26,11 +27,23 @@ LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes=CODES)
 NO_PATTERNS = PatternSet.compile([])
 
 
+class NothingLearned:
+    """Weights of a classifier that knows nothing."""
+
+    def state(self) -> State:
+        return new_state()
+
+
 def all_checks(plan: Plan, *, authentication: bool = True) -> tuple[Check, ...]:
     memory = Recollection(client_of(MemoryStore(bytes)))
-    return build_checks(
-        plan, "mx.example.org", lambda: 0.0, authentication=authentication, memory=memory
+    means = Means(
+        "mx.example.org",
+        lambda: 0.0,
+        authentication=authentication,
+        memory=memory,
+        weights=NothingLearned(),
     )
+    return build_checks(plan, means)
 
 
 def names(plan: Plan, *, authentication: bool = False) -> list[str]:
@@ -63,6 +76,7 @@ def test_directions_are_as_promised() -> None:
         "languages": {INBOUND, OUTBOUND, INTERNAL},
         "attachments": {INBOUND, OUTBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
+        "classifier": {INBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},
         "reputation": {INBOUND, INTERNAL},
         "greylist": {INBOUND},
@@ -76,7 +90,7 @@ def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
 def test_build_checks_without_memory_leaves_out_who_would_ask_it() -> None:
     plan = Plan(frozenset({"REPUTATION_BAD", "GREYLIST_NEW"}), (), NO_PATTERNS)
     assert names(plan) == ["reputation", "greylist"]
-    assert build_checks(plan, "mx.example.org", lambda: 0.0, authentication=False) == ()
+    assert build_checks(plan, Means("mx.example.org", lambda: 0.0, authentication=False)) == ()
 
 
 def test_build_checks_authentication_stays_for_the_header() -> None:

@@ -72,6 +72,7 @@ def test_symbols_that_learned_nothing_weigh_nothing() -> None:
 
     assert set(temporary) == {
         "CHECK_ERROR",
+        "CLASSIFIER_ERROR",
         "RULE_ERROR",
         "DKIM_TEMPERROR",
         "DMARC_TEMPERROR",

@@ -161,7 +161,7 @@ def test_together_one_that_fails_leaves_each_to_itself() -> None:
             "==",
             (
                 "`==` does not go with the record classifier and a text: name one of its fields: "
-                "probability, confidence"
+                "probability, confidence, unsure"
             ),
         ),
         (

@@ -1,0 +1,97 @@
+"""What the classifier that learns says of a message, in words that policies weigh.
+
+Its probability is calibrated, so the symbols say how sure it is. While it knows too little it says
+so, and has no say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from milter.checks.base import NOTHING, RECEIVED, Evidence
+from milter.checks.classifier_fields import classifier_fields
+from milter.core.transaction import Stage
+from policies.findings import Finding
+from reputation.classifier.explain import heaviest
+from reputation.classifier.features import extract
+from reputation.classifier.model import judge
+
+if TYPE_CHECKING:
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+    from reputation.classifier.model import Opinion, State
+
+# From which probability a symbol is meant; of ham as far from 0.
+_SURE: Final = 0.99
+_SPAM: Final = 0.9
+_LIKELY: Final = 0.7
+_UNSURE: Final = "CLASSIFIER_UNSURE"
+_SPAM_SYMBOLS: Final = frozenset(
+    {"CLASSIFIER_SPAM_SURE", "CLASSIFIER_SPAM", "CLASSIFIER_SPAM_LIKELY"}
+)
+
+
+class Weights(Protocol):
+    """Where the weights are."""
+
+    def state(self) -> State | None:
+        """Return the weights as they are now; None where there are none."""
+        ...
+
+
+class ClassifierCheck:
+    """What the classifier says of the message.
+
+    Args:
+        weights: Looked at for each message: they change while others learn.
+    """
+
+    name = "classifier"
+    stage = Stage.MESSAGE
+    directions = RECEIVED
+    symbols = frozenset(
+        {
+            *_SPAM_SYMBOLS,
+            *("CLASSIFIER_HAM_SURE", "CLASSIFIER_HAM", _UNSURE, "CLASSIFIER_ERROR"),
+        }
+    )
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return one symbol, or nothing where the message could be either."""
+        state = self._weights.state()
+        if message is None:
+            return NOTHING
+        if state is None:
+            return Evidence((Finding("CLASSIFIER_ERROR", "its weights cannot be read"),))
+        read = classifier_fields(message)
+        features = extract(read.fields, read.disguised)
+        opinion = judge(state, features)
+        facts = {"classifier": {**opinion._asdict()}}
+        symbol = _symbol(opinion)
+        if not symbol:
+            return Evidence(facts=facts)
+        said = f"{opinion.probability:.1%} spam, confidence {opinion.confidence:.2f}"
+        if symbol == _UNSURE:
+            said = f"{state.ham} ham and {state.spam} spam learned so far"
+        elif symbol in _SPAM_SYMBOLS:
+            reasons = heaviest(state, read.fields, features, spam=True)
+            said = "; ".join((said, *reasons))
+        return Evidence((Finding(symbol, said),), facts)
+
+
+def _symbol(opinion: Opinion) -> str:
+    if opinion.unsure:
+        return _UNSURE
+    for bound, spam, ham in (
+        (_SURE, "CLASSIFIER_SPAM_SURE", "CLASSIFIER_HAM_SURE"),
+        (_SPAM, "CLASSIFIER_SPAM", "CLASSIFIER_HAM"),
+        (_LIKELY, "CLASSIFIER_SPAM_LIKELY", ""),
+    ):
+        if opinion.probability >= bound:
+            return spam
+        if opinion.probability <= 1 - bound:
+            return ham
+    return ""

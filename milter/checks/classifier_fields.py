@@ -1,0 +1,102 @@
+"""What the classifier reads of a message: named fields, each cut to what it is worth.
+
+The header as its sender made it, but for what filters and mailboxes on the way put there: a verdict
+of another filter would be learned instead of the message, and a mailbox's own marks come after us.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reputation.classifier.features import extract
+from reputation.classifier.lessons import DIGEST_BYTES, Lesson
+
+if TYPE_CHECKING:
+    from milter.message.document import Message
+
+_FIELD_BYTES: Final = 600
+_TEXT_BYTES: Final = 10_000
+_URLS_BYTES: Final = 2_000
+_DISGUISED_BYTES: Final = 500
+_IDENTITY: Final = ("from", "date", "message-id", "subject")
+_NOT_THE_SENDERS: Final = re.compile(
+    r"x-(?:spam|gatepost|bogosity|virus|antivirus|status|keywords|uid)"
+    r"|authentication-results|delivered-to|return-path|envelope-to|status$"
+)
+
+
+class ClassifierFields(NamedTuple):
+    """The input of `reputation.classifier.features.extract`.
+
+    Attributes:
+        fields: By name, in the order of the message; header fields by their lower-case names.
+        disguised: Subject, author and the beginning of the text: where words are disguised.
+    """
+
+    fields: dict[str, bytes]
+    disguised: tuple[bytes, ...]
+
+
+def classifier_fields(message: Message) -> ClassifierFields:
+    """Return what the classifier reads of `message`."""
+    fields = _header_fields(message)
+    subject = _encoded(message.subject[:_FIELD_BYTES])
+    text = _text(message)
+    fields["(names)"] = " ".join(fields).encode("utf-8", "surrogateescape")
+    fields["(subject)"] = subject
+    fields["(text)"] = text
+    fields["(urls)"] = _encoded(" ".join(message.urls)[:_URLS_BYTES])
+    fields["(parts)"] = _structure(message)
+    disguised = (subject, fields.get("from", b""), text[:_DISGUISED_BYTES])
+    return ClassifierFields(fields, disguised)
+
+
+def _header_fields(message: Message) -> dict[str, bytes]:
+    fields: dict[str, bytes] = {}
+    raw = message.raw
+    for name, _, end, value_start in message.fields:
+        if _NOT_THE_SENDERS.match(name):
+            continue
+        value = raw[value_start : min(end, value_start + _FIELD_BYTES)]
+        known = fields.get(name)
+        fields[name] = value if known is None else (known + value)[: 4 * _FIELD_BYTES]
+    return fields
+
+
+def _text(message: Message) -> bytes:
+    """Return the beginning of all texts, as UTF-8."""
+    pieces, left = [], _TEXT_BYTES
+    for part in message.texts:
+        piece = _encoded(part.text[:left])
+        pieces.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            break
+    return b"\n".join(pieces)[:_TEXT_BYTES]
+
+
+def _structure(message: Message) -> bytes:
+    words = [part.content_type for part in message.parts] + message.filenames
+    return _encoded(" ".join(words)[:_URLS_BYTES])
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def lesson_of(message: Message, *, spam: bool) -> Lesson:
+    """Return what is learned from `message`; no text of it is kept.
+
+    Two copies of a message are the same lesson when author, date, id, subject and body are the
+    same, whatever was put on top of them on the way.
+    """
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    for name in _IDENTITY:
+        for value in message.values(name):
+            digest.update(b"%d:%b" % (len(value), value))
+        digest.update(b"\0")
+    digest.update(message.raw[message.body_start :].replace(b"\r\n", b"\n").strip())
+    read = classifier_fields(message)
+    return Lesson(digest.digest(), spam, changed=False, features=extract(*read))

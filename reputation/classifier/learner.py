@@ -1,0 +1,195 @@
+"""The one who learns: follows the lessons and changes the weights.
+
+Beside the weights lie bases, states as of a round number of lessons (`bases`):
+
+* a writer that was killed in the middle of a change, or a machine that lost its power, begins again
+  from the last base and takes the lessons behind it once more;
+* who changes their mind gets the state of a learner that never heard the wrong label: the lessons
+  behind a base are taken again without it. Where the wrong label is older than all bases, the
+  message is learned with its new label until that label is believed.
+
+Bases end at the same lessons on every machine, so that all of them reach the same weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reputation.classifier.bases import LESSONS, Bases
+from reputation.classifier.lessons import STREAM, Lesson, digest_of, unpacked
+from reputation.classifier.model import State, learn, margin, new_state
+from reputation.classifier.weights import Weights
+from reputation.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reputation.store import Entry, Store
+
+WEIGHTS_NAME: Final = "weights"
+_PAGE: Final = 500
+_MOST_REPEATS: Final = 20
+_BELIEVED: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one call of `Learner.catch_up` did.
+
+    Attributes:
+        lessons: How many were new.
+        unreadable: How many of them could not be read.
+        behind: Whether more are waiting.
+    """
+
+    lessons: int = 0
+    unreadable: int = 0
+    behind: bool = False
+
+
+class Learner:
+    """Holds the weights' file for writing, alone on its machine.
+
+    Args:
+        folder: Where the weights and their bases lie.
+
+    Raises:
+        StoreError: Another process learns, or the files cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._weights = Weights(folder / WEIGHTS_NAME, write=True)
+        self._bases = Bases(folder)
+        self.begun_again_from: int | None = None
+        try:
+            sound = self._weights.sound()
+            self._weights.begin()
+            if not sound:
+                self.begun_again_from = self._begin_again()
+        except BaseException:
+            self._weights.close(in_order=False)
+            raise
+
+    @property
+    def applied(self) -> int:
+        """The number of the last lesson that is learned."""
+        return self._weights.applied
+
+    def catch_up(self, store: Store, limit: int = _PAGE) -> Progress:
+        """Learn at most `limit` lessons that are new in `store`.
+
+        Raises:
+            StoreError: The store does not answer; what was learned so far is kept.
+        """
+        entries = list(store.follow(STREAM, self.applied, limit))
+        if not entries:
+            self._notice_loss(store)
+            return Progress()
+        lessons = [_lesson(entry) for entry in entries]
+        if any(lesson is not None and lesson.changed for lesson in lessons):
+            self._learn_again(store, entries[-1].number)
+        else:
+            self._learn_more(entries, lessons)
+        return Progress(len(lessons), lessons.count(None), behind=len(entries) == limit)
+
+    def close(self) -> None:
+        """Write everything to the disk and let others learn."""
+        self._weights.close()
+
+    def _learn_more(self, entries: list[Entry], lessons: list[Lesson | None]) -> None:
+        state = self._weights.state
+        for entry, lesson in zip(entries, lessons, strict=True):
+            self._save_base_before(entry.number, state, self.applied)
+            with self._weights.changing() as change:
+                if lesson is not None:
+                    learn(state, lesson.features, spam=lesson.spam)
+                change.applied = entry.number
+
+    def _learn_again(self, store: Store, last: int) -> None:
+        """Begin from a base that knows no label which was taken back since, up to lesson `last`."""
+        heads = [
+            (entry.number, digest_of(entry.payload))
+            for entry in _entries(store, self._oldest(), last)
+        ]
+        latest = {digest: number for number, digest in heads}
+        taken_back = {number for number, digest in heads if latest[digest] != number}
+        base = self._base_before(min(taken_back, default=last))
+        first_time = {digest: number for number, digest in reversed(heads)}
+        state, number = self._loaded(base)
+        for entry in _entries(store, base, last):
+            self._save_base_before(entry.number, state, number, again=True)
+            number = entry.number
+            lesson = _lesson(entry)
+            if lesson is None or number in taken_back:
+                continue
+            _take(state, lesson, insist=lesson.changed and first_time[lesson.digest] == number)
+        self._weights.replace(state, last)
+
+    def _save_base_before(
+        self, number: int, state: State, applied: int, *, again: bool = False
+    ) -> None:
+        """Keep `state` as a base where lesson `number` is the first one behind a round number."""
+        base = (number - 1) // LESSONS * LESSONS
+        if applied <= base and base > 0 and (again or base not in self._bases.numbers()):
+            self._bases.save(base, state)
+
+    def _oldest(self) -> int:
+        return min(self._bases.numbers(), default=0)
+
+    def _base_before(self, number: int) -> int:
+        return next((base for base in self._bases.numbers() if base < number), 0)
+
+    def _loaded(self, base: int) -> tuple[State, int]:
+        return (self._bases.load(base) if base else new_state()), base
+
+    def _begin_again(self) -> int:
+        """Take over the newest base that can be read; lessons behind it come by themselves."""
+        for number in self._bases.numbers():
+            try:
+                state = self._bases.load(number)
+            except StoreError:
+                self._bases.drop(number)
+                continue
+            self._weights.replace(state, number)
+            return number
+        self._weights.replace(new_state(), 0)
+        return 0
+
+    def _notice_loss(self, store: Store) -> None:
+        """Where the store was lost, its numbers begin again: keep what is known, as a base."""
+        newest = store.newest(STREAM)
+        if newest >= self.applied:
+            return
+        for number in self._bases.numbers():
+            self._bases.drop(number)
+        self._bases.save(newest, self._weights.state)
+        with self._weights.changing() as change:
+            change.applied = newest
+
+
+def _entries(store: Store, after: int, last: int) -> Iterator[Entry]:
+    while after < last:
+        page = store.follow(STREAM, after, _PAGE)
+        if not page:
+            return
+        yield from (entry for entry in page if entry.number <= last)
+        after = page[-1].number
+
+
+def _take(state: State, lesson: Lesson, *, insist: bool) -> None:
+    """Learn `lesson`; with `insist` until its label is believed, for the other one was learned."""
+    for _ in range(_MOST_REPEATS if insist else 1):
+        learn(state, lesson.features, spam=lesson.spam)
+        side = margin(state, lesson.features) * (1 if lesson.spam else -1)
+        if side > _BELIEVED:
+            return
+
+
+def _lesson(entry: Entry) -> Lesson | None:
+    """Return the lesson, or nothing: one that cannot be read is the same on every machine."""
+    try:
+        return unpacked(entry.payload)
+    except StoreError:
+        return None

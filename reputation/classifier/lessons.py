@@ -1,0 +1,142 @@
+"""Lessons on their way: a message and its label, through the store, to whoever learns.
+
+A lesson carries slots and no text. Every machine takes all lessons from the same stream in the same
+order, and so reaches the same weights.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from reputation.classifier.features import SLOTS, Features
+from reputation.errors import StoreError
+from reputation.store import Append, Drop, Retention
+
+if TYPE_CHECKING:
+    from reputation.store import Store
+
+STREAM: Final = "lessons"
+DIGEST_BYTES: Final = 16
+
+_LABELS: Final = "lesson-labels"
+_REPORTERS: Final = "lesson-reporters"
+_DAY_S: Final = 86_400
+# As long as one may change one's mind about a message.
+_LABEL_KEPT_S: Final = 400 * _DAY_S
+_HEAD: Final = 2 + DIGEST_BYTES
+_HAM, _SPAM = b"h", b"s"
+_MOST_ATTEMPTS: Final = 5
+# A stream keeps what is needed to begin again from the base, see `learner`.
+KEEP: Final = Retention(entries=50_000, total_bytes=256 * 2**20, age_s=float(_LABEL_KEPT_S))
+
+
+class Heard(StrEnum):
+    """What became of a report."""
+
+    LEARNED = "learned"
+    KNOWN = "known"
+    CHANGED = "changed"
+    TOO_MANY = "too_many"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One message with its label.
+
+    Attributes:
+        digest: Of the message, `DIGEST_BYTES` long.
+        spam: The label.
+        changed: Whether the other label was learned before.
+        features: What the message has.
+    """
+
+    digest: bytes
+    spam: bool
+    changed: bool
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who says so, and how often a day that is listened to.
+
+    Attributes:
+        name: The account; of an administrator, who is always listened to: empty.
+        per_day: Lessons a day.
+    """
+
+    name: str = ""
+    per_day: int = 50
+
+
+def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | None = None) -> Heard:
+    """Hand `lesson` to all that learn, unless it is known already; `changed` is found out here.
+
+    Raises:
+        StoreError: The store does not answer; nothing was handed over, or all of it.
+    """
+    label, other = (_SPAM, _HAM) if lesson.spam else (_HAM, _SPAM)
+    for _ in range(_MOST_ATTEMPTS):
+        known = store.records(_LABELS, [lesson.digest], now).get(lesson.digest)
+        if known == label:
+            return Heard.KNOWN
+        if not _listened_to(store, reporter, now):
+            return Heard.TOO_MANY
+        expires_at = now + _LABEL_KEPT_S
+        if store.replace(
+            _LABELS, lesson.digest, old=known, new=label, now=now, expires_at=expires_at
+        ):
+            changed = known == other
+            payload = packed(Lesson(lesson.digest, lesson.spam, changed, lesson.features))
+            store.write([Append(STREAM, now, payload, (), KEEP)])
+            return Heard.CHANGED if changed else Heard.LEARNED
+    raise StoreError("the same message is reported by too many at once")
+
+
+def packed(lesson: Lesson) -> bytes:
+    """Return `lesson` as bytes."""
+    slots = lesson.features.slots.astype("<u4")
+    steps = np.diff(slots, prepend=np.uint32(0))
+    flags = bytes((int(lesson.spam), int(lesson.changed)))
+    words = lesson.features.words.to_bytes(4, "little")
+    return flags + lesson.digest + zlib.compress(words + steps.tobytes(), level=1)
+
+
+def unpacked(data: bytes) -> Lesson:
+    """Return the lesson that `packed` made bytes of.
+
+    Raises:
+        StoreError: It is none.
+    """
+    try:
+        plain = zlib.decompressobj().decompress(data[_HEAD:], 4 * (SLOTS + 1))
+        slots = np.cumsum(np.frombuffer(plain, "<u4", offset=4), dtype=np.uint32)
+        words = int.from_bytes(plain[:4], "little")
+    except (zlib.error, ValueError) as err:
+        raise StoreError("a lesson that cannot be read", temporary=False) from err
+    if len(data) < _HEAD or words > len(slots) or (len(slots) and slots.max() >= SLOTS):
+        raise StoreError("a lesson that cannot be read", temporary=False)
+    return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, Features(slots, words))
+
+
+def digest_of(payload: bytes) -> bytes:
+    """Return the digest of a packed lesson, without unpacking the rest."""
+    return payload[2:_HEAD]
+
+
+def _listened_to(store: Store, reporter: Reporter | None, now: float) -> bool:
+    if reporter is None or not reporter.name:
+        return True
+    drop = Drop(
+        space=_REPORTERS,
+        key=reporter.name.encode("utf-8", "surrogateescape"),
+        amount=1,
+        capacity=reporter.per_day,
+        leak_per_s=reporter.per_day / _DAY_S,
+    )
+    return not store.take([drop], now).full

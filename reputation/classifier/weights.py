@@ -1,0 +1,214 @@
+"""The file of the classifier's weights: one process writes, all map it.
+
+    header of one page: magic, format, numbers; then the weights, then the support
+
+The writer changes the file in place, so that what was learned is seen at once by who maps it. What
+protects it is `changing`, which stands in the header while slots are being changed: a writer that
+finds it there knows that another was killed in the middle. A machine that lost its power shows
+another boot than the one noted. In both cases the learner begins again from its last base.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from reputation.classifier.features import SLOTS
+from reputation.classifier.model import NUMBERS, State, new_state
+from reputation.errors import StoreError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_MAGIC: Final = b"gatepost weights 1\0"
+_HEADER: Final = mmap.PAGESIZE
+_NUMBERS_AT: Final = 64
+_TABLE_BYTES: Final = SLOTS * 4
+FILE_BYTES: Final = _HEADER + 2 * _TABLE_BYTES
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+# Places in the header's numbers behind those of the model.
+_APPLIED: Final = NUMBERS
+_CHANGING: Final = NUMBERS + 1
+_BOOT: Final = NUMBERS + 2
+
+
+class Weights:
+    """The mapped file.
+
+    Args:
+        path: Made where it is missing, for a writer; a reader needs it.
+        write: Whether to change it; one process at a time.
+
+    Raises:
+        StoreError: It cannot be opened, is no such file, or somebody else writes to it.
+    """
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        self._file = _opened(path, write=write)
+        try:
+            self._map = _mapped(self._file, path, write=write)
+        except BaseException:
+            os.close(self._file)
+            raise
+        header = np.frombuffer(self._map, np.float64, NUMBERS + 3, _NUMBERS_AT)
+        self._header = header
+        self.state = State(
+            np.frombuffer(self._map, np.float32, SLOTS, _HEADER),
+            np.frombuffer(self._map, np.float32, SLOTS, _HEADER + _TABLE_BYTES),
+            header[:NUMBERS],
+        )
+
+    @property
+    def applied(self) -> int:
+        """The number of the last lesson that is in it."""
+        return int(self._header[_APPLIED])
+
+    def sound(self) -> bool:
+        """Return whether its last writer ended between two changes, on this boot or in order."""
+        boot = self._header[_BOOT]
+        return not self._header[_CHANGING] and boot in {0.0, _this_boot()}
+
+    def begin(self) -> None:
+        """Note that a writer is at work."""
+        self._header[_BOOT] = _this_boot()
+        self._map.flush()
+
+    def changing(self) -> _Change:
+        """Return what surrounds a change: leaving it in order says what is applied."""
+        return _Change(self._header)
+
+    def replace(self, state: State, applied: int) -> None:
+        """Take over everything from `state`, in which the lessons up to `applied` are."""
+        with self.changing() as change:
+            np.copyto(self.state.weights, state.weights)
+            np.copyto(self.state.support, state.support)
+            np.copyto(self.state.numbers, state.numbers)
+            change.applied = applied
+
+    def close(self, *, in_order: bool = True) -> None:
+        """Write all to the disk and let go of the file."""
+        if self._file < 0:
+            return
+        if self._header.flags.writeable:
+            self._map.flush()
+            if in_order:
+                self._header[_BOOT] = 0.0
+                self._map.flush()
+            # The map has a descriptor of its own, and lives as long as somebody holds the arrays.
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        os.close(self._file)
+        self._file = -1
+
+
+class _Change:
+    """A change of the slots; left by an exception, it says for ever that it was not finished."""
+
+    def __init__(self, header: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        self._header = header
+        self.applied = int(header[_APPLIED])
+
+    def __enter__(self) -> Self:
+        self._header[_CHANGING] = 1.0
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._header[_APPLIED] = self.applied
+            self._header[_CHANGING] = 0.0
+
+
+def packed(state: State) -> bytes:
+    """Return `state` as bytes, without what was never seen, and with a checksum."""
+    seen = np.flatnonzero(state.support).astype(np.uint32)
+    content = zlib.compress(
+        len(seen).to_bytes(4, "little")
+        + state.numbers.tobytes()
+        + seen.tobytes()
+        + state.weights[seen].tobytes()
+        + state.support[seen].tobytes(),
+        level=1,
+    )
+    return _MAGIC + zlib.crc32(content).to_bytes(4, "little") + content
+
+
+def unpacked(data: bytes) -> State:
+    """Return the state that `packed` made bytes of.
+
+    Raises:
+        StoreError: It is damaged, or of another format.
+    """
+    start = len(_MAGIC) + 4
+    content = data[start:]
+    if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != zlib.crc32(content).to_bytes(
+        4, "little"
+    ):
+        raise StoreError("a damaged base of the classifier", reason="corrupt")
+    plain = zlib.decompress(content)
+    count = int.from_bytes(plain[:4], "little")
+    state = new_state()
+    np.copyto(state.numbers, np.frombuffer(plain, np.float64, NUMBERS, 4))
+    place = 4 + 8 * NUMBERS
+    seen = np.frombuffer(plain, np.uint32, count, place)
+    state.weights[seen] = np.frombuffer(plain, np.float32, count, place + 4 * count)
+    state.support[seen] = np.frombuffer(plain, np.float32, count, place + 8 * count)
+    return state
+
+
+def _opened(path: Path, *, write: bool) -> int:
+    try:
+        if not write:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as err:
+        raise StoreError(f"{path}: {err.strerror}") from err
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        os.close(file)
+        raise StoreError(f"{path}: another process learns", reason="locked") from err
+    return file
+
+
+def _mapped(file: int, path: Path, *, write: bool) -> mmap.mmap:
+    try:
+        if write and os.fstat(file).st_size != FILE_BYTES:
+            _make(file)
+        if os.fstat(file).st_size != FILE_BYTES:
+            raise StoreError(f"{path}: no weights of this version", reason="corrupt")
+        access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
+        mapped = mmap.mmap(file, FILE_BYTES, access=access)
+    except OSError as err:
+        raise StoreError(f"{path}: {err.strerror}") from err
+    if mapped[: len(_MAGIC)] != _MAGIC:
+        raise StoreError(f"{path}: no weights of this version", reason="corrupt")
+    return mapped
+
+
+def _make(file: int) -> None:
+    """Give the file its size; blocks are taken now, for a full disk later would be a SIGBUS."""
+    os.ftruncate(file, 0)
+    os.posix_fallocate(file, 0, FILE_BYTES)
+    header = _MAGIC.ljust(_NUMBERS_AT, b"\0") + new_state().numbers.tobytes()
+    os.pwrite(file, header, 0)
+    os.fsync(file)
+
+
+def _this_boot() -> float:
+    """Return a number for this boot of the machine; 1 where it cannot be told from others."""
+    try:
+        return 2.0 + zlib.crc32(_BOOT_ID.read_bytes())
+    except OSError:
+        return 1.0

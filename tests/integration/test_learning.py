@@ -1,0 +1,81 @@
+"""What `gatepost learn` hands over, a daemon that runs knows soon, in all of its workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.cli import run
+from tests.support.gatepost import configuration, running_gatepost
+from tests.support.mailbox_sink import running_sink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.gatepost import Gatepost
+
+pytestmark = pytest.mark.slow
+
+MAIL = (
+    "From: Ada <a@example.net>\r\nSubject: {subject}\r\nMessage-ID: <{number}@x>\r\n\r\n{text}\r\n"
+)
+WANTED = ("minutes of the meeting", "Please review the draft of the minutes by Monday")
+UNWANTED = ("you have won", "Claim your lottery prize now, winner of the cheap pills")
+# Far more than the second that is promised: the machine may be busy.
+_PATIENCE_S = 30.0
+
+
+def write_mail(folder: Path) -> None:
+    for number in range(60):
+        subject, text = UNWANTED if number % 2 else WANTED
+        path = folder / ("spam" if number % 2 else "ham") / f"{number}.eml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(MAIL.format(subject=subject, number=number, text=text), newline="")
+
+
+def symbols(daemon: Gatepost) -> set[str]:
+    """Return what the daemon sees in a message that it was not shown."""
+    subject, text = UNWANTED
+    message = MAIL.format(subject=subject, number=99, text=text)
+    with closing(HTTPConnection("127.0.0.1", daemon.http_port, timeout=_PATIENCE_S)) as connection:
+        connection.request("POST", "/v1/scan", message)
+        return set(json.load(connection.getresponse())["symbols"])
+
+
+def wait_for(daemon: Gatepost, symbol: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while symbol not in symbols(daemon):
+        assert time.monotonic() < deadline, f"{symbol} was not seen in time"
+        time.sleep(0.05)
+
+
+def test_daemon_learns_while_it_runs_and_changes_its_mind_after_a_kill(tmp_path: Path) -> None:
+    write_mail(tmp_path)
+    place = tmp_path / "state" / "gatepost.db"
+    (tmp_path / "cli.yaml").write_text(f"store: sqlite:{place}\n")
+
+    def learn(label: str, *paths: str) -> None:
+        files = [str(tmp_path / path) for path in paths]
+        assert run(["learn", label, *files, "-c", str(tmp_path / "cli.yaml")]) == 0
+
+    with running_sink() as sink:
+        config = configuration(f"127.0.0.1:{sink.port}", store=f"sqlite:{place}", workers=2)
+        with running_gatepost(config, {}) as daemon:
+            assert not any(symbol.startswith("CLASSIFIER") for symbol in symbols(daemon))
+
+            learn("ham", "ham")
+            learn("spam", "spam")
+            wait_for(daemon, "CLASSIFIER_SPAM_SURE")
+
+            for pid in daemon.worker_pids:
+                os.kill(pid, signal.SIGKILL)
+            learn("ham", "spam")
+            learn("spam", "ham")
+            wait_for(daemon, "CLASSIFIER_HAM_SURE")

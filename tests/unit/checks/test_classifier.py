@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.checks.classifier import ClassifierCheck
+from milter.checks.classifier_fields import classifier_fields, lesson_of
+from milter.message.document import Message
+from reputation.classifier.model import learn, new_state
+from tests.support.checks import looked, symbols_of
+
+if TYPE_CHECKING:
+    from reputation.classifier.model import State
+
+HEAD = b"From: Ada <ada@example.net>\r\nTo: b@example.org\r\nMessage-ID: <%d@example.net>\r\n"
+WANTED = b"Subject: minutes of the meeting\r\n\r\nPlease review the draft by Monday, thank you.\r\n"
+UNWANTED = b"Subject: you have won\r\n\r\nClaim your lottery prize now, winner, cheap pills.\r\n"
+
+
+class Fixed:
+    """Weights that do not change."""
+
+    def __init__(self, state: State | None) -> None:
+        self._state = state
+
+    def state(self) -> State | None:
+        return self._state
+
+
+def a_message(number: int, *, spam: bool) -> bytes:
+    return HEAD % number + (UNWANTED if spam else WANTED)
+
+
+@pytest.fixture(scope="module")
+def taught() -> Fixed:
+    state = new_state()
+    for number in range(80):
+        spam = number % 2 == 1
+        message = Message(a_message(number, spam=spam))
+        learn(state, lesson_of(message, spam=spam).features, spam=spam)
+    return Fixed(state)
+
+
+@pytest.mark.parametrize(
+    ("spam", "symbol"),
+    [(True, "CLASSIFIER_SPAM_SURE"), (False, "CLASSIFIER_HAM_SURE")],
+    ids=["spam", "ham"],
+)
+def test_what_was_learned_is_said_with_its_reasons(
+    taught: Fixed, symbol: str, *, spam: bool
+) -> None:
+    evidence = looked(ClassifierCheck(taught), a_message(1000, spam=spam))
+
+    assert symbols_of(evidence) == [symbol]
+    assert evidence.facts["classifier"]["unsure"] is False  # type: ignore[index, call-overload]
+    assert ("won" in evidence.findings[0].evidence) == spam
+
+
+def test_who_learned_nothing_says_so() -> None:
+    evidence = looked(ClassifierCheck(Fixed(new_state())), a_message(1, spam=True))
+
+    assert symbols_of(evidence) == ["CLASSIFIER_UNSURE"]
+    assert evidence.findings[0].evidence == "0 ham and 0 spam learned so far"
+
+
+def test_weights_that_cannot_be_read_are_an_error() -> None:
+    evidence = looked(ClassifierCheck(Fixed(None)), a_message(1, spam=True))
+
+    assert symbols_of(evidence) == ["CLASSIFIER_ERROR"]
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Spam-Status", "X-Gatepost-Reason", "Authentication-Results", "Delivered-To"]
+)
+def test_what_others_wrote_into_the_header_is_not_learned(name: str) -> None:
+    plain = classifier_fields(Message(a_message(1, spam=True)))
+    marked = Message(f"{name}: yes, spam\r\n".encode() + a_message(1, spam=True))
+
+    assert classifier_fields(marked) == plain
+
+
+def test_same_message_from_another_folder_is_the_same_lesson() -> None:
+    sent = a_message(1, spam=True)
+    stored = b"Return-Path: <a@example.net>\r\nX-Spam-Flag: YES\r\n" + sent
+
+    lessons = [lesson_of(Message(data), spam=True) for data in (sent, stored)]
+
+    assert lessons[0].digest == lessons[1].digest
+
+
+def test_other_text_is_another_lesson() -> None:
+    one, other = (lesson_of(Message(a_message(1, spam=spam)), spam=True) for spam in (True, False))
+
+    assert one.digest != other.digest
+
+
+def test_long_fields_are_cut() -> None:
+    data = b"Subject: %b\r\n\r\n%b" % (b"long " * 5000, b"text " * 50_000)
+
+    fields = classifier_fields(Message(data)).fields
+
+    assert sum(map(len, fields.values())) < 13_000

@@ -1,0 +1,162 @@
+"""`gatepost learn` and `gatepost evaluate`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.cli import EXIT_CONFIGURATION, EXIT_FINE, EXIT_INPUT, run
+from reputation.classifier.learner import WEIGHTS_NAME, Learner
+from reputation.classifier.weights import Weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIL = (
+    "From: Ada <a@example.net>\nSubject: {subject}\nMessage-ID: <{number}@example.net>\n\n{text}\n"
+)
+WANTED = ("minutes of the meeting", "Please review the draft of the minutes by Monday")
+UNWANTED = ("you have won", "Claim your lottery prize now, winner of the cheap pills")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with a configuration, labelled mail and its index."""
+    (tmp_path / "gatepost.yaml").write_text("store: sqlite:state/gatepost.db\n")
+    lines = ["label\tfile"]
+    for number in range(60):
+        label = "spam" if number % 2 else "ham"
+        subject, text = UNWANTED if number % 2 else WANTED
+        path = tmp_path / label / f"{number}.eml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(MAIL.format(subject=subject, number=number, text=text))
+        lines.append(f"{label}\t{label}/{number}.eml")
+    (tmp_path / "index.tsv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def learn(site: Path, label: str, *paths: Path) -> int:
+    return run(["learn", label, *map(str, paths), "-c", str(site / "gatepost.yaml")])
+
+
+def test_learned_mail_is_in_the_weights(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert learn(site, "ham", site / "ham") == EXIT_FINE
+    assert learn(site, "spam", site / "spam") == EXIT_FINE
+
+    state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
+    assert (state.ham, state.spam) == (30, 30)
+    assert capsys.readouterr().out == "30 learned as ham\n30 learned as spam\n"
+
+
+def test_known_and_changed_mail_is_told(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(site, "ham", site / "ham")
+    capsys.readouterr()
+
+    learn(site, "ham", site / "ham" / "0.eml")
+    learn(site, "spam", site / "ham" / "2.eml")
+
+    told = capsys.readouterr().out
+    assert told == "0 learned as ham, 1 known before\n0 learned as spam, 1 changed to spam\n"
+    state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
+    assert (state.ham, state.spam) == (29, 1)
+
+
+def test_daemon_that_learns_is_left_to_do_it(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = Learner(site / "state" / "classifier")
+
+    assert learn(site, "ham", site / "ham") == EXIT_FINE
+
+    assert "the daemon learns them now" in capsys.readouterr().out
+    daemon.close()
+
+
+def test_scan_uses_what_was_learned(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    learn(site, "ham", site / "ham")
+    learn(site, "spam", site / "spam")
+    capsys.readouterr()
+    folder = str(site / "state" / "classifier")
+
+    run(["scan", "--offline", "--json", "--classifier", folder, str(site / "spam" / "1.eml")])
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["symbols"]["CLASSIFIER_SPAM_SURE"]["weight"] == 5
+
+
+def test_without_a_store_it_says_what_to_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gatepost.yaml").write_text("log: {level: info}\n")
+
+    assert learn(tmp_path, "ham", tmp_path) == EXIT_CONFIGURATION
+
+    assert "set `store:` in the configuration" in capsys.readouterr().err
+
+
+def test_unreadable_mail_is_told_and_the_rest_learned(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert learn(site, "ham", site / "missing.eml", site / "ham") == EXIT_INPUT
+
+    captured = capsys.readouterr()
+    assert "missing.eml: cannot be read" in captured.err
+    assert captured.out == "30 learned as ham\n"
+
+
+def test_evaluation_ranks_what_is_easy(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = str(site / "index.tsv")
+
+    assert run(["evaluate", index, "--online", "--json"]) == EXIT_FINE
+
+    measured = json.loads(capsys.readouterr().out)[index]
+    assert (measured["ham"], measured["spam"]) == (30, 30)
+    assert measured["roca"] < 1
+    assert measured["curve"][-1][0] == 60
+    assert not (site / "state").exists()
+
+
+def test_training_on_one_index_judges_another(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(site / "index.tsv")
+
+    assert run(["evaluate", index, "--train", index, "--shuffle", "3"]) == EXIT_FINE
+
+    assert "0.0000" in capsys.readouterr().out
+
+
+def test_late_labels_are_learned_late(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = str(site / "index.tsv")
+
+    run(["evaluate", index, "--online", "--delay", "60", "--json"])
+
+    assert json.loads(capsys.readouterr().out)[index]["roca"] == 50
+
+
+def test_curve_is_drawn(site: Path) -> None:
+    curve = site / "curve.png"
+
+    run(["evaluate", str(site / "index.tsv"), "--online", "--curve", str(curve)])
+
+    assert curve.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("maybe\tx.eml", "index.tsv:1: `ham` or `spam`, a tab and a file are needed"),
+        ("ham", "index.tsv:1: `ham` or `spam`, a tab and a file are needed"),
+        ("ham\tgone.eml", "gone.eml: No such file"),
+    ],
+)
+def test_bad_index_is_told_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    (tmp_path / "index.tsv").write_text(line + "\n")
+
+    assert run(["evaluate", "--online", str(tmp_path / "index.tsv")]) == EXIT_INPUT
+
+    assert words in capsys.readouterr().err

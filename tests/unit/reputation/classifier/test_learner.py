@@ -1,0 +1,263 @@
+"""The learner follows lessons through a store, and its file survives what files meet."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from reputation.classifier import bases, learner, lessons
+from reputation.classifier.features import SLOTS
+from reputation.classifier.learner import WEIGHTS_NAME, Learner
+from reputation.classifier.lessons import Heard, Reporter, packed, report, unpacked
+from reputation.classifier.model import judge, new_state
+from reputation.classifier.model import learn as learn_one
+from reputation.classifier.weights import FILE_BYTES, Weights
+from reputation.errors import StoreError
+from reputation.memory import MemoryStore
+from reputation.store import Append
+from tests.support.lessons import features_of, lesson
+from tests.support.stores import random_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reputation.classifier.model import State
+    from reputation.store import Store
+
+
+def teach(store: Store, numbers: range, wrong: int = -1) -> None:
+    for number in numbers:
+        spam = number % 2 == 1
+        called = not spam if number == wrong else spam
+        heard = report(store, lesson(number, spam=spam, called_spam=called), now=float(number))
+        assert heard is Heard.LEARNED
+
+
+def caught_up(folder: Path, store: Store, at_once: int = 500) -> State:
+    one = Learner(folder)
+    while one.catch_up(store, at_once).behind:
+        pass
+    one.close()
+    return Weights(folder / WEIGHTS_NAME).state
+
+
+def same(left: State, right: State) -> bool:
+    return np.array_equal(left.weights, right.weights) and np.array_equal(
+        left.numbers, right.numbers
+    )
+
+
+@pytest.fixture
+def small_bases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learner, "LESSONS", 40)
+
+
+def test_what_is_learned_is_seen_by_who_maps_the_file(store: Store, tmp_path: Path) -> None:
+    one = Learner(tmp_path)
+    reader = Weights(tmp_path / WEIGHTS_NAME)
+    teach(store, range(60))
+
+    one.catch_up(store)
+
+    assert judge(reader.state, features_of(spam=True, seed=1000)).probability > 0.8
+    assert (reader.state.ham, reader.state.spam) == (30, 30)
+    one.close()
+
+
+def test_same_message_counts_once(store: Store, tmp_path: Path) -> None:
+    teach(store, range(10))
+    assert report(store, lesson(3, spam=True), now=50.0) is Heard.KNOWN
+
+    state = caught_up(tmp_path, store)
+
+    assert state.ham + state.spam == 10
+
+
+@pytest.mark.usefixtures("small_bases")
+@pytest.mark.parametrize("wrong", [3, 39, 41, 75, 99], ids=lambda number: f"lesson-{number}")
+def test_changed_mind_leaves_no_trace(store: Store, tmp_path: Path, wrong: int) -> None:
+    teach(store, range(100), wrong)
+    caught_up(tmp_path, store)
+
+    heard = report(store, lesson(wrong, spam=wrong % 2 == 1), now=200.0)
+    state = caught_up(tmp_path, store)
+
+    never_wrong = new_state()
+    for number in (*(n for n in range(100) if n != wrong), wrong):
+        learn_one(never_wrong, features_of(spam=number % 2 == 1, seed=number), spam=number % 2 == 1)
+    assert heard is Heard.CHANGED
+    features = features_of(spam=wrong % 2 == 1, seed=wrong)
+    if wrong < 40:
+        # Older than the oldest base: taught again until it is believed.
+        assert (judge(state, features).probability > 0.5) == (wrong % 2 == 1)
+    else:
+        assert same(state, never_wrong)
+
+
+@pytest.mark.usefixtures("small_bases")
+def test_machines_reach_the_same_weights_whatever_their_pace(store: Store, tmp_path: Path) -> None:
+    teach(store, range(90), wrong=70)
+    early = Learner(tmp_path / "early")
+    for _ in range(200):
+        early.catch_up(store, 7)
+    report(store, lesson(70, spam=False), now=100.0)
+    teach(store, range(90, 130))
+    while early.catch_up(store, 7).behind:
+        pass
+
+    late = caught_up(tmp_path / "late", store, at_once=1000)
+
+    assert same(Weights(tmp_path / "early" / WEIGHTS_NAME).state, late)
+    early.close()
+
+
+def test_second_learner_is_told_that_one_is_there(tmp_path: Path) -> None:
+    one = Learner(tmp_path)
+
+    with pytest.raises(StoreError, match="another process learns") as caught:
+        Learner(tmp_path)
+
+    assert caught.value.reason == "locked"
+    one.close()
+    Learner(tmp_path).close()
+
+
+@pytest.mark.usefixtures("small_bases")
+def test_killed_in_a_change_it_begins_again_from_a_base(tmp_path: Path) -> None:
+    store = MemoryStore(random_bytes())
+    teach(store, range(100))
+    whole = caught_up(tmp_path / "whole", store)
+    caught_up(tmp_path / "killed", store)
+    child = multiprocessing.get_context("fork").Process(
+        target=_die_in_a_change, args=(tmp_path / "killed",)
+    )
+    child.start()
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
+
+    again = Learner(tmp_path / "killed")
+
+    assert again.begun_again_from == 80
+    again.catch_up(store)
+    assert same(Weights(tmp_path / "killed" / WEIGHTS_NAME).state, whole)
+    again.close()
+
+
+def _die_in_a_change(folder: Path) -> None:
+    weights = Weights(folder / WEIGHTS_NAME, write=True)
+    weights.begin()
+    with weights.changing():
+        weights.state.weights[:1000] = 7
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("small_bases")
+def test_damaged_base_is_dropped_for_the_one_before(tmp_path: Path) -> None:
+    store = MemoryStore(random_bytes())
+    teach(store, range(100))
+    whole = caught_up(tmp_path, store)
+    newest = tmp_path / "base-80"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"x")
+    weights = Weights(tmp_path / WEIGHTS_NAME, write=True)
+    weights.begin()
+    with pytest.raises(ZeroDivisionError), weights.changing():
+        raise ZeroDivisionError
+    weights.close(in_order=False)
+
+    again = Learner(tmp_path)
+
+    assert again.begun_again_from == 40
+    again.catch_up(store)
+    assert same(Weights(tmp_path / WEIGHTS_NAME).state, whole)
+    again.close()
+
+
+def test_lost_store_loses_nothing_that_was_learned(tmp_path: Path) -> None:
+    store = MemoryStore(random_bytes())
+    teach(store, range(50))
+    before = caught_up(tmp_path, store)
+    empty = MemoryStore(random_bytes())
+
+    after = caught_up(tmp_path, empty)
+    assert same(before, after)
+    teach(empty, range(50, 60))
+
+    assert caught_up(tmp_path, empty).ham == 30
+
+
+def test_unreadable_lesson_is_left_out(tmp_path: Path) -> None:
+    store = MemoryStore(random_bytes())
+    teach(store, range(4))
+    store.write([Append(lessons.STREAM, 9.0, b"\x01\x00nonsense", (), lessons.KEEP)])
+    teach(store, range(4, 6))
+    one = Learner(tmp_path)
+
+    progress = one.catch_up(store)
+
+    assert (progress.lessons, progress.unreadable) == (7, 1)
+    assert Weights(tmp_path / WEIGHTS_NAME).state.ham == 3
+    one.close()
+
+
+def test_lesson_survives_packing() -> None:
+    one = lesson(5, spam=True)
+
+    again = unpacked(packed(one))
+
+    assert (again.digest, again.spam, again.changed) == (one.digest, True, False)
+    assert again.features.slots.tolist() == one.features.slots.tolist()
+    assert again.features.words == one.features.words
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(packed(lesson(1, spam=True))[:30], id="cut"),
+        pytest.param(packed(lesson(1, spam=True))[:18] + b"x" * 40, id="not-compressed"),
+    ],
+)
+def test_what_is_no_lesson_is_refused(data: bytes) -> None:
+    with pytest.raises(StoreError, match="cannot be read"):
+        unpacked(data)
+
+
+def test_reporter_is_listened_to_so_often_a_day(store: Store) -> None:
+    who = Reporter("ann@example.org", per_day=3)
+
+    heard = [report(store, lesson(n, spam=True), now=10.0, reporter=who) for n in range(5)]
+    other = report(store, lesson(9, spam=True), now=10.0, reporter=Reporter("bob", per_day=3))
+    later = report(store, lesson(8, spam=True), now=10.0 + 86_400, reporter=who)
+
+    assert heard == [Heard.LEARNED] * 3 + [Heard.TOO_MANY] * 2
+    assert (other, later) == (Heard.LEARNED, Heard.LEARNED)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * FILE_BYTES], ids=["empty", "short", "x"])
+def test_file_that_is_no_weights_is_refused_to_readers(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / WEIGHTS_NAME).write_bytes(content)
+
+    with pytest.raises(StoreError, match="no weights"):
+        Weights(tmp_path / WEIGHTS_NAME)
+
+
+def test_weights_stay_within_sixteen_megabytes() -> None:
+    assert FILE_BYTES < 16_000_000
+    assert SLOTS * 8 < FILE_BYTES
+
+
+def test_base_that_cannot_be_written_keeps_the_others(tmp_path: Path) -> None:
+    kept = bases.Bases(tmp_path / "there")
+    (tmp_path / "there").mkdir()
+    kept.save(40, new_state())
+    (tmp_path / "there" / "base-80.new").mkdir()
+
+    with pytest.raises(StoreError):
+        kept.save(80, new_state())
+
+    assert kept.numbers() == [40]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reputation.classifier.explain import heaviest
+from reputation.classifier.features import extract
+from reputation.classifier.model import State, judge, learn, new_state
+from tests.support.lessons import UNWANTED, features_of, fields_of
+
+
+def taught(lessons: int, wrong_every: int = 0) -> State:
+    state = new_state()
+    for seed in range(lessons):
+        spam = seed % 2 == 1
+        wrong = bool(wrong_every) and seed % wrong_every == 0
+        learn(state, features_of(spam=spam, seed=seed), spam=spam != wrong)
+    return state
+
+
+def test_who_learned_nothing_is_unsure() -> None:
+    opinion = judge(new_state(), features_of(spam=True, seed=1))
+
+    assert opinion == (0.5, 0.0, True)
+
+
+def test_who_learned_one_kind_only_is_unsure() -> None:
+    state = new_state()
+    for seed in range(100):
+        learn(state, features_of(spam=True, seed=seed), spam=True)
+
+    assert judge(state, features_of(spam=True, seed=1000)).unsure
+
+
+def test_new_messages_are_judged_after_a_hundred_lessons() -> None:
+    state = taught(100)
+
+    spam, ham = (judge(state, features_of(spam=spam, seed=1000)) for spam in (True, False))
+
+    assert spam.probability > 0.9
+    assert ham.probability < 0.1
+    assert not spam.unsure
+    assert spam.confidence > 0.5
+
+
+def test_of_what_is_wholly_new_it_is_unsure() -> None:
+    features = extract({"(text)": b"xylophone quartz zephyr jukebox"}, [])
+
+    assert judge(taught(100), features).unsure
+
+
+def test_message_without_features_has_no_verdict() -> None:
+    assert judge(taught(100), extract({}, [])).unsure
+
+
+@pytest.mark.parametrize("wrong_every", [101, 21, 11])
+def test_wrong_labels_now_and_then_do_not_turn_verdicts(wrong_every: int) -> None:
+    state = taught(1000, wrong_every)
+
+    for seed in range(5000, 5050):
+        assert judge(state, features_of(spam=True, seed=seed)).probability > 0.5
+        assert judge(state, features_of(spam=False, seed=seed)).probability < 0.5
+
+
+def test_equal_lessons_give_equal_states() -> None:
+    one, other = taught(50), taught(50)
+
+    assert np.array_equal(one.weights, other.weights)
+    assert np.array_equal(one.numbers, other.numbers)
+
+
+def test_lessons_are_counted_by_label() -> None:
+    state = taught(7)
+
+    assert (state.ham, state.spam) == (4, 3)
+
+
+def test_reasons_name_the_words_that_spoke_for_spam() -> None:
+    state, fields = taught(200), fields_of(spam=True, seed=1000)
+
+    reasons = heaviest(state, fields, extract(fields, []), spam=True)
+
+    assert len(reasons) == 5
+    assert all(" +" in reason for reason in reasons)
+    assert any(word in reasons[0] for word in UNWANTED)
+
+
+def test_nothing_speaks_for_spam_where_nothing_was_learned() -> None:
+    fields = fields_of(spam=True, seed=1)
+
+    assert heaviest(new_state(), fields, extract(fields, []), spam=True) == []
