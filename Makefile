@@ -33,6 +33,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench.auth
 	$(BIN)/python -m bench.smtp $(BENCH_ARGS)
 	$(BIN)/python -m bench.dns
+	$(BIN)/python -m bench.policy
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets

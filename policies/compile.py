@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
-from policies.verdict import Action, Refusal
+from policies.verdict import Action, Contribution, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +68,7 @@ class Policy:
         refusal_key: Equal for two policies of one file exactly when all that can lead to defer,
             reject or discard is equal.
         marks_key: Equal when everything that shows on a message is equal as well.
+        plain: What symbols add that were found without any evidence; filled as they are found.
     """
 
     name: str
@@ -86,6 +87,9 @@ class Policy:
     early_rules: frozenset[str]
     refusal_key: str
     marks_key: str
+    plain: dict[str, Contribution] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     def __hash__(self) -> int:
         """Return the hash of what is equal in equal policies."""

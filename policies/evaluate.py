@@ -230,7 +230,7 @@ def _kind(weighed: Weighed) -> str:
 
 def _steps(weighed: Weighed) -> Iterator[str]:
     for contribution in weighed.points.contributions:
-        yield f"{contribution.symbol} {contribution.counted:+g}"
+        yield _step(contribution.symbol, contribution.counted)
     for group, before, counted in weighed.points.bounded:
         yield f"the group {group} counts {_g(counted)} instead of {_g(before)}"
     for finding in weighed.found:
@@ -239,6 +239,11 @@ def _steps(weighed: Weighed) -> Iterator[str]:
     if weighed.allowed is not None:
         told = f"{_g(weighed.points.total)} points count as {_g(weighed.total)}"
         yield f"{weighed.allowed.id} allows it ({_needed(weighed.allowed)}): {told}"
+
+
+@lru_cache(maxsize=_MAX_CACHED)
+def _step(symbol: str, counted: float) -> str:
+    return f"{symbol} {counted:+g}"
 
 
 def _needed(rule: Rule) -> str:

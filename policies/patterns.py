@@ -3,7 +3,8 @@
 The engine is RE2, which needs neither look-around nor back-references and no bound on time. Letters
 match in either case unless the pattern says `(?-i)`; `.` does not match a line feed unless it says
 `(?s)`; `^` and `$` are the ends of the text, in a view that is a list the ends of each item. Text
-is matched by characters, `raw` by bytes. This module knows nothing of weights nor of messages.
+is matched by characters, `raw` by bytes. A prefilter (`policies.prefilter`) can be put before a
+view; it spares work and changes no answer. This module knows nothing of weights nor of messages.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import re2
+
+if TYPE_CHECKING:
+    from policies.prefilter import Prefilter
 
 View = str | bytes | Sequence[str]
 
@@ -77,10 +81,11 @@ class _Compiled:
 class PatternSet:
     """The patterns of all policies, compiled once."""
 
-    __slots__ = ("_by_view", "patterns")
+    __slots__ = ("_by_view", "_prefilters", "patterns")
 
     def __init__(self, compiled: Sequence[tuple[PatternSpec, Any]]) -> None:
         self.patterns = tuple(spec for spec, _ in compiled)
+        self._prefilters: dict[str, Prefilter] = {}
         self._by_view: dict[str, list[_Compiled]] = {}
         for spec, regexp in compiled:
             self._by_view.setdefault(spec.view, []).append(_Compiled(spec, regexp))
@@ -93,6 +98,22 @@ class PatternSet:
             PatternError: One of them is refused.
         """
         return cls([(spec, compile_pattern(spec)) for spec in patterns])
+
+    def written(self) -> dict[str, list[str]]:
+        """Return the patterns of each view as they are given to an engine."""
+        return {
+            view: [_plain(each.spec) for each in compiled]
+            for view, compiled in self._by_view.items()
+        }
+
+    def arm(self, view: str, prefilter: Prefilter) -> None:
+        """Ask only the patterns of `view` that `prefilter` finds; the answers stay the same."""
+        self._prefilters[view] = prefilter
+
+    @property
+    def armed(self) -> frozenset[str]:
+        """The views that have a prefilter."""
+        return frozenset(self._prefilters)
 
     @property
     def views(self) -> frozenset[str]:
@@ -109,25 +130,43 @@ class PatternSet:
         hits: list[PatternHit] = []
         for name, compiled in self._by_view.items():
             content = view(name)
+            prefilter = self._prefilters.get(name)
             if isinstance(content, str | bytes):
-                _search(compiled, content, hits)
+                _search(compiled, prefilter, content, hits)
             else:
-                _search_items(compiled, content, hits)
+                _search_items(compiled, prefilter, content, hits)
         return hits
 
 
-def _search(compiled: Iterable[_Compiled], content: str | bytes, hits: list[PatternHit]) -> None:
+def _search(
+    compiled: Sequence[_Compiled],
+    prefilter: Prefilter | None,
+    content: str | bytes,
+    hits: list[PatternHit],
+) -> None:
     data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     if not data:
         return
-    for pattern in compiled:
+    for pattern in _candidates(compiled, prefilter, data):
         found = pattern.regexp.search(data)
         if found is not None and found.end() > found.start():
             hits.append(_hit(pattern.spec, data, found.span()))
 
 
+def _candidates(
+    compiled: Sequence[_Compiled], prefilter: Prefilter | None, data: bytes
+) -> Iterable[_Compiled]:
+    if prefilter is None:
+        return compiled
+    indexes = prefilter.candidates(data)
+    return compiled if indexes is None else [compiled[index] for index in indexes]
+
+
 def _search_items(
-    compiled: Iterable[_Compiled], items: Sequence[str], hits: list[PatternHit]
+    compiled: Sequence[_Compiled],
+    prefilter: Prefilter | None,
+    items: Sequence[str],
+    hits: list[PatternHit],
 ) -> None:
     """Search the items joined into one text; only what matches across two is looked at one by one.
 
@@ -137,7 +176,7 @@ def _search_items(
     joined = b"\n".join(encoded)
     if not joined:
         return
-    for pattern in compiled:
+    for pattern in _candidates(compiled, prefilter, joined):
         found = pattern.regexp.search(joined)
         if found is None or found.end() == found.start():
             continue
@@ -200,6 +239,11 @@ def _written(spec: PatternSpec) -> str | bytes:
             )
         return f"(?m){spec.text}"
     return spec.text
+
+
+def _plain(spec: PatternSpec) -> str:
+    written = _written(spec)
+    return written.decode("ascii") if isinstance(written, bytes) else written
 
 
 LIST_VIEWS: Final = frozenset({"urls", "filenames"})

@@ -9,7 +9,7 @@ decided elsewhere (`evaluate`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.expressions.language import Condition, Failure, all_hold, holds
@@ -17,7 +17,7 @@ from policies.expressions.values import values
 from policies.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from policies.expressions.language import Language
     from policies.facts import FactValue
@@ -32,6 +32,8 @@ _SYMBOLS: Final = "symbols"
 # The library's budget of steps is shared by what is evaluated together.
 _TOGETHER: Final = 32
 _MAX_EVIDENCE: Final = 160
+# Facts that no check yields: they come about when rules are evaluated.
+_EVALUATED: Final = frozenset({_SYMBOLS, _SCORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Rule:
         refusal: Reply of its own; None: one made of words.
         needs: What authenticates the sender for `action: pass`, as the policy has it.
         spec: What is known of its symbol.
+        finding: What is found where it is true.
     """
 
     id: str
@@ -57,6 +60,10 @@ class Rule:
     early: bool = False
     refusal: Refusal | None = None
     needs: str = ""
+    finding: Finding = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "finding", Finding(self.id))
 
     @property
     def last(self) -> bool:
@@ -69,10 +76,12 @@ class _Level:
     """Rules that do not depend on one another.
 
     Attributes:
+        by_symbols: Those that read nothing but symbols and can be true without any.
         always: Those that can be true whatever is found, in parts that are evaluated together.
         by_symbol: The others, by each symbol one of which must be there.
     """
 
+    by_symbols: tuple[Rule, ...]
     always: tuple[tuple[tuple[Rule, ...], Any], ...]
     by_symbol: Mapping[str, tuple[Rule, ...]]
 
@@ -151,7 +160,7 @@ class RuleRun:
     def take(self, level: _Level, known: str) -> None:
         """Evaluate the rules of `level` that can be true."""
         latest = STAGES.index(known)
-        single = _candidates(level.by_symbol, self._symbols)
+        single = [*_candidates(level.by_symbol, self._symbols), *level.by_symbols]
         parts = level.always
         if latest < len(STAGES) - 1:
             single = [rule for rule in single if STAGES.index(rule.stage) <= latest]
@@ -159,11 +168,11 @@ class RuleRun:
             parts = tuple(part for part in parts if STAGES.index(part[0][0].stage) <= latest)
         if not single and not parts:
             return
-        rules = [*single, *(rule for part, _ in parts for rule in part)]
-        message = self._message(rules)
-        if message is None:
-            return
-        true = [rule for rule in single if self._holds(rule, message)]
+        symbols = self._symbols
+        true = [rule for rule in single if (by := _by(rule)) is not None and by(symbols)]
+        single = [rule for rule in single if _by(rule) is None]
+        message = self._message([*single, *(rule for part, _ in parts for rule in part)])
+        true += [rule for rule in single if self._holds(rule, message)]
         for part, together in parts:
             true += self._part(part, together, message)
         self._add(true)
@@ -174,19 +183,22 @@ class RuleRun:
         if required is not None and self._symbols.keys().isdisjoint(required):
             return False
         self._values[_SCORE] = score
-        message = self._message([rule])
-        if message is None or not self._holds(rule, message):
+        if not self._holds(rule, self._message([rule])):
             return False
         self._add([rule])
         return True
 
     def _part(self, rules: tuple[Rule, ...], together: Any, message: Any) -> list[Rule]:
+        if message is None:
+            return []
         results = None if together is None else all_hold(together, message)
         if results is not None:
             return [rule for rule, true in zip(rules, results, strict=True) if true]
         return [rule for rule in rules if self._holds(rule, message)]
 
     def _holds(self, rule: Rule, message: Any) -> bool:
+        if message is None:
+            return False
         result = holds(rule.condition, message)
         if isinstance(result, Failure):
             self._failed(rule, result.why)
@@ -209,7 +221,7 @@ class RuleRun:
 
     def _add(self, true: Sequence[Rule]) -> None:
         self.true += true
-        self.found += [Finding(rule.id) for rule in true]
+        self.found += [rule.finding for rule in true]
         self._symbols |= dict.fromkeys(rule.id for rule in true)
 
     def _failed(self, rule: Rule, why: str) -> None:
@@ -219,6 +231,8 @@ class RuleRun:
 
 def _level(language: Language, rules: Sequence[Rule]) -> _Level:
     always = [rule for rule in rules if rule.condition.reading.required is None]
+    by_symbols = tuple(rule for rule in always if _by(rule) is not None)
+    always = [rule for rule in always if _by(rule) is None]
     parts: list[tuple[Rule, ...]] = []
     for stage in STAGES:
         of_stage = [rule for rule in always if rule.stage == stage]
@@ -231,9 +245,14 @@ def _level(language: Language, rules: Sequence[Rule]) -> _Level:
         for symbol in sorted(rule.condition.reading.required or ()):
             by_symbol.setdefault(symbol, []).append(rule)
     return _Level(
+        by_symbols,
         tuple((part, language.together([rule.condition for rule in part])) for part in parts),
         {symbol: tuple(needing) for symbol, needing in by_symbol.items()},
     )
+
+
+def _by(rule: Rule) -> Callable[[Container[str]], bool] | None:
+    return rule.condition.reading.by_symbols
 
 
 def _candidates(by_symbol: Mapping[str, tuple[Rule, ...]], symbols: Iterable[str]) -> list[Rule]:

@@ -125,10 +125,22 @@ def _group_sums(policy: Policy, found: Iterable[str]) -> dict[str, float]:
 def _contribution(
     policy: Policy, symbol: str, findings: Sequence[Finding], share: float
 ) -> Contribution:
-    spec, weight = policy.symbols[symbol], policy.weights[symbol]
     evidence, details = findings[0].evidence, findings[0].details
     if len(findings) > 1:
         evidence, details = _joined(findings)
+    if share == 1.0 and not evidence and not details:
+        # Most of what rules find is the same for every message.
+        known = policy.plain.get(symbol)
+        if known is None:
+            known = policy.plain[symbol] = _made(policy, symbol, "", _NO_DETAILS, 1.0)
+        return known
+    return _made(policy, symbol, evidence, details, share)
+
+
+def _made(
+    policy: Policy, symbol: str, evidence: str, details: Mapping[str, str], share: float
+) -> Contribution:
+    spec, weight = policy.symbols[symbol], policy.weights[symbol]
     return Contribution(
         symbol=symbol,
         weight=weight,

@@ -10,12 +10,14 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
+from milter.app.pattern_cache import arm_in_background
 from milter.app.scan_port import ScanPort, count_scan
 from milter.auth.spf import SpfLimits
 from milter.checks.catalogue import Means, SenderChecks, build_checks
@@ -77,6 +79,7 @@ class Workplace:
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
+        arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
         servers = self._servers(
             pipeline,
             next_hop,
@@ -226,6 +229,12 @@ def open_workplace(handover: Handover) -> Workplace:
     source = HandedSource(handover.files)
     settings = read_settings(source, handover.config_path)
     return Workplace(handover, settings, source, load_policies(source, settings.policies))
+
+
+def _pattern_folder(settings: Settings) -> Path | None:
+    """Return where compiled patterns are kept: beside the store, where that is a file."""
+    kind, _, path = (settings.store or "").partition(":")
+    return Path(path).parent / "patterns" if kind == "sqlite" else None
 
 
 def _identity(settings: Settings, host_name: str) -> Identity:

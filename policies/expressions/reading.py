@@ -17,7 +17,7 @@ from policies.facts import FACTS_BY_NAME
 from policies.mistakes import near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Container, Mapping
 
     from policies.expressions.syntax import Node
 
@@ -61,12 +61,14 @@ class Reading:
         symbols: Symbols that are asked for by name.
         every_symbol: Whether it looks through the symbols in another way than by name.
         required: It can be true only where one of these symbols is there; None: always.
+        by_symbols: Says whether it is true, where it reads nothing but symbols by name.
     """
 
     facts: set[str] = field(default_factory=set)
     symbols: set[str] = field(default_factory=set)
     every_symbol: bool = False
     required: frozenset[str] | None = None
+    by_symbols: Callable[[Container[str]], bool] | None = None
 
 
 def read(tree: Node, vocabulary: Vocabulary) -> Reading:
@@ -75,7 +77,7 @@ def read(tree: Node, vocabulary: Vocabulary) -> Reading:
     Raises:
         ExpressionError: It names what there is not, or its work has no small bound.
     """
-    reading = Reading(required=_required(tree))
+    reading = Reading(required=_required(tree), by_symbols=_by_symbols(tree))
     _Reader(reading, vocabulary).read(tree, _NOTHING)
     return reading
 
@@ -137,6 +139,27 @@ def _required(node: Node) -> frozenset[str] | None:
     if node.function == "_||_":
         every = [_required(child) for child in node.children]
         return None if None in every else frozenset().union(*(each or () for each in every))
+    return None
+
+
+def _by_symbols(node: Node) -> Callable[[Container[str]], bool] | None:
+    """Return `node` as a function of the symbols alone; None where it is more than that.
+
+    Such conditions are many, and asking the library costs ten times as much.
+    """
+    if _asks_for_symbol(node):
+        name = str(node.children[0].constant)
+        return lambda symbols: name in symbols
+    parts = [_by_symbols(child) for child in node.children]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    if node.function == "_&&_":
+        return lambda symbols: all(part(symbols) for part in known)
+    if node.function == "_||_":
+        return lambda symbols: any(part(symbols) for part in known)
+    if node.function == "!_":
+        return lambda symbols: not known[0](symbols)
     return None
 
 

@@ -1,0 +1,129 @@
+"""A prefilter changes no answer: RE2 with it says what RE2 says alone."""
+
+from __future__ import annotations
+
+import pytest
+import re2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies import prefilter
+from policies.patterns import PatternError, PatternSet, PatternSpec, View
+
+pytestmark = pytest.mark.skipif(
+    not prefilter.is_available(), reason="hyperscan has no wheel for this machine"
+)
+
+TEXTS = (
+    *("you (have )?won", "lottery", "фирма", "周六", r"\bpills\b", "[^a]z$", "^hello", "a{2,90}b"),
+)
+ODD = (
+    *(r"\x{41}", r"\pL7", "[а-я]{3}7", "Ა", "[ა-Ჿ]1", "ſpam", "(?-i)ABC", "x.*?y", "(a|b|)c"),
+    "[[:alpha:]]9",
+)
+
+
+def specs(view: str, texts: tuple[str, ...]) -> list[PatternSpec]:
+    return [PatternSpec(f"P{index}", view, text) for index, text in enumerate(texts)]
+
+
+def both(view: str, texts: tuple[str, ...], content: View) -> tuple[object, object]:
+    """Return what RE2 says alone and behind a prefilter."""
+    alone = PatternSet.compile(specs(view, texts))
+    behind = PatternSet.compile(specs(view, texts))
+    ready = prefilter.load(prefilter.build(view, behind.written()[view]))
+    assert ready is not None
+    behind.arm(view, ready)
+    return alone.match(lambda _: content), behind.match(lambda _: content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You WON the LOTTERY",
+        "ФИРМА 7 周六",
+        "say pills.",
+        "hello\nbz",
+        "aab" + "a" * 95 + "b",
+        "SPAM \u017fpam \u212aelvin abc ABC",
+        "ა1 Ა1 ǅ7 абв7 АБВ7",
+        "",
+    ],
+)
+def test_prefilter_changes_no_answer(text: str) -> None:
+    alone, behind = both("body", TEXTS + ODD, text)
+
+    assert behind == alone
+
+
+def test_prefilter_of_bytes_and_of_lists_changes_no_answer() -> None:
+    raw = ("abc", r"\xE9t\xE9", "[\\x80-\\xff]{2}", "won")
+
+    alone, behind = both("raw", raw, b"ABC \xc9T\xc9 WON")
+    assert behind == alone != []
+    alone, behind = both("urls", ("^http://a", "exe$", "b.c"), ["http://a/x.EXE", "x", "b\nc"])
+    assert behind == alone != []
+
+
+WORDS = st.text(alphabet="abkKsS ſK\u10d0\u1c90éÉ7.\n", max_size=30)
+PATTERNS = st.lists(
+    st.text(alphabet="abks.*+?[]^$()|{2}\\bwდა\u1c90é7-", min_size=1, max_size=10),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(PATTERNS, WORDS)
+@settings(max_examples=300)
+def test_prefilter_changes_no_answer_whatever_pattern_and_text(
+    texts: list[str], content: str
+) -> None:
+    fine = []
+    for text in texts:
+        try:
+            PatternSet.compile([PatternSpec("P", "body", text)])
+            fine.append(text)
+        except PatternError:
+            continue
+    if fine and prefilter.load(prefilter.build("body", fine)) is not None:
+        alone, behind = both("body", tuple(fine), content)
+        assert behind == alone
+
+
+@pytest.mark.slow
+def test_prefilter_letters_that_the_engines_see_differently_are_those_of_its_table() -> None:
+    options = re2.Options()
+    options.case_sensitive = False
+    partners: dict[str, set[str]] = {}
+    for code in [*range(0x80, 0xD800), *range(0xE000, 0x20000)]:
+        letter = chr(code)
+        for other in {letter.lower(), letter.upper(), letter.casefold(), letter.title()} - {letter}:
+            if len(other) == 1:
+                partners.setdefault(other, set()).add(letter)
+                partners.setdefault(letter, set()).add(other)
+    letters = sorted(partners)
+    for start in range(0, len(letters), 300):
+        some = letters[start : start + 300]
+        ready = prefilter.load(prefilter.build("body", some))
+        assert ready is not None
+        for index, letter in enumerate(some):
+            regexp = re2.compile(letter, options)
+            for other in partners[letter]:
+                if regexp.search(other.encode()):
+                    found = ready.candidates(other.encode())
+                    assert found is None or index in found, (letter, other)
+
+
+def test_prefilter_that_is_damaged_is_none() -> None:
+    data = prefilter.build("body", TEXTS)
+
+    assert prefilter.load(data) is not None
+    for broken in (b"", data[:-1], data[:100], data + b"x", b"\0" * 32 + data[32:]):
+        assert prefilter.load(broken) is None
+        assert not prefilter.is_whole(broken)
+
+
+def test_prefilter_is_kept_under_what_it_holds() -> None:
+    assert prefilter.key_of("body", ["a"]) == prefilter.key_of("text", ["a"])
+    assert prefilter.key_of("body", ["a"]) != prefilter.key_of("raw", ["a"])
+    assert prefilter.key_of("body", ["a"]) != prefilter.key_of("body", ["b"])
