@@ -7,8 +7,7 @@ relayed to is asked elsewhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from milter.core.errors import ParseError
 from policies.domains import domain_key as domain_key  # noqa: PLC0414 - also from here
@@ -25,36 +24,38 @@ _LABEL: Final = rf"[{_LETTER}](?:[{_LETTER}-]*[{_LETTER}])?"
 _DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _LITERAL: Final = r"\[[\x21-\x5A\x5E-\x7E]+\]"
 
-_MAILBOX: Final = re.compile(
-    rf"(?P<local>{_DOT_STRING}|{_QUOTED_STRING})@(?P<domain>{_DOMAIN}|{_LITERAL})"
-)
 # RFC 5321 §4.1.1.3, appendix C: a source route must be accepted, and ignored.
-_SOURCE_ROUTE: Final = re.compile(rf"@(?:{_DOMAIN}|{_LITERAL})(?:,@(?:{_DOMAIN}|{_LITERAL}))*:")
-_POSTMASTER: Final = re.compile(r"postmaster(?=>)", re.IGNORECASE)
+_ROUTE: Final = rf"@(?>{_DOMAIN}|{_LITERAL})(?:,@(?>{_DOMAIN}|{_LITERAL}))*+:"
+# Nothing that matched is tried again in another way, so that the pass stays linear.
+_PATH: Final = re.compile(
+    rf"<(?:(?:{_ROUTE})?+"
+    rf"(?:(?P<local>(?>{_DOT_STRING}|{_QUOTED_STRING}))@(?P<domain>(?>{_DOMAIN}|{_LITERAL}))"
+    r"|(?P<postmaster>(?i:postmaster))))?>"
+)
 
 # RFC 5321 §4.5.3.1.1 to §4.5.3.1.3. The local part is given four times its 64 octets: signed bounce
 # addresses are longer than the RFC allows and are real mail.
 MAX_LOCAL_PART: Final = 256
 MAX_DOMAIN: Final = 255
+# So many characters are within both bounds, whatever octets they become.
+_SURELY_SHORT: Final = 63
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A mailbox as it stood in a path.
+class Mailbox(NamedTuple):
+    """A mailbox as it stood in a path; a tuple, because each message makes several.
 
     Attributes:
         local_part: As written, quotes included.
         domain: As written; empty only for `<postmaster>` (RFC 5321 §4.5.1).
-        text: Both, as between the angle brackets; made once, for it is asked for often.
     """
 
     local_part: str
     domain: str
-    text: str = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        text = f"{self.local_part}@{self.domain}" if self.domain else self.local_part
-        object.__setattr__(self, "text", text)
+    @property
+    def text(self) -> str:
+        """Both, as between the angle brackets."""
+        return f"{self.local_part}@{self.domain}" if self.domain else self.local_part
 
     @property
     def domain_key(self) -> str:
@@ -79,19 +80,16 @@ def parse_path(text: str) -> tuple[Mailbox | None, str]:
     Raises:
         ParseError: `text` does not begin with a path of RFC 5321 §4.1.2.
     """
-    if not text.startswith("<"):
-        raise ParseError("an address in angle brackets is needed")
-    if text.startswith("<>"):
-        return None, text[2:]
-    route = _SOURCE_ROUTE.match(text, 1)
-    start = route.end() if route else 1
-    if postmaster := _POSTMASTER.match(text, start):
-        return Mailbox(postmaster.group(), ""), text[postmaster.end() + 1 :]
-    match = _MAILBOX.match(text, start)
-    if match is None or not text.startswith(">", match.end()):
-        raise ParseError("not an address", match.end() if match else start)
-    _check_lengths(match)
-    return Mailbox(match["local"], match["domain"]), text[match.end() + 1 :]
+    match = _PATH.match(text)
+    if match is None:
+        raise ParseError("not an address")
+    local, domain, postmaster = match.groups()
+    rest = text[match.end() :]
+    if local is None:
+        return (Mailbox(postmaster, "") if postmaster else None), rest
+    if match.end() > _SURELY_SHORT:
+        _check_lengths(match)
+    return Mailbox(local, domain), rest
 
 
 def parse_mailbox(text: str) -> Mailbox:

@@ -6,11 +6,10 @@ the first is applied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderEdits:
+class HeaderEdits(NamedTuple):
     """Edits to one message.
 
     Attributes:

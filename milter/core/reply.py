@@ -53,14 +53,11 @@ class Reply(NamedTuple):
 
     def wire(self) -> bytes:
         """Return the bytes to send, each line ended by CRLF."""
-        code = b"%d" % self.code
-        if len(self.lines) == 1:
-            return code + b" " + self.lines[0] + b"\r\n"
-        last = len(self.lines) - 1
-        return b"".join(
-            code + (b" " if i == last else b"-") + line + b"\r\n"
-            for i, line in enumerate(self.lines)
-        )
+        code, lines = self
+        if len(lines) == 1:
+            return b"%d %b\r\n" % (code, lines[0])
+        first = b"".join(b"%d-%b\r\n" % (code, line) for line in lines[:-1])
+        return first + b"%d %b\r\n" % (code, lines[-1])
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}"

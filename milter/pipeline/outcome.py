@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.auth.header import bears_authserv_id, format_authentication_results
 from milter.auth.results import Result
@@ -57,8 +57,7 @@ class Identity:
     relays: Addresses = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the door does about one message under one policy.
 
     Attributes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from copy import copy
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
@@ -41,8 +41,7 @@ _AT_CONNECT: Final = "connect"
 _AT_RCPT: Final = "rcpt"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What is known and decided of one message.
 
     Attributes:

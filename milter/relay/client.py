@@ -23,7 +23,7 @@ from milter.relay.protocol import (
     Capabilities,
     ReplyParser,
 )
-from milter.relay.waiting import Waiting
+from milter.relay.wakeup import Wakeup
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 _SLICE: Final = 262_144
 
 OnStage = Callable[[str, float], None]
+
+
+def _tell_nobody(stage: str, seconds: float) -> None:
+    """Count no stage."""
 
 
 class HopConnection(asyncio.Protocol):
@@ -81,17 +85,17 @@ class HopConnection(asyncio.Protocol):
         self.on_lost: Callable[[HopConnection], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
-        self._on_stage = on_stage
+        self._on_stage = on_stage or _tell_nobody
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
         self._expected = 1  # the greeting; it may come before create_connection returns
         self._failure: str | None = None
-        self._waiting = Waiting(loop)
+        self._wakeup = Wakeup(loop)
+        self._give_up_at = math.inf
+        self._deadline = math.inf
         self._answer_by = math.inf
-        self._paused = False
-        self._quitting = False
-        self._resetting = False
+        self._paused = self._quitting = self._resetting = False
         self._sent_at = 0.0
 
     @property
@@ -121,19 +125,20 @@ class HopConnection(asyncio.Protocol):
         """Match replies to what was asked."""
         if self._quitting:
             return  # the 221; the hop closes after it
-        self._parser.feed(data)
-        try:
-            self._take_replies()
-        except RemoteProtocolError as err:
-            self._break(err.what)
-        self._waiting.wake()
+        reply = self._parser.whole(data)
+        if reply is not None and self._expected:
+            self._expected -= 1
+            self._replies.append(reply)
+        else:
+            self._take_replies(data)
+        self._wakeup.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits, and let the pool forget the connection."""
         self.lost = True
         self._break(f"connection lost: {exc}" if exc else "connection closed")
-        self._waiting.wake()
-        self._waiting.stop()
+        self._wakeup.wake()
+        self._wakeup.stop()
         if not self.closed.done():
             self.closed.set_result(None)
         if self.on_lost is not None:
@@ -146,40 +151,49 @@ class HopConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on writing."""
         self._paused = False
-        self._waiting.wake()
+        self._wakeup.wake()
 
-    def send(self, data: bytes, replies: int) -> None:
-        """Write one or several commands that together are answered by `replies` replies."""
+    def send(self, data: bytes, replies: int, timeout_s: float) -> None:
+        """Write what is answered by `replies` replies, of which the last is due in `timeout_s`."""
+        now = self._sent_at = self._loop.time()
+        self._deadline = now + timeout_s
         if self._transport is None or self._failure is not None:
             return  # `receive` raises
         self._expected += replies
         self._transport.write(data)
 
-    async def receive(self, stage: str, deadline: float) -> Reply:
-        """Return the next outstanding reply, of whatever code but 421.
+    async def receive(self, stage: str) -> Reply:
+        """Return the next outstanding reply, of whatever code but 421 and what fits no command.
+
+        Whoever is cancelled in it leaves a reply outstanding; no connection is reused with one.
 
         Raises:
-            RelayError: The hop closed, said 421 or nonsense, or did not answer before `deadline`
-                (loop time). The connection is then closed.
+            RelayError: The hop closed, said 421 or nonsense, or did not answer in time. The
+                connection is then closed.
         """
         while not self._replies:
             if self._failure is not None:
                 raise self.error(stage)
-            if not await self._wait(deadline) and not self._replies:
+            try:
+                await self._wakeup.until(min(self._deadline, self._give_up_at))
+            except TimeoutError:
                 self._break("no answer in time")
         reply = self._replies.popleft()
+        code = reply.code
         # RFC 5321 §3.8: 421 may answer any command, and the hop closes after it.
-        if reply.code == 421:
+        if code == 421:
             self.lost = True
             self._break("the hop closes the connection")
             raise self.error(stage, reply)
+        # RFC 5321 §4.3.2: 354 answers DATA and nothing else.
+        if not (code >= 400 or (code == 354 if stage == "data" else code < 300)):
+            raise self.reject(stage, "a reply that does not fit the command", reply)
         return reply
 
     async def command(self, stage: str, data: bytes, timeout_s: float) -> Reply:
         """Send one command and return its reply; raises as `receive` does."""
-        self._sent_at = self._loop.time()
-        self.send(data, 1)
-        reply = await self.receive(stage, self._sent_at + timeout_s)
+        self.send(data, 1, timeout_s)
+        reply = await self.receive(stage)
         self.timed(stage)
         return reply
 
@@ -196,12 +210,10 @@ class HopConnection(asyncio.Protocol):
             for line in identity:
                 await self.command("identity", line, self.timers.mail_s)
             identity = ()
-        self._sent_at = self._loop.time()
-        deadline = self._sent_at + self.timers.mail_s
-        self.send(b"".join((*identity, mail)), len(identity) + 1)
+        self.send(b"".join((*identity, mail)), len(identity) + 1, self.timers.mail_s)
         for _ in identity:
-            await self.receive("identity", deadline)
-        reply = await self.receive("mail", deadline)
+            await self.receive("identity")
+        reply = await self.receive("mail")
         self.timed("mail")
         return reply
 
@@ -211,15 +223,13 @@ class HopConnection(asyncio.Protocol):
         Args:
             dot_at: Loop time at which its final dot came; infinite: nobody waits.
         """
-        self._waiting.give_up_at = dot_at + self.timers.dot_by_s
+        self._give_up_at = dot_at + self.timers.dot_by_s
         self._answer_by = dot_at + self.timers.answer_by_s
 
-    def ask_for_data(self) -> float:
-        """Send DATA without waiting; return the deadline for `receive("data", ...)`."""
+    def ask_for_data(self) -> None:
+        """Send DATA without waiting; `receive` the answer to it at the stage `data`."""
         self.in_data = True
-        self.send(DATA, 1)
-        self._sent_at = self._loop.time()
-        return self._sent_at + self.timers.data_s
+        self.send(DATA, 1, self.timers.data_s)
 
     async def send_body(self, wire: Sequence[bytes]) -> None:
         """Send the message without its final dot, waiting only where the hop is slow.
@@ -242,27 +252,24 @@ class HopConnection(asyncio.Protocol):
         Raises:
             RelayError: The connection failed, or our client has waited too long.
         """
-        if self._waiting.given_up:
+        if self._loop.time() >= self._give_up_at:
             self._break("too late for the final dot")
         if self._failure is not None:
             raise self.error("body")
 
-    def end_body(self, wire: Sequence[bytes], replies: int) -> float:
+    def end_body(self, wire: Sequence[bytes], replies: int) -> None:
         """Send the rest of the message and its final dot in one write; the hop may now deliver.
 
-        Returns:
-            The deadline for the `replies` final replies (one for SMTP; for LMTP one a recipient).
+        Args:
+            wire: The rest.
+            replies: How many are to be received: one for SMTP, for LMTP one a recipient.
         """
-        self._expected += replies
-        self._waiting.give_up_at = self._answer_by
-        cast("asyncio.Transport", self._transport).writelines([*wire, FINAL_DOT])
-        self._sent_at = self._loop.time()
-        return self._sent_at + self.timers.final_s
+        self._give_up_at = self._answer_by
+        self.send(b"".join([*wire, FINAL_DOT]), replies, self.timers.final_s)
 
     def timed(self, stage: str) -> None:
         """Report how long the answer took to what was sent last."""
-        if self._on_stage is not None:
-            self._on_stage(stage, self._loop.time() - self._sent_at)
+        self._on_stage(stage, self._loop.time() - self._sent_at)
 
     def note_delivered(self) -> None:
         """Note that the message was answered: the hop holds nothing of the transaction now."""
@@ -271,7 +278,7 @@ class HopConnection(asyncio.Protocol):
 
     def reset(self) -> None:
         """Send RSET without waiting; `settle` takes the reply."""
-        self.send(RSET, 1)
+        self.send(RSET, 1, self.timers.reset_s)
         self.in_transaction = False
         self._resetting = True
 
@@ -283,7 +290,7 @@ class HopConnection(asyncio.Protocol):
         """
         if not (self._expected or self._replies):
             return
-        reply = await self.receive("rset", self._loop.time() + self.timers.reset_s)
+        reply = await self.receive("rset")
         self._resetting = False
         if reply.code != 250:
             raise self.reject("rset", "RSET refused", reply)
@@ -295,8 +302,7 @@ class HopConnection(asyncio.Protocol):
             RelayError: The handshake failed, the certificate does not verify, or the hop sent more
                 than its 220 in the clear.
         """
-        # What stands behind the 220 was perhaps put there by somebody in between, to be taken for
-        # the first answer inside TLS (RFC 3207 §6).
+        # What stands behind the 220 may be there to be taken for an answer in TLS (RFC 3207 §6).
         if self._parser.pending:
             self._break("bytes after the answer to STARTTLS")
         if self._failure is not None or self._transport is None:
@@ -355,19 +361,20 @@ class HopConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         # Where a TLS handshake fails, asyncio does not call connection_lost.
-        self._waiting.stop()
+        self._wakeup.stop()
         if self._transport is not None:
             self._transport.abort()
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _take_replies(self) -> None:
-        while (reply := self._parser.next_reply()) is not None:
-            if not self._expected:
-                self._break("the hop spoke without being asked")
-                return
-            self._expected -= 1
-            self._replies.append(reply)
+    def _take_replies(self, data: bytes) -> None:
+        self._parser.feed(data)
+        try:
+            while self._expected and (reply := self._parser.next_reply()) is not None:
+                self._expected -= 1
+                self._replies.append(reply)
+        except RemoteProtocolError as err:
+            self._break(err.what)
         if not self._expected and self._parser.pending:
             self._break("the hop spoke without being asked")
 
@@ -376,24 +383,17 @@ class HopConnection(asyncio.Protocol):
             self._failure = what
             self.abort()
 
-    async def _wait(self, deadline: float) -> bool:
-        """Wait until something happened; return False where `deadline` came first."""
-        try:
-            return await self._waiting.until(deadline)
-        except asyncio.CancelledError:
-            # An answer is outstanding that nobody will take.
-            self.abort()
-            raise
-
     async def _drained(self) -> None:
         transport = cast("asyncio.Transport", self._transport)
         left, deadline = transport.get_write_buffer_size(), self._loop.time() + self.timers.block_s
         while self._paused and self._failure is None:
-            if await self._wait(deadline):
+            try:
+                await self._wakeup.until(min(deadline, self._give_up_at))
                 continue
+            except TimeoutError:
+                now_left = transport.get_write_buffer_size()
             # A slow hop that takes a little in each block is not a dead one.
-            now_left = transport.get_write_buffer_size()
-            if now_left >= left or self._waiting.given_up:
+            if now_left >= left or self._loop.time() >= self._give_up_at:
                 self._break("the hop takes no more of the message")
             left, deadline = now_left, self._loop.time() + self.timers.block_s
         if self._failure is not None:

@@ -14,12 +14,12 @@ from milter.core.address import parse_path
 from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay import large
-from milter.relay.group import Group, Rcpt, send_mail, send_rcpt, taken
+from milter.relay.group import Group, Rcpt, send_mail, send_rcpt
 from milter.relay.outcome import Delivered, Sent, Tally
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
@@ -87,7 +87,7 @@ class Relaying:
         """
         self._mail = argument
         connection, reply = await self._begin()
-        if taken(reply):
+        if reply.accepted:
             self._first = connection
         else:
             self._give_back(connection)
@@ -116,7 +116,7 @@ class Relaying:
         except RelayError as err:
             self._note(err)
             raise
-        if taken(reply):
+        if reply.accepted:
             entry.rcpts.append(Rcpt(argument, (recipient,)))
         return reply
 
@@ -196,8 +196,8 @@ class Relaying:
         self._held.add(connection)
         return connection
 
-    async def _send_mail(self, connection: HopConnection) -> Reply:
-        return await send_mail(connection, self._manner, self._client, self._mail)
+    def _send_mail(self, connection: HopConnection) -> Awaitable[Reply]:
+        return send_mail(connection, self._manner, self._client, self._mail)
 
     def _usable(self, group: Hashable) -> Group | None:
         entry = self._groups.get(group)
@@ -215,7 +215,7 @@ class Relaying:
             connection = None
         if connection is None:
             connection, reply = await self._begin()
-            if not taken(reply):
+            if not reply.accepted:
                 self._give_back(connection)
                 return reply
         entry = self._groups[group] = Group(connection)
@@ -283,9 +283,9 @@ class Relaying:
         refusal = await self._send_mail(connection)
         for rcpt in rcpts:
             reply = refusal
-            if taken(refusal):
+            if refusal.accepted:
                 reply = await send_rcpt(connection, rcpt.argument)
-            if taken(reply):
+            if reply.accepted:
                 group.rcpts.append(rcpt)
             else:
                 self._log_refusal(group, reply)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.reply import Reply
 from milter.relay import identity
 from milter.relay.protocol import line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable
 
     from milter.core.connection import Connection
     from milter.relay.client import HopConnection
@@ -22,8 +22,7 @@ _REDIRECTED: Final = Reply.of(250, "2.0.0 Ok")
 _NOT_REDIRECTED: Final = Reply.of(451, "4.3.0 Please try again later")
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(NamedTuple):
     """One RCPT that the hop accepted.
 
     Attributes:
@@ -58,31 +57,13 @@ class Group:
         """Return what the client may hear of `reply`: all of it, but where it is redirected."""
         if not self.redirected:
             return reply
-        return _REDIRECTED if taken(reply) else _NOT_REDIRECTED
+        return _REDIRECTED if reply.accepted else _NOT_REDIRECTED
 
 
-def taken(reply: Reply) -> bool:
-    """Whether the hop did what was asked (2xx)."""
-    return 200 <= reply.code < 300
-
-
-def sensible(
-    connection: HopConnection, stage: str, reply: Reply, digits: Sequence[int] = (2, 4, 5)
-) -> Reply:
-    """Return `reply` where its first digit can answer the command.
-
-    Raises:
-        RelayError: It cannot: the hop talks nonsense, and the connection is closed.
-    """
-    if reply.code // 100 not in digits:
-        raise connection.reject(stage, "a reply that does not fit the command", reply)
-    return reply
-
-
-async def send_mail(
+def send_mail(
     connection: HopConnection, manner: Manner, client: Connection, argument: bytes
-) -> Reply:
-    """Send MAIL, with XFORWARD in front where that is asked for and offered; return its reply.
+) -> Awaitable[Reply]:
+    """Send MAIL when awaited, XFORWARD in front where asked for and offered; return its reply.
 
     Postfix forgets XFORWARD at the end of each transaction and at RSET, so it is said each time.
 
@@ -92,8 +73,7 @@ async def send_mail(
     lines: tuple[bytes, ...] = ()
     if manner.told_by == "xforward":
         lines = _forwarding(connection, client)
-    reply = await connection.mail(lines, line(b"MAIL", argument))
-    return sensible(connection, "mail", reply)
+    return connection.mail(lines, line(b"MAIL", argument))
 
 
 def _forwarding(connection: HopConnection, client: Connection) -> tuple[bytes, ...]:
@@ -104,8 +84,6 @@ def _forwarding(connection: HopConnection, client: Connection) -> tuple[bytes, .
     return connection.forwarded[1]
 
 
-async def send_rcpt(connection: HopConnection, argument: bytes) -> Reply:
-    """Send RCPT; return its reply. Raises as `send_mail`."""
-    command = line(b"RCPT", argument)
-    reply = await connection.command("rcpt", command, connection.timers.rcpt_s)
-    return sensible(connection, "rcpt", reply)
+def send_rcpt(connection: HopConnection, argument: bytes) -> Awaitable[Reply]:
+    """Send RCPT when awaited; return its reply. Raises as `send_mail`."""
+    return connection.command("rcpt", line(b"RCPT", argument), connection.timers.rcpt_s)

@@ -88,9 +88,9 @@ async def dial(address: Place, manner: Manner, client: Connection | None) -> Hop
     connection = HopConnection(str(address), manner.timers, loop, manner.on_stage)
     try:
         await _connect(connection, address)
-        if manner.told_by == "proxy":
-            connection.send(identity.proxy_header(client, connection.peer), 0)
-        await _greeted(connection)
+        proxied = manner.told_by == "proxy"
+        header = identity.proxy_header(client, connection.peer) if proxied else b""
+        await _greeted(connection, header)
         await _say_hello(connection, manner, _first_name(manner, client))
         if manner.tls != "none":
             await _secure(connection, address, manner, client)
@@ -186,9 +186,10 @@ async def _connect(connection: HopConnection, address: Place) -> None:
         raise connection.reject("connect", f"cannot connect: {err}") from err
 
 
-async def _greeted(connection: HopConnection) -> None:
-    loop = asyncio.get_running_loop()
-    reply = await connection.receive("greeting", loop.time() + connection.timers.greeting_s)
+async def _greeted(connection: HopConnection, header: bytes) -> None:
+    # The greeting is outstanding from the beginning: what is sent adds none.
+    connection.send(header, 0, connection.timers.greeting_s)
+    reply = await connection.receive("greeting")
     # RFC 5321 §3.1: 554 instead of 220 means that no mail is taken here.
     if reply.code != 220:
         raise connection.reject("greeting", "the next hop does not greet us", reply)

@@ -37,8 +37,7 @@ class Sent(NamedTuple):
     dot_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """What became of a message after DATA.
 
     Attributes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +49,7 @@ class Pool:
         self._name = ", ".join(settings.hosts)
         self._limit = settings.connections
         self._idle_s = settings.idle_s
-        self._places = asyncio.Semaphore(settings.connections)
+        self._queue: deque[asyncio.Future[None]] = deque()
         self._taken = 0
         self._used: set[HopConnection] = set()
         # Kept connections with the time of their end, oldest first.
@@ -81,7 +82,8 @@ class Pool:
         Raises:
             RelayError: None could be opened, or none became free in time.
         """
-        await self._take_place(wait=wait)
+        if self._closed or self._taken >= self._limit:
+            await self._wait_for_place(wait=wait)
         self._taken += 1
         try:
             connection = None if fresh else await self._reuse(client)
@@ -146,22 +148,40 @@ class Pool:
             # The callbacks that empty the set run in the next turn of the loop.
             await asyncio.sleep(0)
 
-    async def _take_place(self, *, wait: bool) -> None:
-        if self._closed:
-            raise RelayError(self._name, "connect", "shutting down")
-        if not self._places.locked():
-            await self._places.acquire()
-            return
-        if wait:
+    async def _wait_for_place(self, *, wait: bool) -> None:
+        """Wait until there is a place; who is woken first takes it first."""
+        if wait and not self._closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._manner.timers.queue_s):
-                    await self._places.acquire()
-                    return
-        raise RelayError(self._name, "connect", "all connections are in use")
+                    await self._until_place()
+        if self._closed:
+            raise RelayError(self._name, "connect", "shutting down")
+        if self._taken >= self._limit:
+            raise RelayError(self._name, "connect", "all connections are in use")
+
+    async def _until_place(self) -> None:
+        while self._taken >= self._limit and not self._closed:
+            turn = asyncio.get_running_loop().create_future()
+            self._queue.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    # The place that was given to this one is for the next.
+                    self._wake_next()
+                raise
 
     def _give_place(self) -> None:
         self._taken -= 1
-        self._places.release()
+        if self._queue:
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def _open(self, client: Connection) -> HopConnection:
         # Kept connections count too; the one unused for longest makes room.

@@ -31,7 +31,8 @@ STARTTLS: Final = b"STARTTLS\r\n"
 # RFC 5321 §4.2: a code, then a space or hyphen and text, or nothing. A CR inside would become a
 # line break of the hop's making in front of our client.
 _REPLY_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\0]*))?")
-# Most replies are one line that comes at once; this takes them in one step.
+_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
+# Most replies are one line that comes at once.
 _WHOLE_REPLY: Final = re.compile(rb"([2-5][0-9]{2}) ([^\r\n\0]{0,512})\r?\n")
 
 
@@ -39,7 +40,6 @@ class ReplyParser:
     """Makes replies out of bytes, however they are cut."""
 
     def __init__(self) -> None:
-        self._whole: Reply | None = None
         self._buffer = bytearray()
         self._searched = 0
         self._code = b""
@@ -50,12 +50,16 @@ class ReplyParser:
         """Whether a reply has begun that is not yet whole."""
         return bool(self._buffer or self._lines)
 
+    def whole(self, data: bytes) -> Reply | None:
+        """Return the reply that `data` is, alone and of one line; None: `feed` the bytes."""
+        if self._buffer or self._lines:
+            return None
+        match = _WHOLE_REPLY.fullmatch(data)
+        return Reply(int(match[1]), (match[2],)) if match is not None else None
+
     def feed(self, data: bytes) -> None:
-        """Take bytes as they come from the peer; every reply is taken out before the next call."""
-        if not self._buffer and not self._lines and (whole := _WHOLE_REPLY.fullmatch(data)):
-            self._whole = Reply(int(whole[1]), (whole[2],))
-        else:
-            self._buffer += data
+        """Take bytes as they come from the peer."""
+        self._buffer += data
 
     def next_reply(self) -> Reply | None:
         """Return the next whole reply, None where more bytes are needed.
@@ -63,11 +67,6 @@ class ReplyParser:
         Raises:
             RemoteProtocolError: The bytes are no reply, or one longer than any real one.
         """
-        if self._whole is not None:
-            whole, self._whole = self._whole, None
-            return whole
-        if not self._buffer:
-            return None
         while (text := self._next_line()) is not None:
             match = _REPLY_LINE.fullmatch(text)
             if match is None:
@@ -169,9 +168,9 @@ def line(verb: bytes, argument: bytes) -> bytes:
     Raises:
         LocalProtocolError: `argument` holds a line break or NUL; it would be a command of its own.
     """
-    if b"\r" in argument or b"\n" in argument or b"\0" in argument:
+    if _LINE_BREAK.search(argument):
         raise LocalProtocolError("a line break in the argument of a command")
-    return verb + b" " + argument + CRLF
+    return b"%b %b\r\n" % (verb, argument)
 
 
 def wire_form(pieces: Iterable[bytes], *, dotted: bool = True) -> list[bytes]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
-from milter.relay.group import Group, sensible, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from milter.relay.group import Group
     from milter.relay.outcome import Tally
 
 # A message up to this size goes out in one write with its final dot.
@@ -34,15 +34,17 @@ async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
     Raises:
         RelayError: A hop closed or talked nonsense.
     """
-    waiting = [(group, group.connection.ask_for_data()) for group in groups.values()]
+    for group in groups.values():
+        group.connection.ask_for_data()
     replies: dict[int, Reply] = {}
-    for group, deadline in waiting:
-        reply = await group.connection.receive("data", deadline)
-        group.connection.timed("data")
-        tally.hosts.add(group.connection.host)
-        if reply.code != 354:
-            replies[id(group)] = sensible(group.connection, "data", reply, digits=(4, 5))
-            group.connection.in_data = False
+    for group in groups.values():
+        connection = group.connection
+        reply = await connection.receive("data")
+        connection.timed("data")
+        tally.hosts.add(connection.host)
+        if not reply.accepted:
+            replies[id(group)] = reply
+            connection.in_data = False
     if not replies:
         return True
     # The hop's own words first: of several refusals that last equally long the first is said.
@@ -79,12 +81,13 @@ async def send(
         group.connection.check_before_dot()
     # From here to the last dot nothing waits: no cancellation comes between two of them.
     on_final_dot()
-    waiting = [
-        (group, group.connection.end_body(rest[key], len(_finals(group, tally))))
-        for key, group in groups.items()
-    ]
-    for group, deadline in waiting:
-        await _take_finals(group, deadline, tally)
+    waiting: list[tuple[Group, list[list[str]]]] = []
+    for key, group in groups.items():
+        finals = _finals(group, tally)
+        group.connection.end_body(rest[key], len(finals))
+        waiting.append((group, finals))
+    for group, finals in waiting:
+        await _take_finals(group, finals, tally)
 
 
 def _finals(group: Group, tally: Tally) -> list[list[str]]:
@@ -95,18 +98,16 @@ def _finals(group: Group, tally: Tally) -> list[list[str]]:
     return [group.recipients]
 
 
-async def _take_finals(group: Group, deadline: float, tally: Tally) -> None:
-    finals = _finals(group, tally)
+async def _take_finals(group: Group, finals: list[list[str]], tally: Tally) -> None:
     for position, recipients in enumerate(finals):
         try:
-            reply = await group.connection.receive("final", deadline)
-            sensible(group.connection, "final", reply)
+            reply = await group.connection.receive("final")
         except RelayError as err:
             # What fails now concerns only those who are not answered yet.
             left = [recipient for some in finals[position:] for recipient in some]
             _note_unanswered(err, left, tally)
             return
-        if taken(reply):
+        if reply.accepted:
             tally.accept(recipients, group.words(reply))
         else:
             tally.refuse(recipients, group.words(reply))

@@ -47,28 +47,19 @@ class PathCommand(NamedTuple):
         parameters: Values by upper-case keyword, None for a keyword without value.
         argument: What follows the verb, for the next hop: source route and odd spaces are gone,
             the parameters are as the client wrote them.
+        size: SIZE= (RFC 1870 §6); 0 when not said.
     """
 
     mailbox: Mailbox | None
     parameters: Mapping[str, str | None]
     argument: bytes
-
-    @property
-    def size(self) -> int:
-        """SIZE= (RFC 1870 §6); 0 when not said."""
-        return int(self.parameters.get("SIZE") or 0)
+    size: int = 0
 
 
-def split_line(line: bytes) -> tuple[str, bytes]:
-    """Return the verb in upper case and the argument of a command line that has lost its CRLF.
-
-    Raises:
-        CommandError: The verb is not ASCII letters.
-    """
-    verb, _, argument = line.partition(b" ")
-    if not verb.isalpha() or not verb.isascii():
-        raise CommandError(500, "5.5.2", "Command not recognised")
-    return verb.decode("ascii").upper(), argument.strip(b" \t")
+def split_line(line: bytes) -> tuple[bytes, bytes]:
+    """Return the verb in upper case and the argument of a command line that ends with CRLF."""
+    verb, _, argument = line[:-2].partition(b" ")
+    return verb.upper(), argument.strip(b" \t")
 
 
 def parse_helo(argument: bytes) -> str:
@@ -96,8 +87,9 @@ def parse_mail(argument: bytes, *, extended: bool) -> PathCommand:
     command = _parse_path_command(argument, "FROM:", extended=extended)
     parameters = command.parameters
     if parameters:
-        _check_mail_parameters(parameters)
-    _refuse_unannounced_utf8(command, announced="SMTPUTF8" in parameters)
+        command = command._replace(size=_check_mail_parameters(parameters))
+    if not argument.isascii():
+        _refuse_unannounced_utf8(command, announced="SMTPUTF8" in parameters)
     return command
 
 
@@ -110,7 +102,8 @@ def parse_rcpt(argument: bytes, *, extended: bool, utf8: bool) -> PathCommand:
     command = _parse_path_command(argument, "TO:", extended=extended)
     if command.mailbox is None:
         raise CommandError(501, "5.1.3", "A recipient is needed")
-    _refuse_unannounced_utf8(command, announced=utf8)
+    if not argument.isascii():
+        _refuse_unannounced_utf8(command, announced=utf8)
     return command
 
 
@@ -131,9 +124,11 @@ def _parse_path_command(argument: bytes, keyword: str, *, extended: bool) -> Pat
     if text[: len(keyword)].upper() != keyword:
         raise CommandError(501, "5.5.4", f"Syntax: {keyword}<address>")
     mailbox, rest = _parse_path(text[len(keyword) :].lstrip(" "), keyword)
-    path = f"{keyword}<{mailbox.text}>" if mailbox else f"{keyword}<>"
+    path = f"{keyword}<{mailbox.text if mailbox else ''}>"
+    if not rest:
+        return PathCommand(mailbox, _NO_PARAMETERS, path.encode())
     # Not `split()`: it takes a CR, a form feed or a line separator for a space.
-    words = [word for word in rest.replace("\t", " ").split(" ") if word] if rest else []
+    words = [word for word in rest.replace("\t", " ").split(" ") if word]
     if not words:
         return PathCommand(mailbox, _NO_PARAMETERS, path.encode())
     if not extended:
@@ -141,7 +136,8 @@ def _parse_path_command(argument: bytes, keyword: str, *, extended: bool) -> Pat
     return PathCommand(mailbox, _parse_parameters(words), " ".join([path, *words]).encode())
 
 
-def _check_mail_parameters(parameters: Mapping[str, str | None]) -> None:
+def _check_mail_parameters(parameters: Mapping[str, str | None]) -> int:
+    """Return SIZE=, 0 when not said."""
     size = parameters.get("SIZE", "0")
     if size is None or not _SIZE.fullmatch(size):
         raise CommandError(501, "5.5.4", "SIZE needs a number")
@@ -151,6 +147,7 @@ def _check_mail_parameters(parameters: Mapping[str, str | None]) -> None:
     # RFC 3030 §3: BINARYMIME would need BDAT at the next hop, and we end every message with a dot.
     if body is None or body.upper() not in {"7BIT", "8BITMIME"}:
         raise CommandError(501, "5.5.4", "BODY can be 7BIT or 8BITMIME")
+    return int(size)
 
 
 def _decode(argument: bytes) -> str:
@@ -161,9 +158,9 @@ def _decode(argument: bytes) -> str:
 
 
 def _parse_path(text: str, keyword: str) -> tuple[Mailbox | None, str]:
-    if not text:
-        raise CommandError(501, "5.5.4", f"Syntax: {keyword}<address>")
     if not text.startswith("<"):
+        if not text:
+            raise CommandError(501, "5.5.4", f"Syntax: {keyword}<address>")
         # Old scripts leave the brackets out; the next hop is given them.
         bare, space, rest = text.partition(" ")
         text = f"<{bare}>{space}{rest}"

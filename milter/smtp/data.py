@@ -157,7 +157,7 @@ class DataReader:
         """Give back the room that the message took."""
         self._held.give_back()
 
-    def feed(self, data: bytes) -> bytes | None:
+    def feed(self, data: bytes | bytearray) -> bytes | None:
         """Take `data`; return what follows the message once it has ended, None before."""
         buffer = self._held.buffer
         buffer += data
@@ -228,7 +228,7 @@ class ChunkReader:
         """Bytes so far."""
         return self._held.size
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take some of a chunk."""
         self._held.buffer += data
         self._held.check(keep=0)

@@ -1,18 +1,18 @@
 """What the client sent and nobody has read yet.
 
-A stream reader with one reader, made for SMTP: lines of a bounded length, the rest of the buffer at
-once, and bytes put back in front. asyncio's own does more for each line and cannot put back.
+A stream reader with one reader, made for SMTP: lines of a bounded length, what has come as it came,
+and bytes put back in front. asyncio's own does more for each line and cannot put back.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
-from milter.relay.wakeup import Wakeup
-
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
+
+    from milter.relay.wakeup import Wakeup
 
 # The transport stops to read from the socket above this, so a client cannot fill our memory.
 _HIGH: Final = 262_144
@@ -28,119 +28,133 @@ class Inbox:
     """Bytes between the socket and the session.
 
     Args:
-        loop: Makes what is waited for.
+        wakeup: What the session waits on for more.
         pause: Called with True when too much is unread, with False when there is room again.
+
+    Attributes:
+        unread: What is here; to be looked at only.
     """
 
-    __slots__ = ("_buffer", "_ended", "_pause", "_paused", "_searched", "_waiter")
+    __slots__ = ("_ended", "_pause", "_paused", "_searched", "_wakeup", "unread")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pause: Callable[[bool], None]) -> None:
+    def __init__(self, wakeup: Wakeup, pause: Callable[[bool], None]) -> None:
         self._pause = pause
-        self._buffer = bytearray()
+        # What comes alone, as most does, stays the object that the socket gave.
+        self.unread: bytes | bytearray = b""
         self._searched = 0
         self._paused = False
         self._ended = False
-        self._waiter = Wakeup(loop)
-
-    def __len__(self) -> int:
-        return len(self._buffer)
+        self._wakeup = wakeup
 
     def feed(self, data: bytes) -> None:
         """Take what the socket gave."""
-        self._buffer += data
-        if len(self._buffer) > _HIGH and not self._paused:
-            self._paused = True
-            self._pause(True)
-        self._wake()
+        if not self.unread:
+            self.unread = data
+        else:
+            self._own_unread().extend(data)
+            if len(self.unread) > _HIGH and not self._paused:
+                self._paused = True
+                self._pause(True)
+        self._wakeup.wake()
 
     def end(self) -> None:
         """Note that nothing more will come."""
         self._ended = True
-        self._wake()
+        self._wakeup.wake()
 
     def clear(self) -> None:
         """Throw away what is unread."""
-        self._buffer.clear()
-        self._searched = 0
-        if self._paused:
-            self._resume()
+        self._left(b"")
 
     def put_back(self, data: bytes) -> None:
         """Put `data` in front of what is unread."""
-        self._buffer[0:0] = data
+        self.unread = data + self.unread
         self._searched = 0
 
-    async def line(self, limit: int) -> bytes:
-        """Return the next line with its LF.
+    def more(self, deadline: float = math.inf) -> Wakeup:
+        """Return what is awaited until something has come.
 
-        Raises:
-            LineTooLongError: It is longer than `limit`; it is still here.
-            ConnectionResetError: The client has gone.
-        """
-        buffer = self._buffer
-        while (end := buffer.find(b"\n", self._searched)) < 0:
-            if len(buffer) > limit:
-                raise LineTooLongError
-            self._searched = len(buffer)
-            await self._more()
-        if end > limit:
-            raise LineTooLongError
-        line = bytes(buffer[: end + 1])
-        del buffer[: end + 1]
-        self._searched = 0
-        if self._paused:
-            self._resume()
-        return line
-
-    async def some(self, limit: int = _HIGH) -> bytes:
-        """Return what is there, at most `limit` bytes, waiting for at least one.
-
-        Raises:
-            ConnectionResetError: The client has gone.
-        """
-        while not self._buffer:
-            await self._more()
-        data = bytes(self._buffer[:limit])
-        del self._buffer[:limit]
-        self._searched = 0
-        if self._paused:
-            self._resume()
-        return data
-
-    # The names under which aiosmtpd's reader of PROXY headers asks.
-
-    async def read(self, n: int = _HIGH) -> bytes:
-        """Return at least one and at most `n` bytes."""
-        return await self.some(n)
-
-    async def readexactly(self, n: int) -> bytes:
-        """Return `n` bytes."""
-        while len(self._buffer) < n:
-            await self._more()
-        return await self.some(n)
-
-    async def readuntil(self, separator: bytes = b"\n") -> bytes:
-        """Return what comes up to `separator`, a single byte, which is included."""
-        while (end := self._buffer.find(separator)) < 0:
-            if len(self._buffer) > _PROXY_LINE:
-                raise LineTooLongError
-            await self._more()
-        return await self.some(end + 1)
-
-    def _resume(self) -> None:
-        if len(self._buffer) <= _HIGH:
-            self._paused = False
-            self._pause(False)
-
-    def _wake(self) -> None:
-        self._waiter.wake()
-
-    def _more(self) -> Wakeup:
-        """Return what is done when something has come.
+        Args:
+            deadline: Loop time at which the wait ends with TimeoutError.
 
         Raises:
             ConnectionResetError: Nothing will come any more.
         """
         if self._ended:
             raise ConnectionResetError
-        return self._waiter
+        return self._wakeup.until(deadline)
+
+    def line(self, limit: int) -> bytes | None:
+        """Return the next line with its LF; None where it is not all here.
+
+        Raises:
+            LineTooLongError: It is longer than `limit`; it is still here.
+        """
+        unread = self.unread
+        end = unread.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(unread)
+            if len(unread) > limit:
+                raise LineTooLongError
+            return None
+        if end > limit:
+            raise LineTooLongError
+        self._searched = 0
+        if end + 1 == len(unread):
+            # Far below the height from which on the client is paused.
+            self.unread = b""
+            return bytes(unread)
+        # Taking lines from the front of bytes would copy the rest for each of them.
+        owned = self._own_unread()
+        line = bytes(owned[: end + 1])
+        del owned[: end + 1]
+        self._left(owned)
+        return line
+
+    def take(self, limit: int = _HIGH) -> bytes | bytearray:
+        """Return what is here, at most `limit` bytes."""
+        unread = self.unread
+        if len(unread) <= limit:
+            self._left(b"")
+            return unread
+        owned = self._own_unread()
+        data = owned[:limit]
+        del owned[:limit]
+        self._left(owned)
+        return data
+
+    # The names under which aiosmtpd's reader of PROXY headers asks.
+
+    async def read(self, n: int = _HIGH) -> bytes:
+        """Return at least one and at most `n` bytes."""
+        while not self.unread:
+            await self.more()
+        return bytes(self.take(n))
+
+    async def readexactly(self, n: int) -> bytes:
+        """Return `n` bytes."""
+        while len(self.unread) < n:
+            await self.more()
+        return bytes(self.take(n))
+
+    async def readuntil(self, separator: bytes = b"\n") -> bytes:
+        """Return what comes up to `separator`, a single byte, which is included."""
+        while (end := self.unread.find(separator)) < 0:
+            if len(self.unread) > _PROXY_LINE:
+                raise LineTooLongError
+            await self.more()
+        return bytes(self.take(end + 1))
+
+    def _own_unread(self) -> bytearray:
+        """Return what is unread as a buffer that can grow and shrink."""
+        if not isinstance(self.unread, bytearray):
+            self.unread = bytearray(self.unread)
+        return self.unread
+
+    def _left(self, unread: bytes | bytearray) -> None:
+        """Note what is left unread."""
+        self.unread = unread
+        self._searched = 0
+        if self._paused and len(unread) <= _HIGH:
+            self._paused = False
+            self._pause(False)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from milter.core.reply import Reply
+from milter.relay.wakeup import Wakeup
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
 from milter.smtp.inbox import Inbox, LineTooLongError
@@ -45,13 +45,11 @@ _LINGER_S: Final = 5.0
 # A line this long is no mistake of a mail client.
 _FLOOD_BYTES: Final = 4_194_304
 _PROXY_TIMEOUT_S: Final = 10.0
-_RESTING: Final = frozenset({Next.COMMAND, Next.CLOSE})
 _TOO_BIG: Final = Reply.of(552, "5.3.4 Message is much larger than this server takes")
 _TIMEOUT: Final = Reply.of(421, "4.4.2 Timeout, closing the connection")
 _DRAINING: Final = Reply.of(421, "4.3.2 Server is going down, try again")
 _LINE_TOO_LONG: Final = Reply.of(500, "5.5.2 Line too long")
 _FLOOD: Final = Reply.of(421, "4.7.0 Line without an end")
-_BARE_NEWLINE: Final = Reply.of(500, "5.5.2 Lines end with CRLF")
 
 
 class SmtpProtocol(SMTP):
@@ -73,16 +71,15 @@ class SmtpProtocol(SMTP):
         self._tls_protocol = None
         self._original_transport = None
         self._handler_coroutine: asyncio.Task[None] | None = None
-        self._timeout_handle: asyncio.TimerHandle | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._door = door
         self._reception = reception
-        self._inbox = Inbox(loop, self._pause_reading)
+        self._wakeup = Wakeup(loop)
+        self._inbox = Inbox(self._wakeup, self._pause_reading)
         self._conversation: Session | None = None
-        self._writable: asyncio.Future[None] | None = None
-        self._deadline = inf
+        self._writable = True
         self._draining = False
-        self._waiting = False
+        self._line_due: float | None = None
         self._gone = False
 
     # -- what the loop and aiosmtpd call ------------------------------------------------------
@@ -91,24 +88,6 @@ class SmtpProtocol(SMTP):
         """Send a reply in aiosmtpd's form: only its STARTTLS does."""
         code, _, text = status.partition(" ")
         self._send(Reply.of(int(code), f"{code[0]}.0.0 {text}"))
-
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """Move the deadline; the one timer of the connection is touched only if it is too late."""
-        self._deadline = self.loop.time() + (duration or self._door.bounds.command_timeout_s)
-        if self._timeout_handle is None or self._deadline < self._timeout_handle.when():
-            self._set_timer(self._deadline)
-
-    def _set_timer(self, when: float) -> None:
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
-        self._timeout_handle = self.loop.call_at(when, self._timeout_cb)
-
-    def _timeout_cb(self) -> None:
-        now = self.loop.time()
-        if self._deadline > now:
-            self._set_timer(min(self._deadline, now + self._door.bounds.command_timeout_s))
-        else:
-            self._say_and_close(_TIMEOUT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, or stands anew after STARTTLS."""
@@ -128,13 +107,12 @@ class SmtpProtocol(SMTP):
 
     def pause_writing(self) -> None:
         """The client does not read what we say."""
-        self._writable = self.loop.create_future()
+        self._writable = False
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        self._writable = True
+        self._wakeup.wake()
 
     def _pause_reading(self, pause: bool) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -155,15 +133,15 @@ class SmtpProtocol(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
-        for timer in (self._timeout_handle, self._linger):
-            if timer is not None:
-                timer.cancel()
+        self._wakeup.stop()
+        if self._linger is not None:
+            self._linger.cancel()
         if self._original_transport is not None:
             self._original_transport.close()
         # Narrower than in the base class, whose own reader would take other transports as well.
         self.transport = None  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._writable = True
         self._inbox.end()
-        self.resume_writing()
         self._stop_handler()
 
     def _stop_handler(self) -> None:
@@ -178,7 +156,7 @@ class SmtpProtocol(SMTP):
         """End the session at the next point where no message is under way."""
         self._draining = True
         session = self._conversation
-        if self._waiting and (session is None or not session.in_transaction):
+        if self._line_due is not None and (session is None or not session.in_transaction):
             self._say_and_close(_DRAINING)
 
     def abort(self) -> None:
@@ -204,6 +182,8 @@ class SmtpProtocol(SMTP):
         except (asyncio.CancelledError, ConnectionError):
             # The client went away; what was under way is undone by `close`.
             pass
+        except TimeoutError:
+            self._send(_TIMEOUT)
         except TLSSetupException:
             _log.info("tls handshake failed", extra={"listener": self._door.listener.name})
         except Exception as error:  # noqa: BLE001 - the top of a connection
@@ -238,7 +218,7 @@ class SmtpProtocol(SMTP):
             connection, trusted = told, False
         if self._door.listener.greeting_delay_s:
             await self._wait_before_greeting()
-        early = len(self._inbox) > 0
+        early = bool(self._inbox.unread)
         session = Session(self._door, replace(connection, early_talker=early), trusted=trusted)
         self._send(session.greeting())
         return session
@@ -254,19 +234,27 @@ class SmtpProtocol(SMTP):
             self._door.metrics.forged_identity("proxy")
             _log.warning("forged identity", extra={"client_ip": str(connection.client_ip)})
             return None
-        self._reset_timeout(_PROXY_TIMEOUT_S)
-        header = await get_proxy(self._inbox)
+        async with asyncio.timeout(_PROXY_TIMEOUT_S):
+            header = await get_proxy(self._inbox)
         try:
             return apply_proxy(connection, header) if header.valid else None
         except CommandError:
             return None
 
     async def _converse(self, session: Session) -> None:
+        inbox = self._inbox
         while not self._gone:
-            step = await self._next_step(session)
-            while step.next not in _RESTING:
-                if step.reply is not None and step.next is not Next.CHUNK:
-                    self._send(step.reply)
+            try:
+                line = inbox.line(MAX_COMMAND)
+            except LineTooLongError:
+                step = session.malformed(*await self._read_over_long_line())
+            else:
+                if line is None:
+                    await self._rest_of_line()
+                    continue
+                self._line_due = None
+                step = await session.command(line)
+            if step.next is not None:
                 step = await self._follow(session, step)
             if step.reply is not None:
                 self._send(step.reply)
@@ -275,35 +263,35 @@ class SmtpProtocol(SMTP):
             if self._draining and not session.in_transaction:
                 self._send(_DRAINING)
                 return
-            if self._writable is not None:
-                # A client that sends commands and reads no replies must not fill our memory.
-                self._reset_timeout()
-                await self._writable
+            if not self._writable:
+                await self._until_writable()
 
-    async def _next_step(self, session: Session) -> Step:
-        """Return the answer to the next line."""
-        self._reset_timeout()
-        self._waiting = True
-        try:
-            line = await self._inbox.line(MAX_COMMAND)
-        except LineTooLongError:
-            return session.malformed(*await self._read_over_long_line())
-        finally:
-            self._waiting = False
-            self._deadline = inf
-        if not line.endswith(b"\r\n"):
-            return session.malformed(_BARE_NEWLINE, line)
-        return await session.command(line[:-2])
+    def _rest_of_line(self) -> Wakeup:
+        """Return what is awaited for more; drops of a line do not move its deadline."""
+        if self._line_due is None:
+            self._line_due = self.loop.time() + self._door.bounds.command_timeout_s
+        return self._inbox.more(self._line_due)
+
+    async def _until_writable(self) -> None:
+        """Wait for a client that sends commands and reads no replies: it must not fill memory."""
+        deadline = self.loop.time() + self._door.bounds.command_timeout_s
+        while not self._writable:
+            await self._wakeup.until(deadline)
 
     async def _follow(self, session: Session, step: Step) -> Step:
+        """Return what becomes of a step after what it asks for; its reply is not sent yet."""
         match step.next:
             case Next.DATA:
+                if step.reply is not None:
+                    self._send(step.reply)
                 return await self._read_message(session)
             case Next.CHUNK:
                 return await self._read_chunk(session, step)
-            case _:
+            case Next.STARTTLS:
                 await self._start_tls(session)
                 return Step(None)
+            case _:
+                return step
 
     async def _start_tls(self, session: Session) -> None:
         await self.smtp_STARTTLS("")
@@ -313,45 +301,48 @@ class SmtpProtocol(SMTP):
 
     async def _read_over_long_line(self) -> tuple[Reply, bytes]:
         """Read to the end of a line; return the reply to it and its beginning."""
-        self._reset_timeout()
+        inbox = self._inbox
         begin, dropped = b"", 0
         while dropped < _FLOOD_BYTES:
-            data = await self._inbox.some()
+            if not inbox.unread:
+                await self._rest_of_line()
+            data = bytes(inbox.take())
             begin = begin or data[:8]
             _, found, rest = data.partition(b"\n")
             if found:
-                self._inbox.put_back(rest)
+                inbox.put_back(rest)
+                self._line_due = None
                 return _LINE_TOO_LONG, begin
             dropped += len(data)
         return _FLOOD, begin
 
     async def _read_message(self, session: Session) -> Step:
-        reader = session.data_reader()
+        reader, inbox = session.data_reader(), self._inbox
         started, size = self.loop.time(), 0
         rest: bytes | None = None
         while rest is None:
-            self._expect_data(started, size)
-            data = await self._inbox.some()
+            if not inbox.unread:
+                await inbox.more(self._data_due(started, size))
+            data = inbox.take()
             size += len(data)
             rest = reader.feed(data)
             if rest is None and reader.endless:
                 return Step(_TOO_BIG, Next.CLOSE)
-        self._deadline = inf
         if rest:
             # Pipelined commands behind the message go back to where commands are read from.
-            self._inbox.put_back(rest)
+            inbox.put_back(rest)
         return await session.message(await self._finished(reader, size))
 
     async def _read_chunk(self, session: Session, step: Step) -> Step:
-        reader: ChunkReader | None = session.chunk_reader()
+        reader, inbox = session.chunk_reader(), self._inbox
         started, left = self.loop.time(), step.chunk
         while left:
-            self._expect_data(started, step.chunk - left)
-            data = await self._inbox.some(left)
+            if not inbox.unread:
+                await inbox.more(self._data_due(started, step.chunk - left))
+            data = inbox.take(left)
             left -= len(data)
             if reader is not None:
                 reader.feed(data)
-        self._deadline = inf
         if step.reply is not None or reader is None:
             return Step(step.reply)
         if reader.endless:
@@ -360,11 +351,10 @@ class SmtpProtocol(SMTP):
             return await session.message(await self._finished(reader, step.chunk))
         return session.bounded(Step(Reply.of(250, f"2.0.0 {step.chunk} bytes received")))
 
-    def _expect_data(self, started: float, size: int) -> None:
-        """Set the time by which more must come, `size` bytes having come since `started`."""
+    def _data_due(self, started: float, size: int) -> float:
+        """Return by when more must come, after `size` bytes since `started`."""
         wait_s = self._door.bounds.data_timeout_s
-        slowest = started + wait_s + size / _LEAST_BYTES_A_SECOND
-        self._reset_timeout(min(wait_s, max(slowest - self.loop.time(), 0.001)))
+        return min(self.loop.time(), started + size / _LEAST_BYTES_A_SECOND) + wait_s
 
     async def _finished(self, reader: DataReader | ChunkReader, size: int) -> Received:
         if size < _LARGE_BYTES:
@@ -372,8 +362,9 @@ class SmtpProtocol(SMTP):
         return await asyncio.to_thread(reader.finish)
 
     def _send(self, reply: Reply) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(reply.wire())
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(reply.wire())
 
     def _say_and_close(self, reply: Reply) -> None:
         self._send(reply)

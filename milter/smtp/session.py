@@ -44,15 +44,17 @@ _log: Final = logging.getLogger("gatepost.smtp")
 _OK: Final = Reply.of(250, "2.0.0 Ok")
 _NO_TRANSACTION: Final = Reply.of(503, "5.5.1 MAIL first")
 _NO_RECIPIENTS: Final = Reply.of(554, "5.5.1 No valid recipients")
-_START_DATA: Final = Reply.of(354, "End data with <CR><LF>.<CR><LF>")
+_START_DATA: Final = Step(Reply.of(354, "End data with <CR><LF>.<CR><LF>"), Next.DATA)
+_BARE_NEWLINE: Final = Reply.of(500, "5.5.2 Lines end with CRLF")
 # RFC 5321 §4.5.3.1.4, with room for the longest path and several parameters (RFC 3461 §5).
 MAX_COMMAND: Final = 4096
 
 # A client that sends its message in crumbs makes more work than its message is.
 _SMALL_CHUNK: Final = 1024
-_BETWEEN_CHUNKS: Final = frozenset({"BDAT", "RSET", "QUIT", "NOOP"})
+_BETWEEN_CHUNKS: Final = frozenset({b"BDAT", b"RSET", b"QUIT", b"NOOP"})
 # A browser or a scanner that found our port; what follows are its headers, a line each.
-_FOREIGN_VERBS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE"})
+_FOREIGN_VERBS: Final = (b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS", b"DELETE")
+_FOREIGN: Final = Step(Reply.of(502, "5.5.1 This is a mail server"), Next.CLOSE)
 
 
 class Session:
@@ -66,6 +68,7 @@ class Session:
 
     def __init__(self, door: Door, connection: Connection, *, trusted: bool) -> None:
         self._door = door
+        self._bounds = door.bounds
         self._trusted = trusted
         self._who = SpokenFor(connection)
         self._scan: ConnectionScan | None = None
@@ -111,17 +114,17 @@ class Session:
         self._forget_scan()
 
     async def command(self, line: bytes) -> Step:
-        """Return the answer to one command line that has lost its CRLF."""
+        """Return the answer to one command line."""
+        if not line.endswith(b"\r\n"):
+            return self.malformed(_BARE_NEWLINE, line)
         try:
             verb, argument = split_line(line)
-            handler = self._VERBS.get(verb, Session._unknown)
             if self._reader is not None and verb not in _BETWEEN_CHUNKS:
                 # RFC 3030 §2: between chunks only BDAT and RSET have a place.
                 step = Step(Reply.of(503, "5.5.1 BDAT or RSET is needed"))
-            elif verb in _FOREIGN_VERBS:
-                step = Step(Reply.of(502, "5.5.1 This is a mail server"), Next.CLOSE)
             else:
-                step = await handler(self, argument)
+                answer = self._VERBS.get(verb, Session._unknown)(self, argument)
+                step = answer if isinstance(answer, Step) else await answer
         except CommandError as error:
             step = Step(Reply.of(error.code, f"{error.enhanced} {error.what}"))
         except Exception as error:  # noqa: BLE001 - the top of a session
@@ -169,20 +172,24 @@ class Session:
         if reply.code >= 400:
             self._unproductive += 1
             self._errors += reply.code >= 500
-        if self._errors > self._door.bounds.errors:
+        bounds = self._bounds
+        if self._errors > bounds.errors:
             return Step(Reply.of(421, "4.7.0 Too many errors"), Next.CLOSE)
-        if self._unproductive > self._door.bounds.commands:
+        if self._unproductive > bounds.commands:
             return Step(Reply.of(421, "4.7.0 Too many commands without mail"), Next.CLOSE)
         return step
 
-    async def _unknown(self, _argument: bytes) -> Step:
+    def _unknown(self, _argument: bytes) -> Step:
         return Step(Reply.of(500, "5.5.2 Command not recognised"))
 
-    async def _helo(self, argument: bytes) -> Step:
+    def _foreign(self, _argument: bytes) -> Step:
+        return _FOREIGN
+
+    def _helo(self, argument: bytes) -> Step:
         self._greeted(parse_helo(argument), esmtp=False)
         return Step(Reply.of(250, self._door.hostname))
 
-    async def _ehlo(self, argument: bytes) -> Step:
+    def _ehlo(self, argument: bytes) -> Step:
         self._greeted(parse_helo(argument), esmtp=True)
         tls = self._who.peer.tls is not None
         return Step(ehlo_reply(self._door, tls=tls, trusted=self._trusted))
@@ -199,18 +206,12 @@ class Session:
         if not self._door.limits.reserve(1):
             return Step(Reply.of(452, "4.3.1 Too many messages at once, try again later"))
         self._door.limits.give_back(1)
-        scan = self._connection_scan()
-        transaction = MailTransaction(
-            self._door,
-            scan,
-            self._client,
-            TxnId(self._door.new_id()),
-            command,
-            upstream=self._trusted,
+        scan, txn_id = self._connection_scan(), TxnId(self._door.new_id())
+        self._transaction = MailTransaction(
+            self._door, scan, self._client, txn_id, command, upstream=self._trusted
         )
-        self._transaction = transaction
         self.transactions += 1
-        reply = await transaction.open()
+        reply = await self._transaction.open()
         if not reply.accepted:
             self._end_transaction()
         return Step(reply)
@@ -225,16 +226,16 @@ class Session:
             return Step(Reply.of(452, "4.5.3 Too many recipients"))
         return Step(await transaction.rcpt(command))
 
-    async def _data(self, argument: bytes) -> Step:
+    def _data(self, argument: bytes) -> Step:
         if argument:
             return Step(Reply.of(501, "5.5.4 DATA takes no argument"))
         if self._transaction is None:
             return Step(_NO_TRANSACTION)
         if not self._transaction.recipients:
             return Step(_NO_RECIPIENTS)
-        return Step(_START_DATA, Next.DATA)
+        return _START_DATA
 
-    async def _bdat(self, argument: bytes) -> Step:
+    def _bdat(self, argument: bytes) -> Step:
         try:
             size, last = parse_bdat(argument)
         except CommandError as error:
@@ -257,18 +258,18 @@ class Session:
             self._reader = ChunkReader(self._door.message_bounds, self._door.limits)
         return Step(None, Next.CHUNK, size, last)
 
-    async def _rset(self, argument: bytes) -> Step:
+    def _rset(self, argument: bytes) -> Step:
         if argument:
             return Step(Reply.of(501, "5.5.4 RSET takes no argument"))
         self._unproductive += 1
         self._end_transaction()
         return Step(_OK)
 
-    async def _noop(self, _argument: bytes) -> Step:
+    def _noop(self, _argument: bytes) -> Step:
         self._unproductive += 1
         return Step(_OK)
 
-    async def _vrfy(self, argument: bytes) -> Step:
+    def _vrfy(self, argument: bytes) -> Step:
         self._unproductive += 1
         if not argument:
             return Step(Reply.of(501, "5.5.4 Syntax: VRFY address"))
@@ -277,19 +278,19 @@ class Session:
         # RFC 5321 §3.5.3: 252 is the answer of a server that will not verify.
         return Step(Reply.of(252, "2.1.5 Send some mail and see"))
 
-    async def _expn(self, _argument: bytes) -> Step:
+    def _expn(self, _argument: bytes) -> Step:
         return Step(Reply.of(502, "5.5.1 EXPN is not available"))
 
-    async def _help(self, _argument: bytes) -> Step:
+    def _help(self, _argument: bytes) -> Step:
         self._unproductive += 1
         return Step(Reply.of(214, "2.0.0 See RFC 5321"))
 
-    async def _quit(self, argument: bytes) -> Step:
+    def _quit(self, argument: bytes) -> Step:
         if argument:
             return Step(Reply.of(501, "5.5.4 QUIT takes no argument"))
         return Step(Reply.of(221, "2.0.0 Bye"), Next.CLOSE)
 
-    async def _starttls(self, argument: bytes) -> Step:
+    def _starttls(self, argument: bytes) -> Step:
         if argument:
             return Step(Reply.of(501, "5.5.4 STARTTLS takes no argument"))
         if self._door.tls is None:
@@ -298,7 +299,7 @@ class Session:
             return Step(Reply.of(503, "5.5.1 TLS is on already"))
         return Step(None, Next.STARTTLS)
 
-    async def _xclient(self, argument: bytes) -> Step:
+    def _xclient(self, argument: bytes) -> Step:
         refused = self._refuse_identity("xclient")
         if refused is not None:
             return Step(refused)
@@ -307,14 +308,14 @@ class Session:
         self._forget_client()
         return Step(self.greeting())
 
-    async def _xforward(self, argument: bytes) -> Step:
+    def _xforward(self, argument: bytes) -> Step:
         refused = self._refuse_identity("xforward")
         if refused is not None:
             return Step(refused)
         self._who.forward(parse_attributes(argument, XFORWARD_ATTRIBUTES))
         return Step(_OK)
 
-    async def _proxy(self, _argument: bytes) -> Step:
+    def _proxy(self, _argument: bytes) -> Step:
         # A PROXY header where none is configured: a mistake in a set-up, or somebody's try.
         self._forged("proxy")
         return Step(Reply.of(500, "5.5.2 Command not recognised"))
@@ -377,21 +378,23 @@ class Session:
         return reply
 
     # Inside the class their first parameter is `Self`, which pyright takes no `Session` for.
-    _VERBS: ClassVar[Mapping[str, Callable[[Any, bytes], Awaitable[Step]]]] = {
-        "HELO": _helo,
-        "EHLO": _ehlo,
-        "MAIL": _mail,
-        "RCPT": _rcpt,
-        "DATA": _data,
-        "BDAT": _bdat,
-        "RSET": _rset,
-        "NOOP": _noop,
-        "VRFY": _vrfy,
-        "EXPN": _expn,
-        "HELP": _help,
-        "QUIT": _quit,
-        "STARTTLS": _starttls,
-        "XCLIENT": _xclient,
-        "XFORWARD": _xforward,
-        "PROXY": _proxy,
+    # Most are answered at once, two when checks or the next hop have spoken.
+    _VERBS: ClassVar[Mapping[bytes, Callable[[Any, bytes], Step | Awaitable[Step]]]] = {
+        b"HELO": _helo,
+        b"EHLO": _ehlo,
+        b"MAIL": _mail,
+        b"RCPT": _rcpt,
+        b"DATA": _data,
+        b"BDAT": _bdat,
+        b"RSET": _rset,
+        b"NOOP": _noop,
+        b"VRFY": _vrfy,
+        b"EXPN": _expn,
+        b"HELP": _help,
+        b"QUIT": _quit,
+        b"STARTTLS": _starttls,
+        b"XCLIENT": _xclient,
+        b"XFORWARD": _xforward,
+        b"PROXY": _proxy,
+        **dict.fromkeys(_FOREIGN_VERBS, _foreign),
     }

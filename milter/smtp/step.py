@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 class Next(Enum):
     """What the protocol does after it has sent the reply."""
 
-    COMMAND = "read a command"
     DATA = "read a message up to its dot"
     CHUNK = "read a chunk of known size"
     STARTTLS = "start TLS"
@@ -24,12 +23,12 @@ class Step(NamedTuple):
 
     Attributes:
         reply: None when it comes after what `next` asks for.
-        next: What the protocol does now.
+        next: What the protocol does now; None: it reads the next command.
         chunk: Bytes of the chunk to read.
         last: Whether the chunk is the last of its message.
     """
 
     reply: Reply | None
-    next: Next = Next.COMMAND
+    next: Next | None = None
     chunk: int = 0
     last: bool = False

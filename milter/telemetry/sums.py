@@ -114,21 +114,25 @@ class Timings:
         make: Returns the series with a label value.
     """
 
-    __slots__ = ("_make", "_timings")
+    __slots__ = ("_durations", "_make", "_timings")
 
     def __init__(self, make: Callable[[str], Timing]) -> None:
         self._make = make
         self._timings: dict[str, Timing] = {}
+        self._durations: list[tuple[str, float]] = []
 
     def add(self, label: str, seconds: float) -> None:
         """Observe `seconds` in the series with this label value."""
-        timing = self._timings.get(label)
-        if timing is None:
-            timing = self._new(label)
-        timing.add(seconds)
+        self._durations.append((label, seconds))
 
     def flush(self) -> None:
         """Move what has gathered into the series."""
+        durations, self._durations = self._durations, []
+        for label, seconds in durations:
+            timing = self._timings.get(label)
+            if timing is None:
+                timing = self._new(label)
+            timing.add(seconds)
         for timing in self._timings.values():
             timing.flush()
 

@@ -197,7 +197,7 @@ def test_kept_connection_has_forgotten_how_long_the_last_client_waited(run: Run)
             await relaying.deliver({1: [MESSAGE]}, None, Sent(dot_at=now))
             (kept,) = hop._pool._kept
 
-            assert kept._waiting.give_up_at == math.inf
+            assert kept._give_up_at == math.inf
             assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
             assert len(server.connections) == 1
 

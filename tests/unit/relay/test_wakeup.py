@@ -81,7 +81,6 @@ def test_wake_without_a_waiting_task_is_not_remembered(run: Run) -> None:
         await waiter.begin()
         await asyncio.sleep(0)
 
-        assert waiter.wakeup.waited_for
         assert waiter.said == []
         await waiter.end()
 
@@ -125,7 +124,43 @@ def test_a_timeout_ends_the_wait(run: Run) -> None:
             async with asyncio.timeout(0):
                 await wakeup
 
-        assert not wakeup.waited_for
+    run(main())
+
+
+def test_a_deadline_ends_the_wait(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        wakeup = Wakeup(loop)
+
+        with pytest.raises(TimeoutError):
+            await wakeup.until(loop.time() + 0.001)
+
+    run(main())
+
+
+def test_an_earlier_deadline_than_the_last_one_holds(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        wakeup = Wakeup(loop)
+        loop.call_soon(wakeup.wake)
+        await wakeup.until(loop.time() + 600)
+
+        with pytest.raises(TimeoutError):
+            await wakeup.until(loop.time() + 0.001)
+
+    run(main())
+
+
+def test_a_deadline_that_was_met_does_not_end_the_next_wait(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        wakeup = Wakeup(loop)
+        loop.call_soon(wakeup.wake)
+        await wakeup.until(loop.time() + 0.01)
+
+        loop.call_later(0.05, wakeup.wake)
+        await wakeup.until(loop.time() + 600)
+        wakeup.stop()
 
     run(main())
 
