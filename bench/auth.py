@@ -15,66 +15,26 @@ import statistics
 import sys
 import time
 import warnings
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
+from bench.auth_cases import Case, Zone
 from bench.measure import machine
+from bench.signatures import arc_cases, dkim_cases
 from bench.tables import OVER, limit_words, markdown, print_table
 from milter.auth.spf import SpfMeans, SpfMemory, check_spf
 from milter.core.address import Mailbox
-from milter.dns.fake import FakeResolver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-
-    from milter.dns.resolver import Answer, Rrtype
 
 CLIENT: Final = IPv4Address("192.0.2.10")
 SENDER: Final = Mailbox("sender", "example.net")
 HELO: Final = "client.example.net"
 HEAD: Final = ("case", "us CPU", "least-most", "beside", "ratio", "limit")
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row of the table.
-
-    Attributes:
-        words: What is measured.
-        work: Does it once.
-        count: How often it is done in one round.
-        yardstick: The row that it is compared with; empty: none.
-        limit: Of the ratio; 0: none.
-    """
-
-    words: str
-    work: Callable[[], Awaitable[object]]
-    count: int
-    yardstick: str = ""
-    limit: float = 0.0
-
-
-class Zone:
-    """Answers from a zone that were worked out before, as a cache does."""
-
-    def __init__(self, names: dict[str, object]) -> None:
-        self._fake = FakeResolver(names)
-        self._known: dict[tuple[str, Rrtype], Answer] = {}
-
-    async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
-        """Return the answer; worked out once."""
-        known = self._known.get((name, rrtype))
-        if known is None:
-            known = self._known[name, rrtype] = await self._fake.resolve(name, rrtype)
-        return known
-
-    def plain(self, name: str, rrtype: Rrtype) -> list[tuple[tuple[str, str], object]]:
-        """Answer pyspf."""
-        return [((name, rrtype), record) for record in self._known[name, rrtype].records]
 
 
 def spf_zone(lookups: int) -> dict[str, object]:
@@ -134,7 +94,7 @@ async def _word(work: Callable[[], Awaitable[Any]]) -> str:
 
 def cases() -> list[Case]:
     """Return all rows, each yardstick before what is compared with it."""
-    return [*spf_cases(9, 300), *spf_cases(1, 2000)]
+    return [*spf_cases(9, 300), *spf_cases(1, 2000), *dkim_cases(), *arc_cases()]
 
 
 def measure(rows: Sequence[Case], rounds: int) -> dict[str, list[float]]:
