@@ -38,6 +38,7 @@ bench: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets
 	$(BIN)/python -m tests.fuzz.sender_texts
+	$(BIN)/python -m tests.fuzz.signatures
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .
