@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dkim
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from milter.auth.dkim import check_dkim
 from milter.auth.results import Result
 from milter.dns.fake import FakeResolver
 from tests.support.corpora import CORPORA, corpus
-from tests.support.dkim_signer import NAME, NOW, Pair, ed25519_pair, rsa_key, rsa_pair
+from tests.support.dkim_signer import NAME, NOW, Pair, ed25519_pair, rsa_pair
+from tests.support.fast_rsa import give_fast_rsa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,22 +35,7 @@ ORDER = b"\r\nX-Order: 1\r\nX-Order: 2\r\nX-Order: 3\r\n\r\n"
 
 @pytest.fixture(autouse=True)
 def fast_rsa(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = rsa_key(2048)
-
-    def sign(hasher: Any, _private: object) -> bytes:
-        return key.sign(hasher.digest(), padding.PKCS1v15(), Prehashed(hashes.SHA256()))
-
-    def verify(hasher: Any, signature: bytes, _public: object) -> bool:
-        try:
-            key.public_key().verify(
-                signature, hasher.digest(), padding.PKCS1v15(), Prehashed(hashes.SHA256())
-            )
-        except Exception:  # noqa: BLE001 - a wrong signature, whatever is wrong with it
-            return False
-        return True
-
-    monkeypatch.setattr(dkim, "RSASSA_PKCS1_v1_5_sign", sign)
-    monkeypatch.setattr(dkim, "RSASSA_PKCS1_v1_5_verify", verify)
+    give_fast_rsa(monkeypatch)
 
 
 def signed(message: bytes, pair: Pair, form: tuple[bytes, bytes], *, length: bool) -> bytes | None:

@@ -33,6 +33,7 @@ from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import Metrics
 from policies.loader import load_policies
+from tests.support.dkim_signer import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -205,7 +206,7 @@ def _door(
 ) -> Door:
     policies = load_policies(TextSource({"policy.yaml": policy}), "policy.yaml")
     pipeline = Pipeline(
-        checks=build_checks(policies.plan, Means(HOSTNAME, lambda: 1_790_000_000)),
+        checks=build_checks(policies.plan, Means(HOSTNAME, lambda: NOW)),
         policies=policies,
         resolver=running.resolver,
         identity=Identity(HOSTNAME, HOSTNAME),
