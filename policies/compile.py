@@ -54,6 +54,8 @@ class Policy:
         name: As written, with the overrides that apply: `example+sales`.
         thresholds: Score from which each action is taken, the most severe first.
         early: Score that refuses before the end of data, by `connect` and `rcpt`.
+        slow: Score at connect from which a client is slowed down, and by how many seconds; None:
+            nobody is.
         weights: Points of each symbol that counts; never 0.
         symbols: What is known of each of them.
         groups: Bounds by name of group.
@@ -74,6 +76,7 @@ class Policy:
     name: str
     thresholds: Mapping[Action, float]
     early: Mapping[str, float]
+    slow: tuple[float, float] | None
     weights: Mapping[str, float]
     symbols: Mapping[str, SymbolSpec]
     groups: Mapping[str, Bounds]
@@ -159,6 +162,7 @@ def build_policy(
         name=name,
         thresholds=thresholds,
         early=early,
+        slow=(judging.slow.connect, judging.slow.seconds) if judging.slow.connect else None,
         weights=weights,
         symbols=symbols,
         groups=groups,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from policies.rules import LAST_STAGE, RULE_ERROR, Rule
-from policies.scoring import total_without
+from policies.scoring import score, total_without
 from policies.verdict import Action, Contribution, Refusal, Verdict
 from policies.weighing import Weighed, is_temporary, reached, weigh
 
@@ -123,6 +123,14 @@ def decide_early(
         least = _g(min(limits))
         trace.append(f"{_g(weighed.total)} reaches the early threshold {least} at {stage}")
     return _verdict(policy, thresholds, weighed, action, trace)
+
+
+def slowed_s(policy: Policy, findings: Iterable[Finding]) -> float:
+    """Return the seconds by which a client with these findings is slowed down; 0: not at all."""
+    if policy.slow is None:
+        return 0.0
+    least, seconds = policy.slow
+    return seconds if score(policy, findings).total >= least else 0.0
 
 
 def _is_uncertain(

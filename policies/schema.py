@@ -58,6 +58,17 @@ class Early(Section):
     rcpt: Threshold | None = Field(default=None, description="At RCPT")
 
 
+class Slow(Section):
+    """How a client that looks bad is slowed down: its MAIL is answered later, once a connection."""
+
+    connect: Threshold | None = Field(
+        default=None, description="The score at connect and HELO; absent or null: nobody is slowed"
+    )
+    seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = Field(
+        default=10, description="How much later"
+    )
+
+
 class TagAction(Section):
     """How a tagged message is marked beyond its headers."""
 
@@ -131,6 +142,7 @@ class Judging(Section):
 
     thresholds: Thresholds = Field(default=Thresholds(), description="Scores and their actions")
     early: Early = Field(default=Early(), description="Scores that refuse before the end of data")
+    slow: Slow = Field(default=Slow(), description="How a client that looks bad is slowed down")
     actions: Actions = Field(default=Actions(), description="How actions are carried out")
     groups: dict[Name, Group] = Field(
         default={}, description="Bounds of groups of symbols, by name"

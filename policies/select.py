@@ -76,6 +76,7 @@ class PolicySet:
         version: Of the files they came from.
         only: The one policy there is where no override is; else None.
         early: The stages, `connect` and `rcpt`, at which one of them may refuse by score.
+        slows: Whether one of them may slow a client down.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class PolicySet:
         "early",
         "only",
         "plan",
+        "slows",
         "version",
     )
 
@@ -116,6 +118,7 @@ class PolicySet:
         self._lenient: dict[tuple[int, ...], Policy] = {}
         self.only: Policy | None = None if self._overrides else self._policy(())
         variants = [self._base, *(override.changes for override in self._overrides)]
+        self.slows = any(said.get("slow", {}).get("connect") for said in variants)
         self.early: frozenset[str] = _early(variants)
         if plan.rules is not None:
             self.early |= early_stages(plan.rules.by_id.values())

@@ -108,7 +108,7 @@ def _together(zone: str, rows: Sequence[Mapping[str, Any]]) -> ListStatus:
 def _read(path: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         board = json.loads(path.read_bytes())
-        if isinstance(board, dict):
+        if isinstance(board, dict) and isinstance(board.get("lists"), list):
             return board
     return {}
 

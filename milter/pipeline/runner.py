@@ -22,7 +22,7 @@ from milter.pipeline.forwarding import client_before, is_forwarded
 from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
 from milter.pipeline.stages import StagePlan, plan_stages, without_stages
-from policies.evaluate import decide_early, evaluate
+from policies.evaluate import decide_early, evaluate, slowed_s
 from policies.select import Context
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ConnectionScan:
     A connection that becomes better known (HELO, STARTTLS, XCLIENT) gets a new one.
     """
 
-    __slots__ = ("_evidence", "_pipeline", "_runs", "connection", "forwarded")
+    __slots__ = ("_evidence", "_pipeline", "_runs", "_slowed", "connection", "forwarded")
 
     def __init__(self, pipeline: Pipeline, connection: Connection) -> None:
         self.connection = connection
@@ -141,6 +141,7 @@ class ConnectionScan:
         self._pipeline = pipeline
         self._runs: tuple[StageRun, ...] | None = None
         self._evidence: list[Evidence] | None = None
+        self._slowed = False
 
     def begin(self, txn_id: TxnId) -> Scan:
         """Return the scan of a new transaction."""
@@ -161,6 +162,22 @@ class ConnectionScan:
         reference = txn_id or TxnId(self.connection.session_id)
         txn = Transaction(reference, self.connection, stage=Stage.HELO)
         return _agreed((policy,), merge(txn, await self.gather()), txn)
+
+    async def slowed_s(self) -> float:
+        """Return the seconds by which the client's first MAIL is answered later.
+
+        The least that any recipient's policy may want, and 0 from the second transaction on.
+        """
+        policies = self._pipeline.policies
+        if not policies.slows or self._slowed or self.forwarded:
+            return 0.0
+        self._slowed = True
+        evidence = await self.gather()
+        findings = [finding for piece in evidence for finding in piece.findings]
+        # The sender is not known yet, which is not the same as the null sender.
+        context = replace(context_of(self.connection, None), mail_from=None)
+        possible = policies.common(context)
+        return min(slowed_s(policy, findings) for policy in possible)
 
     def start(self) -> None:
         """Start the checks of CONNECT and HELO, once."""

@@ -130,6 +130,10 @@ class MailTransaction:
             refused = await self._scan.refuse_early((), None)
         if refused is not None:
             return self._refused_early("mail", refused)
+        if wait_s := await self._connection_scan.slowed_s():
+            # A bot gives up or goes elsewhere; a mail server waits five minutes for this reply
+            # (RFC 5321 §4.5.3.2.2).
+            await asyncio.sleep(wait_s)
         try:
             reply = await self._relaying.mail(self._command.argument)
         except RelayError as error:

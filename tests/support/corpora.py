@@ -18,15 +18,22 @@ CORPORA: Final = (
 )
 
 
-def corpus(name: str, every: int = 1) -> Iterator[bytes]:
-    """Yield each `every`th message of a corpus with CRLF; skips the test where it is missing."""
+def corpus(name: str, every: int = 1, label: str = "") -> Iterator[bytes]:
+    """Yield each `every`th message of a corpus with CRLF; skips the test where it is missing.
+
+    Args:
+        name: Of the corpus.
+        every: Which of its messages.
+        label: ham or spam; empty: both.
+    """
     archive = SHARED / "corpora" / f"{name}.tar.xz"
     if not archive.exists():
         pytest.skip(f"the corpora are not there: {archive}")
     with tarfile.open(archive) as files:
         seen = 0
         for member in files:
-            content = files.extractfile(member) if member.name.endswith(".eml") else None
+            wanted = member.name.endswith(".eml") and (not label or f"/{label}/" in member.name)
+            content = files.extractfile(member) if wanted else None
             if content is not None:
                 seen += 1
                 if seen % every == 0:

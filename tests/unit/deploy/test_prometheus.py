@@ -1,0 +1,56 @@
+"""The alert rules, evaluated by promtool from Debian's package prometheus."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from milter.telemetry.metrics import METRICS, PREFIX
+from tests.support.debian import need_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = need_program("promtool")
+    return subprocess.run(
+        [str(program.path), *arguments],
+        cwd=folder,
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.debian
+def test_rules_fire_when_a_list_is_set_aside_and_stop_when_it_is_back(checkout: Path) -> None:
+    done = promtool(checkout / "deploy/prometheus", "test", "rules", "dns-lists.test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.debian
+def test_rules_that_are_changed_fail_their_test(checkout: Path, tmp_path: Path) -> None:
+    for name in ("dns-lists.rules.yml", "dns-lists.test.yml"):
+        text = (checkout / "deploy/prometheus" / name).read_text()
+        (tmp_path / name).write_text(text.replace("(gatepost_dns_list_up) == 0", "(up) == 0"))
+    done = promtool(tmp_path, "test", "rules", "dns-lists.test.yml")
+    assert done.returncode != 0
+
+
+def test_rules_name_metrics_that_there_are(checkout: Path) -> None:
+    rules = yaml.safe_load((checkout / "deploy/prometheus/dns-lists.rules.yml").read_text())
+    named = {
+        name
+        for group in rules["groups"]
+        for rule in group["rules"]
+        for name in re.findall(rf"{PREFIX}\w+", rule["expr"])
+    }
+    assert named
+    assert named <= {PREFIX + spec.name for spec in METRICS}
