@@ -66,6 +66,13 @@ class ListAsker:
         """Return those of `wanted` that some list is asked about."""
         return frozenset(ask for one in self.lists for ask in one.asks if ask in wanted)
 
+    def awake(self, wanted: frozenset[Asks]) -> frozenset[Asks]:
+        """Return those of `wanted` that a list is asked about which is not set aside now."""
+        if self._health is None:
+            return wanted
+        asked = [one for one in self.lists if self._health.is_asked(one)]
+        return frozenset(ask for one in asked for ask in one.asks if ask in wanted)
+
     def symbols(self, wanted: frozenset[Asks]) -> frozenset[str]:
         """Return what the lists that are asked about one of `wanted` can yield."""
         symbols = [one.symbols for one in self.lists if wanted.intersection(one.asks)]

@@ -132,11 +132,15 @@ class MessageListsCheck:
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return a finding for each symbol of each list."""
-        if message is None or not self._asks:
+        # Looking for subjects costs more than asking about them: not for lists that are set aside.
+        asks = self._asker.awake(self._asks)
+        if message is None or not asks:
             return NOTHING
-        return await self._asker.ask(self._known(txn, message), resolver)
+        return await self._asker.ask(self._known(asks, txn, message), resolver)
 
-    def _known(self, txn: Transaction, message: Message) -> Mapping[Asks, Sequence[Subject]]:
+    def _known(
+        self, asks: frozenset[Asks], txn: Transaction, message: Message
+    ) -> Mapping[Asks, Sequence[Subject]]:
         hosts = [host.strip("[]") for host in message.url_hosts]
         finders: Mapping[Asks, Callable[[], Sequence[Subject]]] = {
             Asks.RECEIVED_IP: lambda: self._relayed(txn, message),
@@ -147,7 +151,7 @@ class MessageListsCheck:
             Asks.EMAIL_HASH: lambda: found.mail_addresses(message),
             Asks.URL_HASH: lambda: found.urls_to_hash(message.urls, txn.txn_id),
         }
-        return {ask: finders[ask]() for ask in self._asks}
+        return {ask: finders[ask]() for ask in asks}
 
     def _relayed(self, txn: Transaction, message: Message) -> Sequence[Subject]:
         if txn.connection.account:

@@ -149,6 +149,10 @@ class ListHealth:
         record.asked += 1
         return True
 
+    def is_asked(self, dns_list: DnsList) -> bool:
+        """Return whether `dns_list` is asked; one that is spent until midnight finds out itself."""
+        return self._records[dns_list.query_zone].state not in {State.NEW, State.ASIDE}
+
     def believes(self, dns_list: DnsList) -> bool:
         """Return whether what `dns_list` says counts."""
         return self._records[dns_list.query_zone].state is State.UP
