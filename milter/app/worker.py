@@ -26,6 +26,7 @@ from milter.daemon.handover import HandedSource, as_paths
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
+from milter.doors.relaying_rules import RecipientDomains
 from milter.http.scan import scanning
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
@@ -34,7 +35,6 @@ from milter.relay.partial import PartialDeliveries
 from milter.settings import TlsFiles
 from milter.settings.read import read_settings
 from milter.smtp.door import Door
-from milter.smtp.relaying_rules import RecipientDomains
 from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import Metrics

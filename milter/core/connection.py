@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -80,3 +80,14 @@ class Connection:
     destination_port: int = 0
     early_talker: bool = False
     relays: tuple[IpAddress, ...] = ()
+
+
+def normal_address(text: str) -> IpAddress:
+    """Return the address in `text` without scope id, an IPv4-mapped one as IPv4.
+
+    Raises:
+        ValueError: `text` is no address.
+    """
+    address = ip_address(text.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

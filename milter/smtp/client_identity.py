@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from milter.core.connection import normal_address
 from milter.smtp.commands import CommandError
 
 if TYPE_CHECKING:
@@ -122,17 +122,6 @@ def _address(value: str) -> IpAddress | None:
         return normal_address(text)
     except ValueError as error:
         raise CommandError(501, "5.5.4", "Not an address") from error
-
-
-def normal_address(text: str) -> IpAddress:
-    """Return the address in `text` without scope id, an IPv4-mapped one as IPv4.
-
-    Raises:
-        ValueError: `text` is no address.
-    """
-    address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
 
 
 def _port(value: str) -> int:

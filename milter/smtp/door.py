@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from milter.core.limits import SharedLimits
+    from milter.doors.relaying_rules import RecipientDomains
     from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.runner import Pipeline
     from milter.relay.nexthop import NextHop
     from milter.settings import Limits, Listener
-    from milter.smtp.relaying_rules import RecipientDomains
     from milter.telemetry.metrics import Metrics
 
 

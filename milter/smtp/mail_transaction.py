@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
+from milter.doors.decision import decide
+from milter.doors.groups import Group, group_of, must_be_apart
+from milter.doors.record import TransactionRecord
 from milter.pipeline.aftermath import Seen
 from milter.relay.outcome import Sent
 from milter.smtp.data import Fault
-from milter.smtp.decision import decide
-from milter.smtp.record import TransactionRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
     from milter.smtp.door import Door
-    from policies.compile import Policy
 
 _log: Final = logging.getLogger("gatepost.smtp")
 
@@ -42,30 +42,6 @@ _FAULT_REPLIES: Final = {
     # RFC 5321 §2.3.8: CR and LF appear only together.
     Fault.BARE_NEWLINE: (550, "5.5.2 The message has a bare CR or LF"),
 }
-
-
-class Group(NamedTuple):
-    """Recipients that get the same message: the same policy, and postmaster apart from others.
-
-    Attributes:
-        policy: Theirs.
-        postmaster: Whether they are postmasters of ours.
-        key: Equal for recipients that share everything that shows.
-    """
-
-    policy: Policy
-    postmaster: bool
-    key: tuple[str, str, bool]
-
-    @property
-    def refusal(self) -> tuple[str, bool]:
-        """Equal for recipients that are refused together."""
-        return (self.policy.refusal_key, self.postmaster)
-
-
-def group_of(policy: Policy, *, postmaster: bool) -> Group:
-    """Return the group of a recipient."""
-    return Group(policy, postmaster, (policy.refusal_key, policy.marks_key, postmaster))
 
 
 class MailTransaction:
@@ -100,7 +76,9 @@ class MailTransaction:
         self._relaying: Relaying = door.next_hop.open(connection_scan.connection, txn_id)
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[Mailbox] = []
-        self.record = TransactionRecord(door, client, txn_id, command)
+        self.record = TransactionRecord(
+            door, client, txn_id, command.mailbox, announced_bytes=command.size
+        )
 
     @property
     def recipients(self) -> int:
@@ -178,7 +156,7 @@ class MailTransaction:
         if received.fault is not Fault.NONE:
             code, text = _FAULT_REPLIES[received.fault]
             reply = Reply.of(code, text)
-            self.record.faulty(received, reply)
+            self.record.faulty(received.fault.value, received.size, reply)
             return reply
         groups = list(self._groups.values())
         judgement = await self._scan.judge(
@@ -240,10 +218,7 @@ class MailTransaction:
         if self._door.next_hop.single_group and group.key != first.key:
             # Nobody would remember who got the message already when it comes again for the others.
             return True
-        if self._door.listener.differing_recipients == "separate":
-            return group.refusal != first.refusal
-        # What the postmaster must get would carry the message past the filter to the others too.
-        return group.postmaster != first.postmaster
+        return must_be_apart(group, first, self._door.listener.differing_recipients)
 
     def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
         self.record.refused_early(stage, outcome)

@@ -17,11 +17,11 @@ from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from milter.core.reply import Reply
+from milter.doors.record import client_fields
 from milter.relay.wakeup import Wakeup
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
 from milter.smtp.inbox import Inbox, LineTooLongError
-from milter.smtp.record import client_fields
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
 from milter.smtp.tls import describe_tls

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final
 from milter.core.connection import Connection
 from milter.core.ids import SessionId
 from milter.core.reply import Reply
-from milter.smtp.client_identity import normal_address
+from milter.doors.peers import is_within, peer_of
 from milter.smtp.protocol import SmtpProtocol
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
     from milter.core.connection import IpAddress
-    from milter.settings import Network
     from milter.smtp.door import Door
 
 _log: Final = logging.getLogger("gatepost.smtp")
@@ -78,13 +76,13 @@ class SmtpServer:
     ) -> tuple[Connection, bool] | Reply:
         """Return the client and whether it may speak for others, or the reply that refuses it."""
         door = self._door
-        address, port = _peer(transport)
+        address, port = peer_of(transport)
         self._empty.clear()
         self._sessions[protocol] = None
         listener = door.listener
-        if not _within(address, listener.clients):
+        if not is_within(address, listener.clients):
             return self._refused("not_admitted", address)
-        trusted = address is None or _within(address, listener.trusted_clients)
+        trusted = address is None or is_within(address, listener.trusted_clients)
         refusal = self._admitted(protocol, None if trusted else address)
         if refusal is not None:
             return refusal
@@ -130,20 +128,3 @@ class SmtpServer:
         fields = {"client_ip": str(address or ""), "listener": self._door.listener.name}
         _log.info("connection refused", extra={**fields, "reply": str(reply)})
         return reply
-
-
-def _peer(transport: asyncio.BaseTransport) -> tuple[IpAddress | None, int]:
-    """Return the peer's address and port; no address on a unix socket, whose mode says who may."""
-    peer = transport.get_extra_info("peername")
-    if not isinstance(peer, tuple):
-        return None, 0
-    try:
-        return normal_address(peer[0]), int(peer[1])
-    except ValueError:
-        return None, 0
-
-
-def _within(address: IpAddress | None, networks: Sequence[Network] | None) -> bool:
-    if networks is None or address is None:
-        return True
-    return any(address in network for network in networks)

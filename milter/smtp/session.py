@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from milter.core.errors import GatepostError
 from milter.core.ids import TxnId
 from milter.core.reply import Reply
+from milter.doors.record import client_fields
 from milter.smtp.client_identity import (
     XCLIENT_ATTRIBUTES,
     XFORWARD_ATTRIBUTES,
@@ -27,7 +28,6 @@ from milter.smtp.commands import (
 from milter.smtp.data import ChunkReader, DataReader, Fault
 from milter.smtp.extensions import ehlo_reply
 from milter.smtp.mail_transaction import MailTransaction
-from milter.smtp.record import client_fields
 from milter.smtp.spoken_for import SpokenFor
 from milter.smtp.step import Next, Step
 

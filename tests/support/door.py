@@ -22,13 +22,13 @@ from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import new_id
 from milter.core.limits import LocalLimits
 from milter.dns.fake import FakeResolver
+from milter.doors.relaying_rules import RecipientDomains
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from milter.relay.nexthop import NextHop
 from milter.settings import Limits, Listener
 from milter.settings import NextHop as NextHopSettings
 from milter.smtp.door import Door
-from milter.smtp.relaying_rules import RecipientDomains
 from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import Metrics

@@ -4,7 +4,7 @@ import pytest
 
 from milter.core.address import Mailbox, parse_path
 from milter.core.connection import Direction
-from milter.smtp.relaying_rules import RecipientDomains
+from milter.doors.relaying_rules import RecipientDomains
 
 OURS = RecipientDomains(["example.org", "*.example.net", "bücher.example"], Direction.INBOUND)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.runner import Judgement
     from milter.relay.delivery import Delivered
-    from milter.smtp.commands import PathCommand
-    from milter.smtp.data import Received
-    from milter.smtp.door import Door
+    from milter.settings import Listener
+    from milter.telemetry.metrics import Metrics
     from policies.verdict import Verdict
 
 _log: Final = logging.getLogger("gatepost.smtp")
@@ -39,6 +38,25 @@ def client_fields(connection: Connection) -> dict[str, object]:
     }
 
 
+class Door(Protocol):
+    """What a record asks of the door that it is about."""
+
+    @property
+    def listener(self) -> Listener:
+        """The listener."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic seconds."""
+        ...
+
+
 class TransactionRecord:
     """Gathers the fields of the one INFO line of a transaction; `write` it once.
 
@@ -46,15 +64,22 @@ class TransactionRecord:
         door: The listener.
         client: `client_fields` of the client.
         txn_id: Of the transaction.
-        command: MAIL; its SIZE= is what a refusal before DATA saves.
+        mail_from: The reverse path; None for the null one.
+        announced_bytes: SIZE= of MAIL: what a refusal before DATA saves.
     """
 
     def __init__(
-        self, door: Door, client: Mapping[str, object], txn_id: TxnId, command: PathCommand
+        self,
+        door: Door,
+        client: Mapping[str, object],
+        txn_id: TxnId,
+        mail_from: Mailbox | None,
+        *,
+        announced_bytes: int,
     ) -> None:
         self._door = door
         self._started = door.clock()
-        self._announced = command.size
+        self._announced = announced_bytes
         self.recipients: tuple[Mailbox, ...] = ()
         self._action = ""
         self._refused_at = ""
@@ -62,7 +87,7 @@ class TransactionRecord:
         self._fields: dict[str, object] = {
             **client,
             "txn_id": txn_id,
-            "mail_from": command.mailbox.text if command.mailbox else "<>",
+            "mail_from": mail_from.text if mail_from else "<>",
         }
 
     def next_hop_refused(self, stage: str, reply: Reply) -> None:
@@ -87,10 +112,10 @@ class TransactionRecord:
         self._fields["reply"] = str(outcome.reply)
         self._refused_at = stage
 
-    def faulty(self, received: Received, reply: Reply) -> None:
+    def faulty(self, fault: str, size: int, reply: Reply) -> None:
         """Note a message that could not be taken as it was sent."""
-        self._size = received.size
-        self._fields |= {"error": received.fault.value, "reply": str(reply)}
+        self._size = size
+        self._fields |= {"error": fault, "reply": str(reply)}
 
     def judged(self, judgement: Judgement, outcome: Outcome, size: int) -> None:
         """Note the verdict on the whole message."""

@@ -1,0 +1,1 @@
+"""What every door does alike: groups of recipients, one decision, one record; no protocol."""
