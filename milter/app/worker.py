@@ -183,6 +183,7 @@ class Workplace:
                 spf_limits=SpfLimits(**self.settings.spf.model_dump()),
                 trusted_authserv_ids=self.settings.trusted_authserv_ids,
                 trusted_sealers=self.settings.trusted_sealers,
+                protected_domains=self.settings.protected_domains,
             ),
             lists=lists.asker,
             memory=memory.recollection if memory else None,

@@ -35,6 +35,7 @@ from milter.checks.html import HtmlCheck
 from milter.checks.iprev import IprevCheck
 from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
+from milter.checks.lookalike import LookalikeCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.reputation import ReputationCheck
 from milter.checks.size import SizeCheck
@@ -56,7 +57,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
-    *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck),
+    *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
     *(ReputationCheck, GreylistCheck),
 )
@@ -77,11 +78,13 @@ class SenderChecks:
         spf_limits: What one evaluation of SPF may cost.
         trusted_authserv_ids: Whose results are believed on mail that our own relays pass on.
         trusted_sealers: Domains whose ARC seals count.
+        protected_domains: Domains of the site that others imitate.
     """
 
     spf_limits: SpfLimits = DEFAULT_LIMITS
     trusted_authserv_ids: tuple[str, ...] = ()
     trusted_sealers: tuple[str, ...] = ()
+    protected_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         LanguagesCheck(),
         AttachmentsCheck(),
         *((ClassifierCheck(weights),) if weights else ()),
+        LookalikeCheck(senders.protected_domains),
         PatternsCheck(plan.patterns),
         UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),

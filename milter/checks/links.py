@@ -6,11 +6,12 @@ small; what a link pretends to be is judged beside it, in `lookalike`.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
-from milter.message.urls.domains import is_top_level, registrable_domain
+from milter.message.urls.domains import registrable_domain
 from milter.message.urls.find import find_urls
 from milter.message.urls.link import Source, Trait, Url, nested_links, read_found
 from policies.findings import Finding
@@ -35,6 +36,7 @@ _TRAIT_SYMBOLS: Final = {
 _CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH))
 # Inside `www.bank.com.evil.example`; labels of other ends are words of everyday hosts.
 _INNER_TOPS: Final = frozenset(("com", "net", "org", "gov", "edu"))
+_LEAST_NAME: Final = 3
 _MAX_LABEL_TEXT: Final = 200
 _SHOWN: Final = 120
 _MANY_REDIRECTORS: Final = 3
@@ -73,6 +75,9 @@ def _odd(url: Url) -> Iterator[Finding]:
     if url.source not in _CLICKED:
         return
     for trait in url.traits:
+        # Addresses of one's own network are spoken of among technicians, and lead spam nowhere.
+        if trait is Trait.IP and not ip_address(url.host.strip("[]")).is_global:
+            continue
         if symbol := _TRAIT_SYMBOLS.get(trait):
             yield Finding(symbol, _shown(url), {"host": url.host})
     if url.scheme == "data" and not url.href.startswith("data:image/"):
@@ -89,7 +94,9 @@ def _names(url: Url) -> Iterator[Finding]:
     nested = [each.domain for each in nested_links(url) if each.domain]
     if nested and nested[0] != url.domain:
         yield Finding("LINK_NESTED_DOMAIN", f"{url.domain} leads on to {nested[0]}")
-    if url.text and (claimed := claimed_domain(url.text)) and claimed not in (url.domain, *nested):
+    if Trait.REDIRECTOR in url.traits or not url.text:
+        return
+    if (claimed := claimed_domain(url.text)) and claimed not in (url.domain, *nested):
         what = f"shows {claimed}, leads to {url.host}"
         yield Finding("LINK_TEXT_MISMATCH", what, {"domain": claimed, "host": url.host})
 
@@ -114,7 +121,7 @@ def domain_in_host(url: Url) -> str:
     before = url.host[: -len(url.domain) - 1] if url.host != url.domain else ""
     labels = before.split(".")
     for place in range(1, len(labels)):
-        if labels[place] in _INNER_TOPS and is_top_level(labels[place]):
+        if labels[place] in _INNER_TOPS and len(labels[place - 1]) >= _LEAST_NAME:
             return registrable_domain(".".join(labels[: place + 1]))
     return ""
 

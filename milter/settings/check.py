@@ -165,6 +165,10 @@ def _names(settings: Settings, at: At) -> Iterator[ConfigError]:
         if not _is_domain(domain):
             what = f"`trusted_sealers` needs names such as lists.example.org, not '{domain}'"
             yield at(("trusted_sealers", i), what)
+    for i, domain in enumerate(settings.protected_domains):
+        if not _is_domain(domain):
+            what = f"`protected_domains` needs names such as example.org, not '{domain}'"
+            yield at(("protected_domains", i), what)
     for i, listener in enumerate(settings.listeners):
         for j, domain in enumerate(listener.recipient_domains):
             if not _is_domain(domain.removeprefix("*.")):

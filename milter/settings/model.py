@@ -290,6 +290,11 @@ class Settings(Section):
         description="Domains whose ARC seals are believed, those below them too: what they saw "
         "pass DMARC is not held against a message that they forwarded",
     )
+    protected_domains: tuple[str, ...] = Field(
+        default=(),
+        description="Domains that others pretend to be, beside those of the recipients and widely "
+        "imitated ones: what looks like them in author, Reply-To and links is told",
+    )
     dns: Dns = Field(default=Dns(), description="How names are asked for")
     spf: Spf = Field(default=Spf(), description="What one evaluation of SPF may cost")
     policies: str | None = Field(

@@ -194,8 +194,10 @@ def _record(url: Url, path: str) -> Url:
 
 
 def _traits(written: str, url: WebUrl) -> frozenset[Trait]:
-    traits = set()
+    traits: set[Trait] = set()
     host = url.host or ""
+    if not host:
+        return _NO_TRAITS
     match = _AUTHORITY.match(written)
     authority = match[1] if match else ""
     if host.startswith("[") or host[-1:].isdigit():

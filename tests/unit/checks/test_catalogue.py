@@ -75,6 +75,7 @@ def test_directions_are_as_promised() -> None:
         "text": {INBOUND, OUTBOUND, INTERNAL},
         "languages": {INBOUND, OUTBOUND, INTERNAL},
         "attachments": {INBOUND, OUTBOUND, INTERNAL},
+        "lookalike": {INBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "classifier": {INBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},

@@ -19,9 +19,11 @@ def text(body: str) -> bytes:
     [
         pytest.param(text("see https://www.example.org/x"), [], id="a-plain-link"),
         pytest.param(text("no link at all"), [], id="no-link"),
-        pytest.param(text("http://192.0.2.1/x"), ["LINK_RAW_ADDRESS"], id="raw-address"),
+        pytest.param(text("http://198.41.0.4/x"), ["LINK_RAW_ADDRESS"], id="raw-address"),
+        pytest.param(text("http://192.168.1.1/x http://[::1]/"), [], id="address-of-one's-own"),
+        pytest.param(html("<a href='tel:+49%2030'>x</a>"), [], id="telephone"),
         pytest.param(
-            html("<a href='http://3221225985/'>x</a>"),
+            html("<a href='http://3324575748/'>x</a>"),
             ["LINK_ODD_ADDRESS", "LINK_RAW_ADDRESS"],
             id="address-as-a-number",
         ),

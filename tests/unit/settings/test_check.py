@@ -67,3 +67,9 @@ def test_check_a_trusted_sealer_that_is_no_domain_is_a_mistake(tmp_path: Path) -
     found = mistakes_of(tmp_path, "trusted_sealers: [lists.example.org, 'a b']\n")
     what = "`trusted_sealers` needs names such as lists.example.org, not 'a b'"
     assert found == f"g.yaml:1:38: {what}"
+
+
+def test_check_a_protected_domain_that_is_no_domain_is_a_mistake(tmp_path: Path) -> None:
+    found = mistakes_of(tmp_path, "protected_domains: ['a b']\n")
+    what = "`protected_domains` needs names such as example.org, not 'a b'"
+    assert found == f"g.yaml:1:21: {what}"

@@ -1,0 +1,118 @@
+"""Names that look like those of others (X.1236 8.2.2): of author, Reply-To and links.
+
+Protected are the domains that the site names, those of the recipients, and widely imitated ones.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.base import NOTHING, RECEIVED, Evidence
+from milter.core.transaction import Stage
+from milter.message.addresses import parse_addresses
+from milter.message.guard import Notes
+from milter.message.lookalike import Level, Protected, brands, protected
+from milter.message.text.fold import skeleton
+from milter.message.urls.domains import registrable_domain
+from milter.message.urls.link import Source
+from policies.domains import domain_key
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from milter.core.transaction import Transaction
+    from milter.message.addresses import Address
+    from milter.message.document import Message
+    from milter.message.lookalike import Likeness
+
+_SYMBOLS: Final = {
+    Level.HIGH: "LOOKALIKE_HIGH",
+    Level.MEDIUM: "LOOKALIKE_MEDIUM",
+    Level.LOW: "LOOKALIKE_LOW",
+}
+_CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH))
+_MAX_LINKS: Final = 50
+_MAX_AUTHORS: Final = 5
+_WORDS: Final = re.compile(r"[^\W_]+")
+_ADDRESS: Final = re.compile(r"[^\s@<>\"(),;:]{1,64}@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
+_HOW: Final = {
+    "letters": "letters that look alike",
+    "edit": "one letter apart",
+    "suffix": "same name, other suffix",
+    "words": "with words added",
+    "subdomain": "as a subdomain",
+}
+
+
+class LookalikeCheck:
+    """Domains and display names that look like protected ones, and what gives them away.
+
+    Args:
+        domains: Those of the site that are imitated.
+    """
+
+    name = "lookalike"
+    stage = Stage.MESSAGE
+    directions = RECEIVED
+    symbols = frozenset({*_SYMBOLS.values(), "FROM_NAME_BRAND", "FROM_NAME_ADDRESS"})
+
+    def __init__(self, domains: Iterable[str] = ()) -> None:
+        self._domains = frozenset(map(domain_key, domains))
+        self._brands = Protected((*brands(), *self._domains))
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return the highest likeness of each level, and what display names pretend."""
+        if message is None:
+            return NOTHING
+        own = frozenset(domain_key(mailbox.domain) for mailbox in txn.recipients[:_MAX_AUTHORS])
+        indexes = (self._brands, protected(own)) if own else (self._brands,)
+        seen: dict[str, Finding] = {}
+        for where, host in _hosts(message):
+            for index in indexes:
+                if (likeness := index.likeness(host)) is not None:
+                    finding = _finding(where, likeness)
+                    seen.setdefault(finding.symbol, finding)
+        for author in message.authors.addresses[:_MAX_AUTHORS]:
+            for finding in self._display(author):
+                seen.setdefault(finding.symbol, finding)
+        return Evidence(tuple(seen.values())) if seen else NOTHING
+
+    def _display(self, author: Address) -> Iterator[Finding]:
+        name = author.display_name
+        if not name:
+            return
+        domain = registrable_domain(author.domain) or author.domain
+        if match := _ADDRESS.search(name):
+            claimed = registrable_domain(match[1].lower())
+            if claimed and claimed != domain:
+                what = f"{name[:80]} <{author.local_part}@{author.domain}>"
+                yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
+        # In most type a capital I is a small L.
+        words = set(_WORDS.findall(skeleton(f"{name}\n{name.replace('I', 'l')}")))
+        for word, protected_domain in self._brands.names():
+            if word in words and word not in domain:
+                what = f"{name[:80]} writes from {author.domain}"
+                yield Finding("FROM_NAME_BRAND", what, {"domain": protected_domain})
+                return
+
+
+def _hosts(message: Message) -> Iterator[tuple[str, str]]:
+    for domain in message.author_domains[:_MAX_AUTHORS]:
+        yield "author", domain
+    replies = parse_addresses(message.values("reply-to"), Notes(), message.bounds)
+    for address in replies.addresses[:_MAX_AUTHORS]:
+        yield "Reply-To", address.domain
+    clicked = dict.fromkeys(
+        url.host for url in message.links if url.source in _CLICKED and url.domain
+    )
+    for host in list(clicked)[:_MAX_LINKS]:
+        yield "link", host
+
+
+def _finding(where: str, likeness: Likeness) -> Finding:
+    what = f"{where} {likeness.domain} like {likeness.protected} ({_HOW[likeness.how]})"
+    return Finding(
+        _SYMBOLS[likeness.level], what, {"domain": likeness.domain, "name": likeness.protected}
+    )

@@ -1,0 +1,211 @@
+"""How much a domain looks like one that it is not (X.1236 8.2.2).
+
+Compared is the name that somebody registered, beside its public suffix: letters that look alike,
+few letters changed, the same name under another suffix, words added to it. Protected domains are
+indexed once, so that a message with many links costs a few look-ups for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from milter.message.text.fold import latin_look
+from milter.message.urls.domains import public_suffix, registrable_domain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Pairs and signs that pass for a letter in the type that mail is read in.
+_ALIKE: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"))
+_SIGNS: Final = str.maketrans("0135$@|!", "olessali")
+# Shorter names are found in everything, and one changed letter makes another word of them.
+_LEAST_EDITED: Final = 5
+_LEAST_SURE: Final = 6
+_LEAST_INSIDE: Final = 6
+_MAX_LABEL: Final = 63
+_CACHED: Final = 4096
+
+
+class Level(IntEnum):
+    """How alike two domains are, in the words of X.1236."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """A domain that looks like another one.
+
+    Attributes:
+        level: How much.
+        domain: The one that looks like `protected`.
+        protected: The one that it is not.
+        how: letters, edit, suffix, words or subdomain.
+    """
+
+    level: Level
+    domain: str
+    protected: str
+    how: str
+
+
+class Protected:
+    """An index of domains that others pretend to be.
+
+    Args:
+        domains: In A-labels, lower case; what is below a registrable domain counts as that.
+    """
+
+    def __init__(self, domains: Iterable[str]) -> None:
+        self.domains = frozenset(registrable_domain(name) or name for name in domains)
+        self._by_name: dict[str, str] = {}
+        self._by_look: dict[str, str] = {}
+        self._by_gap: dict[str, str] = {}
+        self._words: list[tuple[str, str]] = []
+        for domain in sorted(self.domains):
+            self._add(domain)
+        self._known: dict[str, Likeness | None] = {}
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield each protected name that is no everyday word, with its domain."""
+        yield from self._words
+
+    def likeness(self, host: str) -> Likeness | None:
+        """Return which protected domain `host`, in A-labels, looks like most; None if none."""
+        if host in self._known:
+            return self._known[host]
+        if len(self._known) >= _CACHED:
+            self._known.clear()
+        found = self._known[host] = self._compared(host)
+        return found
+
+    def _add(self, domain: str) -> None:
+        name = name_of(domain)
+        if not name:
+            return
+        look = look_of(name)
+        self._by_name.setdefault(name, domain)
+        self._by_look.setdefault(look, domain)
+        if len(look) >= _LEAST_EDITED:
+            for gap in _gaps(look):
+                self._by_gap.setdefault(gap, domain)
+        if name not in everyday_words() and len(name) >= _LEAST_EDITED - 1:
+            self._words.append((name, domain))
+
+    def _compared(self, host: str) -> Likeness | None:
+        domain = registrable_domain(host)
+        name = name_of(domain)
+        if not name or domain in self.domains:
+            return None
+        if other := self._by_name.get(name):
+            return Likeness(Level.LOW, domain, other, "suffix")
+        look = look_of(name)
+        if other := self._by_look.get(look):
+            return Likeness(Level.HIGH, domain, other, "letters")
+        if other := self._edited(look):
+            sure = len(look) >= _LEAST_SURE
+            return Likeness(Level.HIGH if sure else Level.MEDIUM, domain, other, "edit")
+        return self._worded(domain, name) or self._below(host, domain)
+
+    def _edited(self, look: str) -> str | None:
+        if not _LEAST_EDITED <= len(look) <= _MAX_LABEL:
+            return None
+        for candidate in (look, *_gaps(look)):
+            other = self._by_gap.get(candidate) or self._by_look.get(candidate)
+            if other and _one_edit(look, look_of(name_of(other))):
+                return other
+        return None
+
+    def _worded(self, domain: str, name: str) -> Likeness | None:
+        tokens = {look_of(token) for token in name.split("-")} if "-" in name else set()
+        for word, other in self._words:
+            if word in tokens:
+                return Likeness(Level.MEDIUM, domain, other, "words")
+            if len(word) >= _LEAST_INSIDE and (name.startswith(word) or name.endswith(word)):
+                return Likeness(Level.MEDIUM, domain, other, "words")
+        return None
+
+    def _below(self, host: str, domain: str) -> Likeness | None:
+        below = host[: -len(domain) - 1]
+        if not below:
+            return None
+        labels = below.split(".")
+        for word, other in self._words:
+            if below.endswith(other) or f"{other}." in below:
+                return Likeness(Level.HIGH, domain, other, "subdomain")
+            if word in labels and len(word) >= _LEAST_EDITED:
+                return Likeness(Level.LOW, domain, other, "subdomain")
+        return None
+
+
+@lru_cache(maxsize=_CACHED)
+def name_of(domain: str) -> str:
+    """Return the label that was registered, in its own letters; empty where there is none."""
+    suffix = public_suffix(domain) if domain else ""
+    if not suffix or domain == suffix:
+        return ""
+    label = domain[: -len(suffix) - 1].rpartition(".")[2]
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError):
+        return label
+
+
+@lru_cache(maxsize=_CACHED)
+def look_of(name: str) -> str:
+    """Return a name as the eye takes it: Latin letters, digits that pass for them, no hyphens."""
+    look = latin_look(name[:_MAX_LABEL]).translate(_SIGNS).replace("-", "")
+    for pair, letter in _ALIKE:
+        look = look.replace(pair, letter)
+    return look
+
+
+@lru_cache(maxsize=64)
+def protected(domains: frozenset[str]) -> Protected:
+    """Return the index of `domains`, remembered."""
+    return Protected(domains)
+
+
+@cache
+def brands() -> tuple[str, ...]:
+    """Return the domains that are imitated most in mail, by the list beside this file."""
+    return tuple(line for line in _lines("brands.txt") if "." in line)
+
+
+@cache
+def everyday_words() -> frozenset[str]:
+    """Return the names among the brands that are words, too, and found in other names."""
+    return frozenset(line for line in _lines("brands.txt") if "." not in line)
+
+
+def _lines(name: str) -> list[str]:
+    text = files("milter.message").joinpath(name).read_text("utf-8")
+    return [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+
+
+def _gaps(look: str) -> Iterator[str]:
+    """Yield `look` with each of its letters left out: what one edit away shares with it."""
+    for place in range(min(len(look), _MAX_LABEL)):
+        yield look[:place] + look[place + 1 :]
+
+
+def _one_edit(one: str, other: str) -> bool:
+    """Return whether one letter added, left out, changed, or two swapped, make one the other."""
+    if abs(len(one) - len(other)) > 1 or one == other:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    left, right = one[start:], other[start:]
+    if len(left) == len(right):
+        swapped = left[:2] == right[:2][::-1] and left[2:] == right[2:]
+        return left[1:] == right[1:] or swapped
+    return left[1:] == right if len(left) > len(right) else left == right[1:]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from milter.checks.lookalike import LookalikeCheck
+from milter.core.address import parse_mailbox
+from tests.support.checks import a_transaction, looked, symbols_of
+
+CHECK = LookalikeCheck(["bank.example"])
+
+
+@pytest.mark.parametrize(
+    ("message", "symbols"),
+    [
+        pytest.param("From: a@b.example\r\n\r\nx", [], id="nobody"),
+        pytest.param("From: PayPal <service@paypal.com>\r\n\r\nx", [], id="the-real-one"),
+        pytest.param("From: a@paypa1.com\r\n\r\nx", ["LOOKALIKE_HIGH"], id="author"),
+        pytest.param(
+            "From: a@b.example\r\nReply-To: a@paypal-help.net\r\n\r\nx",
+            ["LOOKALIKE_MEDIUM"],
+            id="reply-to",
+        ),
+        pytest.param(
+            "From: a@b.example\r\n\r\nhttps://www.bank.example.evil.net/",
+            ["LOOKALIKE_HIGH"],
+            id="link-to-the-site's-own-brand",
+        ),
+        pytest.param("From: a@recreation.example\r\n\r\nx", [], id="recipient"),
+        pytest.param("From: a@recipiemt.example\r\n\r\nx", ["LOOKALIKE_HIGH"], id="own-domain"),
+        pytest.param(
+            "From: PayPaI Service <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="capital-i-for-l"
+        ),
+        pytest.param("From: P a y P a l <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="spaced"),
+        pytest.param("From: РayРal <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="cyrillic"),
+        pytest.param(
+            'From: "service@paypal.com" <a@b.example>\r\n\r\nx',
+            ["FROM_NAME_ADDRESS", "FROM_NAME_BRAND"],
+            id="address-as-a-name",
+        ),
+        pytest.param(
+            'From: "a@b.example" <a@mail.b.example>\r\n\r\nx', [], id="own-address-as-name"
+        ),
+    ],
+)
+def test_lookalikes_are_found(message: str, symbols: list[str]) -> None:
+    txn = replace(a_transaction(), recipients=(parse_mailbox("joe@recipient.example"),))
+    assert symbols_of(looked(CHECK, message.encode(), txn)) == symbols

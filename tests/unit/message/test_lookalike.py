@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from milter.message.lookalike import Level, Protected, brands
+
+INDEX = Protected(["paypal.com", "example.org", "rakuten.co.jp", "volksbank.de", "apple.com"])
+HIGH, MEDIUM, LOW = Level.HIGH, Level.MEDIUM, Level.LOW
+
+
+@pytest.mark.parametrize(
+    ("host", "level", "how"),
+    [
+        ("paypa1.com", HIGH, "letters"),
+        ("paypaI.com".lower(), HIGH, "edit"),
+        ("xn--pypal-4ve.com", HIGH, "letters"),
+        ("pay-pal.com", HIGH, "letters"),
+        ("exarnple.org", HIGH, "letters"),
+        ("example0.org", HIGH, "edit"),
+        ("rakuetn.co.jp", HIGH, "edit"),
+        ("paypla.com", HIGH, "edit"),
+        ("examplle.org", HIGH, "edit"),
+        ("rakten.co.jp", HIGH, "edit"),
+        ("ezample.org", HIGH, "edit"),
+        ("rakutem.co.jp", HIGH, "edit"),
+        (f"xn--{'rаkuten'.encode('punycode').decode()}.co.jp", HIGH, "letters"),
+        ("appie.com", MEDIUM, "edit"),
+        ("paypal.net", LOW, "suffix"),
+        ("paypal.co.uk", LOW, "suffix"),
+        ("rakuten.com", LOW, "suffix"),
+        ("paypal-secure.com", MEDIUM, "words"),
+        ("login-paypal-help.net", MEDIUM, "words"),
+        ("paypalsecure.com", MEDIUM, "words"),
+        ("securepaypal.com", MEDIUM, "words"),
+        ("secure-paypa1.com", MEDIUM, "words"),
+        ("example-invoices.com", MEDIUM, "words"),
+        ("paypal.com.evil.net", HIGH, "subdomain"),
+        ("www.paypal.com.x.evil.net", HIGH, "subdomain"),
+        ("paypal.evil.net", LOW, "subdomain"),
+    ],
+)
+def test_domain_that_looks_like_a_protected_one(host: str, level: Level, how: str) -> None:
+    likeness = INDEX.likeness(host)
+    assert likeness is not None
+    assert (likeness.level, likeness.how) == (level, how)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "paypal.com", "www.paypal.com", "mail.example.org", "rakuten.co.jp", "github.com",
+        "pineapple.com", "apple-pie.net", "bank.de", "sample.net", "com", "", "localhost",
+        "[2001:db8::1]", "192.0.2.1", "xn--zz.com", "a" * 63 + ".com",
+    ],
+)  # fmt: skip
+def test_domain_that_looks_like_none(host: str) -> None:
+    assert INDEX.likeness(host) is None
+
+
+def test_brands_are_no_likeness_of_each_other() -> None:
+    index = Protected(brands())
+    assert [name for name in brands() if index.likeness(f"www.{name}")] == []
