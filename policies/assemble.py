@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.compile import Plan
@@ -16,6 +16,7 @@ from policies.declared import Declared
 from policies.declared_lists import DeclaredLists
 from policies.errors import ConfigError, ConfigErrors
 from policies.mistakes import near
+from policies.rates import declare_rates
 from policies.ruling import Ruling, rule_symbols
 from policies.schema import Group
 from policies.select import PolicySet, counted_symbols, judging_said, merged
@@ -74,6 +75,8 @@ def assemble(
     for index, dns_list in enumerate(file.dns_lists):
         lists.add(index, dns_list, beside.keys.get(index, ""))
     file = _bounded(file, lists.bounds)
+    of_rates, rates, doubled = declare_rates(file.rates, {**shipped, **declared.symbols}, positions)
+    declared.symbols.update(of_rates)
     found = {**shipped, **declared.symbols}
     of_rules, taken = rule_symbols(file.rules, found, positions)
     table = {**found, **of_rules}
@@ -81,6 +84,7 @@ def assemble(
     rules = ruling.rule_set()
     mistakes = [
         *declared.mistakes,
+        *doubled,
         *taken,
         *ruling.mistakes,
         *_mistakes(file, positions, table),
@@ -90,13 +94,17 @@ def assemble(
         raise ConfigErrors(sorted(mistakes, key=lambda err: (err.path, err.line, err.column)))
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)
     counted = counted_symbols(file, file.overrides, table, defaults)
+    needed = counted | _read_by(rules, table)
     return PolicySet(
         name=file.name,
         base=file,
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=_plan(declared, lists, counted | _read_by(rules, table), rules),
+        plan=replace(
+            _plan(declared, lists, needed, rules),
+            rates=tuple(rate for rate in rates if rate.symbol in needed),
+        ),
         version=_version(file, shipped, beside.digest),
     )
 

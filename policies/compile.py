@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from policies.patterns import PatternSet
+    from policies.rates import Rate
     from policies.rules import Rule, RuleSet
     from policies.schema import Judging
     from policies.symbols import SymbolSpec
@@ -114,6 +115,7 @@ class Plan:
         patterns: The patterns that yield one of them.
         facts: Every fact that some rule reads.
         rules: The rules over all that; None where there are none.
+        rates: The rates that yield one of the symbols.
     """
 
     symbols: frozenset[str]
@@ -121,6 +123,7 @@ class Plan:
     patterns: PatternSet
     facts: frozenset[str] = frozenset()
     rules: RuleSet | None = None
+    rates: tuple[Rate, ...] = ()
 
 
 def build_policy(

@@ -16,6 +16,7 @@ from policies.positions import Member, Node
 _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "dns_lists": ("zone", "asks"),
     "patterns": ("id",),
+    "rates": ("id",),
     "rules": ("id",),
     "overrides": (),
     "shadow": ("policy",),

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from policies.dnslist_schema import DnsListEntry  # noqa: TC001 - pydantic reads it
+from policies.rates import RateEntry  # noqa: TC001 - pydantic reads them
 from policies.schema_cases import CaseEntry, ShadowEntry  # noqa: TC001 - as below
 from policies.schema_rules import ListEntry, RuleEntry  # noqa: TC001 - pydantic reads them
 from policies.sections import Name, NonEmpty, Points, Section, Strings, Threshold
@@ -221,6 +222,9 @@ class PolicyFile(Judging):
     )
     dns_lists: tuple[DnsListEntry, ...] = Field(default=(), description="DNS lists that are asked")
     patterns: tuple[PatternEntry, ...] = Field(default=(), description="Patterns over the message")
+    rates: tuple[RateEntry, ...] = Field(
+        default=(), description="How much may come at once; needs a store"
+    )
     lists: dict[Name, ListEntry] = Field(default={}, description="Lists that rules ask, by name")
     rules: tuple[RuleEntry, ...] = Field(default=(), description="Rules over symbols and facts")
     overrides: tuple[Override, ...] = Field(

@@ -37,6 +37,7 @@ from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
 from milter.checks.lookalike import LookalikeCheck
 from milter.checks.patterns import PatternsCheck
+from milter.checks.rate import RateCheck
 from milter.checks.reputation import ReputationCheck
 from milter.checks.size import SizeCheck
 from milter.checks.spf import SpfCheck
@@ -59,7 +60,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
-    *(ReputationCheck, GreylistCheck),
+    *(ReputationCheck, GreylistCheck, RateCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -152,7 +153,10 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         SignerListsCheck(asker),
     )
     # Those that judge by what the others saw: the greylist by what reputation said, too.
-    asked = () if memory is None else (ReputationCheck(memory), GreylistCheck(memory))
+    asked: tuple[Check, ...] = ()
+    if memory is not None:
+        rate = RateCheck(memory, plan.rates)
+        asked = (ReputationCheck(memory), GreylistCheck(memory), rate)
     read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
     return tuple(
         check

@@ -368,3 +368,71 @@ def test_poisoning_gains_little_and_not_for_long(
     with capsys.disabled():
         table = "\n".join(rows)
         print(f"\n{'trick':28} stranger  got through   hours\n{table}")  # noqa: T201 - for people
+
+
+# Rates.
+
+RATES = (
+    POLICY
+    + """\
+rates:
+  - {id: ACCOUNT_RATE, by: [account], of: recipients, limit: 20, per: 1h, describe: an account}
+  - {id: PAIR_RATE, by: [sender_domain, recipient], limit: 5, per: 10m, describe: to one mailbox}
+rules:
+  - id: TOO_MUCH
+    when: '"ACCOUNT_RATE" in symbols || "PAIR_RATE" in symbols'
+    action: defer
+    reply: '451 4.7.1 Too much mail at once, try again in ten minutes ({txn_id})'
+    describe: more than the rates let through
+"""
+)
+
+
+def test_rate_holds_a_stolen_account_back_and_no_other(site: Any) -> None:
+    async def main() -> None:
+        clock = Clock()
+        stolen = [replace(OUT, recipients=(f"v{n}@victim.example",)) for n in range(30)]
+        async with site(clock, RATES) as ours:
+            words = [(await ours.take(one)).word for one in stolen[:25]]
+            assert words == ["pass"] * 20 + ["defer"] * 5
+            other = replace(OUT, local="bob", account="bob")
+            assert (await ours.take(other)).word == "pass"
+        # The bucket is shared by all workers and outlives them.
+        async with site(clock, RATES) as ours:
+            found = await ours.take(stolen[25])
+            assert found.reply.startswith("451 4.7.1 Too much mail at once, try again")
+            clock.pass_by(minutes=3)
+            assert await ours.words(stolen[26], 2) == ["pass", "defer"]
+
+    run(main)
+
+
+def test_rate_of_recipients_counts_each_and_a_large_message_passes_an_idle_account(
+    site: Any,
+) -> None:
+    async def main() -> None:
+        clock = Clock()
+        many = replace(OUT, recipients=tuple(f"r{n}@many.example" for n in range(50)))
+        async with site(clock, RATES) as ours:
+            assert (await ours.take(many)).word == "pass"
+            assert (await ours.take(OUT)).word == "defer"
+            clock.pass_by(hours=1)
+            assert (await ours.take(many)).word == "pass"
+
+    run(main)
+
+
+def test_rate_by_recipient_holds_back_what_is_for_one_and_not_for_another(site: Any) -> None:
+    async def main() -> None:
+        async with site(Clock(), RATES) as ours:
+            assert await ours.words(SENDER, 7) == ["pass"] * 5 + ["defer"] * 2
+            assert (
+                await ours.take(replace(SENDER, recipients=("bob@ours.example",)))
+            ).word == "pass"
+            both = replace(SENDER, recipients=("bob@ours.example", "alice@ours.example"))
+            assert (await ours.take(both)).symbols >= {"PAIR_RATE"}
+            # What was held back for the one did not use up the other's.
+            last = replace(SENDER, recipients=("bob@ours.example",))
+            assert await ours.words(last, 5) == ["pass"] * 4 + ["defer"]
+
+    run(main)

@@ -81,6 +81,7 @@ def test_directions_are_as_promised() -> None:
         "dmarc": {INBOUND, INTERNAL},
         "reputation": {INBOUND, INTERNAL},
         "greylist": {INBOUND},
+        "rate": {INBOUND, OUTBOUND, INTERNAL},
     } == DIRECTIONS
 
 
@@ -119,6 +120,7 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
         ("LOTTERY", "patterns"),
         ("REPUTATION_BAD", "reputation"),
         ("GREYLIST_NEW", "greylist"),
+        ("RATE_TEMPERROR", "rate"),
     ],
 )
 def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str) -> None:

@@ -79,6 +79,7 @@ def test_symbols_that_learned_nothing_weigh_nothing() -> None:
         "DNS_LIST_TEMPERROR",
         "GREYLIST_TEMPERROR",
         "IPREV_TEMPERROR",
+        "RATE_TEMPERROR",
         "REPUTATION_TEMPERROR",
         "SPF_TEMPERROR",
     }
