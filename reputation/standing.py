@@ -16,7 +16,7 @@ from reputation.store import Fade
 from reputation.subjects import CLAIMED, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from reputation.store import Faded, Store
     from reputation.subjects import Subject
@@ -123,23 +123,28 @@ def standings(
         StoreError: The store does not answer.
     """
     keys = [subject.key(secret) for subject in subjects]
+    found = by_key(store, keys, now)
+    return {subject: found.get(key, UNKNOWN) for subject, key in zip(subjects, keys, strict=True)}
+
+
+def by_key(store: Store, keys: Sequence[bytes], now: float) -> dict[bytes, Standing]:
+    """Return the standing at `now` of those keys of subjects that are known.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
     known = store.faded(SPACE, keys, now)
     recent = store.faded(RECENT_SPACE, list(known), now)
-    return {
-        subject: _standing(known, recent, key) for subject, key in zip(subjects, keys, strict=True)
-    }
+    return {key: _standing(seen, recent.get(key)) for key, seen in known.items()}
 
 
-def _standing(known: Mapping[bytes, Faded], recent: Mapping[bytes, Faded], key: bytes) -> Standing:
-    seen = known.get(key)
-    if seen is None:
-        return UNKNOWN
+def _standing(seen: Faded, recent: Faded | None) -> Standing:
     good, bad, count = seen.values
-    sum_of_both = good + bad
+    both = good + bad
     return Standing(
-        score=(bad - good) / sum_of_both if sum_of_both else 0.0,
-        confidence=sum_of_both / (sum_of_both + _HALF_SURE),
+        score=(bad - good) / both if both else 0.0,
+        confidence=both / (both + _HALF_SURE),
         count=count,
-        recent_bad=recent[key].values[0] if key in recent else 0.0,
+        recent_bad=recent.values[0] if recent else 0.0,
         first_at=seen.first_at,
     )

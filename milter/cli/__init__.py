@@ -48,6 +48,7 @@ _COMMANDS: Final = (
     ("learn", "Teach the classifier with messages in files, mailboxes or folders.", True),
     ("evaluate", "Show how well the classifier would do on labelled mail of yours.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
+    ("reputation", "Show or forget what is remembered of whom mail came from.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("lists", "Show how DNS lists are: those of the daemon, and the well-known ones.", True),
     ("demo", "Send the samples through a daemon and show what happens to them.", True),

@@ -38,4 +38,13 @@ class Recollection:
         Raises:
             StoreError: The store does not answer.
         """
-        return store.secret(_SUBJECTS) if self.hashed else None
+        return subject_secret(store, hashed=self.hashed)
+
+
+def subject_secret(store: Store, *, hashed: bool) -> bytes | None:
+    """Return what subjects are hashed with; None: they are kept as they are.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return store.secret(_SUBJECTS) if hashed else None

@@ -1,0 +1,155 @@
+"""`gatepost reputation`: what is remembered of somebody; forget it, or take all of it away."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from milter.cli import EXIT_INPUT
+from milter.memory.opening import home_of
+from milter.memory.recollection import subject_secret
+from milter.settings.read import read_settings
+from policies.loader import FileSource
+from reputation import standing
+from reputation.errors import StoreError
+from reputation.subjects import parse_subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reputation.standing import Standing
+    from reputation.store import Store
+    from reputation.subjects import Subject
+
+_FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+_SPACES: Final = (standing.SPACE, standing.RECENT_SPACE)
+_AT_ONCE: Final = 500
+
+
+class _UnreadableError(click.ClickException):
+    """The store does not answer."""
+
+    exit_code = EXIT_INPUT
+
+
+@click.group(help="What is remembered of whom mail came from.")
+def reputation() -> None:
+    """Hold the commands below it."""
+
+
+@reputation.command()
+@click.argument("subject")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_FILE
+def show(subject: str, path: str | None, *, as_json: bool) -> None:
+    """Print the standing of SUBJECT.
+
+    An address, a domain, two mailboxes with a blank between them, or a kind and a name such as
+    `author_domain:example.org`.
+    """
+    subjects = _subjects(subject)
+    with _store(path) as (store, secret):
+        found = standing.standings(store, subjects, secret, time.time())
+    if as_json:
+        told = [_as_json(one, said) for one, said in found.items() if said.known]
+        click.echo(json.dumps(told, indent=2))
+        return
+    for one, said in found.items():
+        click.echo(_line(one, said))
+
+
+@reputation.command()
+@click.argument("subject")
+@_FILE
+def forget(subject: str, path: str | None) -> None:
+    """Forget the standing of SUBJECT, written as for `show`."""
+    subjects = _subjects(subject)
+    with _store(path) as (store, secret):
+        for one in subjects:
+            key = one.key(secret)
+            known = sum(store.forget(space, [key]) for space in _SPACES)
+            click.echo(f"{one}: {'forgotten' if known else 'nothing was known'}")
+
+
+@reputation.command()
+@_FILE
+def export(path: str | None) -> None:
+    """Print every standing, one JSON object a line.
+
+    Where `memory.subjects` is `hashed` the names are hashes: nothing else is kept.
+    """
+    now = time.time()
+    with _store(path) as (store, _):
+        keys = store.keys(standing.SPACE)
+        while some := list(islice(keys, _AT_ONCE)):
+            for key, said in standing.by_key(store, some, now).items():
+                click.echo(json.dumps({"subject": _readable(key), **_figures(said)}))
+
+
+def _subjects(text: str) -> tuple[Subject, ...]:
+    try:
+        return parse_subjects(text)
+    except ValueError as err:
+        raise click.UsageError(f"SUBJECT needs {err}, not '{text}'") from err
+
+
+@contextmanager
+def _store(path: str | None) -> Iterator[tuple[Store, bytes | None]]:
+    """Give the store that the configuration names, and what subjects are hashed with."""
+    source = FileSource()
+    settings = read_settings(source, path)
+    file = settings.memory.password_file
+    home = home_of(settings, source.read(file) if file else b"")
+    if home is None:
+        raise click.UsageError("the configuration names no `store`: nothing is remembered")
+    try:
+        # Looking shall not make a file where there is none.
+        home.examine()
+        if home.path is not None and not home.path.exists():
+            what = f"{home.path} does not exist yet: nothing is remembered"
+            raise _UnreadableError(what)
+        store = home.open()
+        try:
+            yield store, subject_secret(store, hashed=settings.memory.subjects == "hashed")
+        finally:
+            store.close()
+    except StoreError as err:
+        raise _UnreadableError(err.what) from err
+
+
+def _line(subject: Subject, said: Standing) -> str:
+    if not said.known:
+        return f"{subject}: nothing is known"
+    word = "trusted" if said.trusted else "bad" if said.bad else "neither trusted nor bad"
+    seen = time.strftime("%Y-%m-%d", time.gmtime(said.first_at))
+    return (
+        f"{subject}: {word}; score {said.score:+.2f}, confidence {said.confidence:.2f},"
+        f" {said.count:.0f} messages since {seen}"
+    )
+
+
+def _as_json(subject: Subject, said: Standing) -> dict[str, object]:
+    return {"subject": str(subject), **_figures(said)}
+
+
+def _figures(said: Standing) -> dict[str, object]:
+    return {
+        "score": round(said.score, 4),
+        "confidence": round(said.confidence, 4),
+        "count": round(said.count, 2),
+        "recent_bad": round(said.recent_bad, 2),
+        "trusted": said.trusted,
+        "bad": said.bad,
+        "first_at": said.first_at,
+    }
+
+
+def _readable(key: bytes) -> str:
+    """Return a key as text: what it says, or a hash in hexadecimal."""
+    text = key.decode("utf-8", errors="replace")
+    return text if ":" in text and text.isprintable() else key.hex()

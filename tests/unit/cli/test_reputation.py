@@ -1,0 +1,102 @@
+"""`gatepost reputation` over a store that a daemon would use."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.cli import run
+from milter.memory.opening import Home
+from milter.memory.recollection import subject_secret
+from reputation.standing import Observation, fades
+from reputation.subjects import Kind, Subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOMAIN = Subject(Kind.AUTHOR_DOMAIN, "example.org")
+
+
+def a_configuration(tmp_path: Path, more: str = "") -> list[str]:
+    (tmp_path / "g.yaml").write_text(f"store: sqlite:{tmp_path}/s.db\n{more}")
+    return ["-c", f"{tmp_path}/g.yaml"]
+
+
+def teach(tmp_path: Path, *, bad: float = 0.0, messages: int = 20, hashed: bool = False) -> None:
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    secret = subject_secret(store, hashed=hashed)
+    one = Observation(time.time(), (DOMAIN,), 0.0 if bad else 1.0, bad)
+    for _ in range(messages):
+        store.write(list(fades(one, secret)))
+    store.close()
+
+
+def test_show_says_what_is_known_of_each_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teach(tmp_path)
+
+    assert run(["reputation", "show", "example.org", *a_configuration(tmp_path)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("author_domain:example.org: trusted; score -1.00, confidence 0.71")
+    assert lines[1] == "claimed_domain:example.org: nothing is known"
+
+
+def test_forget_forgets_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    teach(tmp_path, bad=1.0)
+    where = a_configuration(tmp_path)
+
+    assert run(["reputation", "show", str(DOMAIN), "--json", *where]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["bad"], told["trusted"], told["recent_bad"] > 19) == (True, False, True)
+    assert run(["reputation", "forget", str(DOMAIN), *where]) == 0
+    assert run(["reputation", "forget", str(DOMAIN), *where]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "author_domain:example.org: forgotten",
+        "author_domain:example.org: nothing was known",
+    ]
+    assert run(["reputation", "show", str(DOMAIN), "--json", *where]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+def test_export_prints_every_standing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, hashed: bool
+) -> None:
+    teach(tmp_path, hashed=hashed)
+    more = "memory: {subjects: hashed}\n" if hashed else ""
+
+    assert run(["reputation", "export", *a_configuration(tmp_path, more)]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["subject"] == str(DOMAIN)) is not hashed
+    assert "example" not in told["subject"] or not hashed
+    assert told["trusted"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(["show", "two words"], 2, "SUBJECT needs an address", id="no-subject"),
+        pytest.param(["show", "example.org"], 3, "does not exist yet", id="no-file"),
+    ],
+)
+def test_wrong_use_is_told_and_makes_nothing(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    assert run(["reputation", *arguments, *a_configuration(tmp_path)]) == code
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_configuration_without_a_store_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reputation", "show", "example.org"]) == 2
+    assert "names no `store`" in capsys.readouterr().err
