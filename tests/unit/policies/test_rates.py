@@ -24,7 +24,7 @@ def test_rate_that_nobody_reads_is_not_counted() -> None:
         pytest.param(GOOD.replace("BUSY", "SPF_FAIL"), "SPF_FAIL exists already", id="taken"),
         pytest.param(GOOD.replace("10m", "10 minutes"), "a time such as", id="no-time"),
         pytest.param(GOOD.replace("10m", "0m"), "a time such as", id="no-time-at-all"),
-        pytest.param(GOOD.replace("account", "acount"), "acount", id="by-nothing-known"),
+        pytest.param(GOOD.replace("account", "acc"), "acc", id="by-nothing-known"),
         pytest.param(GOOD.replace("limit: 10", "limit: 0"), "limit", id="nothing-at-all"),
         pytest.param(GOOD.replace("[account]", "[]"), "by", id="by-nothing"),
     ],
