@@ -16,7 +16,7 @@ _MAX_RECORD: Final = 8_192
 _CACHED: Final = 4_096
 
 _VERSION: Final = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)", re.ASCII)
-_TAG: Final = re.compile(r"([A-Za-z]+)[ \t]*=[ \t]*([ -:<-~]*)", re.ASCII)
+_TAG: Final = re.compile(r"([A-Za-z]+)[ \t]*=[ \t]*([\t -:<-~]*)", re.ASCII)
 # RFC 3986 §3: a scheme and what may follow it; a comma parts two, and behind an exclamation mark
 # stands the size of RFC 7489, which is ignored.
 _URI: Final = re.compile(
