@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from policies.rates import Rate
     from policies.rules import Rule, RuleSet
     from policies.schema import Judging
+    from policies.shadow import Shadow
     from policies.symbols import SymbolSpec
 
 __all__ = [
@@ -116,6 +117,7 @@ class Plan:
         facts: Every fact that some rule reads.
         rules: The rules over all that; None where there are none.
         rates: The rates that yield one of the symbols.
+        shadows: Policies that run beside them; what they need to know is among the above.
     """
 
     symbols: frozenset[str]
@@ -124,6 +126,7 @@ class Plan:
     facts: frozenset[str] = frozenset()
     rules: RuleSet | None = None
     rates: tuple[Rate, ...] = ()
+    shadows: tuple[Shadow, ...] = ()
 
 
 def build_policy(

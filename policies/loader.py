@@ -27,9 +27,11 @@ from policies.lists import Kind, ListBuilder
 from policies.mistakes import in_words, near
 from policies.positions import Node, Positions, Value
 from policies.schema import PolicyFile
+from policies.shadow import Shadow, beside_live, widened
 from policies.symbols import SymbolSpec, SymbolTable
 
 if TYPE_CHECKING:
+    from policies.compile import Plan
     from policies.lists import LocalList
     from policies.select import PolicySet
 
@@ -176,14 +178,36 @@ def read_policy(source: Source, path: str | None = None) -> LoadedPolicy:
     """
     root = _with_what_it_extends(source, _policy_path(path or DEFAULT_PRESET))
     file, positions = validate(root, PolicyFile), Positions(root)
+    policies = _assembled(source, file, positions)
+    policies.plan = widened(policies.plan, _shadows(source, file, positions, policies.plan))
+    return LoadedPolicy(file, positions, policies)
+
+
+def _assembled(source: Source, file: PolicyFile, positions: Positions) -> PolicySet:
     mistakes: list[ConfigError] = []
     keys = _keys(source, file, positions, mistakes)
     lists, digest = _lists(source, file, positions, mistakes)
     if mistakes:
         raise ConfigErrors(mistakes)
-    beside = Beside(load_list_catalogue(), keys, lists, digest)
-    policies = assemble(file, positions, load_symbols(), beside)
-    return LoadedPolicy(file, positions, policies)
+    others = Beside(load_list_catalogue(), keys, lists, digest)
+    return assemble(file, positions, load_symbols(), others)
+
+
+def _shadows(source: Source, file: PolicyFile, positions: Positions, live: Plan) -> list[Shadow]:
+    """Return the policies that run beside the live one; shadows of theirs are none of ours."""
+    shadows: list[Shadow] = []
+    for index, entry in enumerate(file.shadow):
+        loc = ("shadow", index, "policy")
+        path = entry.policy
+        if path not in PRESETS:
+            path = beside(positions.path(loc), path)
+        if os.path.normpath(path) == os.path.normpath(positions.path(loc)):
+            raise ConfigErrors([positions.error(loc, "this is the live policy itself")])
+        root = _with_what_it_extends(source, _policy_path(path))
+        other = validate(root, PolicyFile).model_copy(update={"shadow": ()})
+        policies = _assembled(source, other, Positions(root))
+        shadows.append(beside_live(other.name, policies, live, entry.until, ask=entry.ask))
+    return shadows
 
 
 def _policy_path(path: str) -> str:

@@ -99,6 +99,11 @@ class PatternSet:
         """
         return cls([(spec, compile_pattern(spec)) for spec in patterns])
 
+    def only(self, ids: frozenset[str]) -> PatternSet:
+        """Return those of these patterns that have one of `ids`."""
+        every = [each for compiled in self._by_view.values() for each in compiled]
+        return PatternSet([(each.spec, each.regexp) for each in every if each.spec.id in ids])
+
     def written(self) -> dict[str, list[str]]:
         """Return the patterns of each view as they are given to an engine."""
         return {

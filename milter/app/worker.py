@@ -28,8 +28,10 @@ from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
 from milter.doors.relaying_rules import RecipientDomains
 from milter.http.scan import scanning
+from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
+from milter.pipeline.shadows import Shadows
 from milter.relay.nexthop import NextHop
 from milter.relay.partial import PartialDeliveries
 from milter.settings import TlsFiles
@@ -86,7 +88,7 @@ class Workplace:
             hostname=identity.hostname,
             limits=limits,
             metrics=metrics,
-            memory=memory,
+            aftermath=self._aftermath(memory, metrics, closing),
         )
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
@@ -111,7 +113,7 @@ class Workplace:
         hostname: str,
         limits: SharedLimits,
         metrics: Metrics,
-        memory: WorkingMemory | None,
+        aftermath: Aftermath | None,
     ) -> dict[str, SmtpServer]:
         return {
             listener.name: SmtpServer(
@@ -129,11 +131,25 @@ class Workplace:
                     new_id=_new_id,
                     clock=time.monotonic,
                     tls=self._tls(listener),
-                    aftermath=memory.aftermath if memory else None,
+                    aftermath=aftermath,
                 )
             )
             for listener in self.settings.listeners
         }
+
+    def _aftermath(
+        self, memory: WorkingMemory | None, metrics: Metrics, closing: ExitStack
+    ) -> Aftermath | None:
+        """Return who is told of each message after its reply: memory, and shadow policies."""
+        aftermath = memory.aftermath if memory else None
+        shadows = self.policies.plan.shadows
+        if not shadows:
+            return aftermath
+        if aftermath is None:
+            aftermath = Aftermath((), time.time, metrics.aftermath_dropped)
+            closing.callback(aftermath.finish)
+        aftermath.add(Shadows(shadows, metrics))
+        return aftermath
 
     def _scan_port(
         self, pipeline: Pipeline, limits: SharedLimits, metrics: Metrics

@@ -38,13 +38,14 @@ class PatternsCheck:
         """Return a finding for each pattern that matches, with the text that it matched."""
         if message is None:
             return NOTHING
-        hits = self._patterns.match(partial(_view, txn, message))
+        hits = self._patterns.match(partial(view_of, txn, message))
         if not hits:
             return NOTHING
         return Evidence(tuple(Finding(hit.id, f"{hit.view}: {hit.excerpt}") for hit in hits))
 
 
-def _view(txn: Transaction, message: Message, name: str) -> View:
+def view_of(txn: Transaction, message: Message, name: str) -> View:
+    """Return the view of that name of a message and its envelope."""
     if name == "mail_from":
         return str(txn.mail_from) if txn.mail_from else ""
     if name == "helo":

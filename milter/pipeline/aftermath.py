@@ -90,6 +90,10 @@ class Aftermath:
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    def add(self, consumer: Consumer) -> None:
+        """Call one more consumer, behind the others."""
+        self._consumers = (*self._consumers, consumer)
+
     @property
     def wanted(self) -> bool:
         """Whether anybody wants to know."""

@@ -26,7 +26,8 @@ FIELDS: Final = frozenset(
         "client_ip", "client_port", "client_name", "helo_name", "tls", "account",
         "mail_from", "recipients", "rcpt_count", "size_bytes", "header_from", "message_id",
         # what was found and decided
-        "spf", "dkim", "dmarc", "arc", "symbols", "score", "action", "policy", "rule", "reply",
+        "spf", "dkim", "dmarc", "arc", "symbols", "score", "action", "live_action",
+        "policy", "rule", "reply",
         "check", "zone", "stage",
         # the end of it
         "next_hop", "server", "transactions", "duration_ms", "error", "temporary",

@@ -148,6 +148,13 @@ METRICS: Final = (
         ("policy", "action"),
     ),
     MetricSpec(
+        "shadow_differences_total",
+        "counter",
+        "Messages that a shadow policy would have treated otherwise. policy: the shadow; from: "
+        "what was done; to: what it would have done",
+        ("policy", "from", "to"),
+    ),
+    MetricSpec(
         "forged_identity_total",
         "counter",
         "Commands that say who the client is, from clients that may not. "
@@ -268,6 +275,7 @@ class Metrics:
         self._dns_answers = Sums(_counter(registry, "dns_answers_total"), 1)
         self._dns_lists = Sums(_counter(registry, "dns_list_queries_total"), 2)
         self._policies = Sums(_counter(registry, "policy_verdicts_total"), 2)
+        self._shadows = Sums(_counter(registry, "shadow_differences_total"), 3)
         self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
         self._store_dropped = Sums(_counter(registry, "store_writes_dropped_total"), 0)
         self._forgotten = Sums(_counter(registry, "aftermath_dropped_total"), 0)
@@ -303,6 +311,7 @@ class Metrics:
                 self._dns_answers,
                 self._dns_lists,
                 self._policies,
+                self._shadows,
                 self._forged,
                 self._check_seconds,
             ),
@@ -354,6 +363,10 @@ class Metrics:
     def policy(self, policy: str, action: str) -> None:
         """Count a verdict of a policy."""
         self._policies.add((policy, action))
+
+    def shadow_difference(self, policy: str, live: str, shadow: str) -> None:
+        """Count a message that a shadow policy would have treated otherwise."""
+        self._shadows.add((policy, live, shadow))
 
     def dns(self, outcome: str, seconds: float) -> None:
         """Count a question that went to a DNS server."""

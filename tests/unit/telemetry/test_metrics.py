@@ -31,6 +31,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.symbol("SPF_FAIL")
     metrics.kind("fraud")
     metrics.policy("balanced", "tag")
+    metrics.shadow_difference("next", "pass", "tag")
     metrics.dns("answer", 0.02)
     metrics.dns_answer("hit")
     metrics.dns_list("bl.example", "listed", 0.02)

@@ -1,0 +1,141 @@
+"""A shadow policy sees what the live one saw, is counted where it differs, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from milter.checks.catalogue import Means, build_checks
+from milter.core.ids import SessionId, TxnId
+from milter.core.reply import Reply
+from milter.dns.fake import FakeResolver
+from milter.pipeline.aftermath import Seen
+from milter.pipeline.offline import Envelope, Judged, judge
+from milter.pipeline.runner import Pipeline
+from milter.pipeline.shadows import Shadows
+from policies.loader import load_policies
+from tests.support.pipeline import IDENTITY, Texts
+
+if TYPE_CHECKING:
+    from policies.select import PolicySet
+
+LIVE = """\
+version: 1
+name: live
+thresholds: {tag: 5}
+patterns:
+  - {id: LOTTERY, in: subject, match: lottery, weight: 3, describe: d}
+  - {id: OTHER, in: subject, match: other, weight: 9, describe: d}
+shadow: [{policy: next.yaml, until: 2027-01-31}]
+"""
+NEXT = """\
+version: 1
+name: next
+extends: live.yaml
+thresholds: {tag: 2}
+patterns:
+  - {id: OTHER, in: subject, match: another, weight: 9, describe: d}
+  - {id: NEWS, in: body, match: newsletter, weight: 2, describe: d}
+rules: [{id: BIG, when: 'size_bytes > 1000', weight: 7, describe: d}]
+"""
+DAY = 86_400
+LAST_DAY = 1_801_353_600  # 2027-01-31
+
+
+@dataclass
+class Counted:
+    """Differences as they are counted."""
+
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def shadow_difference(self, policy: str, live: str, shadow: str) -> None:
+        self.rows.append((policy, live, shadow))
+
+
+def the_policies(live: str = LIVE, following: str = NEXT) -> PolicySet:
+    return load_policies(Texts({"live.yaml": live, "next.yaml": following}), "live.yaml")
+
+
+def judged(policies: PolicySet, subject: str, body: str = "hello") -> Judged:
+    checks = build_checks(policies.plan, Means("mx.example.org", lambda: 0.0))
+    pipeline = Pipeline(
+        checks=[check for check in checks if check.name in {"patterns", "headers"}],
+        policies=policies,
+        resolver=FakeResolver({}),
+        identity=IDENTITY,
+        budget_s=5,
+    )
+    message = f"From: a@b.example\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
+    return asyncio.run(judge(pipeline, message, Envelope(), TxnId("T"), SessionId("S")))
+
+
+def differences(
+    subject: str, body: str = "hello", at: float = LAST_DAY
+) -> tuple[str, list[tuple[str, str, str]]]:
+    policies, counted = the_policies(), Counted()
+    one = judged(policies, subject, body)
+    judgement = one.judgement
+    seen = Seen(
+        at,
+        judgement.txn,
+        judgement.message,
+        judgement.evidence,
+        one.outcome.verdict,
+        Reply.of(250, "2.0.0 Ok"),
+        0.0,
+    )
+    Shadows(policies.plan.shadows, counted).see(seen)
+    return one.outcome.verdict.action.word, counted.rows
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "live", "counted"),
+    [
+        pytest.param("lottery", "x", "pass", [("next", "pass", "tag")], id="other-threshold"),
+        pytest.param("hello", "x", "pass", [], id="no-difference"),
+        pytest.param("an other", "x", "tag", [("next", "tag", "pass")], id="pattern-replaced"),
+        pytest.param("another", "x", "tag", [], id="both-match-by-patterns-of-their-own"),
+        pytest.param("x", "newsletter", "pass", [("next", "pass", "tag")], id="new-pattern"),
+        pytest.param("x", "y" * 2000, "pass", [("next", "pass", "tag")], id="new-rule"),
+    ],
+)
+def test_shadow_differences_are_counted_and_change_nothing(
+    subject: str, body: str, live: str, counted: list[tuple[str, str, str]]
+) -> None:
+    assert differences(subject, body) == (live, counted)
+
+
+def test_shadow_ends_with_its_last_day() -> None:
+    assert differences("lottery", at=LAST_DAY + DAY - 1)[1] != []
+    assert differences("lottery", at=LAST_DAY + DAY)[1] == []
+
+
+def test_shadow_difference_is_told_with_the_id_of_the_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "gatepost.pipeline"):
+        differences("lottery")
+
+    (record,) = caplog.records
+    assert (record.getMessage(), vars(record)["txn_id"]) == ("shadow difference", "T")
+
+
+LISTED = (
+    "dns_lists: [{zone: bl.example, asks: client_ip, codes: {127.0.0.2: "
+    "{symbol: ON_LIST, weight: 9, describe: d}}}]\n"
+)
+
+
+@pytest.mark.parametrize(("ask", "zones"), [("false", []), ("true", ["bl.example"])])
+def test_shadow_asks_lists_of_its_own_only_where_it_may(ask: str, zones: list[str]) -> None:
+    live = LIVE.replace("until: 2027-01-31", f"until: 2027-01-31, ask: {ask}")
+
+    plan = the_policies(live, NEXT + LISTED).plan
+
+    assert [each.zone for each in plan.dns_lists] == zones
+    assert "BIG" in plan.symbols
+    assert "size_bytes" in plan.facts
