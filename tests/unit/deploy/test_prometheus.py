@@ -30,8 +30,9 @@ def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.debian
-def test_rules_fire_when_a_list_is_set_aside_and_stop_when_it_is_back(checkout: Path) -> None:
-    done = promtool(checkout / "deploy/prometheus", "test", "rules", "dns-lists.test.yml")
+@pytest.mark.parametrize("what", ["dns-lists", "store"])
+def test_rules_fire_when_it_fails_and_stop_when_it_is_back(checkout: Path, what: str) -> None:
+    done = promtool(checkout / "deploy/prometheus", "test", "rules", f"{what}.test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -44,8 +45,9 @@ def test_rules_that_are_changed_fail_their_test(checkout: Path, tmp_path: Path) 
     assert done.returncode != 0
 
 
-def test_rules_name_metrics_that_there_are(checkout: Path) -> None:
-    rules = yaml.safe_load((checkout / "deploy/prometheus/dns-lists.rules.yml").read_text())
+@pytest.mark.parametrize("what", ["dns-lists", "store"])
+def test_rules_name_metrics_that_there_are(checkout: Path, what: str) -> None:
+    rules = yaml.safe_load((checkout / f"deploy/prometheus/{what}.rules.yml").read_text())
     named = {
         name
         for group in rules["groups"]
