@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -186,6 +186,8 @@ def always(answer: str) -> object:
 
 async def _with_health(site: Site, lists: Sequence[DnsList], server: DnsServer) -> object:
     """Return what a worker's lists change, asked through the client and cache of a daemon."""
+    # Of a list that lists nothing two questions a message show as much as twenty.
+    lists = [replace(one, most=2) for one in lists]
     with closing(DnsClient([("127.0.0.1", server.port)], 0.05, 1)) as client:
         keeper = ListKeeper(lists, client, Metrics(), None, probing=True)
         await keeper.turn()
@@ -216,7 +218,8 @@ def test_no_answer_of_one_list_changes_what_happens_to_wanted_mail(ham: Site) ->
         async with running(always("nxdomain")) as (server, _):  # type: ignore[arg-type]
             for one in ham.plan.dns_lists:
                 own = [str(code) for code in one.codes] + [f"127.0.0.{bit}" for bit in one.bits]
-                for answer in (*own[:: max(1, len(own) // 4)], *REFUSALS, *ENDS):
+                # Every other answer is given to all lists together, above.
+                for answer in (own[0], "127.255.255.254", "192.0.2.5"):
                     server.respond = always(answer)  # type: ignore[assignment]
                     if found := await _with_health(ham, [one], server):
                         changed[(one.zone, answer)] = found
