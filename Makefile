@@ -33,12 +33,14 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench.auth
 	$(BIN)/python -m bench.smtp $(BENCH_ARGS)
 	$(BIN)/python -m bench.dns
+	$(BIN)/python -m bench.content
 	$(BIN)/python -m bench.policy
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets
 	$(BIN)/python -m tests.fuzz.sender_texts
 	$(BIN)/python -m tests.fuzz.signatures
+	$(BIN)/python -m tests.fuzz.messages
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .

@@ -90,11 +90,11 @@ class LookalikeCheck:
                 what = f"{name[:80]} <{author.local_part}@{author.domain}>"
                 yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
         # In most type a capital I is a small L.
-        words = set(_WORDS.findall(skeleton(f"{name}\n{name.replace('I', 'l')}")))
-        for word, protected_domain in self._brands.names():
-            if word in words and word not in domain:
+        for word in _WORDS.findall(skeleton(f"{name}\n{name.replace('I', 'l')}")):
+            imitated = self._brands.names.get(word)
+            if imitated and word not in domain:
                 what = f"{name[:80]} writes from {author.domain}"
-                yield Finding("FROM_NAME_BRAND", what, {"domain": protected_domain})
+                yield Finding("FROM_NAME_BRAND", what, {"domain": imitated})
                 return
 
 

@@ -60,6 +60,10 @@ class Protected:
 
     Args:
         domains: In A-labels, lower case; what is below a registrable domain counts as that.
+
+    Attributes:
+        domains: The registrable ones.
+        names: Each name that is no everyday word, with its domain.
     """
 
     def __init__(self, domains: Iterable[str]) -> None:
@@ -68,13 +72,10 @@ class Protected:
         self._by_look: dict[str, str] = {}
         self._by_gap: dict[str, str] = {}
         self._words: list[tuple[str, str]] = []
+        self.names: dict[str, str] = {}
         for domain in sorted(self.domains):
             self._add(domain)
         self._known: dict[str, Likeness | None] = {}
-
-    def names(self) -> Iterator[tuple[str, str]]:
-        """Yield each protected name that is no everyday word, with its domain."""
-        yield from self._words
 
     def likeness(self, host: str) -> Likeness | None:
         """Return which protected domain `host`, in A-labels, looks like most; None if none."""
@@ -97,6 +98,7 @@ class Protected:
                 self._by_gap.setdefault(gap, domain)
         if name not in everyday_words() and len(name) >= _LEAST_EDITED - 1:
             self._words.append((name, domain))
+            self.names.setdefault(name, domain)
 
     def _compared(self, host: str) -> Likeness | None:
         domain = registrable_domain(host)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _TAG: Final = re.compile(
     r"<(/)?([A-Za-z][A-Za-z0-9]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+)", re.DOTALL
 )
+_WHOLE_TAG: Final = re.compile(r"<[A-Za-z](?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+", re.DOTALL)
+_ATTRIBUTES: Final = "an HTML tag has more attributes than are read"
 _ATTRIBUTE: Final = re.compile(r"[^\s/=\"']++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"']++))?")
 # They have no end tag, or one that is left out: they do not nest.
 _FLAT_NAMES: Final = """
@@ -38,7 +40,14 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     if len(text) > bounds.html_chars:
         notes.limit("html", "an HTML text is longer than is taken apart")
         return False
-    return _tags_fit(text, notes, bounds)
+    # What has fewer tags than may lie in each other need not be looked at tag by tag.
+    if text.count("<") > bounds.html_depth:
+        return _tags_fit(text, notes, bounds)
+    long = [tag for tag in _WHOLE_TAG.findall(text) if len(tag) > _SHORT_TAG]
+    if any(_too_many(tag, bounds.html_attributes) for tag in long):
+        notes.limit("html", _ATTRIBUTES)
+        return False
+    return True
 
 
 def _tags_fit(text: str, notes: Notes, bounds: Bounds) -> bool:
@@ -52,7 +61,7 @@ def _tags_fit(text: str, notes: Notes, bounds: Bounds) -> bool:
                 notes.limit("html", "HTML elements lie deeper in each other than is read")
                 return False
         if len(attributes) > _SHORT_TAG and _too_many(attributes, bounds.html_attributes):
-            notes.limit("html", "an HTML tag has more attributes than are read")
+            notes.limit("html", _ATTRIBUTES)
             return False
     if count > bounds.html_tags:
         notes.limit("html", "HTML has more tags than are read")

@@ -67,7 +67,7 @@ _REMOTE: Final = ("http:", "https:", "//")
 class _Seen:
     """How an element is seen, and what it lies in. Shared by those that add nothing."""
 
-    __slots__ = ("background", "block", "colour", "form", "hidden", "link", "mute", "size")
+    __slots__ = ("background", "block", "colour", "form", "hidden", "link", "mute", "size", "why")
 
     def __init__(self) -> None:
         self.hidden = ""
@@ -78,16 +78,23 @@ class _Seen:
         self.link = -1
         self.form = -1
         self.mute = False
+        # Why text here is not seen; None: not worked out yet.
+        self.why: str | None = None
 
     def copy(self) -> _Seen:
         other = _Seen.__new__(_Seen)
         other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
         other.size, other.block, other.link = self.size, self.block, self.link
-        other.form, other.mute = self.form, self.mute
+        other.form, other.mute, other.why = self.form, self.mute, self.why
         return other
 
     def reason(self) -> str:
         """Return why text here is not seen; empty when it is."""
+        if self.why is None:
+            self.why = self._reason()
+        return self.why
+
+    def _reason(self) -> str:
         if self.hidden:
             return self.hidden
         if tiny(self.size):
@@ -234,7 +241,8 @@ class _Walk:
         if written := attributes.get("background"):
             self._link(written, Source.IMAGE, inside)
         for name in attributes:
-            self.scripts += name.startswith("on")
+            if name[:2] == "on":
+                self.scripts += 1
 
     def _anchor(self, attributes: _Attributes, inside: _Seen) -> None:
         if href := attributes.get("href") or attributes.get("xlink:href"):
@@ -322,6 +330,7 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
 
 def _handed_down(around: _Seen, style: Style) -> _Seen:
     inside = around.copy()
+    inside.why = None
     if style.hidden:
         inside.hidden = inside.hidden or style.hidden
     elif style.visible and inside.hidden == "visibility":

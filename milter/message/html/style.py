@@ -156,7 +156,11 @@ def tiny(size_px: float | None) -> bool:
 
 def alike(one: Colour, other: Colour) -> bool:
     """Return whether letters of one colour are not seen on the other."""
-    return all(abs(a - b) <= _ALIKE for a, b in zip(one, other, strict=True))
+    return (
+        abs(one[0] - other[0]) <= _ALIKE
+        and abs(one[1] - other[1]) <= _ALIKE
+        and abs(one[2] - other[2]) <= _ALIKE
+    )
 
 
 @lru_cache(maxsize=1024)

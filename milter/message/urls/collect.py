@@ -69,11 +69,12 @@ class _Collection:
         base = parse_url(html.base) if html.base else None
         for link in html.links:
             self.add(_opened(link, base))
-        shown = {found.written for found in find_urls("\n".join(_labels(html)), bounds)}
-        for found in find_urls(html.text, bounds):
+        if written := find_urls(html.text, bounds):
             # The words of a link lead where the link does, whatever they say.
-            if found.written not in shown:
-                self.add(read_found(found))
+            shown = {found.written for found in find_urls("\n".join(_labels(html)), bounds)}
+            for found in written:
+                if found.written not in shown:
+                    self.add(read_found(found))
 
 
 def _labels(html: Html) -> Iterable[str]:

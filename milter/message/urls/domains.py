@@ -19,7 +19,7 @@ def registrable_domain(host: str) -> str:
     >>> registrable_domain("www.login.example.co.uk")
     'example.co.uk'
     """
-    if "." not in host or host.startswith("[") or host[-1:].isdigit():
+    if "." not in host or host[0] == "[" or host.rpartition(".")[2].isdigit():
         return ""
     return _suffixes().privatesuffix(host.rstrip(".")) or ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -190,7 +190,8 @@ def _record(url: Url, path: str) -> Url:
         traits |= {Trait.SHORTENER}
     elif is_redirector(url.host, path):
         traits |= {Trait.REDIRECTOR}
-    return replace(url, domain=domain, traits=traits)
+    # Not dataclasses.replace, which takes ten times as long.
+    return Url(url.href, url.scheme, url.host, domain, url.source, url.text, traits, url.written)
 
 
 def _traits(written: str, url: WebUrl) -> frozenset[Trait]:
@@ -200,7 +201,7 @@ def _traits(written: str, url: WebUrl) -> frozenset[Trait]:
         return _NO_TRAITS
     match = _AUTHORITY.match(written)
     authority = match[1] if match else ""
-    if host.startswith("[") or host[-1:].isdigit():
+    if host[0] == "[" or _DOTTED.fullmatch(host):
         traits.add(Trait.IP)
         if host[0] != "[" and not _DOTTED.fullmatch(authority.rpartition("@")[2]):
             traits.add(Trait.ODD_IP)

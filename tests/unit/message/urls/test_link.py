@@ -23,6 +23,7 @@ def link(written: str) -> Url:
         ("http://0300.0.2.1/", "192.0.2.1", "", {Trait.IP, Trait.ODD_IP}),
         ("http://[2001:db8::1]/", "[2001:db8::1]", "", {Trait.IP}),
         ("http://bank.example@evil.example/", "evil.example", "evil.example", {Trait.USERINFO}),
+        ("http://a.b2/", "a.b2", "a.b2", set()),
         ("http://a.example:8080/", "a.example", "a.example", {Trait.PORT}),
         ("http://аpple.example/", "xn--pple-43d.example", "xn--pple-43d.example", {Trait.IDN}),
         ("http://%61.example/", "a.example", "a.example", {Trait.ENCODED_HOST}),
