@@ -30,6 +30,8 @@ def edited_pieces(message: bytes, edits: HeaderEdits) -> tuple[bytes, ...]:
 
     What the edits do not name stays byte for byte.
     """
+    if not edits.remove and edits.subject is None:
+        return tuple(filter(None, (edits.add, message)))
     cuts = [(start, end, b"") for start, end in edits.remove]
     if edits.subject is not None:
         cuts.append(edits.subject)

@@ -102,9 +102,10 @@ class _Held:
         """
         if self.fault is Fault.NONE:
             self.fault = self._fault()
-            if self.fault is not Fault.NONE:
-                self.give_back()
-        if self.fault is Fault.NONE or len(self.buffer) <= keep:
+            if self.fault is Fault.NONE:
+                return 0
+            self.give_back()
+        if len(self.buffer) <= keep:
             return 0
         excess = len(self.buffer) - keep
         self._dropped += excess
@@ -112,12 +113,14 @@ class _Held:
         return excess
 
     def _fault(self) -> Fault:
-        if self.size > self.bounds.message_bytes:
+        size = self.size
+        if size > self.bounds.message_bytes:
             return Fault.TOO_BIG
-        need = self.size - self._reserved
-        if need > 0 and not self._room.reserve(need):
-            return Fault.NO_ROOM
-        self._reserved += max(0, need)
+        need = size - self._reserved
+        if need > 0:
+            if not self._room.reserve(need):
+                return Fault.NO_ROOM
+            self._reserved = size
         return Fault.NONE
 
     def give_back(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from milter.smtp.data import Bounds
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from milter.relay.nexthop import NextHop
     from milter.settings import Limits, Listener
     from milter.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBounds:
+    """Those of `Limits` that every command is held against.
+
+    Copied, because a field of a pydantic model takes several times as long to read. What each means
+    is said there.
+    """
+
+    message_bytes: int
+    recipients: int
+    commands: int
+    errors: int
+    command_timeout_s: float
+    data_timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ class Door:
         tls: Context for STARTTLS; None when not offered.
         aftermath: Told of each message after its reply; None: nobody wants to know.
         message_bounds: What a message of this listener may be.
+        session_bounds: What a session of it may do.
     """
 
     listener: Listener
@@ -53,8 +70,11 @@ class Door:
     tls: ssl.SSLContext | None = None
     aftermath: Aftermath | None = None
     message_bounds: Bounds = field(init=False)
+    session_bounds: SessionBounds = field(init=False)
 
     def __post_init__(self) -> None:
         normalise = self.listener.bare_newlines == "normalise"
         bounds = Bounds(self.bounds.message_bytes, self.bounds.line_bytes, normalise)
         object.__setattr__(self, "message_bounds", bounds)
+        copied = {each.name: getattr(self.bounds, each.name) for each in fields(SessionBounds)}
+        object.__setattr__(self, "session_bounds", SessionBounds(**copied))

@@ -269,12 +269,12 @@ class SmtpProtocol(SMTP):
     def _rest_of_line(self) -> Wakeup:
         """Return what is awaited for more; drops of a line do not move its deadline."""
         if self._line_due is None:
-            self._line_due = self.loop.time() + self._door.bounds.command_timeout_s
+            self._line_due = self.loop.time() + self._door.session_bounds.command_timeout_s
         return self._inbox.more(self._line_due)
 
     async def _until_writable(self) -> None:
         """Wait for a client that sends commands and reads no replies: it must not fill memory."""
-        deadline = self.loop.time() + self._door.bounds.command_timeout_s
+        deadline = self.loop.time() + self._door.session_bounds.command_timeout_s
         while not self._writable:
             await self._wakeup.until(deadline)
 
@@ -353,7 +353,7 @@ class SmtpProtocol(SMTP):
 
     def _data_due(self, started: float, size: int) -> float:
         """Return by when more must come, after `size` bytes since `started`."""
-        wait_s = self._door.bounds.data_timeout_s
+        wait_s = self._door.session_bounds.data_timeout_s
         return min(self.loop.time(), started + size / _LEAST_BYTES_A_SECOND) + wait_s
 
     async def _finished(self, reader: DataReader | ChunkReader, size: int) -> Received:

@@ -68,7 +68,7 @@ class Session:
 
     def __init__(self, door: Door, connection: Connection, *, trusted: bool) -> None:
         self._door = door
-        self._bounds = door.bounds
+        self._bounds = door.session_bounds
         self._trusted = trusted
         self._who = SpokenFor(connection)
         self._scan: ConnectionScan | None = None
@@ -200,7 +200,7 @@ class Session:
         if self._transaction is not None:
             return Step(Reply.of(503, "5.5.1 There is a transaction already"))
         command = parse_mail(argument, extended=self._who.peer.esmtp)
-        if command.size > self._door.bounds.message_bytes:
+        if command.size > self._bounds.message_bytes:
             # RFC 1870 §6.1
             return Step(Reply.of(552, "5.3.4 Message is larger than this server takes"))
         if not self._door.limits.reserve(1):
@@ -221,7 +221,7 @@ class Session:
         if transaction is None:
             return Step(_NO_TRANSACTION)
         command = parse_rcpt(argument, extended=self._who.peer.esmtp, utf8=transaction.utf8)
-        if transaction.recipients >= self._door.bounds.recipients:
+        if transaction.recipients >= self._bounds.recipients:
             # RFC 5321 §4.5.3.1.10
             return Step(Reply.of(452, "4.5.3 Too many recipients"))
         return Step(await transaction.rcpt(command))
@@ -248,11 +248,11 @@ class Session:
             refused = _NO_TRANSACTION
         elif not self._transaction.recipients:
             refused = _NO_RECIPIENTS
-        elif size > self._door.bounds.message_bytes:
+        elif size > self._bounds.message_bytes:
             refused = Reply.of(552, "5.3.4 Message is larger than this server takes")
         if refused is not None:
             # The chunk comes in any case: it is read as long as that is cheaper than a new start.
-            after = Next.CHUNK if size <= self._door.bounds.message_bytes else Next.CLOSE
+            after = Next.CHUNK if size <= self._bounds.message_bytes else Next.CLOSE
             return Step(refused, after, size, last)
         if self._reader is None:
             self._reader = ChunkReader(self._door.message_bounds, self._door.limits)

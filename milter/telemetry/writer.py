@@ -116,6 +116,11 @@ class _LineHandler(logging.Handler):
         super().__init__()
         self._queue = queue
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record without the lock that others need: threads may share the queue."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record."""
         try:
