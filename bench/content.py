@@ -27,7 +27,8 @@ from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver
 from milter.pipeline.offline import Envelope, judge, with_crlf, without_network
-from milter.pipeline.runner import Identity, Pipeline
+from milter.pipeline.outcome import Identity
+from milter.pipeline.runner import Pipeline
 from policies.loader import FileSource, load_policies
 from tests.support.third_party import SHARED
 
