@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.arc import ArcCheck
 from milter.checks.attachments import AttachmentsCheck
+from milter.checks.bulk import BulkCheck
 from milter.checks.classifier import ClassifierCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
@@ -32,6 +33,7 @@ from milter.checks.gtube import GtubeCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.helo import HeloCheck
 from milter.checks.html import HtmlCheck
+from milter.checks.identities import IdentitiesCheck
 from milter.checks.iprev import IprevCheck
 from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
@@ -59,6 +61,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
+    *(IdentitiesCheck, BulkCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
     *(ReputationCheck, GreylistCheck, RateCheck),
 )
@@ -147,6 +150,8 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         AttachmentsCheck(),
         *((ClassifierCheck(weights),) if weights else ()),
         LookalikeCheck(senders.protected_domains),
+        IdentitiesCheck(),
+        BulkCheck(),
         PatternsCheck(plan.patterns),
         UpstreamCheck(senders.trusted_authserv_ids),
         DmarcCheck(),

@@ -76,6 +76,8 @@ def test_directions_are_as_promised() -> None:
         "languages": {INBOUND, OUTBOUND, INTERNAL},
         "attachments": {INBOUND, OUTBOUND, INTERNAL},
         "lookalike": {INBOUND, INTERNAL},
+        "identities": {INBOUND, INTERNAL},
+        "bulk": {INBOUND, INTERNAL},
         "patterns": {INBOUND, OUTBOUND, INTERNAL},
         "classifier": {INBOUND, INTERNAL},
         "dmarc": {INBOUND, INTERNAL},

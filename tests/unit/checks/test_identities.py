@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from milter.checks.identities import IdentitiesCheck
+from milter.core.address import parse_mailbox
+from tests.support.checks import a_transaction, looked, symbols_of
+
+
+@pytest.mark.parametrize(
+    ("header", "mail_from", "symbols"),
+    [
+        pytest.param("From: a@example.org", "b@mail.example.org", [], id="all-agree"),
+        pytest.param("From: a@example.org", "b@other.example", ["MAIL_FROM_ELSEWHERE"], id="path"),
+        pytest.param("From: a@example.org", None, [], id="null-path"),
+        pytest.param(
+            "From: a@example.org\r\nReply-To: a@other.example",
+            None,
+            ["REPLY_TO_ELSEWHERE"],
+            id="reply",
+        ),
+        pytest.param(
+            "From: a@example.org\r\nReply-To: a@gmail.com", None, ["REPLY_TO_FREE_MAIL"], id="free"
+        ),
+        pytest.param(
+            "From: a@yahoo.com\r\nReply-To: a@gmail.com",
+            None,
+            ["REPLY_TO_ELSEWHERE"],
+            id="both-free",
+        ),
+        pytest.param(
+            "From: a@example.org\r\nReply-To: A <a@www.example.org>", None, [], id="reply-below"
+        ),
+        pytest.param(
+            "From: a@example.org\r\nSender: a@other.example",
+            None,
+            ["SENDER_ELSEWHERE"],
+            id="sender",
+        ),
+        pytest.param("From: boss@mine.example", None, ["FROM_OWN_DOMAIN"], id="own-domain"),
+        pytest.param("Reply-To: a@gmail.com", None, [], id="no-author"),
+    ],
+)
+def test_identities_at_odds_are_told(
+    header: str, mail_from: str | None, symbols: list[str]
+) -> None:
+    txn = replace(a_transaction(mail_from), recipients=(parse_mailbox("joe@mine.example"),))
+    assert symbols_of(looked(IdentitiesCheck(), f"{header}\r\n\r\nx".encode(), txn)) == symbols
