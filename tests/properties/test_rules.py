@@ -30,11 +30,21 @@ CONDITIONS = [
     "score < 4",
     "1 / size_bytes > 0",
 ]
-EFFECTS: st.SearchStrategy[dict[str, object]] = st.one_of(
-    st.integers(-6, 6).map(lambda points: {"weight": points}),
-    st.sampled_from(["tag", "quarantine", "defer", "reject"]).map(lambda name: {"action": name}),
+
+
+def has_points(points: int) -> dict[str, object]:
+    return {"weight": points}
+
+
+def acts(action: str) -> dict[str, object]:
+    return {"action": action}
+
+
+EFFECTS = st.one_of(
+    st.integers(-6, 6).map(has_points),
+    st.sampled_from(["tag", "quarantine", "defer", "reject"]).map(acts),
 )
-ALLOW = {"id": "ALLOW", "when": "true", "action": "pass", "needs": "nothing"}
+ALLOW: dict[str, object] = {"id": "ALLOW", "when": "true", "action": "pass", "needs": "nothing"}
 FINDINGS = st.lists(st.sampled_from(SYMBOLS).map(Finding), max_size=5)
 FACTS: st.SearchStrategy[dict[str, FactValue]] = st.fixed_dictionaries(
     {"subject": st.sampled_from(["", "x"]), "size_bytes": st.integers(0, 30)}
