@@ -35,6 +35,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench.dns
 	$(BIN)/python -m bench.content
 	$(BIN)/python -m bench.policy
+	$(BIN)/python -m bench.memory
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets

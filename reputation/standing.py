@@ -134,7 +134,8 @@ def by_key(store: Store, keys: Sequence[bytes], now: float) -> dict[bytes, Stand
         StoreError: The store does not answer.
     """
     known = store.faded(SPACE, keys, now)
-    recent = store.faded(RECENT_SPACE, list(known), now)
+    # Only where something bad was seen at all can it have been lately.
+    recent = store.faded(RECENT_SPACE, [k for k, seen in known.items() if seen.values[1]], now)
     return {key: _standing(seen, recent.get(key)) for key, seen in known.items()}
 
 

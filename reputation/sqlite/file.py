@@ -137,7 +137,8 @@ def _set_aside(path: Path) -> Path:
 def identity_of(path: Path) -> tuple[int, int]:
     """Return what tells this file from another that takes its name later; (0, 0): none is there."""
     try:
-        found = path.stat()
+        # For each question: `Path.stat` takes three times as long.
+        found = os.stat(path)  # noqa: PTH116
     except OSError:
         return (0, 0)
     return (found.st_dev, found.st_ino)

@@ -126,6 +126,13 @@ class Site:
 
     async def take(self, sent: Sent) -> Taken:
         """Return what becomes of a message, when it was remembered already."""
+        taken = await self.judge(sent)
+        self.aftermath.finish()
+        await self.memory.store.flush(5.0)
+        return taken
+
+    async def judge(self, sent: Sent) -> Taken:
+        """Return what becomes of a message; it is remembered soon."""
         self.taken += 1
         scans = self.pipeline.connect(sent.connection())
         scan = scans.begin(TxnId(f"T{self.taken}"))
@@ -147,8 +154,6 @@ class Site:
                 *(outcome.verdict, reply, judgement.duration_s),
             )
         )
-        self.aftermath.finish()
-        await self.memory.store.flush(5.0)
         found = [finding.symbol for finding in judgement.evidence.findings]
         return Taken(outcome, frozenset(found))
 
