@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
 
+    from milter.app.doors import Server
     from milter.app.lists import ListKeeper
     from milter.app.memory import WorkingMemory
     from milter.app.scan_port import ScanPort
     from milter.relay.nexthop import NextHop
-    from milter.smtp.server import SmtpServer
     from milter.telemetry.metrics import Metrics
 
 # For the first EHLO of the next hop: what it offers should be known when the first client asks, but
@@ -43,7 +43,7 @@ class MailWorker:
 
     def __init__(
         self,
-        servers: Sequence[tuple[SmtpServer, int]],
+        servers: Sequence[tuple[Server, int]],
         next_hop: NextHop,
         *,
         scan: ScanPort | None,

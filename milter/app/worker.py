@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
+from milter.app.doors import DoorMeans, milter_server, smtp_server
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
@@ -26,7 +27,6 @@ from milter.daemon.handover import HandedSource, as_paths
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
-from milter.doors.relaying_rules import RecipientDomains
 from milter.http.scan import scanning
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.outcome import Identity
@@ -36,8 +36,6 @@ from milter.relay.nexthop import NextHop
 from milter.relay.partial import PartialDeliveries
 from milter.settings import TlsFiles
 from milter.settings.read import read_settings
-from milter.smtp.door import Door
-from milter.smtp.server import SmtpServer
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import Metrics
 from policies.loader import load_policies
@@ -46,6 +44,7 @@ from policies.ranges import AddressRanges
 if TYPE_CHECKING:
     import ssl
 
+    from milter.app.doors import Server
     from milter.app.memory import WorkingMemory
     from milter.core.limits import SharedLimits
     from milter.daemon.handover import Handover
@@ -82,14 +81,19 @@ class Workplace:
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
-        servers = self._servers(
-            pipeline,
-            next_hop,
+        means = DoorMeans(
+            bounds=self.settings.limits,
             hostname=identity.hostname,
+            pipeline=pipeline,
             limits=limits,
             metrics=metrics,
+            new_id=_new_id,
             aftermath=self._aftermath(memory, metrics, closing),
         )
+        servers = {
+            listener.name: self._server(listener, means, next_hop)
+            for listener in self.settings.listeners
+        }
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
@@ -105,37 +109,10 @@ class Workplace:
             lists=lists,
         )
 
-    def _servers(
-        self,
-        pipeline: Pipeline,
-        next_hop: NextHop,
-        *,
-        hostname: str,
-        limits: SharedLimits,
-        metrics: Metrics,
-        aftermath: Aftermath | None,
-    ) -> dict[str, SmtpServer]:
-        return {
-            listener.name: SmtpServer(
-                Door(
-                    listener=listener,
-                    bounds=self.settings.limits,
-                    hostname=hostname,
-                    recipient_domains=RecipientDomains(
-                        listener.recipient_domains, listener.direction
-                    ),
-                    pipeline=pipeline,
-                    next_hop=next_hop,
-                    limits=limits,
-                    metrics=metrics,
-                    new_id=_new_id,
-                    clock=time.monotonic,
-                    tls=self._tls(listener),
-                    aftermath=aftermath,
-                )
-            )
-            for listener in self.settings.listeners
-        }
+    def _server(self, listener: Listener, means: DoorMeans, next_hop: NextHop) -> Server:
+        if listener.protocol == "milter":
+            return milter_server(listener, means)
+        return smtp_server(listener, means, next_hop, self._tls(listener))
 
     def _aftermath(
         self, memory: WorkingMemory | None, metrics: Metrics, closing: ExitStack

@@ -90,6 +90,11 @@ class TransactionRecord:
             "mail_from": mail_from.text if mail_from else "<>",
         }
 
+    def queued(self, queue_id: str) -> None:
+        """Note the mail server's own name for the message."""
+        if queue_id:
+            self._fields["queue_id"] = queue_id
+
     def next_hop_refused(self, stage: str, reply: Reply) -> None:
         """Note a refusal of the next hop that went to the client."""
         self._fields |= {"reply": str(reply), "stage": stage}
@@ -131,8 +136,8 @@ class TransactionRecord:
         for symbol in {finding.symbol for finding in found}:
             self._door.metrics.symbol(symbol)
 
-    def refused(self, reply: Reply) -> None:
-        """Note our own refusal at the end of data."""
+    def replied(self, reply: Reply) -> None:
+        """Note our own answer to the end of the message."""
         self._fields["reply"] = str(reply)
 
     def delivered(self, delivered: Delivered) -> None:

@@ -34,7 +34,9 @@ class Listener(Section):
     """One address that takes mail."""
 
     name: str = Field(description="Name in logs, metrics and policies")
-    protocol: Literal["smtp"] = Field(default="smtp", description="What is spoken")
+    protocol: Literal["smtp", "milter"] = Field(
+        default="smtp", description="smtp: mail goes through us; milter: a mail server asks us"
+    )
     bind: str = Field(description="host:port, [v6]:port or unix:/path")
     direction: Direction = Field(
         default=Direction.INBOUND, description="inbound, outbound or internal"
@@ -67,6 +69,17 @@ class Listener(Section):
         ge=0,
         le=30,
         description="Pause before the greeting; who speaks in it is an early talker",
+    )
+    daemon_directions: dict[str, Direction] = Field(
+        default_factory=dict,
+        description="milter: direction by the mail server's {daemon_name} (Postfix: "
+        "milter_macro_daemon_name), before anything else; with none, mail of who logged in and of "
+        "this machine's own users is outbound on an inbound listener",
+    )
+    hold_quarantined: bool = Field(
+        default=False,
+        description="milter: whether quarantined mail waits in the mail server's own quarantine "
+        "(Postfix: the hold queue) instead of being delivered with its mark",
     )
 
 

@@ -168,7 +168,7 @@ class MailTransaction:
         self.record.judged(judgement, decision.decisive, received.size)
         if decision.refusal is not None:
             reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
-            self.record.refused(reply)
+            self.record.replied(reply)
         else:
             reply = await self._deliver(received, groups, decision.deliveries, dot_at)
         self._tell(judgement, decision.decisive, reply)

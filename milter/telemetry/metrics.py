@@ -79,6 +79,13 @@ METRICS: Final = (
         "client (limits.sessions_per_client), not_admitted (not within the listener's clients)",
         ("reason",),
     ),
+    MetricSpec(
+        "milter_broken_total",
+        "counter",
+        "Connections of mail servers that did not end as they should; their default applied. "
+        "reason: malformed (not the protocol), gone (in the middle of a session), timeout",
+        ("reason",),
+    ),
     MetricSpec("session_seconds", "histogram", "Duration of a client's connection"),
     MetricSpec("scan_seconds", "histogram", "From the end of a message to its verdict"),
     MetricSpec(
@@ -268,6 +275,7 @@ class Metrics:
         self._messages, self._bytes = (Sums(_counter(registry, n), 3) for n in by_flow)
         self._saved = Sums(_counter(registry, "bytes_saved_total"), 1)
         self._refused = Sums(_counter(registry, "sessions_refused_total"), 1)
+        self._milter_broken = Sums(_counter(registry, "milter_broken_total"), 1)
         self._checks = Sums(_counter(registry, "check_results_total"), 2)
         self._symbols = Sums(_counter(registry, "symbols_total"), 1, _named(symbols))
         self._kinds = Sums(_counter(registry, "spam_kind_total"), 1)
@@ -317,7 +325,7 @@ class Metrics:
             ),
             *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
             *(self._scan_seconds, self._dns_seconds, self._refused, self._list_seconds),
-            *(self._store_errors, self._store_dropped, self._forgotten),
+            *(self._store_errors, self._store_dropped, self._forgotten, self._milter_broken),
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
@@ -342,6 +350,10 @@ class Metrics:
     def session_refused(self, reason: str) -> None:
         """Count a connection that was refused at the greeting: full, client or not_admitted."""
         self._refused.add((reason,))
+
+    def milter_broken(self, reason: str) -> None:
+        """Count a mail server's connection that broke: malformed, gone or timeout."""
+        self._milter_broken.add((reason,))
 
     def scan(self, seconds: float) -> None:
         """Count the way of a message from its end to its verdict."""

@@ -1,0 +1,95 @@
+"""Listening for mail servers that speak the milter protocol, letting them in, ending sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from milter.core.ids import SessionId
+from milter.doors.peers import is_within, peer_of
+from milter.milter8.protocol import MilterProtocol
+
+if TYPE_CHECKING:
+    import socket
+
+    from milter.milter8.door import Door
+
+_log: Final = logging.getLogger("gatepost.milter")
+
+
+class MilterServer:
+    """One listener of one worker.
+
+    Args:
+        door: The listener with all that its sessions use.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._server: asyncio.Server | None = None
+        # When each was let in; None for one that was turned away and is not yet gone.
+        self._sessions: dict[MilterProtocol, float | None] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Start to take connections from a socket that listens already."""
+        loop = asyncio.get_running_loop()
+
+        def new_protocol() -> MilterProtocol:
+            return MilterProtocol(self._door, self, loop)
+
+        # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
+        # reload would take the door away from the workers that came instead.
+        self._server = await loop.create_server(new_protocol, sock=listening)
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that stand go on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let every SMTP session that is told of come to its end; end all after `timeout_s`."""
+        self.stop_accepting()
+        for protocol in list(self._sessions):
+            protocol.drain()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            for protocol in list(self._sessions):
+                protocol.abort()
+            await self._empty.wait()
+
+    def welcome(
+        self, protocol: MilterProtocol, transport: asyncio.BaseTransport
+    ) -> SessionId | None:
+        """Return the id of the first session on a connection; None where it has no place."""
+        address, _ = peer_of(transport)
+        self._empty.clear()
+        self._sessions[protocol] = None
+        door = self._door
+        reason = ""
+        if not is_within(address, door.listener.clients):
+            reason = "not_admitted"
+        elif not door.limits.admit(None):
+            reason = "full"
+        if reason:
+            door.metrics.session_refused(reason)
+            fields = {"client_ip": str(address or ""), "listener": door.listener.name}
+            _log.info("connection refused", extra={**fields, "error": reason})
+            return None
+        self._sessions[protocol] = door.clock()
+        door.metrics.session_opened()
+        return SessionId(door.new_id())
+
+    def farewell(self, protocol: MilterProtocol) -> None:
+        """Take note that a connection is over; called once for each."""
+        started = self._sessions.pop(protocol, None)
+        if started is not None:
+            self._door.limits.release(None)
+            self._door.metrics.session_closed(self._door.clock() - started)
+        if not self._sessions:
+            self._empty.set()

@@ -1,0 +1,292 @@
+"""One milter session: packets in, packets out, in the order that mail servers keep.
+
+Knows no socket: `protocol` reads packets, hands them in and writes what is returned. A packet that
+comes out of its order ends the session, for nobody knows any more what the mail server means; it
+then does what its configuration says (tempfail).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from milter.core.errors import GatepostError
+from milter.core.ids import SessionId, TxnId
+from milter.core.reply import Reply
+from milter.doors.record import client_fields
+from milter.milter8 import wire
+from milter.milter8.client import authenticated, connection_of, greeted, mailbox_of
+from milter.milter8.negotiate import agree
+from milter.milter8.transaction import MilterTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from milter.core.connection import Connection
+    from milter.milter8.door import Door
+    from milter.milter8.negotiate import Agreement
+    from milter.pipeline.runner import ConnectionScan
+
+_log: Final = logging.getLogger("gatepost.milter")
+
+NOTHING: Final = b""
+_OVERLOADED: Final = Reply.of(452, "4.3.1 Too many messages at once, try again later")
+_REFUSED_ALREADY: Final = "error"
+_MAX_SIZE_DIGITS: Final = 20
+_NO_MACROS: Final[Mapping[str, str]] = {}
+
+
+class SessionEndedError(GatepostError):
+    """The mail server has no more to say on this connection."""
+
+
+class Session:
+    """The state of one connection of a mail server.
+
+    Args:
+        door: The listener.
+        session_id: Of the first SMTP session that it tells of.
+    """
+
+    def __init__(self, door: Door, session_id: SessionId) -> None:
+        self._door = door
+        self._session_id = session_id
+        self._agreement: Agreement | None = None
+        self._connection: Connection | None = None
+        self._scan: ConnectionScan | None = None
+        self._client: dict[str, object] = {}
+        self._macros: dict[int, dict[str, str]] = {}
+        self._transaction: MilterTransaction | None = None
+        self.transactions = 0
+
+    @property
+    def session_id(self) -> SessionId:
+        """The id of the SMTP session that is told of now."""
+        return self._session_id
+
+    @property
+    def idle(self) -> bool:
+        """Whether no SMTP session is told of: the connection may end without harm."""
+        return self._connection is None
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self._end_transaction()
+        self._forget_client()
+
+    async def take(self, letter: int, data: bytes) -> bytes:
+        """Return the answer to one packet, which may be none.
+
+        Raises:
+            PacketError: It is malformed or out of its order.
+            SessionEndedError: The connection is to be closed.
+        """
+        if letter == wire.HEADER:
+            answer = self._header(data)
+        elif letter == wire.MACROS:
+            return self._take_macros(data)
+        else:
+            handler = self._HANDLERS.get(letter)
+            if handler is None:
+                raise wire.PacketError(f"a packet of an unknown kind ({letter:#x})")
+            if self._agreement is None and letter not in _WITHOUT_AGREEMENT:
+                raise wire.PacketError("a packet before the negotiation")
+            answer = await handler(self, data)
+        if answer is wire.CONTINUE and self._agreement and letter in self._agreement.silent:
+            return NOTHING
+        return answer
+
+    def crashed(self, error: Exception) -> bytes:
+        """Return what is said of an error of ours: the id, and nothing of the inside."""
+        txn_id = self._transaction.txn_id if self._transaction else self._session_id
+        level = logging.WARNING if isinstance(error, GatepostError) else logging.ERROR
+        _log.log(level, "session error", exc_info=error, extra={"txn_id": txn_id})
+        reply = Reply.of(451, f"4.3.0 Internal error, try again later ({txn_id})")
+        if self._transaction is not None:
+            self._transaction.record.failed(reply)
+            self._end_transaction()
+        return wire.reply_code(reply)
+
+    async def _negotiate(self, data: bytes) -> bytes:
+        if self._agreement is not None:
+            raise wire.PacketError("a second negotiation")
+        early = "connect" in self._door.pipeline.policies.early
+        self._agreement = agree(wire.read_negotiation(data), answers_mail=early)
+        return self._agreement.answer
+
+    def _take_macros(self, data: bytes) -> bytes:
+        letter, macros = wire.read_macros(data)
+        if letter not in self._HANDLERS and letter != wire.HEADER:
+            raise wire.PacketError("macros of an unknown stage")
+        self._macros[letter] = macros
+        return NOTHING
+
+    async def _connect(self, data: bytes) -> bytes:
+        if self._connection is not None:
+            raise wire.PacketError("a second client")
+        self._connection = connection_of(
+            wire.read_connect(data),
+            self._macros.get(wire.CONNECT, _NO_MACROS),
+            self._door.listener,
+            self._session_id,
+        )
+        return wire.CONTINUE
+
+    async def _helo(self, data: bytes) -> bytes:
+        self._end_transaction()
+        name = wire.text(wire.read_strings(data)[0])
+        macros = self._macros.get(wire.HELO, _NO_MACROS)
+        self._connection = greeted(self._connected(), name, macros)
+        return wire.CONTINUE
+
+    async def _mail(self, data: bytes) -> bytes:
+        self._end_transaction()
+        assert self._agreement is not None  # noqa: S101 - `take` has seen to it
+        path, *parameters = wire.read_strings(data)
+        account = self._macros.get(wire.MAIL, _NO_MACROS).get("auth_authen", "")
+        connection = authenticated(self._connected(), account, self._door.listener)
+        scan = self._connection_scan(connection)
+        transaction = self._transaction = MilterTransaction(
+            self._door,
+            self._agreement,
+            scan,
+            client=self._client,
+            txn_id=TxnId(self._door.new_id()),
+            mail_from=mailbox_of(path, self._hostname()),
+            announced_bytes=_announced(parameters),
+        )
+        self.transactions += 1
+        if wire.MAIL in self._agreement.silent:
+            return wire.CONTINUE
+        reply = await transaction.refused_at_mail()
+        if reply is None:
+            return wire.CONTINUE
+        self._end_transaction()
+        return wire.reply_code(reply)
+
+    async def _rcpt(self, data: bytes) -> bytes:
+        transaction = self._opened()
+        path = wire.read_strings(data)[0]
+        if self._macros.get(wire.RCPT, _NO_MACROS).get("rcpt_mailer") == _REFUSED_ALREADY:
+            # The mail server has refused it itself and only lets us know.
+            return wire.CONTINUE
+        mailbox = mailbox_of(path, self._hostname())
+        if mailbox is None:
+            raise wire.PacketError("a null recipient")
+        if not self._door.limits.reserve(1):
+            return wire.reply_code(_OVERLOADED)
+        self._door.limits.give_back(1)
+        reply = await transaction.refused_at_rcpt(mailbox, path)
+        return wire.CONTINUE if reply is None else wire.reply_code(reply)
+
+    async def _skipped(self, _data: bytes) -> bytes:
+        # A mail server too old to leave the step out.
+        return wire.CONTINUE
+
+    def _header(self, data: bytes) -> bytes:
+        self._opened().incoming.field(*wire.read_header(data))
+        return wire.CONTINUE
+
+    async def _end_of_header(self, _data: bytes) -> bytes:
+        self._opened()
+        return wire.CONTINUE
+
+    async def _body(self, data: bytes) -> bytes:
+        transaction = self._opened()
+        transaction.incoming.piece(data)
+        reply = transaction.fault()
+        if reply is None:
+            return wire.CONTINUE
+        # The rest of it need not come.
+        self._end_transaction()
+        return wire.reply_code(reply)
+
+    async def _end_of_message(self, data: bytes) -> bytes:
+        transaction = self._opened()
+        if data:
+            transaction.incoming.piece(data)
+        transaction.record.queued(self._queue_id())
+        answer = await transaction.end()
+        self._end_transaction()
+        return answer
+
+    async def _abort(self, _data: bytes) -> bytes:
+        self._end_transaction()
+        return NOTHING
+
+    async def _quit(self, _data: bytes) -> bytes:
+        raise SessionEndedError
+
+    async def _quit_session(self, _data: bytes) -> bytes:
+        """Be ready for the next SMTP session on the same connection."""
+        self.close()
+        self._connection = None
+        self._macros.clear()
+        self._session_id = SessionId(self._door.new_id())
+        return NOTHING
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise wire.PacketError("a command before its client")
+        return self._connection
+
+    def _opened(self) -> MilterTransaction:
+        if self._transaction is None:
+            raise wire.PacketError("a part of a message before MAIL")
+        return self._transaction
+
+    def _connection_scan(self, connection: Connection) -> ConnectionScan:
+        if self._scan is None or self._scan.connection != connection:
+            self._forget_client()
+            self._scan = self._door.pipeline.connect(connection)
+            self._client = client_fields(connection)
+        return self._scan
+
+    def _hostname(self) -> str:
+        return self._macros.get(wire.CONNECT, _NO_MACROS).get("j", "") or self._door.hostname
+
+    def _queue_id(self) -> str:
+        # Postfix has none before the end of the header, Sendmail has it from MAIL on.
+        for letter in (wire.END_OF_MESSAGE, wire.MAIL):
+            if queue_id := self._macros.get(letter, _NO_MACROS).get("i"):
+                return queue_id
+        return ""
+
+    def _forget_client(self) -> None:
+        if self._scan is not None:
+            self._scan.close()
+            self._scan = None
+
+    def _end_transaction(self) -> None:
+        if self._transaction is not None:
+            transaction, self._transaction = self._transaction, None
+            transaction.close()
+
+    # Inside the class their first parameter is `Self`, which pyright takes no `Session` for.
+    _HANDLERS: ClassVar[Mapping[int, Callable[[Any, bytes], Awaitable[bytes]]]] = {
+        wire.NEGOTIATE: _negotiate,
+        wire.CONNECT: _connect,
+        wire.HELO: _helo,
+        wire.MAIL: _mail,
+        wire.RCPT: _rcpt,
+        wire.DATA: _skipped,
+        wire.UNKNOWN: _skipped,
+        wire.END_OF_HEADER: _end_of_header,
+        wire.BODY: _body,
+        wire.END_OF_MESSAGE: _end_of_message,
+        wire.ABORT: _abort,
+        wire.QUIT: _quit,
+        wire.QUIT_SESSION: _quit_session,
+    }
+
+
+_WITHOUT_AGREEMENT: Final = frozenset({wire.NEGOTIATE, wire.QUIT})
+
+
+def _announced(parameters: list[bytes]) -> int:
+    """Return SIZE= of MAIL (RFC 1870 §6); 0 when not said."""
+    for parameter in parameters:
+        keyword, _, value = parameter.partition(b"=")
+        if keyword.upper() == b"SIZE" and value.isdigit() and len(value) <= _MAX_SIZE_DIGITS:
+            return int(value)
+    return 0

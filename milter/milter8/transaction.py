@@ -1,0 +1,241 @@
+"""One message of a milter session: MAIL to the answer to its end.
+
+What the SMTP door says to a client and does to the bytes of a message, this one has the mail server
+say and do. There is one message for all recipients: one that may be refused differently from the
+first is told to come again by itself, and what marks the message marks it for everybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Literal
+
+from milter.core.reply import Reply
+from milter.doors.decision import decide
+from milter.doors.groups import Group, group_of, must_be_apart
+from milter.doors.record import TransactionRecord
+from milter.milter8 import wire
+from milter.milter8.edits import edit_packets
+from milter.milter8.incoming import Fault, Incoming
+from milter.pipeline.aftermath import Seen
+from milter.pipeline.headers import own_names
+from policies.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from milter.core.address import Mailbox
+    from milter.core.ids import TxnId
+    from milter.doors.decision import Decision
+    from milter.milter8.door import Door
+    from milter.milter8.negotiate import Agreement
+    from milter.pipeline.outcome import Outcome
+    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
+
+_log: Final = logging.getLogger("gatepost.milter")
+
+_ACCEPTED: Final = Reply.of(250, "2.0.0 Ok")
+_APART: Final = Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
+_TOO_MANY: Final = Reply.of(452, "4.5.3 Too many recipients")
+_FAULTS: Final = {
+    Fault.TOO_BIG: Reply.of(552, "5.3.4 Message is larger than this server takes"),
+    Fault.NO_ROOM: Reply.of(452, "4.3.1 Too many messages at once, try again later"),
+}
+# Only a message that goes to somebody else alone may tell for whom it was.
+_FOR_REDIRECTED: Final = frozenset({b"X-Gatepost-Recipients"})
+
+
+class MilterTransaction:
+    """The life of one message. Made at MAIL; `close` it, whatever happened.
+
+    Args:
+        door: The listener.
+        agreement: How the connection is spoken on.
+        connection_scan: Evidence about the client.
+        client: What every log line says of the client.
+        txn_id: Of this message.
+        mail_from: The reverse path; None for the null one.
+        announced_bytes: SIZE= of MAIL; 0 when the client did not say.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        agreement: Agreement,
+        connection_scan: ConnectionScan,
+        *,
+        client: Mapping[str, object],
+        txn_id: TxnId,
+        mail_from: Mailbox | None,
+        announced_bytes: int,
+    ) -> None:
+        self.txn_id = txn_id
+        self._door = door
+        self._agreement = agreement
+        self._connection_scan = connection_scan
+        self._scan: Scan = connection_scan.begin(txn_id)
+        self._scan.mail(mail_from, announced_bytes)
+        self._local = connection_scan.connection.local_source
+        self._groups: dict[tuple[str, str, bool], Group] = {}
+        self._recipients: list[tuple[Mailbox, bytes, Group]] = []
+        names = own_names(connection_scan.connection.direction)
+        self.incoming = Incoming(
+            door.bounds.message_bytes,
+            door.limits,
+            frozenset(name.encode("ascii") for name in names) | {b"subject"},
+            leading_space=agreement.leading_space,
+        )
+        self.record = TransactionRecord(
+            door, client, txn_id, mail_from, announced_bytes=announced_bytes
+        )
+
+    def close(self) -> None:
+        """Give back what it holds, and log and count it."""
+        self._scan.close()
+        self.incoming.close()
+        self.record.write()
+
+    async def refused_at_mail(self) -> Reply | None:
+        """Return the reply to a client whose mail is not taken, whoever it is for, or None."""
+        refused = await self._connection_scan.refuse_connect(self.txn_id)
+        if refused is None:
+            refused = await self._scan.refuse_early((), None)
+        return None if refused is None else self._refused_early("mail", refused)
+
+    async def refused_at_rcpt(self, mailbox: Mailbox, path: bytes) -> Reply | None:
+        """Take a recipient, or return the reply that refuses it.
+
+        Args:
+            mailbox: The recipient.
+            path: As it came.
+        """
+        if len(self._recipients) >= self._door.bounds.recipients:
+            # RFC 5321 §4.5.3.1.10
+            return _TOO_MANY
+        group = group_of(
+            self._scan.policy_for(mailbox),
+            postmaster=self._door.recipient_domains.is_our_postmaster(mailbox),
+        )
+        # Postfix takes a refused recipient of local mail for a mistake in its configuration, and
+        # sendmail(1) could not send it again by itself: that message is judged as a whole.
+        if not self._local:
+            if self._groups and must_be_apart(group, self._first, self._mode):
+                # Deviation: RFC 5321 §4.5.3.1.8, as at the SMTP door.
+                return _APART
+            refused = await self._scan.refuse_early((group.policy,), mailbox)
+            if refused is not None:
+                return self._refused_early("rcpt", refused)
+        self._groups.setdefault(group.key, group)
+        self._recipients.append((mailbox, path, group))
+        self._scan.rcpt(mailbox)
+        return None
+
+    def fault(self) -> Reply | None:
+        """Return the reply to a message that will not be taken, as soon as that is known."""
+        fault = self.incoming.fault
+        if fault is Fault.NONE:
+            return None
+        reply = _FAULTS[fault]
+        self.record.recipients = self._mailboxes()
+        self.record.faulty(fault.value, self.incoming.size, reply)
+        return reply
+
+    async def end(self) -> bytes:
+        """Return all that is answered to the end of the message: edits first, the verdict last."""
+        self.record.recipients = self._mailboxes()
+        reply = self.fault()
+        if reply is not None:
+            return wire.reply_code(reply)
+        message = self.incoming.whole()
+        groups = [(group.policy, group.postmaster) for group in self._groups.values()]
+        judgement = await self._scan.judge(
+            message, groups or [(self._scan.policy_of_others(), False)]
+        )
+        decision = decide(judgement.outcomes, self._mode, self._scan.soften)
+        self.record.judged(judgement, decision.decisive, len(message))
+        if decision.refusal is not None:
+            answer, reply = self._refusal(decision.refusal)
+        else:
+            answer, reply = self._passed_on(decision), _ACCEPTED
+        self.record.replied(reply)
+        self._tell(judgement, decision.decisive, reply)
+        return answer
+
+    @property
+    def _first(self) -> Group:
+        return next(iter(self._groups.values()))
+
+    @property
+    def _mode(self) -> Literal["separate", "quarantine", "strictest"]:
+        mode = self._door.listener.differing_recipients
+        return "quarantine" if self._local and mode == "separate" else mode
+
+    def _mailboxes(self) -> tuple[Mailbox, ...]:
+        return tuple([mailbox for mailbox, _, _ in self._recipients])
+
+    def _refusal(self, outcome: Outcome) -> tuple[bytes, Reply]:
+        if outcome.verdict.action is Action.DISCARD:
+            return wire.DISCARD, outcome.reply or _ACCEPTED
+        reply = outcome.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
+        return wire.reply_code(reply), reply
+
+    def _passed_on(self, decision: Decision) -> bytes:
+        """Return the packets for a message that somebody gets: all edits, then the verdict."""
+        outcomes = decision.deliveries
+        redirected = [outcome.redirect_to is not None for outcome in outcomes]
+        packets = edit_packets(
+            decision.decisive.edits,
+            self.incoming.places,
+            leading_space=self._agreement.leading_space,
+            left_out=frozenset() if all(redirected) else _FOR_REDIRECTED,
+        )
+        if any(redirected):
+            packets += self._redirections(outcomes)
+        elif self._is_held(outcomes):
+            reason = f"{decision.decisive.verdict.reason} ({self.txn_id})"
+            packets.append(wire.quarantine(reason.encode("ascii", "replace")))
+        packets.append(wire.CONTINUE)
+        return b"".join(packets)
+
+    def _is_held(self, outcomes: tuple[Outcome, ...]) -> bool:
+        """Whether the mail server holds the message: it does for all recipients or for none."""
+        return (
+            self._door.listener.hold_quarantined
+            and self._agreement.may_hold
+            and all(outcome.verdict.action is Action.QUARANTINE for outcome in outcomes)
+        )
+
+    def _redirections(self, outcomes: tuple[Outcome, ...]) -> list[bytes]:
+        """Return the packets that have other addresses get the message instead of recipients."""
+        targets = {
+            group.key: outcome.redirect_to.text
+            for group, outcome in zip(self._groups.values(), outcomes, strict=False)
+            if outcome.redirect_to is not None
+        }
+        packets = [
+            wire.delete_recipient(path)
+            for _, path, group in self._recipients
+            if group.key in targets
+        ]
+        # The new ones first: a message that loses its last recipient may be thrown away.
+        added = [wire.add_recipient(f"<{to}>".encode()) for to in dict.fromkeys(targets.values())]
+        return added + packets
+
+    def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
+        self.record.refused_early(stage, outcome)
+        return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+
+    def _tell(self, judgement: Judgement, decisive: Outcome, reply: Reply) -> None:
+        """Hand the message to whoever remembers and counts; nobody waits for them."""
+        aftermath = self._door.aftermath
+        if aftermath is not None:
+            seen = Seen(
+                aftermath.clock(),
+                judgement.txn,
+                judgement.message,
+                judgement.evidence,
+                decisive.verdict,
+                reply,
+                judgement.duration_s,
+            )
+            aftermath.take(seen)
