@@ -168,12 +168,12 @@ class _Walk:
             if in_title:
                 self.title.append(text)
             return
-        if around.block != self._block:
-            self._block = around.block
-            self.visible.append("\n")
         if text.isspace():
             self.visible.append(" ")
             return
+        if around.block != self._block:
+            self._block = around.block
+            self.visible.append("\n")
         reason = around.reason()
         if reason:
             self.hidden.setdefault(reason, []).append(text)

@@ -21,6 +21,8 @@ _RGB: Final = re.compile(r"rgba?\(([^()]*)\)")
 _HEX: Final = re.compile(r"#([0-9a-f]{3,8})")
 _FONT_SIZE: Final = re.compile(r"(?:^|\s)(\d*\.?\d+(?:px|pt|em|rem|%))")
 _MAX_STYLE: Final = 4_000
+# Templates repeat their styles from element to element and from mail to mail; long ones are rare.
+_MAX_KEPT: Final = 300
 _MAX_RULES: Final = 2_000
 # Sizes that nobody reads. Preview texts that mail programs show in the list are often 1px.
 _TINY_PX: Final = 2.0
@@ -88,9 +90,17 @@ class Style:
 PLAIN: Final = Style()
 
 
-@lru_cache(maxsize=2048)
 def parse_style(text: str) -> Style:
     """Return what the declarations `text` of one element say."""
+    return _known_style(text) if len(text) <= _MAX_KEPT else _parsed(text)
+
+
+@lru_cache(maxsize=8192)
+def _known_style(text: str) -> Style:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Style:
     values = _declarations(text[:_MAX_STYLE].lower())
     if not values:
         return PLAIN
@@ -182,7 +192,7 @@ def parse_colour(text: str) -> Colour | None:
 
 def length_px(text: str) -> float | None:
     """Return a length of CSS in pixels; None where it is none."""
-    match = _LENGTH.match(text.strip())
+    match = _LENGTH.match(text.strip()) if text else None
     if match is None:
         return None
     return float(match[1][:12]) * _PX.get(match[2] or "px", 16.0)
@@ -204,7 +214,7 @@ def _why_hidden(values: dict[str, str]) -> str:
         return "display"
     if values.get("visibility") in ("hidden", "collapse"):
         return "visibility"
-    opacity = _LENGTH.match(values.get("opacity", ""))
+    opacity = _LENGTH.match(values["opacity"]) if "opacity" in values else None
     if opacity and float(opacity[1][:12]) < _FAINT and opacity[2] != "%":
         return "opacity"
     if _is_far(values):
