@@ -105,6 +105,22 @@ def test_message_of_the_mime_test_data_raises_nothing() -> None:
 
 
 @pytest.mark.conformance
+def test_message_of_the_specimens_of_spam_raises_nothing() -> None:
+    folder = SHARED / "conformance" / "content"
+    if not folder.exists():
+        pytest.skip(f"the test data is not there: {folder}")
+    read = 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            message = Message(path.read_bytes())
+            message.read()
+            assert all(url.href for url in message.links)
+            assert len(message.skeleton) <= 20 * len(message.raw)
+            read += 1
+    assert read > 10
+
+
+@pytest.mark.conformance
 def test_author_domains_agree_with_the_table_of_opendmarc() -> None:
     tables = SHARED / "conformance" / "dmarc" / "opendmarc-tables.json"
     if not tables.exists():
