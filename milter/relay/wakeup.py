@@ -1,8 +1,8 @@
 """Waking the one task that waits for something, at once and without a turn of the event loop.
 
-A future of asyncio puts the task that waits for it into the loop's queue: another turn, and another
-system call, between the bytes that came and the work on them. Here whoever wakes runs the task's
-next step itself (docs/decisions/woken-at-once.md). It does not know what is waited for.
+A future of asyncio puts the task that waits for it into the loop's queue: another turn between the
+bytes that came and the work on them. Here whoever wakes runs the task's next step itself
+(docs/decisions/woken-at-once.md). It does not know what is waited for.
 """
 
 from __future__ import annotations
