@@ -39,6 +39,7 @@ bench: $(VENV)/test.stamp
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets
+	$(BIN)/python -m tests.fuzz.milter_packets
 	$(BIN)/python -m tests.fuzz.sender_texts
 	$(BIN)/python -m tests.fuzz.signatures
 	$(BIN)/python -m tests.fuzz.messages

@@ -33,7 +33,7 @@ class MailWorker:
 
     Args:
         servers: Each with the descriptor of its listening socket.
-        next_hop: Where mail goes.
+        next_hop: Where mail goes; None where mail servers only ask.
         scan: Where scans come in; None: nowhere.
         memory: What is remembered; None: nothing.
         closing: Closes what else was opened, such as the sockets to name servers.
@@ -44,7 +44,7 @@ class MailWorker:
     def __init__(
         self,
         servers: Sequence[tuple[Server, int]],
-        next_hop: NextHop,
+        next_hop: NextHop | None,
         *,
         scan: ScanPort | None,
         memory: WorkingMemory | None,
@@ -102,7 +102,8 @@ class MailWorker:
         """Let go of the next hop and all else; nothing that was counted is lost."""
         try:
             with self._closing:
-                await self._next_hop.close()
+                if self._next_hop is not None:
+                    await self._next_hop.close()
                 if self._memory is not None:
                     await self._memory.close()
         finally:
@@ -110,7 +111,7 @@ class MailWorker:
 
     def next_hop_state(self) -> NextHopState:
         """Return what is known of the next hop."""
-        if self._next_hop.up:
+        if self._next_hop is None or self._next_hop.up:
             return NextHopState.UP
         return NextHopState.DOWN if self._tried else NextHopState.UNKNOWN
 
@@ -118,7 +119,7 @@ class MailWorker:
         """Try the next hop again for as long as it is down, so that we know when it is back."""
         while True:
             await asyncio.sleep(_PROBE_EVERY_S)
-            if not self._next_hop.up:
+            if self._next_hop is not None and not self._next_hop.up:
                 await self._probe(_PROBE_S)
 
     async def _flush_metrics(self) -> None:
@@ -127,6 +128,8 @@ class MailWorker:
             self._metrics.flush()
 
     async def _probe(self, timeout_s: float) -> None:
+        if self._next_hop is None:
+            return
         # Why it failed is logged by the next hop itself.
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):

@@ -75,7 +75,8 @@ class Workplace:
         metrics = Metrics(symbols=self.policies.plan.symbols)
         memory = build_memory(self.settings, self.source, metrics)
         identity = _identity(self.settings, self.handover.hostname)
-        next_hop = self._next_hop(identity, metrics, memory)
+        relays = any(listener.protocol == "smtp" for listener in self.settings.listeners)
+        next_hop = self._next_hop(identity, metrics, memory) if relays else None
         closing = ExitStack()
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
@@ -109,8 +110,8 @@ class Workplace:
             lists=lists,
         )
 
-    def _server(self, listener: Listener, means: DoorMeans, next_hop: NextHop) -> Server:
-        if listener.protocol == "milter":
+    def _server(self, listener: Listener, means: DoorMeans, next_hop: NextHop | None) -> Server:
+        if next_hop is None or listener.protocol == "milter":
             return milter_server(listener, means)
         return smtp_server(listener, means, next_hop, self._tls(listener))
 

@@ -24,10 +24,23 @@ def advice(configuration: Configuration, source: Source) -> list[ConfigError]:
         source: Where it was read from.
     """
     settings = configuration.settings
+    found = [*_defaults_of_mail_servers(configuration)]
     if settings.dns.zone_file:
-        return []
+        return found
     lists = load_policies(source, settings.policies).plan.dns_lists
-    return [*_public_resolvers(configuration)] if lists else []
+    return [*found, *_public_resolvers(configuration)] if lists else found
+
+
+def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigError]:
+    """Remind of what only the mail server's own configuration can say."""
+    for i, listener in enumerate(configuration.settings.listeners):
+        if listener.protocol == "milter":
+            yield configuration.placed.at(
+                ("listeners", i, "protocol"),
+                "the mail server decides what happens while Gatepost is away: set "
+                "`milter_default_action = tempfail` in Postfix, `F=T` in Sendmail's "
+                "INPUT_MAIL_FILTER",
+            )
 
 
 def _public_resolvers(configuration: Configuration) -> Iterator[ConfigError]:

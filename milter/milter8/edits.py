@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from milter.core.errors import LocalProtocolError
+from milter.core.errors import GatepostError
 from milter.milter8 import wire
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from milter.milter8.incoming import Placed
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
+
+
+class InexpressibleEditError(GatepostError):
+    """The mail server has no words for an edit: what it calls fields are none; the mail waits."""
 
 
 def edit_packets(
@@ -37,7 +41,7 @@ def edit_packets(
         left_out: Names of fields that are not added after all.
 
     Raises:
-        LocalProtocolError: An edit is of something that is no field of the mail server's.
+        InexpressibleEditError: An edit is of something that is no field of the mail server's.
     """
     packets = [_removal(places, start) for start, _ in reversed(edits.remove)]
     if edits.subject is not None:
@@ -48,7 +52,9 @@ def edit_packets(
             wire.change_header(place.number, place.name, _value(value, leading_space=leading_space))
         )
     # Each goes to the top, so the last one goes first.
-    for name, value in reversed(list(_fields(edits.add))):
+    # An empty line at its end parts what is added from a body without header, in bytes only.
+    added = edits.add[:-2] if edits.add.endswith(b"\r\n\r\n") else edits.add
+    for name, value in reversed(list(_fields(added))):
         if name not in left_out:
             packets.append(wire.insert_header(0, name, _value(value, leading_space=leading_space)))
     return packets
@@ -62,7 +68,7 @@ def _removal(places: Mapping[int, Placed], start: int) -> bytes:
 def _place(places: Mapping[int, Placed], start: int) -> Placed:
     place = places.get(start)
     if place is None:
-        raise LocalProtocolError(f"no field of the mail server's begins at {start}")
+        raise InexpressibleEditError(f"no field of the mail server's begins at {start}")
     return place
 
 
@@ -71,7 +77,7 @@ def _fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     while position < len(block):
         match = _FIELD.match(block, position)
         if match is None:
-            raise LocalProtocolError(f"no header field at {position}")
+            raise InexpressibleEditError(f"no header field at {position}")
         yield match[1], match[2]
         position = match.end()
 

@@ -23,7 +23,7 @@ from milter.telemetry.metrics import Metrics
 from tests.support.pipeline import POLICY, a_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from milter.checks.base import Check
     from milter.pipeline.aftermath import Aftermath
@@ -88,8 +88,10 @@ class Dialog:
 
     async def say(self, data: bytes) -> bytes:
         """Return all that is answered to `data`."""
+        return b"".join([answer async for answer in self.each(data)])
+
+    async def each(self, data: bytes) -> AsyncIterator[bytes]:
+        """Yield what is answered to each packet of `data`, nothing included."""
         self._reader.feed(data)
-        said = []
         while (packet := self._reader.next()) is not None:
-            said.append(await self.session.take(*packet))
-        return b"".join(said)
+            yield await self.session.take(*packet)
