@@ -36,6 +36,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m bench.content
 	$(BIN)/python -m bench.policy
 	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.milter
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import lru_cache
 from typing import Final
 
 from milter.milter8 import wire
@@ -96,6 +97,8 @@ class Agreement:
     may_hold: bool
 
 
+# A site has few mail servers, and each offers the same on every connection.
+@lru_cache(maxsize=16)
 def agree(offer: wire.Negotiation, *, answers_mail: bool) -> Agreement:
     """Return what is agreed on with a mail server that offers `offer`.
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from policies.compile import Policy
 
 _LINE_END: Final = re.compile(rb"\r\n|\n")
+# One pass, and up to the first line of another kind only.
+_ALL_CRLF: Final = re.compile(rb"(?:[^\n]*\r\n)*+[^\n]*+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def with_crlf(data: bytes) -> bytes:
 
     Files on disk commonly end lines in LF. A CR of its own stays: it is part of a line.
     """
-    if data.count(b"\n") == data.count(b"\r\n"):
+    if _ALL_CRLF.match(data):
         return data
     return _LINE_END.sub(b"\r\n", data)
 
