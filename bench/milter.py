@@ -1,9 +1,9 @@
 """What the milter door itself costs, all checks off, beside a bare codec that answers.
 
 Both are sent the same packets by the same client in the same run, in turns, each message in a
-connection of its own, as Postfix does it. Counted is the CPU time of the serving process alone between the first and
-the last message, after some messages to warm up. Figures of different machines do not compare; the
-ratios do.
+connection of its own, as Postfix does it. Counted is the CPU time of the serving process alone
+between the first and the last message, after some messages to warm up. Figures of different
+machines do not compare; the ratios do.
 
 Usage: python -m bench.milter [--rounds N] [--write FILE]; ends with 1 when a limit is not kept.
 """
