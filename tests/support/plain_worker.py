@@ -77,11 +77,12 @@ class PlainWorker:
             with contextlib.suppress(ConnectionError):
                 await self._answer(reader, writer)
         finally:
-            writer.close()
             self._limits.release(None)
             self._clients -= 1
             if not self._clients:
                 self._idle.set()
+            # Last: whose connection has ended is counted no more.
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name, number = self._settings.hostname, self._handover.generation

@@ -93,6 +93,7 @@ def test_supervisor_starts_a_killed_worker_again() -> None:
             assert client.pid != first
             assert client.generation == 1
             assert client.say("bye") == "bye"
+            assert client.ended()
         assert _value(daemon, "worker_restarts_total") == 1
         # The session of the dead worker is not counted for ever.
         assert readiness(daemon)[1]["sessions"] == 0
