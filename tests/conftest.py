@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.certificates import write_certificate
 from tests.support.third_party import SHARED
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
+
+# How long an example takes says how busy the machine is; what hangs is ended by pytest's `timeout`.
+settings.register_profile("gatepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gatepost")
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_true_packet_is_read_as_dnspython_reads_it(
             assert record == text
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(PACKETS), st.integers(0, 2**32))
 def test_mutated_packet_is_read_or_refused(
     packet: tuple[Rrtype, bytes, bytes], number: int
@@ -58,7 +58,7 @@ def test_mutated_packet_is_read_or_refused(
     assert answer.ttl_s >= 0
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(PACKETS), st.binary(max_size=300))
 def test_any_octets_behind_a_question_are_read_or_refused(
     packet: tuple[Rrtype, bytes, bytes], tail: bytes

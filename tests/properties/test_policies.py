@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.compile import Bounds
@@ -298,7 +298,6 @@ def test_document_any_bytes_give_values_or_mistakes_with_places(data: bytes) -> 
 
 
 @given(SHAPES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_policy_of_any_shape_gives_policies_or_mistakes_with_places(value: object) -> None:
     heading = {"version": 1, "name": "x"}
     written = json.dumps({**heading, **value} if isinstance(value, dict) else value)

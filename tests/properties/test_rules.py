@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.evaluate import evaluate
@@ -89,7 +89,7 @@ CONTEXT = Context("inbound", "inbound", "a@example.net")
 
 
 @given(rules(), FINDINGS, FACTS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_adding_an_allow_never_makes_a_verdict_severer(
     rules_: list[dict[str, object]], findings: list[Finding], facts: dict[str, FactValue]
 ) -> None:
@@ -101,7 +101,7 @@ def test_adding_an_allow_never_makes_a_verdict_severer(
 
 
 @given(rules(), FINDINGS, FACTS, st.randoms(use_true_random=False))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_verdict_does_not_depend_on_the_order_of_findings_nor_on_what_was_judged_before(
     rules_: list[dict[str, object]],
     findings: list[Finding],
@@ -120,7 +120,7 @@ def test_verdict_does_not_depend_on_the_order_of_findings_nor_on_what_was_judged
 
 
 @given(rules(), FINDINGS, FACTS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_verdict_what_learned_nothing_never_rejects_by_rules(
     rules_: list[dict[str, object]], findings: list[Finding], facts: dict[str, FactValue]
 ) -> None:
@@ -143,7 +143,7 @@ FITTING = {
 
 
 @given(st.lists(st.sets(st.sampled_from(KEYS), min_size=1, max_size=3), min_size=1, max_size=4))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 def test_overrides_obey_their_order(matches: list[set[str]]) -> None:
     overrides = [
         {"match": {key: FITTING[key] for key in keys}, "thresholds": {"tag": number + 1}}

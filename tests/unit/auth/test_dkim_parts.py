@@ -41,7 +41,6 @@ HEADERS = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None)
 @given(LINES, st.integers(1, 9))
 def test_canonical_body_equals_that_of_dkimpy(body: bytes, chunk_bytes: int) -> None:
     _, normal = dkim.rfc822_parse(b"A: b\r\n\r\n" + body)
@@ -50,7 +49,6 @@ def test_canonical_body_equals_that_of_dkimpy(body: bytes, chunk_bytes: int) -> 
         assert b"".join(ours) == theirs.canonicalize_body(normal)
 
 
-@settings(deadline=None)
 @given(LINES, st.one_of(st.none(), st.integers(0, 30)))
 def test_hash_body_is_that_of_the_first_octets(body: bytes, length: int | None) -> None:
     canonical = b"".join(canonical_body(body, 0, relaxed=True))
@@ -81,7 +79,6 @@ def test_hash_body_bomb_is_hashed_in_linear_time(body: bytes) -> None:
     assert hash_body(body, 0, relaxed=True, length=None).size <= len(body) + 2
 
 
-@settings(deadline=None)
 @given(HEADERS, LINES)
 def test_split_message_equals_that_of_dkimpy(header: bytes, body: bytes) -> None:
     message = header + b"\r\n\r\n" + body
@@ -146,7 +143,7 @@ def plain_dkimpy() -> Any:
     return module
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(TAGS)
 def test_signature_value_matches_what_dkimpy_leaves_out(plain_dkimpy: Any, field: bytes) -> None:
     assert plain_dkimpy.RE_BTAG is not SIGNATURE_VALUE

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from milter.auth.dkim import DkimResult, check_dkim
@@ -333,7 +333,6 @@ TAGS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(TAGS, st.binary(max_size=30))
 def test_check_dkim_any_tags_and_key_give_a_result(
     tags: dict[str, str | None], noise: bytes
@@ -344,7 +343,6 @@ def test_check_dkim_any_tags_and_key_give_a_result(
         assert outcome.result is not Result.NONE
 
 
-@settings(deadline=None)
 @given(st.integers(0, 700), st.binary(min_size=1, max_size=4))
 def test_check_dkim_any_damage_to_the_field_gives_a_result(place: int, noise: bytes) -> None:
     whole = signed()

@@ -2,7 +2,7 @@ import re
 
 import authres
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from milter.auth.header import (
@@ -76,7 +76,6 @@ results = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(results, max_size=4))
 def test_format_any_values_give_one_field_of_bounded_lines(results: list[AuthResult]) -> None:
     field = format_authentication_results(OURS, results)
@@ -92,7 +91,6 @@ def test_format_any_values_give_one_field_of_bounded_lines(results: list[AuthRes
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(printable, printable)
 def test_format_values_are_read_back_by_another_reader(value: str, reason: str) -> None:
     field = format_authentication_results(OURS, (a_result(value, reason),)).decode()
@@ -151,7 +149,6 @@ def test_bears_authserv_id_foreign_is_not_ours(value: bytes) -> None:
     assert not bears_authserv_id(value, OURS)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bears_authserv_id_any_bytes_are_judged(value: bytes) -> None:
     assert bears_authserv_id(value, OURS) in (True, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from milter.auth.header import FIELD_NAME, format_authentication_results
@@ -82,7 +82,6 @@ RESULTS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(RESULTS, min_size=1, max_size=5))
 def test_parse_reads_what_we_write(results: list[AuthResult]) -> None:
     field = format_authentication_results("mx.example.org", results)
@@ -113,7 +112,6 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PARTS, max_size=40).map("".join), st.binary(max_size=30))
 def test_parse_of_anything_returns_or_refuses(text: str, octets: bytes) -> None:
     try:

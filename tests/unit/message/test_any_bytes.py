@@ -37,7 +37,7 @@ def read_everything(raw: bytes) -> Message:
 
 
 @given(st.binary(max_size=400) | _MAIL)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_message_of_any_bytes_raises_nothing_and_its_offsets_hold(raw: bytes) -> None:
     message = read_everything(raw)
     ends = [0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.counterfactuals import tried, ways
@@ -68,7 +68,6 @@ def test_ways_two_symbols_are_told_only_where_one_makes_no_difference() -> None:
     assert way.action is Action.PASS
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(SYMBOLS).map(Finding), max_size=12),
     st.sampled_from(["", "a.example", "b.example"]),

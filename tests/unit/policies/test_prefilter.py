@@ -74,7 +74,7 @@ PATTERNS = st.lists(
 
 
 @given(PATTERNS, WORDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_prefilter_changes_no_answer_whatever_pattern_and_text(
     texts: list[str], content: str
 ) -> None:

@@ -2,7 +2,7 @@ import asyncio
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from milter.auth.results import Result
@@ -254,7 +254,6 @@ WORDS = (
 TERMS = st.sampled_from(WORDS.split("|"))
 
 
-@settings(deadline=None)
 @given(st.lists(TERMS, max_size=25).map("".join), st.binary(max_size=60))
 def test_check_spf_any_record_gives_a_result(text: str, octets: bytes) -> None:
     zone: dict[str, object] = {
@@ -266,7 +265,6 @@ def test_check_spf_any_record_gives_a_result(text: str, octets: bytes) -> None:
     assert check(zone).result is not Result.POLICY
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_check_spf_any_address_gives_a_result(local_part: str, domain: str) -> None:
     resolver = FakeResolver({"*.example": record("v=spf1 exists:%{l}.%{d}.%{h} -all")})

@@ -290,7 +290,7 @@ _SENDERS = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(_RECORDS, _RECORDS, _RECORDS, st.lists(_SENDERS, min_size=2, max_size=12))
 def test_memory_gives_what_a_fresh_check_gives(
     first: str, second: str, third: str, senders: list[tuple[str, str, str]]

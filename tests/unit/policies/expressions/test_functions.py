@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.expressions.functions import edits, in_network, similar, under_domain
@@ -18,7 +18,6 @@ def slow_edits(one: str, other: str) -> int:
     return row[-1]
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_edits_are_those_of_the_table(one: str, other: str) -> None:
     assert edits(one, other) == slow_edits(one, other)
