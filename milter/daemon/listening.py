@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import socket
 import stat
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,29 @@ def open_listener(bind: str) -> socket.socket:
             sock.close()
         raise ListenError(bind, _words(err)) from err
     return sock
+
+
+def hand_over(bind: str, mode: str | None, owner: str | None) -> None:
+    """Give the unix socket at `bind` its mode, in octal, and its owner; other binds have none.
+
+    Raises:
+        ListenError: Nobody is called so, or it is not ours to give.
+    """
+    path = parse_place(bind).path
+    if not path:
+        return
+    user, _, group = (owner or "").partition(":")
+    try:
+        if user:
+            shutil.chown(path, user=user)
+        if group:
+            shutil.chown(path, group=group)
+        if mode:
+            os.chmod(path, int(mode, 8))  # noqa: PTH101 - paths of sockets stay text here
+    except LookupError as err:
+        raise ListenError(bind, f"there is no user or group '{owner}' on this machine") from err
+    except OSError as err:
+        raise ListenError(bind, f"its mode or owner cannot be set: {_words(err)}") from err
 
 
 def _resolve(place: Place) -> tuple[int, str | tuple[str, int]]:

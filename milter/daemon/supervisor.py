@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from milter.daemon.configuration import socket_key
 from milter.daemon.generation import Generation, WorkersFailedError, Workshop
 from milter.daemon.handover import Handover
-from milter.daemon.listening import ListenError, Listeners
+from milter.daemon.listening import ListenError, Listeners, hand_over
 from milter.daemon.sdnotify import reloading
 from milter.daemon.view import daemon_status, http_server
 from policies.errors import ConfigErrors
@@ -209,9 +209,13 @@ class Supervisor:
         if http := configuration.settings.http:
             binds[_HTTP + http.bind] = http.bind
         try:
-            return self._listeners.open_all(binds)
+            sockets = self._listeners.open_all(binds)
+            for one in configuration.settings.listeners:
+                hand_over(one.bind, one.socket_mode, one.socket_owner)
         except ListenError as err:
+            self._listeners.keep_only(self._in_use)
             raise configuration.not_listening(err) from err
+        return sockets
 
     async def _begin(
         self,

@@ -38,6 +38,17 @@ class Listener(Section):
         default="smtp", description="smtp: mail goes through us; milter: a mail server asks us"
     )
     bind: str = Field(description="host:port, [v6]:port or unix:/path")
+    socket_mode: str | None = Field(
+        default=None,
+        pattern="^[0-7]{3}$",
+        description='Who may connect to a unix socket, such as "660", in quotes; absent: what the '
+        "process's umask leaves",
+    )
+    socket_owner: str | None = Field(
+        default=None,
+        pattern="^[^:]*(:[^:]+)?$",
+        description="Owner of a unix socket: user, user:group or :group; absent: as the process",
+    )
     direction: Direction = Field(
         default=Direction.INBOUND, description="inbound, outbound or internal"
     )

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.daemon.listening import ListenError, Listeners, open_listener
+from milter.daemon.listening import ListenError, Listeners, hand_over, open_listener
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +80,20 @@ def test_listeners_open_all_with_one_failure_opens_none(tmp_path: Path) -> None:
     with pytest.raises(ListenError):
         listeners.open_all({"a": f"unix:{path}", "b": "192.0.2.1:1"})
     assert not path.exists()
+
+
+def test_unix_socket_gets_its_mode(tmp_path: Path) -> None:
+    bind = f"unix:{tmp_path}/milter"
+    with open_listener(bind):
+        hand_over(bind, "660", None)
+        assert stat.S_IMODE((tmp_path / "milter").stat().st_mode) == 0o660
+
+
+def test_unix_socket_for_a_group_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    bind = f"unix:{tmp_path}/milter"
+    with open_listener(bind), pytest.raises(ListenError, match="no user or group"):
+        hand_over(bind, None, ":no-such-group")
+
+
+def test_port_has_no_mode() -> None:
+    hand_over("127.0.0.1:25", "660", None)
