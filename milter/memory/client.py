@@ -125,6 +125,8 @@ class StoreClient:
         """
         if self._failed is not None and self._monotonic() < self._asked_again_at:
             raise self._failed
+        if self._asking >= _MOST_QUESTIONS:
+            raise self._fail(StoreError("too many questions at once", reason="slow"))
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         return await self.insist(operation, question, wait_s)
 
@@ -137,8 +139,6 @@ class StoreClient:
             StoreError: There is no answer.
         """
         started = self._monotonic()
-        if self._asking >= _MOST_QUESTIONS:
-            raise self._fail(StoreError("too many questions at once", reason="slow"))
         self._asking += 1
         try:
             async with asyncio.timeout(timeout_s):

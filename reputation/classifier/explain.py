@@ -1,4 +1,4 @@
-"""Why the classifier says so: the words and pairs that weighed most, with their fields."""
+"""Why the classifier says so: the words that weighed most, with their fields."""
 
 from __future__ import annotations
 

@@ -2,9 +2,8 @@
 
 Three kinds of features, all of them hashed bytes:
 
-* words and pairs of neighbouring words, in small letters, salted with the name of their field: what
-  the subject says is not what the text says. A pair may bridge two fields, so that the order in
-  which a mailer writes its header is a feature as well.
+* words, in small letters, salted with the name of their field: what the subject says is not what
+  the text says.
 * letters of several bytes in groups of two or three: Chinese, Japanese and Thai have no spaces, and
   what is written without them would be one endless word.
 * n-grams of four bytes in those fields where senders disguise words.
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint32]
     Places = NDArray[np.intp]
 
-# Words and grams have ranges of their own: they are counted apart, and one sort does for both.
+# Words and grams have ranges of their own, for they are weighed apart.
 _WORD_BITS: Final = 20
 _GRAM_BITS: Final = 18
 WORD_SLOTS: Final = 1 << _WORD_BITS
@@ -42,11 +41,13 @@ SLOTS: Final = WORD_SLOTS + (1 << _GRAM_BITS)
 # Of all fields together no more is read; whoever makes the fields cuts each to what it is worth.
 MAX_BYTES: Final = 1 << 15
 
+_MAX_DISGUISED: Final = 1 << 12
+# More than all features of the bytes that are read.
+_MARKS: Final = 1 << 16
+_MARKS_MASK: Final = np.uint32(_MARKS - 1)
 _SPACE: Final = 0x20
 _BASE: Final = 0x01000193
 _MIX: Final = np.uint32(2654435761)
-_LEFT: Final = np.uint32(0x85EBCA6B)
-_RIGHT: Final = np.uint32(0x9E3779B1)
 _WORD_SHIFT: Final = np.uint32(32 - _WORD_BITS)
 _GRAM_SHIFT: Final = np.uint32(32 - _GRAM_BITS)
 # Two letters of three bytes, three letters of two.
@@ -78,8 +79,8 @@ class Features(NamedTuple):
     """The slots that a message has.
 
     Attributes:
-        slots: Each once, in rising order: first those of words, pairs and letters of several bytes,
-            then, from `WORD_SLOTS` on, those of n-grams of four bytes.
+        slots: Each once: first those of words and letters of several bytes, then, from `WORD_SLOTS`
+            on, those of n-grams of four bytes.
         words: How many of them are of the first kind.
     """
 
@@ -108,13 +109,17 @@ def extract(fields: Mapping[str, bytes], disguised: Sequence[bytes]) -> Features
         fields: What is looked at, by name; the order counts.
         disguised: What is read in n-grams of four bytes, too.
     """
-    slots = np.concatenate((*_word_hashes(fields), _gram_hashes(disguised)))
-    slots.sort()
-    first = np.empty(len(slots), np.bool_)
-    first[:1] = True
-    np.not_equal(slots[1:], slots[:-1], out=first[1:])
-    slots = slots[first]
-    return Features(slots, int(slots.searchsorted(WORD_SLOTS)))
+    pieces = (*_word_slots(fields), _gram_slots(disguised))
+    slots = np.concatenate(pieces)
+    # Each writes its place into a table and stays if it finds it there again. Two slots that share
+    # an entry lose one of them, always the same one; a larger table or a sort cost more than that.
+    places = np.arange(len(slots), dtype=np.uint16)
+    entries = (slots & _MARKS_MASK).astype(np.intp)
+    marks = np.empty(_MARKS, np.uint16)
+    marks[entries] = places
+    stays = marks[entries] == places
+    words = int(np.count_nonzero(stays[: len(slots) - len(pieces[-1])]))
+    return Features(slots[stays], words)
 
 
 def text_of(fields: Mapping[str, bytes]) -> bytes:
@@ -123,24 +128,17 @@ def text_of(fields: Mapping[str, bytes]) -> bytes:
 
 
 def locate(fields: Mapping[str, bytes]) -> Located:
-    """Return the words and pairs of `fields` with their places in `text_of(fields)`."""
+    """Return the words of `fields` with their places in `text_of(fields)`."""
     folded = _folded(fields)
     edges = _edges(folded)
-    starts, ends = edges[::2], edges[1::2]
-    singles = _salted(_prefix_sums(folded), edges, fields)
-    slots = np.concatenate((singles, _pairs(singles))) >> _WORD_SHIFT
-    return Located(slots, np.concatenate((starts, starts[:-1])), np.concatenate((ends, ends[1:])))
+    slots = _salted(_prefix_sums(folded), edges, fields) >> _WORD_SHIFT
+    return Located(slots, edges[::2], edges[1::2])
 
 
-def _word_hashes(fields: Mapping[str, bytes]) -> Iterator[Hashes]:
+def _word_slots(fields: Mapping[str, bytes]) -> Iterator[Hashes]:
     folded = _folded(fields)
     sums = _prefix_sums(folded)
-    singles = _salted(sums, _edges(folded), fields)
-    pairs = _pairs(singles)
-    pairs >>= _WORD_SHIFT
-    singles >>= _WORD_SHIFT
-    yield singles
-    yield pairs
+    yield _salted(sums, _edges(folded), fields) >> _WORD_SHIFT
     if not folded.isascii():
         yield _letters(folded, sums) >> _WORD_SHIFT
 
@@ -186,12 +184,6 @@ def _salts(names: tuple[str, ...]) -> Hashes:
     return np.array(codes, np.uint32)
 
 
-def _pairs(words: Hashes) -> Hashes:
-    pairs = words[1:] * _RIGHT
-    pairs += words[:-1] * _LEFT
-    return pairs
-
-
 def _letters(folded: bytes, sums: Hashes) -> Hashes:
     """Return the groups of letters that take several bytes, from wherever a letter begins."""
     codes = np.frombuffer(folded, np.uint8)
@@ -206,14 +198,11 @@ def _letters(folded: bytes, sums: Hashes) -> Hashes:
     return hashes
 
 
-def _gram_hashes(texts: Sequence[bytes]) -> Hashes:
-    folded = b" ".join(texts)[:MAX_BYTES].translate(_TABLE)
-    codes = np.frombuffer(folded, np.uint8).astype(np.uint32)
-    count = max(len(codes) - _GRAM_BYTES + 1, 0)
-    grams = codes[:count].copy()
-    for place in range(1, _GRAM_BYTES):
-        grams |= codes[place : place + count] << np.uint32(8 * place)
-    grams *= _MIX
+def _gram_slots(texts: Sequence[bytes]) -> Hashes:
+    folded = b" ".join(texts)[:_MAX_DISGUISED].lower()
+    count = max(len(folded) - _GRAM_BYTES + 1, 0)
+    # Four bytes from every place on, as one number each; nothing is copied.
+    grams = np.ndarray(count, "<u4", folded, strides=(1,)) * _MIX
     grams >>= _GRAM_SHIFT
     grams += np.uint32(WORD_SLOTS)
     return grams

@@ -100,7 +100,8 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
 
 def packed(lesson: Lesson) -> bytes:
     """Return `lesson` as bytes."""
-    slots = lesson.features.slots.astype("<u4")
+    # In rising order the steps are small, and small numbers are packed well.
+    slots = np.sort(lesson.features.slots).astype("<u4")
     steps = np.diff(slots, prepend=np.uint32(0))
     flags = bytes((int(lesson.spam), int(lesson.changed)))
     words = lesson.features.words.to_bytes(4, "little")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from reputation.classifier.features import Features
 
-_RATE: Final = 12.0
+_RATE: Final = 9.0
 _FIRST_SUPPORT: Final = 1e-4
 _GRAMS_SHARE: Final = 0.5
 # How much a lesson counts falls with the root of the probability that was given to its label.

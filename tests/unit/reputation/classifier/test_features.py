@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import zlib
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,12 +9,12 @@ from hypothesis import strategies as st
 
 from reputation.classifier.features import MAX_BYTES, SLOTS, WORD_SLOTS, extract, locate, text_of
 
-BASE, MIX, LEFT, RIGHT = 0x01000193, 2654435761, 0x85EBCA6B, 0x9E3779B1
+BASE, MIX = 0x01000193, 2654435761
 LETTERS = "".join(chr(code) for code in range(128) if chr(code).isalnum()) + "-_$%"
 
 
 def plain_words(fields: dict[str, bytes]) -> set[int]:
-    """Words and pairs as the docstring of the module has them, byte by byte."""
+    """Words as the docstring of the module has them, byte by byte."""
     hashes = []
     for name, value in fields.items():
         folded = "".join(
@@ -29,8 +28,7 @@ def plain_words(fields: dict[str, bytes]) -> set[int]:
                     for place, c in enumerate(word)
                 )
                 hashes.append((total + zlib.crc32(name.encode())) * MIX % 2**32)
-    pairs = [(right * RIGHT + left * LEFT) % 2**32 for left, right in pairwise(hashes)]
-    return {value >> 12 for value in hashes + pairs}
+    return {value >> 12 for value in hashes}
 
 
 @given(
@@ -40,7 +38,7 @@ def plain_words(fields: dict[str, bytes]) -> set[int]:
         min_size=1,
     )
 )
-def test_words_and_pairs_are_hashed_as_written(fields: dict[str, bytes]) -> None:
+def test_words_are_hashed_as_written(fields: dict[str, bytes]) -> None:
     features = extract(fields, [])
 
     assert set(features.slots.tolist()) == plain_words(fields)
@@ -53,7 +51,7 @@ def test_any_bytes_give_distinct_slots_in_order(values: list[bytes], disguised: 
 
     slots, words = extract(fields, [disguised])
 
-    assert np.all(slots[1:] > slots[:-1])
+    assert len(np.unique(slots)) == len(slots)
     assert np.all(slots[:words] < WORD_SLOTS)
     assert np.all((slots[words:] >= WORD_SLOTS) & (slots[words:] < SLOTS))
 
@@ -107,6 +105,5 @@ def test_located_words_are_where_they_say() -> None:
 
     shown = [text[start:end] for start, end in zip(located.starts, located.ends, strict=True)]
 
-    assert shown[:5] == [b"You", b"have", b"WON", b"a", b"prize"]
-    assert shown[5:] == [b"You have", b"have WON", b"WON a", b"a prize"]
+    assert shown == [b"You", b"have", b"WON", b"a", b"prize"]
     assert set(located.slots.tolist()) == set(extract(fields, []).slots.tolist())
