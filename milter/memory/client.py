@@ -133,7 +133,9 @@ class StoreClient:
     async def insist(
         self, operation: Operation, question: Callable[[Store], T], timeout_s: float
     ) -> T:
-        """Like `ask`, though the store failed a moment ago: for what must not be missed.
+        """Like `ask`, though the store failed or is busy: for what must not be missed.
+
+        No more of these wait than there are sessions.
 
         Raises:
             StoreError: There is no answer.

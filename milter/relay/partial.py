@@ -11,6 +11,7 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from milter.memory.keeping import Keeping
 from reputation.errors import StoreError
 from reputation.keys import keyed_hash
 
@@ -62,6 +63,7 @@ class PartialDeliveries:
     def __init__(self, store: StoreClient, timeout_s: float = 2.0) -> None:
         self._store = store
         self._timeout_s = timeout_s
+        self._keeping = Keeping(store, _SPACE, timeout_s)
 
     async def known(
         self, mail_from: str, recipients: Sequence[str], digest: bytes
@@ -86,12 +88,11 @@ class PartialDeliveries:
         """Keep that `recipients` got the message; return whether that succeeded."""
         expires_at = self._store.clock() + KEPT_S
 
-        def put(store: Store) -> None:
-            keys = _keys(store, mail_from, recipients, digest)
-            store.put(_SPACE, list(keys.values()), expires_at)
+        def keys(store: Store) -> list[bytes]:
+            return list(_keys(store, mail_from, recipients, digest).values())
 
         try:
-            await self._store.insist("put", put, self._timeout_s)
+            await self._keeping.put(keys, expires_at)
         except StoreError:
             return False
         return True

@@ -114,8 +114,10 @@ def test_ask_refuses_more_questions_than_may_wait() -> None:
         ]
         await asyncio.sleep(0)
         with pytest.raises(StoreError, match="too many"):
-            await asking.insist("present", lambda _: 1, 5.0)
+            await asking.ask("present", lambda _: 1)
+        late = asyncio.ensure_future(asking.insist("present", lambda _: 1, 5.0))
         let_go.set()
+        assert await late == 1
         assert all(await asyncio.gather(*waiting))
         await asking.close()
 
