@@ -45,6 +45,22 @@ def parse_authentication_results(value: bytes) -> OthersResults:
     Raises:
         ParseError: It is too long, has no authserv-id, or a comment or string in it does not end.
     """
+    return _results(_parts(value))
+
+
+def parse_arc_results(value: bytes) -> OthersResults:
+    """Return what the value of an ARC-Authentication-Results says behind its instance.
+
+    The instance is no part of what was found; the chain is ordered by it (RFC 8617 §4.1.1).
+
+    Raises:
+        ParseError: As for Authentication-Results.
+    """
+    return _results(_parts(value)[1:])
+
+
+def _parts(value: bytes) -> list[list[Piece]]:
+    """Return what stands between the semicolons."""
     if len(value) > _MAX_VALUE:
         raise ParseError("more than is read of one field")
     parts: list[list[Piece]] = [[]]
@@ -53,7 +69,11 @@ def parse_authentication_results(value: bytes) -> OthersResults:
             parts.append([])
         else:
             parts[-1].append(piece)
-    head, *rest = parts
+    return parts
+
+
+def _results(parts: list[list[Piece]]) -> OthersResults:
+    head, *rest = parts or [[]]
     # What has an equals sign is a result: a writer that leaves the id out is nobody.
     authserv_id = domain_key(head[0].text) if head else ""
     if not authserv_id or (not head[0].quoted and "=" in head[0].text):
@@ -68,7 +88,7 @@ def _result(part: list[Piece]) -> AuthResult | None:
         return None
     (method, word), *properties = pairs
     result = _RESULTS.get(word.lower())
-    if result is None:
+    if result is None or not method:
         return None
     reason = next((text for name, text in properties if name == _REASON), "")
     known = tuple([(name, text) for name, text in properties if name != _REASON])
@@ -91,7 +111,9 @@ def _pairs(part: Iterable[Piece]) -> list[tuple[str, str]]:
         elif value == "":
             value = piece.text
         elif value is None:
-            name = name + piece.text if name.endswith(_JOINTS[:2]) else piece.text
+            # Only values may be quoted: what was quoted from others names no method.
+            before = name if name.endswith(_JOINTS[:2]) else ""
+            name = "" if piece.quoted else before + piece.text
             continue
         pairs.append((name.lower(), value))
         name, value = "", None
@@ -114,7 +136,7 @@ def _words(part: Iterable[Piece]) -> list[Piece]:
 
 def _belongs(last: Piece, piece: Piece) -> bool:
     if piece.joined and not last.text.endswith("="):
-        return True
+        return not (last.quoted and piece.text.startswith("="))
     if last.quoted or piece.quoted or "=" in last.text:
         return False
     return last.text.endswith((".", "/")) or piece.text.startswith(_JOINTS)
