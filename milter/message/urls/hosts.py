@@ -1,4 +1,4 @@
-"""Hosts of web addresses (WHATWG URL Standard, section 3; UTS 46; RFC 5891 for the bidi rule).
+"""Hosts of web addresses (WHATWG URL Standard, section 3).
 
 A host that looks harmless may be an IPv4 address in octal, a name in full-width letters, or
 percent-encoded: what comes out of here is the host that is really connected to.
@@ -7,13 +7,12 @@ percent-encoded: what comes out of here is the host that is really connected to.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-import idna
+from policies.domains import domain_to_ascii
 
 # WHATWG 3.1: forbidden host and domain code points.
 _FORBIDDEN_HOST: Final = re.compile(r"[\x00\t\n\r #/:<>?@\[\\\]^|]")
@@ -23,7 +22,6 @@ _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1F\x7F-\U0010FFFF]")
 # Longer ones cannot be looked up (RFC 1035 §2.3.4), and Unicode work on them is not cheap.
 _MAX_HOST: Final = 1_000
-_MAX_LABEL: Final = 255
 _MAX_IPV4: Final = 0xFFFFFFFF
 
 
@@ -65,83 +63,6 @@ def _domain(text: str) -> str | None:
             return None
         name = ascii_name
     return _ipv4(name) if _ends_in_number(name) else name
-
-
-def domain_to_ascii(domain: str) -> str | None:
-    """Return `domain` in A-labels by UTS 46 as WHATWG 3.3 asks for it; None on failure.
-
-    Hyphens and lengths are not checked, the bidi rule and joiners are; not transitional.
-    """
-    try:
-        mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
-    except (idna.IDNAError, UnicodeError):
-        return None
-    # Some characters map to others that the mapping would change again.
-    labels = unicodedata.normalize("NFC", mapped).split(".")
-    encoded = []
-    unicode_labels = []
-    for label in labels:
-        pair = _label(label)
-        if pair is None:
-            return None
-        encoded.append(pair[0])
-        unicode_labels.append(pair[1])
-    return ".".join(encoded) if _bidi_holds(unicode_labels) else None
-
-
-def _label(label: str) -> tuple[str, str] | None:
-    """Return the A-label and the U-label of one label in lower case; None if it is not valid."""
-    if len(label) > _MAX_LABEL:
-        return None
-    if label.startswith("xn--"):
-        return _decoded_label(label)
-    if label.isascii():
-        return label, label
-    if not _valid(label):
-        return None
-    return "xn--" + label.encode("punycode").decode("ascii"), label
-
-
-def _decoded_label(label: str) -> tuple[str, str] | None:
-    try:
-        decoded = label[4:].encode("ascii").decode("punycode")
-        again = decoded.encode("punycode").decode("ascii")
-    except (UnicodeError, ValueError, OverflowError):
-        return None
-    # An A-label that says what ASCII could have said, or says it in another way, is refused.
-    if not decoded or decoded.isascii() or again != label[4:] or not _valid(decoded):
-        return None
-    return label, decoded
-
-
-def _valid(label: str) -> bool:
-    """Return whether the U-label holds by UTS 46 section 4.1, hyphens not checked."""
-    if label.startswith("xn--") or not unicodedata.is_normalized("NFC", label):
-        return False
-    if unicodedata.category(label[0])[0] == "M":
-        return False
-    try:
-        if idna.uts46_remap(label, std3_rules=False, transitional=False) != label:
-            return False
-        # RFC 5892, appendix A.1 and A.2: joiners only where scripts need them.
-        return all(
-            idna.valid_contextj(label, place)
-            for place, character in enumerate(label)
-            if character in "\u200c\u200d"
-        )
-    except (idna.IDNAError, UnicodeError, ValueError):
-        return False
-
-
-def _bidi_holds(labels: list[str]) -> bool:
-    """Return whether the bidi rule holds (RFC 5893 §2), if any label is written right to left."""
-    wide = [label for label in labels if not label.isascii()]
-    if not any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for label in wide for c in label):
-        return True
-    try:
-        return all(idna.check_bidi(label, check_ltr=True) for label in labels if label)
-    except idna.IDNAError:
-        return False
 
 
 def _ends_in_number(name: str) -> bool:

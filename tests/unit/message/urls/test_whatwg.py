@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from milter.message.urls.hosts import domain_to_ascii
+from policies.domains import domain_to_ascii
 from milter.message.urls.whatwg import parse_url
 from tests.support.third_party import SHARED
 
