@@ -38,6 +38,20 @@ def client_fields(connection: Connection) -> dict[str, object]:
     }
 
 
+def _judged_client(connection: Connection) -> dict[str, object]:
+    """Return the fields that name the client before our relays; none where no relay of ours came.
+
+    Without an address where our relays do not tell who it was.
+    """
+    if not connection.relays:
+        return {}
+    return {
+        "judged_ip": str(connection.client_ip or ""),
+        "judged_helo_name": connection.helo_name,
+        "relays": [str(relay) for relay in connection.relays],
+    }
+
+
 class Door(Protocol):
     """What a record asks of the door that it is about."""
 
@@ -125,6 +139,7 @@ class TransactionRecord:
     def judged(self, judgement: Judgement, outcome: Outcome, size: int) -> None:
         """Note the verdict on the whole message."""
         self._size = size
+        self._fields |= _judged_client(judgement.txn.connection)
         for result in judgement.evidence.auth:
             if result.method in _LOGGED_METHODS:
                 # Several signatures give several results; the first is the author's or the best.

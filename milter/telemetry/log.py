@@ -24,6 +24,7 @@ FIELDS: Final = frozenset(
         # who and what; the names of 6-style, section 2
         "session_id", "txn_id", "queue_id", "listener", "direction", "protocol",
         "client_ip", "client_port", "client_name", "helo_name", "tls", "account",
+        "judged_ip", "judged_helo_name", "relays",
         "mail_from", "recipients", "rcpt_count", "size_bytes", "header_from", "message_id",
         # what was found and decided
         "spf", "dkim", "dmarc", "arc", "symbols", "score", "action", "live_action",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,12 @@ def _daemon() -> Iterator[tuple[Gatepost, MailboxSink]]:
 
 def _results(address: str, below: bytes = b"") -> dict[str, str]:
     """Return the results of a message that the relay took from `address`, by method."""
+    (value,) = _relayed(address, below)[0].values("authentication-results")
+    return {said.method: said.result.value for said in parse_authentication_results(value).results}
+
+
+def _relayed(address: str, below: bytes = b"") -> tuple[Message, str]:
+    """Return a message that the relay took from `address`, as delivered, and the daemon's log."""
     message = (
         b"Received: from mail.example.com (unknown [" + address.encode() + b"])\r\n"
         b"\tby relay.example.org (Postfix) with ESMTPS id 1; Sun, 22 Nov 2026 10:00:00 +0000\r\n"
@@ -61,9 +68,8 @@ def _results(address: str, below: bytes = b"") -> dict[str, str]:
             assert client.ask(b"DATA").startswith(b"354")
             client.send(message + b".\r\n")
             assert client.reply().startswith(b"250")
-        delivered = Message(sink.messages[0].content)
-    (value,) = delivered.values("authentication-results")
-    return {said.method: said.result.value for said in parse_authentication_results(value).results}
+        daemon.stop()
+        return Message(sink.messages[0].content), daemon.log
 
 
 def test_forwarded_mail_of_an_authorised_client_passes() -> None:
@@ -74,3 +80,15 @@ def test_forwarded_mail_of_an_authorised_client_passes() -> None:
 def test_forwarded_mail_with_a_forged_received_below_does_not_pass() -> None:
     results = _results("198.51.100.7", _FORGED)
     assert (results["spf"], results["iprev"]) == ("fail", "permerror")
+
+
+def test_log_line_names_the_judged_client_beside_the_relay() -> None:
+    _, log = _relayed("192.0.2.1")
+
+    (line,) = [
+        line for text in log.splitlines() if (line := json.loads(text))["event"] == "transaction"
+    ]
+    assert line["client_ip"] == "203.0.113.25"
+    assert line["judged_ip"] == "192.0.2.1"
+    assert line["judged_helo_name"] == "mail.example.com"
+    assert line["relays"] == ["203.0.113.25"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policies.domains import domain_to_ascii
 from milter.message.urls.whatwg import parse_url
+from policies.domains import domain_to_ascii
 from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:
