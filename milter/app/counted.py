@@ -23,5 +23,5 @@ class CountedResolver:
         """Return what the inner resolver answers."""
         started = self._clock()
         answer = await self._inner.resolve(name, rrtype)
-        self._metrics.dns(answer.outcome.value, self._clock() - started)
+        self._metrics.dns(answer.outcome, self._clock() - started)
         return answer

@@ -6,9 +6,8 @@ from one that said no, at each place that asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Rrtype = Literal["A", "AAAA", "TXT", "MX", "PTR", "CNAME", "NS", "SOA"]
 # A, AAAA, PTR, CNAME, NS: text without a final dot. MX: preference and name. TXT: the strings. The
@@ -34,8 +33,7 @@ class Outcome(StrEnum):
         self.temporary = word in ("servfail", "refused", "timeout")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to one question.
 
     Attributes:

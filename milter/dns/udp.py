@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from milter.dns.wire import Fit, fit, mix_case, query_packet
+from milter.dns.wire import CASE_LOST, FOREIGN, OURS, fit, mix_case, query_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,14 +243,14 @@ class UdpServer:
         if asked is None or len(packet) > MAX_BYTES:
             return
         how = fit(packet, asked.question)
-        if how is Fit.FOREIGN:
+        if how is FOREIGN:
             return
         del place.asked[ident]
         self._answered()
-        if how is Fit.CASE_LOST:
+        if how is CASE_LOST:
             self._tell_case_lost()
         if not asked.reply.done():
-            asked.reply.set_result(packet if how is Fit.OURS else NoReply.CASE_LOST)
+            asked.reply.set_result(packet if how is OURS else NoReply.CASE_LOST)
 
     def _tell_case_lost(self) -> None:
         """Say once that this server costs a connection for each question, and what helps."""
