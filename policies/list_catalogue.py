@@ -38,6 +38,9 @@ class About(Section):
     register_for: Literal["nothing", "resolver", "key"] = Field(
         description="What has to be registered first: the addresses of one's resolvers, or a key"
     )
+    public_resolvers: bool = Field(
+        default=True, description="Whether it answers questions that come through public resolvers"
+    )
     everybody: bool = Field(description="Whether its terms let every site ask, commercial or not")
     how: NonEmpty = Field(description="How to register, or how to begin")
     sources: tuple[_Page, ...] = Field(min_length=1, description="Where all that was read")

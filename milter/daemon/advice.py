@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from milter.dns.nameservers import nameservers
 from milter.dns.public import public_operator
-from policies.loader import load_policies
+from policies.loader import load_list_catalogue, load_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from milter.daemon.configuration import Configuration
+    from policies.dnslists import DnsList
     from policies.errors import ConfigError
     from policies.loader import Source
 
@@ -28,7 +29,7 @@ def advice(configuration: Configuration, source: Source) -> list[ConfigError]:
     if settings.dns.zone_file:
         return found
     lists = load_policies(source, settings.policies).plan.dns_lists
-    return [*found, *_public_resolvers(configuration)] if lists else found
+    return [*found, *_public_resolvers(configuration, lists)] if lists else found
 
 
 def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigError]:
@@ -43,8 +44,16 @@ def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigEr
             )
 
 
-def _public_resolvers(configuration: Configuration) -> Iterator[ConfigError]:
+def _public_resolvers(
+    configuration: Configuration, lists: Sequence[DnsList]
+) -> Iterator[ConfigError]:
     """Warn of name servers that many lists refuse: their answers would be lost, day after day."""
+    refusing = _refusing(lists)
+    who = (
+        f"these lists refuse those: {', '.join(refusing)}"
+        if refusing
+        else "many DNS lists refuse those"
+    )
     configured = configuration.settings.dns.nameservers
     for i, (address, _) in enumerate(nameservers(configured)):
         if (operator := public_operator(address)) is None:
@@ -52,6 +61,17 @@ def _public_resolvers(configuration: Configuration) -> Iterator[ConfigError]:
         loc = ("dns", "nameservers", i) if configured else ("dns",)
         yield configuration.placed.at(
             loc,
-            f"{address} is the public resolver of {operator}, and many DNS lists refuse those: "
+            f"{address} is the public resolver of {operator}, and {who}; "
             "run a resolver of your own and name it in `dns.nameservers`",
         )
+
+
+def _refusing(lists: Sequence[DnsList]) -> list[str]:
+    """Return the zones of `lists` that refuse public resolvers, by the terms in the catalogue."""
+    catalogue = load_list_catalogue()
+    zones = dict.fromkeys(one.zone for one in lists)
+    return [
+        zone
+        for zone in zones
+        if (about := catalogue.about_zone(zone)) and not about.public_resolvers
+    ]

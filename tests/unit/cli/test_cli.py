@@ -101,6 +101,36 @@ def test_config_check_warns_of_a_public_resolver_where_lists_are_asked(
     assert ("public resolver of Google" in err) == warned
 
 
+@pytest.mark.parametrize(
+    ("lists", "named"),
+    [
+        pytest.param(
+            ["spamcop", "spamhaus-dbl", "uribl", "barracuda"],
+            ["dbl.spamhaus.org", "multi.uribl.com", "b.barracudacentral.org"],
+            id="those-that-refuse",
+        ),
+        pytest.param(["spamcop", "psbl"], [], id="nobody-refuses"),
+        # A key says who asks, whichever resolver does.
+        pytest.param(["{use: spamhaus-zen-dqs, key_file: key}"], [], id="with-a-key"),
+    ],
+)
+def test_config_check_names_the_lists_that_refuse_public_resolvers(
+    lists: list[str], named: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    used = "".join(f"  - {one}\n" if one.startswith("{") else f"  - use: {one}\n" for one in lists)
+    (tmp_path / "policy.yaml").write_text(f"version: 1\nname: one-list\ndns_lists:\n{used}")
+    (tmp_path / "key").write_text("k3y")
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        "listeners: [{name: in, bind: '127.0.0.1:0'}]\nhttp: null\npolicies: policy.yaml\n"
+        "dns:\n  nameservers: ['8.8.8.8:53']\n"
+    )
+    assert run(["config", "check", str(file)]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    who = f"these lists refuse those: {', '.join(named)};" if named else "many DNS lists refuse"
+    assert who in err
+
+
 def test_config_check_tells_every_mistake_and_exits_78(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
