@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from milter.settings.model import Settings
-from milter.telemetry.metrics import METRICS, PREFIX
+from milter.telemetry.metric_table import METRICS, PREFIX
 from policies.facts import FACTS, FactType
 from policies.loader import load_symbols
 from policies.schema import PolicyFile

@@ -17,10 +17,11 @@ from milter.core.connection import Direction
 from milter.core.edits import HeaderEdits
 from milter.core.reply import Reply
 from milter.pipeline import headers
+from policies.evaluate import evaluate
 from policies.verdict import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from milter.checks.base import Evidence
     from milter.core.connection import Addresses
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.message.document import Message
     from milter.message.headers import HeaderField
+    from policies.compile import Policy
     from policies.verdict import Refusal
 
 Ranges = tuple[tuple[int, int], ...]
@@ -239,3 +241,17 @@ def _covers_subject(signature: bytes, passing: Collection[tuple[str, str]]) -> b
     selector = tags.get(b"s", b"").decode("utf-8", "replace").lower()
     signed = tags.get(b"h", b"").lower().split(b":")
     return b"subject" in signed and ((domain, selector) in passing or (domain, "") in passing)
+
+
+def outcomes_of(
+    marker: Marker, evidence: Evidence, groups: Sequence[tuple[Policy, bool]]
+) -> tuple[Outcome, ...]:
+    """Return the outcome of each policy, for postmaster or for others."""
+    return tuple(
+        [
+            marker.outcome(
+                evaluate(policy, evidence.findings, evidence.facts, postmaster=postmaster)
+            )
+            for policy, postmaster in groups
+        ]
+    )

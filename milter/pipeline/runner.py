@@ -11,19 +11,20 @@ import asyncio
 import time
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
 from milter.pipeline.combining import combined
+from milter.pipeline.early import AT_CONNECT, AT_RCPT, agreed, has_early
 from milter.pipeline.facts import merge
 from milter.pipeline.forwarding import client_before, is_forwarded
-from milter.pipeline.outcome import Identity, Marker, Outcome, refusal_reply, softened
+from milter.pipeline.outcome import Identity, Marker, Outcome, outcomes_of, softened
+from milter.pipeline.selection import context_of
 from milter.pipeline.stage_run import LARGE_BYTES, Means, Observe, StageRun
 from milter.pipeline.stages import StagePlan, plan_stages, without_stages
-from policies.evaluate import decide_early, evaluate, slowed_s
-from policies.select import Context
+from policies.evaluate import slowed_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,13 +33,10 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.core.connection import Addresses, Connection
     from milter.dns.resolver import Resolver
+    from milter.pipeline.early import EarlyStage
     from milter.pipeline.stages import StageChecks
     from policies.compile import Policy
-    from policies.select import PolicySet
-
-_EarlyStage = Literal["connect", "rcpt"]
-_AT_CONNECT: Final = "connect"
-_AT_RCPT: Final = "rcpt"
+    from policies.select import Context, PolicySet
 
 
 class Judgement(NamedTuple):
@@ -157,11 +155,11 @@ class ConnectionScan:
             txn_id: Stands in the reply; the session's id where no transaction began yet.
         """
         policy = self._pipeline.policies.only
-        if policy is None or not _has_early(policy, _AT_CONNECT) or self.forwarded:
+        if policy is None or not has_early(policy, AT_CONNECT) or self.forwarded:
             return None
         reference = txn_id or TxnId(self.connection.session_id)
         txn = Transaction(reference, self.connection, stage=Stage.HELO)
-        return _agreed((policy,), merge(txn, await self.gather()), txn)
+        return agreed((policy,), merge(txn, await self.gather()), txn)
 
     async def slowed_s(self) -> float:
         """Return the seconds by which the client's first MAIL is answered later.
@@ -271,7 +269,7 @@ class Scan:
                 may bring are asked.
             recipient: The one of this RCPT; None at MAIL.
         """
-        stage: _EarlyStage = _AT_CONNECT if recipient is None else _AT_RCPT
+        stage: EarlyStage = AT_CONNECT if recipient is None else AT_RCPT
         if stage not in self._pipeline.policies.early or self._connection.forwarded:
             return None
         if recipient is None:
@@ -279,13 +277,13 @@ class Scan:
         # RFC 5321 §4.5.1: who wants to complain about a refusal must be able to.
         if recipient is not None and recipient.is_postmaster:
             return None
-        if not all(_has_early(policy, stage) for policy in policies):
+        if not all(has_early(policy, stage) for policy in policies):
             return None
         txn = self._txn
         if recipient is not None:
             known = (*self._recipients, recipient)
             txn = replace(txn, recipients=known, stage=Stage.RCPT)
-        return _agreed(policies, merge(txn, await self._envelope_evidence()), txn)
+        return agreed(policies, merge(txn, await self._envelope_evidence()), txn)
 
     async def judge(self, message: bytes, groups: Sequence[tuple[Policy, bool]]) -> Judgement:
         """Run what is left at the end of data and decide for each group of recipients.
@@ -311,9 +309,9 @@ class Scan:
         marker = self._marker = Marker(self._txn, document, evidence, self._pipeline.identity)
         if len(message) > LARGE_BYTES:
             # The fields to be removed are looked for in a header that may be all of the message.
-            outcomes = await asyncio.to_thread(_outcomes, marker, evidence, groups)
+            outcomes = await asyncio.to_thread(outcomes_of, marker, evidence, groups)
         else:
-            outcomes = _outcomes(marker, evidence, groups)
+            outcomes = outcomes_of(marker, evidence, groups)
         return Judgement(
             outcomes=outcomes,
             evidence=evidence,
@@ -384,29 +382,6 @@ class Scan:
         return [*([self._mail_run] if self._mail_run else ()), *self._rest]
 
 
-def _outcomes(
-    marker: Marker, evidence: Evidence, groups: Sequence[tuple[Policy, bool]]
-) -> tuple[Outcome, ...]:
-    return tuple(
-        [
-            marker.outcome(
-                evaluate(policy, evidence.findings, evidence.facts, postmaster=postmaster)
-            )
-            for policy, postmaster in groups
-        ]
-    )
-
-
-def context_of(connection: Connection, mail_from: Mailbox | None) -> Context:
-    """Return what policies are selected by, before the recipient."""
-    return Context(
-        listener=connection.listener,
-        direction=connection.direction.value,
-        mail_from=str(mail_from) if mail_from else "",
-        account=connection.account,
-    )
-
-
 def _started(pipeline: Pipeline, txn: Transaction) -> StageRun | None:
     """Return the checks of the transaction's stage, running; None where there are none."""
     checks = pipeline.stages[txn.connection.direction][txn.stage]
@@ -415,25 +390,3 @@ def _started(pipeline: Pipeline, txn: Transaction) -> StageRun | None:
     run = StageRun(checks, txn, None, pipeline.means)
     run.start()
     return run
-
-
-def _has_early(policy: Policy, stage: _EarlyStage) -> bool:
-    # What a recipient's own policy says of the connection can only be applied at RCPT.
-    by_score = bool(policy.early) if stage == _AT_RCPT else stage in policy.early
-    return by_score or stage in policy.early_rules
-
-
-def _agreed(policies: Sequence[Policy], evidence: Evidence, txn: Transaction) -> Outcome | None:
-    """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
-    stage: _EarlyStage = _AT_RCPT if txn.stage is Stage.RCPT else _AT_CONNECT
-    verdicts = []
-    for policy in policies:
-        known = txn.stage.name.lower()
-        verdict = decide_early(policy, evidence.findings, stage, evidence.facts, known)
-        if verdict is None:
-            return None
-        verdicts.append(verdict)
-    if not verdicts:
-        return None
-    mildest = min(verdicts, key=lambda verdict: verdict.action)
-    return Outcome(mildest, reply=refusal_reply(mildest.refusal, txn.txn_id))

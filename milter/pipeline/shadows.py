@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.checks.patterns import view_of
-from milter.pipeline.runner import context_of
+from milter.pipeline.selection import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from milter.telemetry.metrics import METRICS, PREFIX
+from milter.telemetry.metric_table import METRICS, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

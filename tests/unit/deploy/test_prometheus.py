@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from milter.telemetry.metrics import METRICS, PREFIX
+from milter.telemetry.metric_table import METRICS, PREFIX
 from tests.support.debian import need_program
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from milter.telemetry.metrics import METRICS, PREFIX, Metrics, SupervisorMetrics
+from milter.telemetry.metric_table import METRICS, PREFIX
+from milter.telemetry.metrics import Metrics, SupervisorMetrics
 from milter.telemetry.sums import MAX_SERIES, OTHER
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.dns_list_up("bl.example", up=True)
     metrics.next_hop("final", 0.1)
     metrics.forged_identity("xclient")
+    metrics.milter_broken("malformed")
     metrics.store("put", 0.001)
     metrics.store_failed("full")
     metrics.store_dropped(3)

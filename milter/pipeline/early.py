@@ -1,0 +1,43 @@
+"""Decisions before the end of data: whether policies may take them, and what they agree on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from milter.core.transaction import Stage
+from milter.pipeline.outcome import Outcome, refusal_reply
+from policies.evaluate import decide_early
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milter.checks.base import Evidence
+    from milter.core.transaction import Transaction
+    from policies.compile import Policy
+
+EarlyStage = Literal["connect", "rcpt"]
+AT_CONNECT: Final = "connect"
+AT_RCPT: Final = "rcpt"
+
+
+def has_early(policy: Policy, stage: EarlyStage) -> bool:
+    """Return whether `policy` may refuse at `stage`."""
+    # What a recipient's own policy says of the connection can only be applied at RCPT.
+    by_score = bool(policy.early) if stage == AT_RCPT else stage in policy.early
+    return by_score or stage in policy.early_rules
+
+
+def agreed(policies: Sequence[Policy], evidence: Evidence, txn: Transaction) -> Outcome | None:
+    """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
+    stage: EarlyStage = AT_RCPT if txn.stage is Stage.RCPT else AT_CONNECT
+    verdicts = []
+    for policy in policies:
+        known = txn.stage.name.lower()
+        verdict = decide_early(policy, evidence.findings, stage, evidence.facts, known)
+        if verdict is None:
+            return None
+        verdicts.append(verdict)
+    if not verdicts:
+        return None
+    mildest = min(verdicts, key=lambda verdict: verdict.action)
+    return Outcome(mildest, reply=refusal_reply(mildest.refusal, txn.txn_id))

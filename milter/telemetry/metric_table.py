@@ -1,0 +1,211 @@
+"""Every metric of Gatepost, in one table: code, docs and tests read it.
+
+Labels come from closed sets alone: never an address, a domain or a subject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PREFIX: Final = "gatepost_"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One row of the table of metrics.
+
+    Attributes:
+        name: Without the prefix; a counter's ends in `_total`.
+        kind: What Prometheus calls its type.
+        words: What is counted, and which values each label has.
+        labels: Names of its labels.
+        source: Who fills it: the workers, or the supervisor when it is scraped.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    words: str
+    labels: tuple[str, ...] = ()
+    source: Literal["worker", "supervisor"] = "worker"
+
+
+METRICS: Final = (
+    MetricSpec(
+        "messages_total",
+        "counter",
+        "Messages by what was done with them. listener: a configured name, or http for scans; "
+        "direction: inbound, "
+        "outbound, internal; action: pass, tag, quarantine, defer, reject, discard",
+        ("listener", "direction", "action"),
+    ),
+    MetricSpec(
+        "message_bytes_total",
+        "counter",
+        "Bytes of these messages; labels as of gatepost_messages_total",
+        ("listener", "direction", "action"),
+    ),
+    MetricSpec(
+        "bytes_saved_total",
+        "counter",
+        "Announced bytes that were never sent because of a refusal before the end of data. "
+        "stage: connect, helo, mail, rcpt, data",
+        ("stage",),
+    ),
+    MetricSpec("sessions", "gauge", "Connections of clients that are open now"),
+    MetricSpec(
+        "sessions_refused_total",
+        "counter",
+        "Connections that were refused at the greeting. reason: full (limits.sessions), "
+        "client (limits.sessions_per_client), not_admitted (not within the listener's clients)",
+        ("reason",),
+    ),
+    MetricSpec(
+        "milter_broken_total",
+        "counter",
+        "Connections of mail servers that did not end as they should; their default applied. "
+        "reason: malformed (not the protocol), gone (in the middle of a session), timeout",
+        ("reason",),
+    ),
+    MetricSpec("session_seconds", "histogram", "Duration of a client's connection"),
+    MetricSpec("scan_seconds", "histogram", "From the end of a message to its verdict"),
+    MetricSpec(
+        "check_seconds",
+        "histogram",
+        "Duration of a check. check: a name of the catalogue of checks",
+        ("check",),
+    ),
+    MetricSpec(
+        "check_results_total",
+        "counter",
+        "How checks ended. check: a name of the catalogue; result: ok, error, timeout",
+        ("check", "result"),
+    ),
+    MetricSpec(
+        "symbols_total",
+        "counter",
+        "Messages that have a symbol. symbol: a declared symbol; beyond 500 of them: other",
+        ("symbol",),
+    ),
+    MetricSpec(
+        "spam_kind_total",
+        "counter",
+        "Marked or refused messages by kind of spam. kind: advertising, phishing, malware, fraud, "
+        "extortion, adult, pharma, backscatter, botnet, other",
+        ("kind",),
+    ),
+    MetricSpec(
+        "dns_queries_total",
+        "counter",
+        "Questions to DNS servers. outcome: answer, nxdomain, nodata, servfail, refused, timeout",
+        ("outcome",),
+    ),
+    MetricSpec("dns_query_seconds", "histogram", "Duration of a question to DNS servers"),
+    MetricSpec(
+        "dns_answers_total",
+        "counter",
+        "Answers that checks were given. source: hit (was kept), asked, shared (another asked the "
+        "same), stale (its life was over and no server answered)",
+        ("source",),
+    ),
+    MetricSpec(
+        "dns_list_queries_total",
+        "counter",
+        "Questions to DNS lists. zone: a configured list; outcome: listed, not_listed, unknown, "
+        "error, temperror",
+        ("zone", "outcome"),
+    ),
+    MetricSpec(
+        "dns_list_seconds",
+        "histogram",
+        "Time that a DNS list takes to answer, cached answers included. zone: a configured list",
+        ("zone",),
+    ),
+    MetricSpec(
+        "dns_list_up",
+        "gauge",
+        "1 while every worker asks and believes the DNS list, 0 while one has set it aside. "
+        "zone: a configured list",
+        ("zone",),
+    ),
+    MetricSpec(
+        "policy_verdicts_total",
+        "counter",
+        "Verdicts. policy: a configured policy with its overrides; action: pass, tag, quarantine, "
+        "defer, reject, discard",
+        ("policy", "action"),
+    ),
+    MetricSpec(
+        "shadow_differences_total",
+        "counter",
+        "Messages that a shadow policy would have treated otherwise. policy: the shadow; from: "
+        "what was done; to: what it would have done",
+        ("policy", "from", "to"),
+    ),
+    MetricSpec(
+        "forged_identity_total",
+        "counter",
+        "Commands that say who the client is, from clients that may not. "
+        "kind: xclient, xforward, proxy",
+        ("kind",),
+    ),
+    MetricSpec(
+        "next_hop_seconds",
+        "histogram",
+        "Duration of a step at the next hop. stage: connect, greeting, ehlo, starttls, identity, "
+        "mail, rcpt, data, body, final, rset",
+        ("stage",),
+    ),
+    MetricSpec(
+        "store_seconds",
+        "histogram",
+        "Duration of an operation of the store. operation: a name of the store's interface",
+        ("operation",),
+    ),
+    MetricSpec(
+        "store_errors_total",
+        "counter",
+        "Failures of the store. reason: full, locked, corrupt, gone, slow, refused, other",
+        ("reason",),
+    ),
+    MetricSpec(
+        "store_writes_dropped_total",
+        "counter",
+        "What was to be remembered and was given up, because the store could not be written to",
+    ),
+    MetricSpec(
+        "aftermath_dropped_total",
+        "counter",
+        "Messages of which nothing was remembered or counted after the reply, for lack of room",
+    ),
+    MetricSpec(
+        "next_hop_up",
+        "gauge",
+        "1 when a worker reached the next hop last time or none has tried yet, else 0",
+        source="supervisor",
+    ),
+    MetricSpec("bytes_in_flight", "gauge", "Bytes of messages held now", source="supervisor"),
+    MetricSpec("workers", "gauge", "Worker processes that take mail", source="supervisor"),
+    MetricSpec(
+        "worker_restarts_total",
+        "counter",
+        "Workers that died and were started again",
+        source="supervisor",
+    ),
+    MetricSpec(
+        "config_reloads_total",
+        "counter",
+        "Reloads of the configuration. result: ok, refused, failed",
+        ("result",),
+        source="supervisor",
+    ),
+    MetricSpec(
+        "build_info",
+        "gauge",
+        "Always 1. version: of Gatepost; python: of the interpreter",
+        ("version", "python"),
+        source="supervisor",
+    ),
+)
+
+METRICS_BY_NAME: Final = {spec.name: spec for spec in METRICS}
