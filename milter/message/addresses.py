@@ -16,8 +16,9 @@ from milter.message.charsets import decode_raw
 from milter.message.decode import decode_words
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 
+# No literal holds an opening bracket: of many in a row, each would be followed to the end.
 _PIECE: Final = re.compile(
-    r'(?P<space>\s++)|(?P<quoted>"(?:[^"\\]++|\\.)*+"?+)|(?P<literal>\[[^\]\s<>,]*+\])'
+    r'(?P<space>\s++)|(?P<quoted>"(?:[^"\\]++|\\.)*+"?+)|(?P<literal>\[[^\[\]\s<>,]*+\])'
     r'|(?P<atom>[^\s"()<>\[\],:;@\\]++)|(?P<sign>.)',
     re.DOTALL,
 )

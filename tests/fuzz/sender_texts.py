@@ -1,7 +1,8 @@
 """Reads SPF records, Received chains and Authentication-Results with mistakes in them.
 
 Ends with 1 when one is not stood: what raises anything but ParseError, changes for whom mail is
-judged, or takes long is printed with the number that makes it again. At the end each reader gets
+judged, or takes long is printed with the number that makes it again. At the end each reader, those
+of signatures, seals, DMARC records and From fields too, gets
 long texts made of one piece, and such that are eight times as long: its time may grow so, not more.
 Usage: python -m tests.fuzz.sender_texts [COUNT] [FIRST]
 """
@@ -16,6 +17,9 @@ from ipaddress import IPv4Address
 from random import Random
 from typing import TYPE_CHECKING
 
+from milter.auth.arc import check_arc
+from milter.auth.dkim import check_dkim
+from milter.auth.dmarc import record as dmarc_record
 from milter.auth.header import bears_authserv_id
 from milter.auth.read_results import parse_authentication_results
 from milter.auth.results import Result
@@ -24,6 +28,7 @@ from milter.auth.spf.record import parse_record
 from milter.core.address import Mailbox
 from milter.core.errors import ParseError
 from milter.dns.fake import FakeResolver
+from milter.message.document import Message
 from milter.message.received import parse_received, trusted_route
 from tests.support.mutation import mutated
 
@@ -115,7 +120,7 @@ def main(count: int = _COUNT, first: int = 0) -> int:
 def grows() -> bool:
     """Return whether any reader takes more than its share of a longer text, and print which."""
     worst = 0.0
-    for reader in (_record, parse_received, _results):
+    for reader in (_record, parse_received, _results, _signature, _seal, _policy, _authors):
         for piece in _pieces():
             short, long = (_seconds(reader, piece * (size // len(piece))) for size in _SIZES)
             # Below that, what is measured is the clock.
@@ -128,6 +133,7 @@ def grows() -> bool:
     return False
 
 
+_KEYS = FakeResolver({})
 _SIZES = (16_000, 128_000)
 # Eight times is linear; sixty-four would be quadratic.
 _GROWTH = 24
@@ -147,6 +153,26 @@ def _record(text: bytes) -> None:
 def _results(text: bytes) -> None:
     bears_authserv_id(text, "mx.example.org")
     parse_authentication_results(b"mx; " + text)
+
+
+def _signature(text: bytes) -> None:
+    field = b"DKIM-Signature: v=1; a=rsa-sha256; d=x.example; s=s; h=from; bh=AA; b=AA; " + text
+    asyncio.run(check_dkim(field + b"\r\nFrom: a@x.example\r\n\r\nx\r\n", _KEYS, now=0))
+
+
+def _seal(text: bytes) -> None:
+    names = (b"ARC-Seal", b"ARC-Message-Signature", b"ARC-Authentication-Results")
+    fields = b"".join(name + b": i=1; " + text + b"\r\n" for name in names)
+    asyncio.run(check_arc(fields + b"\r\nx\r\n", _KEYS, now=0))
+
+
+def _policy(text: bytes) -> None:
+    dmarc_record.parse_record.cache_clear()
+    dmarc_record.parse_record(b"v=DMARC1; " + text)
+
+
+def _authors(text: bytes) -> None:
+    _ = Message(b"From: " + text + b"\r\n\r\nx\r\n").author_domains
 
 
 def _seconds(reader: Callable[[bytes], object], text: bytes) -> float:
