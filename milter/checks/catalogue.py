@@ -124,10 +124,25 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         plan: What the policies count and read; a check that yields nothing of it is left out.
         means: What they are given.
     """
-    hostname, clock, senders = means.hostname, means.clock, means.senders
-    memory, weights = means.memory, means.weights
     asker = means.lists or ListAsker(plan.dns_lists, means.monotonic)
-    checks: tuple[Check, ...] = (
+    checks = (
+        *_of_the_sender(means, asker),
+        *_of_the_message(plan, means, asker),
+        *_of_what_others_saw(plan, means, asker),
+    )
+    read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
+    return tuple(
+        check
+        for check in checks
+        if check.symbols & plan.symbols
+        or check.name in read
+        or (means.authentication and check.name in _AUTHENTICATION)
+    )
+
+
+def _of_the_sender(means: Means, asker: ListAsker) -> tuple[Check, ...]:
+    hostname, clock, senders = means.hostname, means.clock, means.senders
+    return (
         SpfCheck(hostname, SpfMemory(means.monotonic), senders.spf_limits, clock),
         DkimCheck(clock),
         ArcCheck(clock, senders.trusted_sealers),
@@ -136,9 +151,14 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         ClientListsCheck(asker),
         HeloListsCheck(asker),
         SenderListsCheck(asker),
-        MessageListsCheck(asker, relay_addresses),
         HeloCheck(hostname),
         EnvelopeCheck(),
+    )
+
+
+def _of_the_message(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, ...]:
+    return (
+        MessageListsCheck(asker, relay_addresses),
         HeadersCheck(),
         SizeCheck(),
         GtubeCheck(),
@@ -148,25 +168,23 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         TextCheck(),
         LanguagesCheck(),
         AttachmentsCheck(),
-        *((ClassifierCheck(weights),) if weights else ()),
-        LookalikeCheck(senders.protected_domains),
+        *((ClassifierCheck(means.weights),) if means.weights else ()),
+        LookalikeCheck(means.senders.protected_domains),
         IdentitiesCheck(),
         BulkCheck(),
         PatternsCheck(plan.patterns),
-        UpstreamCheck(senders.trusted_authserv_ids),
-        DmarcCheck(),
-        SignerListsCheck(asker),
     )
-    # Those that judge by what the others saw: the greylist by what reputation said, too.
+
+
+def _of_what_others_saw(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, ...]:
+    """Return those that combine; each sees what stands before it, the greylist reputation, too."""
+    memory = means.memory
     asked: tuple[Check, ...] = ()
     if memory is not None:
-        rate = RateCheck(memory, plan.rates)
-        asked = (ReputationCheck(memory), GreylistCheck(memory), rate)
-    read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
-    return tuple(
-        check
-        for check in (*checks, *asked)
-        if check.symbols & plan.symbols
-        or check.name in read
-        or (means.authentication and check.name in _AUTHENTICATION)
+        asked = (ReputationCheck(memory), GreylistCheck(memory), RateCheck(memory, plan.rates))
+    return (
+        UpstreamCheck(means.senders.trusted_authserv_ids),
+        DmarcCheck(),
+        SignerListsCheck(asker),
+        *asked,
     )
