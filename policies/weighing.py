@@ -90,15 +90,21 @@ def weigh(
         total = min(total, max(lowered, total_of(policy, counting)))
     else:
         allowed = None
-    action, ruled = reached(total, thresholds), None
     if known != LAST_STAGE:
         acting = [rule for rule in acting if rule.early]
+    action, ruled = _decided(reached(total, thresholds), acting)
+    return Weighed(points, total, counting, action, ruled, allowed, tuple(run.found))
+
+
+def _decided(action: Action, acting: Sequence[Rule]) -> tuple[Action, Rule | None]:
+    """Return the most severe of `action`, to which the points led, and what rules ask for."""
+    ruled: Rule | None = None
     for rule in acting:
         # Where points and a rule lead to the same, the rule has the better words.
         least = action + 1 if ruled else max(action, Action.TAG)
         if rule.action is not None and rule.action >= least:
             action, ruled = rule.action, rule
-    return Weighed(points, total, counting, action, ruled, allowed, tuple(run.found))
+    return action, ruled
 
 
 def reached(total: float, thresholds: Thresholds) -> Action:

@@ -182,19 +182,22 @@ def scan(  # noqa: PLR0913 - one argument an option
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     closing = ExitStack()
-    weights = LiveWeights(Path(classifier), time.monotonic) if classifier else None
-    means = Means(
-        platform.node() or "localhost",
-        time.time,
-        senders=SenderChecks(trusted_sealers=trust_sealer),
-        weights=weights,
-    )
+    means = _means(trust_sealer, classifier)
     pipeline = _pipeline(policy, zone, means, closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
     if trusted_relay:
         pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
     tally = asyncio.run(_scan(pipeline, closing, messages, envelope, show))
     return tally.code(strict=strict)
+
+
+def _means(trusted_sealers: tuple[str, ...], classifier: str | None) -> Means:
+    return Means(
+        platform.node() or "localhost",
+        time.time,
+        senders=SenderChecks(trusted_sealers=trusted_sealers),
+        weights=LiveWeights(Path(classifier), time.monotonic) if classifier else None,
+    )
 
 
 def _pipeline(

@@ -17,7 +17,6 @@ from milter.doors.record import TransactionRecord
 from milter.milter8 import wire
 from milter.milter8.edits import edit_packets
 from milter.milter8.incoming import Fault, Incoming
-from milter.pipeline.aftermath import Seen
 from milter.pipeline.headers import own_names
 from policies.verdict import Action
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from milter.milter8.door import Door
     from milter.milter8.negotiate import Agreement
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
+    from milter.pipeline.runner import ConnectionScan, Scan
 
 _log: Final = logging.getLogger("gatepost.milter")
 
@@ -158,7 +157,8 @@ class MilterTransaction:
         else:
             answer, reply = self._passed_on(decision), _ACCEPTED
         self.record.replied(reply)
-        self._tell(judgement, decision.decisive, reply)
+        if self._door.aftermath is not None:
+            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply)
         return answer
 
     @property
@@ -224,18 +224,3 @@ class MilterTransaction:
     def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
         self.record.refused_early(stage, outcome)
         return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
-
-    def _tell(self, judgement: Judgement, decisive: Outcome, reply: Reply) -> None:
-        """Hand the message to whoever remembers and counts; nobody waits for them."""
-        aftermath = self._door.aftermath
-        if aftermath is not None:
-            seen = Seen(
-                aftermath.clock(),
-                judgement.txn,
-                judgement.message,
-                judgement.evidence,
-                decisive.verdict,
-                reply,
-                judgement.duration_s,
-            )
-            aftermath.take(seen)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from milter.core.reply import Reply
     from milter.core.transaction import Transaction
     from milter.message.document import Message
+    from milter.pipeline.runner import Judgement
     from policies.verdict import Verdict
 
 _log: Final = logging.getLogger("gatepost.pipeline")
@@ -98,6 +99,20 @@ class Aftermath:
     def wanted(self) -> bool:
         """Whether anybody wants to know."""
         return bool(self._consumers)
+
+    def tell(self, judgement: Judgement, decisive: Verdict, reply: Reply) -> None:
+        """Take a message that was judged; `decisive` decided, and `reply` is what was said."""
+        self.take(
+            Seen(
+                self.clock(),
+                judgement.txn,
+                judgement.message,
+                judgement.evidence,
+                decisive,
+                reply,
+                judgement.duration_s,
+            )
+        )
 
     def take(self, seen: Seen) -> None:
         """Take a transaction; returns at once."""

@@ -17,7 +17,6 @@ from milter.core.reply import Reply
 from milter.doors.decision import decide
 from milter.doors.groups import Group, group_of, must_be_apart
 from milter.doors.record import TransactionRecord
-from milter.pipeline.aftermath import Seen
 from milter.relay.outcome import Sent
 from milter.smtp.data import Fault
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Judgement, Scan
+    from milter.pipeline.runner import ConnectionScan, Scan
     from milter.relay.delivery import Relaying
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received
@@ -171,7 +170,8 @@ class MailTransaction:
             self.record.replied(reply)
         else:
             reply = await self._deliver(received, groups, decision.deliveries, dot_at)
-        self._tell(judgement, decision.decisive, reply)
+        if self._door.aftermath is not None:
+            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply)
         return reply
 
     async def _deliver(
@@ -193,21 +193,6 @@ class MailTransaction:
             return self._next_hop_failed(error)
         self.record.delivered(delivered)
         return delivered.reply
-
-    def _tell(self, judgement: Judgement, decisive: Outcome, reply: Reply) -> None:
-        """Hand the message to whoever remembers and counts; nobody waits for them."""
-        aftermath = self._door.aftermath
-        if aftermath is not None:
-            seen = Seen(
-                aftermath.clock(),
-                judgement.txn,
-                judgement.message,
-                judgement.evidence,
-                decisive.verdict,
-                reply,
-                judgement.duration_s,
-            )
-            aftermath.take(seen)
 
     def _must_come_alone(self, group: Group) -> bool:
         if not self._groups:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import pytest
 from milter.cli import run
 from tests.support.gatepost import configuration, running_gatepost
 from tests.support.mailbox_sink import running_sink
+from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,7 @@ def symbols(daemon: Gatepost) -> set[str]:
 
 
 def wait_for(daemon: Gatepost, symbol: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while symbol not in symbols(daemon):
-        assert time.monotonic() < deadline, f"{symbol} was not seen in time"
-        time.sleep(0.05)
+    wait_until(lambda: symbol in symbols(daemon), lambda: f"{symbol} was not seen in time")
 
 
 def test_daemon_learns_while_it_runs_and_changes_its_mind_after_a_kill(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -17,9 +16,7 @@ import pytest
 from tests.support.dns_server import running_aside
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.mailbox_sink import running_sink
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support.patience import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +30,6 @@ dns_lists:
     codes: {{"127.0.0.2": {{symbol: BL_SPAM, weight: 5, describe: Listed}}}}
 """
 # A list that is set aside is tried again after half a minute.
-_PATIENCE_S = 60.0
 
 
 def refusing(query: dns.message.Message) -> dns.message.Message:
@@ -62,13 +58,6 @@ def get(daemon: Gatepost, path: str) -> str:
         connection.close()
 
 
-def until(seen: Callable[[], bool]) -> bool:
-    end = time.monotonic() + _PATIENCE_S
-    while not seen() and time.monotonic() < end:
-        time.sleep(0.2)
-    return seen()
-
-
 def up(daemon: Gatepost) -> str:
     lines = get(daemon, "/metrics").splitlines()
     return next((line for line in lines if line.startswith("gatepost_dns_list_up{")), "")
@@ -94,8 +83,8 @@ def test_list_that_refuses_is_seen_everywhere_and_comes_back_by_itself() -> None
         }
         config = configuration(f"127.0.0.1:{sink.port}", **changes)
         with running_gatepost(config, {"policy.yaml": POLICY}) as daemon:
-            assert until(lambda: up(daemon).endswith(" 0.0"))
-            assert until(lambda: bool(json.loads(get(daemon, "/readyz"))["dns_lists_aside"]))
+            wait_until(lambda: up(daemon).endswith(" 0.0"))
+            wait_until(lambda: bool(json.loads(get(daemon, "/readyz"))["dns_lists_aside"]))
             ready = json.loads(get(daemon, "/readyz"))
             assert ready["ready"] is True
             assert ready["dns_lists_aside"] == [f"{ZONE}: it refuses us: 127.255.255.254"]
@@ -105,7 +94,7 @@ def test_list_that_refuses_is_seen_everywhere_and_comes_back_by_itself() -> None
             assert "127.255.255.254" in shown.stdout
 
             server.respond = well
-            assert until(lambda: up(daemon).endswith(" 1.0"))
-            assert until(lambda: json.loads(get(daemon, "/readyz"))["dns_lists_aside"] == [])
-            assert until(lambda: status(daemon).returncode == 0)
+            wait_until(lambda: up(daemon).endswith(" 1.0"))
+            wait_until(lambda: json.loads(get(daemon, "/readyz"))["dns_lists_aside"] == [])
+            wait_until(lambda: status(daemon).returncode == 0)
             assert '"event": "dns list set aside"' in daemon.log.replace('":"', '": "')

@@ -7,22 +7,19 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.line_client import connected
 from tests.support.mailbox_sink import MailboxSink, running_sink
+from tests.support.patience import wait_until
 from tests.support.ports import free_port
 from tests.support.redis_server import a_redis
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 pytestmark = pytest.mark.slow
 
-PATIENCE_S = 30.0
 POLICY = """\
 version: 1
 name: site
@@ -57,14 +54,6 @@ def send(daemon: Gatepost, who: tuple[str, str, str], number: int) -> bytes:
             "Hello\r\n.\r\n".encode()
         )
         return client.reply()
-
-
-def until(condition: Callable[[], bool], daemon: Gatepost) -> None:
-    """Wait for what the daemon does after its replies."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, daemon.log
-        time.sleep(0.1)
 
 
 def metric(daemon: Gatepost, name: str) -> float:
@@ -109,7 +98,10 @@ def test_daemon_greylists_who_is_unknown_and_remembers_who_is_not() -> None:
         for number in range(12):
             assert send(daemon, KNOWN, number).startswith(b"250"), daemon.log
         subject = "author_domain:example.com"
-        until(lambda: [one["count"] > 11.9 for one in standing(daemon, subject)] == [True], daemon)
+        wait_until(
+            lambda: [one["count"] > 11.9 for one in standing(daemon, subject)] == [True],
+            lambda: daemon.log,
+        )
         (told,) = standing(daemon, subject)
         assert (told["score"], told["trusted"]) == (-1, True)
         assert standing(daemon, "claimed_domain:plain.example") == []
@@ -130,7 +122,10 @@ def test_server_that_goes_delays_no_mail_and_is_used_again_when_it_is_back() -> 
         replies = [send(daemon, UNKNOWN, number) for number in range(1, 11)]
         assert [reply[:3] for reply in replies] == [b"250"] * 10, daemon.log
         assert time.monotonic() - started < 10
-        until(lambda: metric(daemon, 'gatepost_store_errors_total{reason="gone"}') > 0, daemon)
+        wait_until(
+            lambda: metric(daemon, 'gatepost_store_errors_total{reason="gone"}') > 0,
+            lambda: daemon.log,
+        )
         redis.start()
-        until(lambda: send(daemon, UNKNOWN, 99).startswith(b"451"), daemon)
+        wait_until(lambda: send(daemon, UNKNOWN, 99).startswith(b"451"), lambda: daemon.log)
         assert "store works again" in daemon.log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ import redis
 from reputation.redis import RedisStore
 from reputation.redis.server import Server
 from tests.support.debian import need_program
+from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,11 +44,12 @@ class RunningRedis:
             env=self._program.environment,
             stdout=subprocess.DEVNULL,
         )
-        until = time.monotonic() + _START_S
-        while not self._answers():
-            assert time.monotonic() < until, "redis-server does not answer"
-            assert self._process.poll() is None, "redis-server ended"
-            time.sleep(0.02)
+        wait_until(
+            lambda: self._answers() or self._process is None or self._process.poll() is not None,
+            lambda: "redis-server does not answer",
+            patience_s=_START_S,
+        )
+        assert self._process.poll() is None, "redis-server ended"
 
     def stop(self) -> None:
         """End it at once."""
