@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -53,6 +53,11 @@ def _timings(registry: CollectorRegistry, name: str) -> Timings:
     return Timings(lambda label: Timing(family.labels(label), BUCKETS))
 
 
+def _gauge(registry: CollectorRegistry, name: str, mode: Literal["livesum", "livemin"]) -> Gauge:
+    spec = METRICS_BY_NAME[name]
+    return Gauge(PREFIX + name, spec.words, spec.labels, registry=registry, multiprocess_mode=mode)
+
+
 class Metrics:
     """What a worker counts. One for each process; cheap enough to be called for every message.
 
@@ -93,37 +98,14 @@ class Metrics:
         self._session_seconds = _timing(registry, "session_seconds")
         self._scan_seconds = _timing(registry, "scan_seconds")
         self._dns_seconds = _timing(registry, "dns_query_seconds")
-        self._sessions = Gauge(
-            PREFIX + "sessions",
-            METRICS_BY_NAME["sessions"].words,
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
+        self._sessions = _gauge(registry, "sessions", "livesum")
         # The worker that has set a list aside shows, however many others have not.
-        self._lists_up = Gauge(
-            PREFIX + "dns_list_up",
-            METRICS_BY_NAME["dns_list_up"].words,
-            ("zone",),
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
+        self._lists_up = _gauge(registry, "dns_list_up", "livemin")
         self._open = 0
         self._broken = False
         self._stored: deque[tuple[str, float]] = deque()
-        self._all: tuple[Sums | Timing | Timings, ...] = (
-            *(self._messages, self._bytes, self._saved, self._checks, self._symbols, self._kinds),
-            *(
-                self._dns,
-                self._dns_answers,
-                self._dns_lists,
-                self._policies,
-                self._shadows,
-                self._forged,
-                self._check_seconds,
-            ),
-            *(self._next_hop_seconds, self._store_seconds, self._session_seconds),
-            *(self._scan_seconds, self._dns_seconds, self._refused, self._list_seconds),
-            *(self._store_errors, self._store_dropped, self._forgotten, self._milter_broken),
+        self._all = tuple(
+            each for each in vars(self).values() if isinstance(each, Sums | Timing | Timings)
         )
 
     def message(self, listener: str, direction: str, action: str, size: int) -> None:
