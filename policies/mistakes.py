@@ -7,6 +7,7 @@ the file and not of the library. It reads no file.
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from typing import Any, Final
@@ -59,6 +60,9 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "string_too_short": ("min_length", "at least {} characters"),
     "string_too_long": ("max_length", "at most {} characters"),
 }
+# What may stand there is a choice of words.
+_CHOICES: Final = frozenset({"literal_error", "enum", NEEDS})
+_EXAMPLE: Final = " such as "
 _MAX_SHOWN: Final = 60
 _MAX_LISTED: Final = 14
 
@@ -136,7 +140,21 @@ def _mistake(
     if all(detail["type"] == "value_error" for detail in details) and not _union(details, loc):
         return positions.error(loc, f"{_name(loc)}: {_own_words(first)}, not {given}")
     needs = " or ".join(dict.fromkeys(map(_need, details)))
-    return positions.error(loc, f"{_name(loc)} needs {needs}, not {given}")
+    meant = _meant(details, positions.node(loc).value())
+    return positions.error(loc, f"{_name(loc)} needs {needs}, not {given}{meant}")
+
+
+def _meant(details: list[ErrorDetails], given: object) -> str:
+    """Return `: did you mean ...?` where one of the words that may stand there is like `given`."""
+    needs = [_need(detail) for detail in details if detail["type"] in _CHOICES]
+    choices = " ".join(need for need in needs if _EXAMPLE not in need)
+    words = set(re.findall(r"[\w:-]+", choices)) - {"or"}
+    close = difflib.get_close_matches(given, words, 1) if _is_word(given) else []
+    return f": did you mean `{close[0]}`?" if close else ""
+
+
+def _is_word(given: object) -> typing.TypeGuard[str]:
+    return isinstance(given, str) and len(given) <= _MAX_SHOWN
 
 
 def _union(details: list[ErrorDetails], loc: _Loc) -> bool:

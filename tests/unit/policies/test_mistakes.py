@@ -102,6 +102,11 @@ class Whole(BaseModel):
         pytest.param(
             "colour: green", ["1:9: `colour` needs red or blue, not 'green'"], id="an-enumeration"
         ),
+        pytest.param(
+            "colour: bleu",
+            ["1:9: `colour` needs red or blue, not 'bleu': did you mean `blue`?"],
+            id="a-word-that-is-like-one",
+        ),
         pytest.param("seconds: 31", ["1:10: `seconds` needs 30 or less, not 31"], id="too-much"),
         pytest.param("parts: []", ["1:8: `parts` needs at least 1 in the list, not an empty list"],
                      id="empty-list"),

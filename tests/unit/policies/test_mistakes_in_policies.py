@@ -371,7 +371,8 @@ def test_pattern_with_unknown_view_is_refused_with_the_views() -> None:
     assert mistakes(a_pattern("x", "sujbect")) == [
         (
             "site.yaml:4:20: `in` needs header:NAME, subject, headers, body, text, html, hidden, "
-            "folded, skeleton, urls, filenames, raw, mail_from, helo, client_name, not 'sujbect'"
+            "folded, skeleton, urls, filenames, raw, mail_from, helo, client_name, not 'sujbect': "
+            "did you mean `subject`?"
         )
     ]
 
