@@ -81,7 +81,8 @@ class Combine(Protocol):
     """A check that judges what others saw: it runs once all of them have answered.
 
     Checks that combine run one after the other, in the order of the catalogue; each is given what
-    those before it said as well. `asks` tells whether it asks the network too.
+    those before it said as well. `asks` tells whether it asks the network too, and `reads` names
+    the facts that it judges by: where it runs, the checks that yield them run.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Combine(Protocol):
     directions: frozenset[Direction]
     symbols: frozenset[str]
     asks: bool
+    reads: frozenset[str]
 
     async def combine(
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]

@@ -130,14 +130,16 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
         *_of_the_message(plan, means, asker),
         *_of_what_others_saw(plan, means, asker),
     )
-    read = {FACTS_BY_NAME[fact].check for fact in plan.facts}
-    return tuple(
-        check
-        for check in checks
-        if check.symbols & plan.symbols
-        or check.name in read
-        or (means.authentication and check.name in _AUTHENTICATION)
-    )
+    wanted = {FACTS_BY_NAME[fact].check for fact in plan.facts}
+    if means.authentication:
+        wanted |= _AUTHENTICATION
+    needed = []
+    # Whoever combines stands behind those that it judges by.
+    for check in reversed(checks):
+        if check.symbols & plan.symbols or check.name in wanted:
+            needed.append(check)
+            wanted |= {FACTS_BY_NAME[fact].check for fact in getattr(check, "reads", ())}
+    return tuple(reversed(needed))
 
 
 def _of_the_sender(means: Means, asker: ListAsker) -> tuple[Check, ...]:

@@ -57,6 +57,7 @@ class DmarcCheck:
     directions = RECEIVED
     symbols = frozenset({*_ORDER, "DMARC_AUTHORS"})
     asks = True
+    reads = frozenset({"spf", "dkim", "arc"})
 
     async def combine(
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]

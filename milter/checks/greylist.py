@@ -56,6 +56,7 @@ class GreylistCheck:
     directions = STRANGERS
     symbols = frozenset({*SYMBOLS.values(), "GREYLIST_TEMPERROR"})
     asks = False
+    reads = frozenset({"spf", "dkim", "dmarc"})
 
     def __init__(self, memory: Recollection) -> None:
         self._memory = memory

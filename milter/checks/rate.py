@@ -51,6 +51,8 @@ class RateCheck:
         self._memory = memory
         self._rates = tuple(rates)
         self.symbols = frozenset({"RATE_TEMPERROR", *(rate.symbol for rate in rates)})
+        by_author = any("author_domain" in rate.by for rate in rates)
+        self.reads = frozenset({"spf", "dkim", "dmarc"} if by_author else ())
 
     async def combine(
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]

@@ -49,6 +49,7 @@ class ReputationCheck:
         }
     )
     asks = False
+    reads = frozenset({"spf", "dkim", "dmarc", "urls"})
 
     def __init__(self, memory: Recollection) -> None:
         self._memory = memory

@@ -107,6 +107,7 @@ class Combines:
     directions: frozenset[Direction] = EVERY_DIRECTION
     symbols: frozenset[str] = frozenset()
     asks: bool = False
+    reads: frozenset[str] = frozenset()
     answered: bool = True
     known: list[Sequence[Evidence]] = field(default_factory=list)
 

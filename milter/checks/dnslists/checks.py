@@ -169,6 +169,7 @@ class SignerListsCheck:
     stage = Stage.MESSAGE
     directions = STRANGERS
     asks = True
+    reads = frozenset({"dkim"})
 
     def __init__(self, asker: ListAsker) -> None:
         self._asker = asker

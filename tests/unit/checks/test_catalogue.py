@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from policies.dnslists import Asks, DnsList
 from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
 from policies.patterns import PatternSet, PatternSpec
+from policies.rates import Rate
 from reputation.classifier.model import State, new_state
 from reputation.memory import MemoryStore
 from tests.support.stores import client_of
@@ -93,13 +95,22 @@ def test_build_checks_for_a_policy_that_counts_nothing_builds_none() -> None:
 
 def test_build_checks_without_memory_leaves_out_who_would_ask_it() -> None:
     plan = Plan(frozenset({"REPUTATION_BAD", "GREYLIST_NEW"}), (), NO_PATTERNS)
-    assert names(plan) == ["reputation", "greylist"]
+    assert {"reputation", "greylist"} <= set(names(plan))
     assert build_checks(plan, Means("mx.example.org", lambda: 0.0, authentication=False)) == ()
 
 
 def test_build_checks_authentication_stays_for_the_header() -> None:
     plan = Plan(frozenset(), (), NO_PATTERNS)
     assert names(plan, authentication=True) == ["spf", "dkim", "arc", "iprev", "dmarc"]
+
+
+# What those that combine judge by.
+AUTHENTICATION = {"spf", "dkim", "arc", "dmarc"}
+JUDGED_BY = {
+    "dmarc": {"spf", "dkim", "arc"},
+    "reputation": AUTHENTICATION | {"links"},
+    "greylist": AUTHENTICATION,
+}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +138,9 @@ def test_build_checks_authentication_stays_for_the_header() -> None:
 )
 def test_build_checks_builds_what_yields_a_counted_symbol(symbol: str, name: str) -> None:
     patterns = PatternSet.compile([PatternSpec("LOTTERY", "subject", "lottery")])
-    assert names(Plan(frozenset({symbol}), (LIST,), patterns)) == [name]
+    built = names(Plan(frozenset({symbol}), (LIST,), patterns))
+    assert set(built) == {name} | JUDGED_BY.get(name, set())
+    assert len(built) == len(set(built))
 
 
 def test_build_checks_every_symbol_of_the_file_but_our_own_errors_has_a_check() -> None:
@@ -143,7 +156,26 @@ def test_build_checks_builds_what_yields_a_fact_that_is_read(spec: FactSpec) -> 
     plan = Plan(frozenset(), (), NO_PATTERNS, frozenset({spec.name}))
     known = DIRECTIONS.keys()
     # Of what later versions find out the fact is empty, and nothing need run.
-    assert names(plan) == [name for name in (spec.check,) if name in known]
+    wanted = {spec.check} & known
+    assert set(names(plan)) == wanted.union(*(JUDGED_BY.get(name, ()) for name in wanted))
+
+
+def test_build_checks_a_rate_by_author_needs_who_proves_the_author() -> None:
+    by_client = Rate("RATE", ("client",), "messages", 1, 60)
+    by_author = replace(by_client, by=("author_domain",))
+    plans = [
+        Plan(frozenset({"RATE"}), (), NO_PATTERNS, rates=(rate,)) for rate in (by_client, by_author)
+    ]
+    assert names(plans[0]) == ["rate"]
+    assert names(plans[1]) == ["spf", "dkim", "arc", "dmarc", "rate"]
+
+
+def test_build_checks_signers_are_looked_up_where_their_lists_are_asked() -> None:
+    signers = DnsList("bl.example", (Asks.DKIM_DOMAIN,), "block", codes=CODES)
+    assert names(Plan(frozenset({"BL_SPAM"}), (signers,), NO_PATTERNS)) == [
+        "dkim",
+        "dnslists_signer",
+    ]
 
 
 def test_build_checks_stage_of_each_symbol_is_that_of_its_last_check() -> None:
