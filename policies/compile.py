@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
+from policies.replies import parse_reply
 from policies.verdict import Action, Contribution, Refusal
 
 if TYPE_CHECKING:
@@ -192,12 +193,6 @@ def effective_weights(
     weights = {symbol: table[symbol].weight for symbol in default_weights}
     weights.update(judging.weights)
     return {symbol: weight for symbol, weight in sorted(weights.items()) if weight}
-
-
-def parse_reply(text: str) -> Refusal:
-    """Return a reply of the form `451 4.7.1 text`, which the schema has checked."""
-    code, enhanced, words = text.split(" ", 2)
-    return Refusal(int(code), enhanced, words)
 
 
 def _thresholds(judging: Judging) -> dict[Action, float]:

@@ -7,9 +7,11 @@ and a refusal for good: it can defer. This module waits for nothing and knows no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from policies.replies import explained
 from policies.rules import LAST_STAGE, RULE_ERROR, Rule
 from policies.scoring import score, total_without
 from policies.verdict import Action, Contribution, Refusal, Verdict
@@ -82,7 +84,7 @@ def _of_findings(
     if postmaster and action.refuses:
         trace.append(f"the postmaster is never refused: quarantine instead of {action.word}")
         action = Action.QUARANTINE
-    return _verdict(policy, policy.thresholds, weighed, action, trace)
+    return _explained(_verdict(policy, policy.thresholds, weighed, action, trace), facts)
 
 
 def decide_early(
@@ -122,7 +124,7 @@ def decide_early(
     if weighed.ruled is None:
         least = _g(min(limits))
         trace.append(f"{_g(weighed.total)} reaches the early threshold {least} at {stage}")
-    return _verdict(policy, thresholds, weighed, action, trace)
+    return _explained(_verdict(policy, thresholds, weighed, action, trace), facts)
 
 
 def slowed_s(policy: Policy, findings: Iterable[Finding]) -> float:
@@ -175,6 +177,13 @@ def _verdict(
         rule=ruled.id if ruled else decisive.symbol if decisive else "",
         found=weighed.found,
     )
+
+
+def _explained(verdict: Verdict, facts: Mapping[str, FactValue]) -> Verdict:
+    """Return `verdict` with the places of its reply that facts fill."""
+    if verdict.refusal is None:
+        return verdict
+    return replace(verdict, refusal=explained(verdict.refusal, facts))
 
 
 def _refusal(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from policies.expressions.language import Condition, Failure, all_hold, holds
 from policies.expressions.values import values
 from policies.findings import Finding
+from policies.replies import explains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -66,6 +67,12 @@ class Rule:
         object.__setattr__(self, "finding", Finding(self.id))
 
     @property
+    def facts(self) -> frozenset[str]:
+        """The facts that its condition and its reply read."""
+        told = {"spf"} if explains(self.refusal) else set()
+        return frozenset(self.condition.reading.facts | told)
+
+    @property
     def last(self) -> bool:
         """Whether it reads the score, so that it runs when all weights are summed."""
         return _SCORE in self.condition.reading.facts
@@ -115,7 +122,7 @@ class RuleSet:
         self.last = tuple(last)
         every = [*(rule for level in levels for rule in level), *last]
         self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in every}
-        self.facts = frozenset(fact for rule in every for fact in rule.condition.reading.facts)
+        self.facts = frozenset(fact for rule in every for fact in rule.facts)
 
     def message(self, facts: Mapping[str, FactValue], names: Iterable[str]) -> Any:
         """Return a message of which `facts` are known, for whoever tries a single condition."""

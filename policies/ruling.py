@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from policies.expressions.language import Language
 from policies.expressions.reading import SYMBOLS, ExpressionError
 from policies.facts import FACTS_BY_NAME
+from policies.replies import TXN_ID, explains, parse_reply, sentence
 from policies.rules import LAST_STAGE, STAGES, Rule, RuleSet
 from policies.symbols import KIND_WORDS, SymbolSpec
-from policies.verdict import Action, Refusal
+from policies.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from policies.lists import LocalList
     from policies.positions import Loc, Positions
     from policies.schema_rules import RuleEntry
+    from policies.verdict import Refusal
 
 _NEEDS: Final[Mapping[str, str]] = {
     "dmarc.aligned": "dmarc.aligned",
     "tls.client": 'tls.client != ""',
     "account": 'account != ""',
 }
-_TXN_ID: Final = "{txn_id}"
+# What a reply says of SPF is known when SPF was asked.
+_EXPLAINED: Final = FACTS_BY_NAME["spf"].stage
 
 
 def rule_symbols(
@@ -50,10 +53,11 @@ def rule_symbols(
 
 def _symbol(entry: RuleEntry) -> SymbolSpec:
     refuses = entry.action in {"defer", "reject"}
+    said = entry.words or (sentence(entry.reply) if entry.reply else "")
     speaks = refuses or (entry.weight or 0) > 0 or entry.action in {"tag", "quarantine"}
     return SymbolSpec(
         name=entry.id,
-        words=(entry.words or _said(entry.reply) or KIND_WORDS[entry.kind]) if speaks else "",
+        words=(said or KIND_WORDS[entry.kind]) if speaks else "",
         describe=entry.describe,
         class_=entry.class_,
         kind=entry.kind if speaks else "",
@@ -63,9 +67,14 @@ def _symbol(entry: RuleEntry) -> SymbolSpec:
     )
 
 
-def _said(reply: str | None) -> str:
-    """Return the text of a reply as a sentence, without codes and id."""
-    return reply.split(" ", 2)[2].replace(_TXN_ID, "").strip(" ()") if reply else ""
+def _refusal(entry: RuleEntry) -> Refusal | None:
+    """Return the reply of a rule's own, the id at its end where it stands nowhere else."""
+    if not entry.reply:
+        return None
+    refusal = parse_reply(entry.reply)
+    if TXN_ID in refusal.text:
+        return refusal
+    return replace(refusal, text=f"{refusal.text} ({TXN_ID})")
 
 
 class Ruling:
@@ -224,14 +233,11 @@ class Ruling:
         stages += [self._stages.get(read) or self._table[read].stage for read in reading.symbols]
         if reading.every_symbol:
             stages.append(LAST_STAGE)
+        if explains(_refusal(self._entries[self._index[name]])):
+            stages.append(_EXPLAINED)
         return max(stages, key=STAGES.index, default=STAGES[0])
 
     def _rule(self, entry: RuleEntry) -> Rule:
-        refusal = None
-        if entry.reply:
-            code, enhanced, text = entry.reply.split(" ", 2)
-            said = text if _TXN_ID in text else f"{text} ({_TXN_ID})"
-            refusal = Refusal(int(code), enhanced, said)
         return Rule(
             id=entry.id,
             condition=self._conditions[entry.id],
@@ -239,7 +245,7 @@ class Ruling:
             spec=self._table[entry.id],
             action=Action[entry.action.upper()] if entry.action else None,
             early=entry.early,
-            refusal=refusal,
+            refusal=_refusal(entry),
             needs=entry.needs or "",
         )
 

@@ -10,6 +10,7 @@ from milter.telemetry.log import log_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from milter.checks.base import Evidence
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
     from milter.core.errors import RelayError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.smtp")
 _LOGGED_RECIPIENTS: Final = 20
-_LOGGED_METHODS: Final = frozenset({"spf", "dkim"})
+_LOGGED_METHODS: Final = frozenset({"spf", "dkim", "dmarc", "arc", "iprev"})
 
 
 def client_fields(connection: Connection) -> dict[str, object]:
@@ -50,6 +51,19 @@ def _judged_client(connection: Connection) -> dict[str, object]:
         "judged_helo_name": connection.helo_name,
         "relays": [str(relay) for relay in connection.relays],
     }
+
+
+def _results(evidence: Evidence) -> dict[str, object]:
+    """Return the result of each method of authentication that ran."""
+    results: dict[str, object] = {}
+    for said in evidence.auth:
+        if said.method in _LOGGED_METHODS:
+            # Several signatures give several results; the first is the author's or the best.
+            results.setdefault(said.method, said.result.value)
+    # Of several authors the one that speaks most against the message decides.
+    if isinstance(dmarc := evidence.facts.get("dmarc"), dict):
+        results["dmarc"] = dmarc["result"]
+    return results
 
 
 class Door(Protocol):
@@ -140,10 +154,7 @@ class TransactionRecord:
         """Note the verdict on the whole message."""
         self._size = size
         self._fields |= _judged_client(judgement.txn.connection)
-        for result in judgement.evidence.auth:
-            if result.method in _LOGGED_METHODS:
-                # Several signatures give several results; the first is the author's or the best.
-                self._fields.setdefault(result.method, result.result.value)
+        self._fields |= _results(judgement.evidence)
         self._fields["symbols"] = [item.symbol for item in outcome.verdict.contributions]
         self._judge(outcome.verdict)
         self._door.metrics.scan(judgement.duration_s)

@@ -27,7 +27,7 @@ FIELDS: Final = frozenset(
         "judged_ip", "judged_helo_name", "relays",
         "mail_from", "recipients", "rcpt_count", "size_bytes", "header_from", "message_id",
         # what was found and decided
-        "spf", "dkim", "dmarc", "arc", "symbols", "score", "action", "live_action",
+        "spf", "dkim", "dmarc", "arc", "iprev", "symbols", "score", "action", "live_action",
         "policy", "rule", "reply",
         "check", "zone", "stage",
         # the end of it
