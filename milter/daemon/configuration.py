@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from milter.atlas import AtlasError, open_table
 from milter.core.errors import ParseError
 from milter.daemon.handover import RecordingSource
 from milter.dns.fake import read_zone
@@ -144,6 +145,12 @@ def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
             parse_nameserver(server)
         except ParseError as err:
             yield placed.at(("dns", "nameservers", i), f"{err.what}, not '{server}'")
+    for name, path in settings.networks:
+        try:
+            if path:
+                open_table(path).close()
+        except AtlasError as err:
+            yield placed.at(("networks", name), str(err))
     if home := home_of(settings):
         try:
             home.examine()

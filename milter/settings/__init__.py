@@ -9,11 +9,12 @@ from milter.settings.model import (
     Memory,
     Network,
     NextHop,
-    Section,
     Settings,
     Spf,
     TlsFiles,
 )
+from milter.settings.networks import Networks
+from milter.settings.section import Section
 
 __all__ = [
     "Dns",
@@ -23,6 +24,7 @@ __all__ = [
     "Log",
     "Memory",
     "Network",
+    "Networks",
     "NextHop",
     "Section",
     "Settings",

@@ -10,17 +10,13 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from milter.core.connection import Direction
+from milter.settings.networks import Networks
+from milter.settings.section import Section
 
 Network = IPv4Network | IPv6Network
-
-
-class Section(BaseModel):
-    """A mapping of the configuration file; unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class TlsFiles(Section):
@@ -332,6 +328,9 @@ class Settings(Section):
     )
     memory: Memory = Field(default=Memory(), description="The store, and what is kept in it")
     classifier: Classifier = Field(default=Classifier(), description="The classifier that learns")
+    networks: Networks = Field(
+        default=Networks(), description="Tables of networks and countries of addresses"
+    )
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

@@ -110,6 +110,11 @@ def whole_paths(settings: Settings, folder: str) -> Settings:
             ca_file=_whole(folder, settings.memory.ca_file),
         ),
         classifier=_with(settings.classifier, folder=_whole(folder, settings.classifier.folder)),
+        networks=_with(
+            settings.networks,
+            asn_file=_whole(folder, settings.networks.asn_file),
+            country_file=_whole(folder, settings.networks.country_file),
+        ),
     )
 
 
