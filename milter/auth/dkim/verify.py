@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 # About a millisecond of hashing: above it the event loop is worth the 100 microseconds of a thread.
 _THREAD_ABOVE: Final = 262_144
-# Of these readers show one, and not all of them the lowest, which is the one that is signed.
-_SINGLE: Final = (b"from", b"subject", b"to", b"cc", b"reply-to", b"sender", b"date", b"message-id")
+# Of these readers show or obey one, and not all of them the lowest, which is the signed one.
+# A second Content-Type makes another text of the same octets.
+_SINGLE: Final = (
+    *(b"from", b"subject", b"to", b"cc", b"reply-to", b"sender", b"date", b"message-id"),
+    *(b"mime-version", b"content-type", b"content-transfer-encoding"),
+)
 
 
 @dataclass(frozen=True, slots=True)

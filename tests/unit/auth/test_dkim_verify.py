@@ -262,6 +262,17 @@ def test_check_dkim_field_doubled_after_signing_is_no_pass(name: str) -> None:
     assert outcome.reason == f"a {name} was added that is not signed"
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Transfer-Encoding", "Mime-Version"])
+def test_check_dkim_field_that_says_how_to_read_the_body_doubled_is_no_pass(name: str) -> None:
+    message = signed(f"{name}: 7bit\r\n".encode() + MESSAGE, h=f"from:{name}")
+    assert one(message, rsa_pair().record).result is Result.PASS
+
+    outcome = one(f"{name}: 8bit\r\n".encode() + message, rsa_pair().record)
+
+    assert outcome.reason == f"a {name} was added that is not signed"
+    assert outcome.result is Result.POLICY
+
+
 @pytest.mark.parametrize("name", ["from", "subject", "to"])
 def test_check_dkim_field_doubled_below_what_was_signed_is_fail(name: str) -> None:
     whole = signed()
