@@ -85,7 +85,7 @@ def weigh(
     counting = points.contributions
     total = points.total
     if allowed is not None and thresholds and total >= min(thresholds.values()):
-        counting = tuple(c for c in counting if _stands(policy, c))
+        counting = tuple(c for c in counting if stands(policy, c))
         lowered = round(min(thresholds.values()) - _JUST_BELOW, 2)
         total = min(total, max(lowered, total_of(policy, counting)))
     else:
@@ -119,7 +119,7 @@ def is_temporary(policy: Policy, symbol: str) -> bool:
     return policy.rules is not None and symbol in policy.rules.temporary
 
 
-def _stands(policy: Policy, contribution: Contribution) -> bool:
+def stands(policy: Policy, contribution: Contribution) -> bool:
     """Whether no allow lifts this contribution."""
     spec = policy.symbols[contribution.symbol]
     return spec.kind == "malware" or spec.direct

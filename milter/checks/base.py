@@ -65,7 +65,10 @@ class Look(Protocol):
 
 
 class Ask(Protocol):
-    """A check that asks the network. Its deadline comes from the runner, which cancels it."""
+    """A check that asks the network. Its deadline comes from the runner, which cancels it.
+
+    One that has `until_decided = True` does not run where the message is refused for good anyway.
+    """
 
     name: str
     stage: Stage

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from milter.pipeline.stage_run import check_error, failed, with_story
+from milter.pipeline.stage_run import check_error, failed, spared, with_story
+from milter.pipeline.stages import asks_until_decided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from milter.checks.base import Combine, Evidence
     from milter.core.transaction import Transaction
     from milter.message.document import Message
-    from milter.pipeline.stage_run import Means
+    from milter.pipeline.stage_run import Decide, Means
 
 
 async def combined(
@@ -27,14 +28,19 @@ async def combined(
     message: Message,
     known: Sequence[Evidence],
     means: Means,
+    decided: Decide | None = None,
 ) -> list[Evidence]:
     """Return `known` and behind it what each of `checks` makes of it, in their order.
 
-    One that raises, or has no answer when the budget of all is used up, becomes a finding.
+    One that raises, or has no answer when the budget of all is used up, becomes a finding. Where
+    `decided` says that the message is, those that are spared then do not run.
     """
     pieces = list(known)
     deadline = means.clock() + means.budget_s
     for check in checks:
+        if decided and asks_until_decided(check) and decided(pieces):
+            pieces.append(spared(check, means))
+            continue
         started = means.clock()
         result = "ok"
         resolver, story = means.resolver_for(check)

@@ -17,6 +17,7 @@ from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
 from milter.pipeline.combining import combined
+from milter.pipeline.decided import Decided
 from milter.pipeline.early import AT_CONNECT, AT_RCPT, agreed, has_early
 from milter.pipeline.facts import merge
 from milter.pipeline.forwarding import client_before, is_forwarded
@@ -191,19 +192,24 @@ class ConnectionScan:
             ]
             self._runs = tuple([run for run in runs if run is not None])
 
+    @property
+    def runs(self) -> tuple[StageRun, ...]:
+        """The checks of CONNECT and HELO, as far as they are started."""
+        return self._runs or ()
+
     async def gather(self) -> Sequence[Evidence]:
         """Return what the checks of CONNECT and HELO saw; asked again, the same."""
         if self._evidence is None:
             self.start()
             evidence = []
-            for run in self._runs or ():
+            for run in self.runs:
                 evidence += await run.gather()
             self._evidence = evidence
         return self._evidence
 
     def close(self) -> None:
         """Cancel what still runs; closing again does nothing."""
-        for run in self._runs or ():
+        for run in self.runs:
             run.close()
 
 
@@ -298,13 +304,13 @@ class Scan:
         document = Message(message)
         if self._connection.forwarded:
             self._turn_to_client(document)
-        await self._start_rest(message, document)
+        decided = await self._start_rest(message, document, groups)
         pieces = list(await self._envelope_evidence())
         for run in self._rest:
             pieces += await run.gather()
         if combines := self._message_checks().combines:
             means = self._pipeline.means
-            pieces = await combined(combines, self._txn, document, pieces, means)
+            pieces = await combined(combines, self._txn, document, pieces, means, decided.by)
         evidence = merge(self._txn, pieces)
         marker = self._marker = Marker(self._txn, document, evidence, self._pipeline.identity)
         if len(message) > LARGE_BYTES:
@@ -343,7 +349,9 @@ class Scan:
         self._connection.start()
         self._mail_run = _started(self._pipeline, self._txn)
 
-    async def _start_rest(self, message: bytes, document: Message) -> None:
+    async def _start_rest(
+        self, message: bytes, document: Message, groups: Sequence[tuple[Policy, bool]]
+    ) -> Decided:
         """Start the checks of RCPT, DATA and MESSAGE: only now are all recipients known."""
         txn = self._txn = Transaction(
             self._txn.txn_id,
@@ -355,16 +363,21 @@ class Scan:
             Stage.MESSAGE,
         )
         plan = self._pipeline.stages[self._connection.connection.direction]
+        before = [*self._connection.runs, *self._own_runs()]
+        decided = Decided(txn, groups, self._pipeline.policies.plan, before)
         for stage in (Stage.RCPT, Stage.DATA, Stage.MESSAGE):
             if not plan[stage].checks:
                 continue
             seen = document if stage is Stage.MESSAGE else None
             run = StageRun(plan[stage], txn, seen, self._pipeline.means)
             self._rest.append(run)
+            if seen is None:
+                before.append(run)
             if len(message) > LARGE_BYTES:
-                await run.start_large()
+                await run.start_large(decided.so_far)
             else:
-                run.start()
+                run.start(decided.so_far)
+        return decided
 
     def _message_checks(self) -> StageChecks:
         return self._pipeline.stages[self._connection.connection.direction][Stage.MESSAGE]

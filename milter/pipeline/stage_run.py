@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.story import Story, TellingResolver
-from milter.checks.base import Ask, Check, Evidence
+from milter.checks.base import NOTHING, Ask, Check, Evidence
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Observe = Callable[[str, str, float], None]
 Clock = Callable[[], float]
+Decide = Callable[[list[Evidence]], bool]
 
 # From here on decoding and matching take more than the 5 ms for which the event loop may be held.
 LARGE_BYTES: Final = 262_144
@@ -84,13 +85,18 @@ class StageRun:
         self._tasks: list[asyncio.Task[None]] = []
         self._deadline = 0.0
 
-    def start(self) -> None:
-        """Run the checks that look and start those that ask."""
+    def start(self, decided: Decide | None = None) -> None:
+        """Run the checks that look and start those that ask.
+
+        Args:
+            decided: Asked once all have looked; where it says yes, those that are spared then do
+                not ask. None: all ask.
+        """
         for told in self._look_all():
             self._means.observe(*told)
-        self._start_asks()
+        self._start_asks(decided)
 
-    async def start_large(self) -> None:
+    async def start_large(self, decided: Decide | None = None) -> None:
         """Like `start`, with the looking done outside the event loop.
 
         The checks that ask start afterwards: they read the same document, whose parts are worked
@@ -99,7 +105,17 @@ class StageRun:
         """
         for told in await asyncio.to_thread(self._look_all):
             self._means.observe(*told)
-        self._start_asks()
+        self._start_asks(decided)
+
+    @property
+    def so_far(self) -> list[Evidence]:
+        """What is known by now."""
+        return [evidence for evidence in self._results if evidence is not None]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every check has answered."""
+        return None not in self._results
 
     async def gather(self) -> list[Evidence]:
         """Wait for the answers within the budget and return what every check saw, in order."""
@@ -112,7 +128,7 @@ class StageRun:
         self._cut_off()
         if self._stories:
             self._tell()
-        return [evidence for evidence in self._results if evidence is not None]
+        return self.so_far
 
     def close(self) -> None:
         """Cancel what still runs."""
@@ -123,13 +139,19 @@ class StageRun:
     def _pending(self) -> list[asyncio.Task[None]]:
         return [task for task in self._tasks if not task.done()]
 
-    def _start_asks(self) -> None:
+    def _start_asks(self, decided: Decide | None) -> None:
         self._deadline = self._means.clock() + self._means.budget_s
-        if self._checks.asks:
+        asks = self._checks.asks
+        if decided and self._checks.spared and decided(self.so_far):
+            self._spare()
+            asks = tuple(ask for ask in asks if ask[0] not in self._checks.spared)
+        if asks:
             loop = asyncio.get_running_loop()
-            self._tasks = [
-                loop.create_task(self._ask(place, check)) for place, check in self._checks.asks
-            ]
+            self._tasks = [loop.create_task(self._ask(place, check)) for place, check in asks]
+
+    def _spare(self) -> None:
+        for place in self._checks.spared:
+            self._results[place] = spared(self._checks.checks[place], self._means)
 
     def _look_all(self) -> list[tuple[str, str, float]]:
         """Run the checks that look; return name, result and seconds of each."""
@@ -179,6 +201,15 @@ class StageRun:
 def with_story(evidence: Evidence, story: Story | None) -> Evidence:
     """Return `evidence` with `story`, if it tells anything."""
     return replace(evidence, stories=(story,)) if story is not None and story.steps else evidence
+
+
+def spared(check: Check, means: Means) -> Evidence:
+    """Return what stands for `check` where the message is decided without it."""
+    _, story = means.resolver_for(check)
+    if story is None:
+        return NOTHING
+    story.decide("not asked, for the message is refused in any case")
+    return with_story(NOTHING, story)
 
 
 def failed(check: Check, txn: Transaction, error: Exception) -> Evidence:

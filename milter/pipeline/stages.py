@@ -24,12 +24,14 @@ class StageChecks:
         checks: Those that look or ask, in the order in which their evidence shall stand.
         looks: Those that only look, with their place in `checks`.
         asks: Those that ask the network, with their place in `checks`.
+        spared: Those of them that do not ask about a message that is decided; their places.
         combines: Those that run after all others of all stages, in their order.
     """
 
     checks: tuple[Look | Ask, ...] = ()
     looks: tuple[tuple[int, Look], ...] = ()
     asks: tuple[tuple[int, Ask], ...] = ()
+    spared: frozenset[int] = frozenset()
     combines: tuple[Combine, ...] = ()
 
 
@@ -79,7 +81,13 @@ def _sort(checks: Sequence[Check]) -> StageChecks:
             plain.append(check)
         else:
             raise TypeError(f"{check!r} neither looks nor asks nor combines")
-    return StageChecks(tuple(plain), tuple(looks), tuple(asks), tuple(combines))
+    spared = frozenset(place for place, check in asks if asks_until_decided(check))
+    return StageChecks(tuple(plain), tuple(looks), tuple(asks), spared, tuple(combines))
+
+
+def asks_until_decided(check: Check) -> bool:
+    """Return whether `check` need not run where the message is refused for good anyway."""
+    return getattr(check, "until_decided", False)
 
 
 def _combines(check: Check) -> TypeGuard[Combine]:

@@ -1,6 +1,7 @@
 """The checks that ask DNS lists: one for each stage that knows something to ask about.
 
-Each asks as soon as its subjects are known. Addresses that mean something only locally, and our
+Each asks as soon as its subjects are known, those of the message only while it is not decided.
+Addresses that mean something only locally, and our
 own, never leave our network; of clients that gave a password neither address nor names are asked.
 """
 
@@ -119,6 +120,7 @@ class MessageListsCheck:
     name = "dnslists_message"
     stage = Stage.MESSAGE
     directions = STRANGERS
+    until_decided = True
 
     def __init__(
         self,
@@ -168,6 +170,7 @@ class SignerListsCheck:
     name = "dnslists_signer"
     stage = Stage.MESSAGE
     directions = STRANGERS
+    until_decided = True
     asks = True
     reads = frozenset({"dkim"})
 
