@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from milter.core.ids import TxnId
     from milter.core.reply import Reply
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import Judgement
+    from milter.pipeline.scan import Judgement
     from milter.relay.delivery import Delivered
     from milter.settings import Listener
     from milter.telemetry.metrics import Metrics

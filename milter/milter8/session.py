@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from milter.core.connection import Connection
     from milter.milter8.door import Door
     from milter.milter8.negotiate import Agreement
-    from milter.pipeline.runner import ConnectionScan
+    from milter.pipeline.scan import ConnectionScan
 
 _log: Final = logging.getLogger("gatepost.milter")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from milter.milter8.door import Door
     from milter.milter8.negotiate import Agreement
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Scan
+    from milter.pipeline.scan import ConnectionScan, Scan
 
 _log: Final = logging.getLogger("gatepost.milter")
 

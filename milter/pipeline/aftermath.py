@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from milter.core.reply import Reply
     from milter.core.transaction import Transaction
     from milter.message.document import Message
-    from milter.pipeline.runner import Judgement
+    from milter.pipeline.scan import Judgement
     from policies.verdict import Verdict
 
 _log: Final = logging.getLogger("gatepost.pipeline")

@@ -28,6 +28,7 @@ async def combined(
     message: Message,
     known: Sequence[Evidence],
     means: Means,
+    *,
     decided: Decide | None = None,
 ) -> list[Evidence]:
     """Return `known` and behind it what each of `checks` makes of it, in their order.

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from milter.core.connection import IpAddress
     from milter.core.ids import SessionId, TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import Judgement, Pipeline, Scan
+    from milter.pipeline.runner import Pipeline
+    from milter.pipeline.scan import Judgement, Scan
     from policies.compile import Policy
 
 _LINE_END: Final = re.compile(rb"\r\n|\n")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from milter.core.edits import HeaderEdits
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import Judgement
+    from milter.pipeline.scan import Judgement
     from policies.facts import FactValue
     from policies.verdict import Verdict
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.core.ids import TxnId
     from milter.pipeline.outcome import Outcome
-    from milter.pipeline.runner import ConnectionScan, Scan
+    from milter.pipeline.scan import ConnectionScan, Scan
     from milter.relay.delivery import Relaying
     from milter.smtp.commands import PathCommand
     from milter.smtp.data import Received

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from milter.core.connection import Connection, Tls
-    from milter.pipeline.runner import ConnectionScan
+    from milter.pipeline.scan import ConnectionScan
     from milter.smtp.data import Received
     from milter.smtp.door import Door
 

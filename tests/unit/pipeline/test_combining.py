@@ -25,7 +25,8 @@ from tests.support.pipeline import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from milter.pipeline.runner import Judgement, Pipeline
+    from milter.pipeline.runner import Pipeline
+    from milter.pipeline.scan import Judgement
 
 MESSAGE = b"From: a@example.net\r\n\r\nhello\r\n"
 SENDER = Mailbox("a", "example.net")

@@ -16,7 +16,8 @@ from tests.support.pipeline import Asks, Combines, Sees, a_connection, a_pipelin
 
 if TYPE_CHECKING:
     from milter.checks.base import Check
-    from milter.pipeline.runner import Judgement, Pipeline
+    from milter.pipeline.runner import Pipeline
+    from milter.pipeline.scan import Judgement
 
 MESSAGE = b"From: a@example.net\r\nSubject: hello\r\n\r\nhello\r\n"
 SENDER, RECIPIENT = Mailbox("a", "example.net"), Mailbox("b", "example.org")

@@ -28,7 +28,7 @@ from tests.support.pipeline import IDENTITY, a_connection, policies, symbols
 
 if TYPE_CHECKING:
     from milter.core.connection import Connection
-    from milter.pipeline.runner import Judgement
+    from milter.pipeline.scan import Judgement
 
 RELAY, CLIENT, FORGED = "192.0.2.25", "198.51.100.7", "203.0.113.5"
 NAMES: dict[str, object] = {

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
-    from milter.pipeline.runner import Judgement, Pipeline
+    from milter.pipeline.runner import Pipeline
+    from milter.pipeline.scan import Judgement
 
 MESSAGE = b"From: a@example.net\r\nSubject: hello\r\n\r\nhello\r\n"
 SENDER = Mailbox("a", "example.net")
