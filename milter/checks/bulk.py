@@ -25,6 +25,7 @@ _PRECEDENCE: Final = frozenset((b"bulk", b"list", b"junk"))
 # Marks of programs that send newsletters.
 _CAMPAIGN: Final = ("feedback-id", "x-campaign", "x-campaignid", "x-mailgun-sid", "x-sg-eid")
 _READ: Final = 4_000
+_MOST_FIELDS: Final = 5
 
 
 class BulkCheck:
@@ -46,33 +47,49 @@ class BulkCheck:
         return Evidence(found) if found else NOTHING
 
 
-def _seen(message: Message) -> Iterator[Finding]:
+def is_list(message: Message) -> bool:
+    """Return whether a message comes from a mailing list."""
     # RFC 2919 §2: a list names itself; RFC 2369 §3.4: it says where to post.
-    is_list = message.count("list-id") > 0 and (
+    return message.count("list-id") > 0 and (
         message.count("list-post") > 0 or message.count("x-mailman-version") > 0
     )
-    if is_list:
-        yield Finding("BULK_LIST", message.decoded("list-id")[0][:120])
-    unsubscribe = message.values("list-unsubscribe")
-    is_bulk = (
-        bool(unsubscribe)
+
+
+def is_bulk(message: Message) -> bool:
+    """Return whether a message is sent to many, and by no mailing list."""
+    marked = (
+        message.count("list-unsubscribe") > 0
         or any(value.lower() in _PRECEDENCE for value in message.values("precedence"))
         or any(message.count(name) for name in _CAMPAIGN)
     )
-    if is_bulk and not is_list:
+    return marked and not is_list(message)
+
+
+def has_one_click(message: Message) -> bool:
+    """Return whether one gets off by one click.
+
+    RFC 8058 §3.1: one HTTPS address, and a field that says what is posted there.
+    """
+    posted = [value.replace(b" ", b"").lower() for value in message.values("list-unsubscribe-post")]
+    ways = _ways(message)
+    return b"list-unsubscribe=one-click" in posted and any(uri[:6] == b"https:" for uri in ways)
+
+
+def _seen(message: Message) -> Iterator[Finding]:
+    if is_list(message):
+        yield Finding("BULK_LIST", message.decoded("list-id")[0][:120])
+    bulk = is_bulk(message)
+    if bulk:
         yield Finding("BULK_MAIL")
-    if unsubscribe:
-        yield from _unsubscribing(message, unsubscribe)
-    elif is_bulk and not is_list:
+    if message.count("list-unsubscribe"):
+        if not _ways(message):
+            yield Finding("BULK_UNSUBSCRIBE_INVALID", "no address in angle brackets")
+        elif has_one_click(message):
+            yield Finding("BULK_ONE_CLICK")
+    elif bulk:
         yield Finding("BULK_NO_UNSUBSCRIBE")
 
 
-def _unsubscribing(message: Message, values: list[bytes]) -> Iterator[Finding]:
-    uris = [uri.lower() for value in values[:5] for uri in _URI.findall(value[:_READ])]
-    if not uris:
-        yield Finding("BULK_UNSUBSCRIBE_INVALID", "no address in angle brackets")
-        return
-    # RFC 8058 §3.1: one HTTPS address, and a field that says what is posted there.
-    posted = [value.replace(b" ", b"").lower() for value in message.values("list-unsubscribe-post")]
-    if b"list-unsubscribe=one-click" in posted and any(uri[:6] == b"https:" for uri in uris):
-        yield Finding("BULK_ONE_CLICK")
+def _ways(message: Message) -> list[bytes]:
+    values = message.values("list-unsubscribe")[:_MOST_FIELDS]
+    return [uri.lower() for value in values for uri in _URI.findall(value[:_READ])]

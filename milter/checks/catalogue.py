@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.spf import DEFAULT_LIMITS, SpfLimits, SpfMemory
 from milter.checks.arc import ArcCheck
 from milter.checks.attachments import AttachmentsCheck
+from milter.checks.backscatter import BackscatterCheck
 from milter.checks.bulk import BulkCheck
+from milter.checks.bulk_rules import BulkRulesCheck
 from milter.checks.classifier import ClassifierCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.dkim import DkimCheck
@@ -38,6 +40,9 @@ from milter.checks.iprev import IprevCheck
 from milter.checks.languages import LanguagesCheck
 from milter.checks.links import LinksCheck
 from milter.checks.lookalike import LookalikeCheck
+from milter.checks.mailers import MailersCheck
+from milter.checks.mime_form import MimeFormCheck
+from milter.checks.oddities import OdditiesCheck
 from milter.checks.patterns import PatternsCheck
 from milter.checks.rate import RateCheck
 from milter.checks.reputation import ReputationCheck
@@ -61,9 +66,10 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
-    *(IdentitiesCheck, BulkCheck),
+    *(IdentitiesCheck, BulkCheck, BulkRulesCheck),
+    *(OdditiesCheck, MimeFormCheck, MailersCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
-    *(ReputationCheck, GreylistCheck, RateCheck),
+    *(ReputationCheck, BackscatterCheck, GreylistCheck, RateCheck),
 )
 # Which check runs for mail of which direction. Mail of our own clients is not asked about the
 # client: its HELO, its reverse name and its address in lists say nothing about who sends.
@@ -174,6 +180,9 @@ def _of_the_message(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, 
         LookalikeCheck(means.senders.protected_domains),
         IdentitiesCheck(),
         BulkCheck(),
+        OdditiesCheck(means.clock),
+        MimeFormCheck(),
+        MailersCheck(),
         PatternsCheck(plan.patterns),
     )
 
@@ -183,10 +192,16 @@ def _of_what_others_saw(plan: Plan, means: Means, asker: ListAsker) -> tuple[Che
     memory = means.memory
     asked: tuple[Check, ...] = ()
     if memory is not None:
-        asked = (ReputationCheck(memory), GreylistCheck(memory), RateCheck(memory, plan.rates))
+        asked = (
+            ReputationCheck(memory),
+            BackscatterCheck(memory),
+            GreylistCheck(memory),
+            RateCheck(memory, plan.rates),
+        )
     return (
         UpstreamCheck(means.senders.trusted_authserv_ids),
         DmarcCheck(),
         SignerListsCheck(asker),
+        BulkRulesCheck(),
         *asked,
     )

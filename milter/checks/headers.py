@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from policies.facts import FactValue
 
 # RFC 5322 §3.6: at most once each. From and Subject have symbols of their own.
-_ONCE: Final = ("to", "cc", "reply-to", "sender", "date", "message-id")
+_ONCE: Final = {
+    "to": "To",
+    "cc": "Cc",
+    "reply-to": "Reply-To",
+    "sender": "Sender",
+    "date": "Date",
+    "message-id": "Message-ID",
+    # RFC 2045 §3: readers differ in which of several they take.
+    "mime-version": "MIME-Version",
+    "content-type": "Content-Type",
+    "content-transfer-encoding": "Content-Transfer-Encoding",
+}
 # RFC 5322 §3.6.4, leniently: quoted parts and odd characters are common, a missing @ is not.
 _MESSAGE_ID: Final = re.compile(rb"<[^\s<>@]{1,900}@[^\s<>]{1,900}>")
 _FAULT_SYMBOLS: Final = {
@@ -105,9 +116,8 @@ def _message_id(message: Message) -> Iterator[Finding]:
 def _several(message: Message) -> Iterator[Finding]:
     if (count := message.count("subject")) > 1:
         yield Finding("SUBJECT_SEVERAL", f"{count} Subject fields")
-    for name in _ONCE:
+    for name, shown in _ONCE.items():
         if (count := message.count(name)) > 1:
-            shown = "Message-ID" if name == "message-id" else name.title()
             yield Finding("HEADER_DOUBLED", f"{count} {shown} fields", {"header": shown})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
@@ -27,15 +27,41 @@ _ZONES: Final = {
     "pst": -8,
     "pdt": -7,
 }
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+# The clocks of the world lie between these, on quarters of an hour.
+_WEST_H, _EAST_H, _QUARTER_MIN = 12, 14, 15
 _MAX_LENGTH: Final = 200
 
 
 def parse_date(value: bytes) -> datetime | None:
     """Return the moment that an unfolded Date names, in UTC; None when it names none."""
+    match = _matched(value)
+    return None if match is None else _moment(match)
+
+
+def impossible_in_date(value: bytes) -> str:
+    """Return what cannot be in a Date whose moment can be told, in words; empty when nothing is.
+
+    RFC 5322 §3.3: the day of the week must be that of the date. No place on earth has a clock
+    outside of -1200 to +1400, or off the quarters of an hour.
+    """
+    match = _matched(value)
+    if match is None or _moment(match) is None:
+        return ""
+    day = date(_year(match[3]), _MONTHS.index(match[2].lower()) + 1, int(match[1]))
+    named, real = match[0][:3].lower(), _WEEKDAYS[day.weekday()]
+    if named in _WEEKDAYS and named != real:
+        return f"{day} is a {real.title()}, not a {named.title()}"
+    return "" if _is_zone(match[7]) else f"no place has the zone {match[7]}"
+
+
+def _matched(value: bytes) -> re.Match[str] | None:
     text = _COMMENT.sub(" ", value[:_MAX_LENGTH].decode("latin-1"))
     match = _DATE.fullmatch(" ".join(text.split()))
-    if match is None or match[2].lower() not in _MONTHS:
-        return None
+    return match if match is not None and match[2].lower() in _MONTHS else None
+
+
+def _moment(match: re.Match[str]) -> datetime | None:
     month = _MONTHS.index(match[2].lower()) + 1
     second = int(match[6] or 0)
     try:
@@ -60,6 +86,13 @@ def _year(digits: str) -> int:
     if len(digits) == 4:
         return year
     return year + (2000 if len(digits) == 2 and year < 50 else 1900)
+
+
+def _is_zone(zone: str) -> bool:
+    if zone[0] not in "+-":
+        return True
+    offset, most = _offset(zone), _EAST_H if zone[0] == "+" else _WEST_H
+    return abs(offset) <= timedelta(hours=most) and int(zone[3:5]) % _QUARTER_MIN == 0
 
 
 def _offset(zone: str) -> timedelta:

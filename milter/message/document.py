@@ -128,12 +128,21 @@ class Message:
         return split_parts(self.raw, self._block, self._notes, self.bounds)
 
     @cached_property
+    def text_parts(self) -> tuple[Part, ...]:
+        """The parts of type text, in their order; `texts` are theirs, as far as they are read."""
+        return tuple(
+            [
+                part
+                for part in self.parts
+                if part.content_type.startswith("text/") or part.content_type in _HTML_TYPES
+            ]
+        )
+
+    @cached_property
     def texts(self) -> tuple[TextPart, ...]:
         """The parts of type text, decoded, within the bound of decoded bytes."""
         texts, left = [], self.bounds.decoded_bytes
-        for part in self.parts:
-            if not part.content_type.startswith("text/") and part.content_type not in _HTML_TYPES:
-                continue
+        for part in self.text_parts:
             if left <= 0:
                 self._notes.limit("decoded", "more decoded bytes than are read")
                 break

@@ -13,7 +13,7 @@ from milter.checks.greylist import SYMBOLS, attempt_of
 from milter.checks.reputation import ReputationCheck
 from milter.core.connection import Direction
 from policies.verdict import Action
-from reputation import correspondents
+from reputation import bounces, correspondents
 from reputation.greylist import secret_of
 from reputation.standing import Observation, fades
 
@@ -101,9 +101,33 @@ class CorrespondentsKeeper:
         self._memory.store.write(writes)
 
 
+class SentKeeper:
+    """Notes what our users sent, whatever was thought of it: it may come back as a bounce."""
+
+    def __init__(self, memory: Recollection) -> None:
+        self._memory = memory
+
+    def see(self, seen: Seen) -> None:
+        """Take one message of ours that went out."""
+        txn = seen.txn
+        ours = txn.connection.direction is Direction.OUTBOUND
+        if not ours or txn.mail_from is None or not seen.delivered:
+            return
+        sender, at = txn.mail_from.text, seen.at
+        names = [name for name in (origins.own_id(seen.message), str(txn.txn_id)) if name]
+        self._memory.store.write(
+            lambda store: list(bounces.sent(bounces.secret_of(store), sender, names, at))
+        )
+
+
 def keepers(memory: Recollection) -> Sequence[Consumer]:
     """Return all that memory learns by."""
-    return (StandingKeeper(memory), GreylistKeeper(memory), CorrespondentsKeeper(memory))
+    return (
+        StandingKeeper(memory),
+        GreylistKeeper(memory),
+        CorrespondentsKeeper(memory),
+        SentKeeper(memory),
+    )
 
 
 def worth(seen: Seen) -> tuple[float, float]:

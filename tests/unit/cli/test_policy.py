@@ -40,7 +40,7 @@ tests:
 """
 LOTTERY = (
     "From: Ada <a@a.example>\nTo: b@example.org\nSubject: you won the lottery\n"
-    "Date: Tue, 24 Nov 2026 10:00:00 +0000\nMessage-ID: <1@a.example>\n\nhello\n"
+    "Date: Tue, 17 Nov 2026 10:00:00 +0000\nMessage-ID: <1@a.example>\n\nhello\n"
 )
 
 

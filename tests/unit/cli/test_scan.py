@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HAM = (
     "From: Ada <a@example.net>\nTo: b@example.org\nSubject: {subject}\n"
-    "Date: Tue, 24 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.net>\n\nhello\n"
+    "Date: Tue, 17 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.net>\n\nhello\n"
 )
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 ZONE = """\

@@ -10,6 +10,8 @@ from policies.symbols import SymbolSpec
 
 # What checks put into the details of a finding.
 DETAILS = {
+    "address",
+    "mailer",
     "client_ip",
     "domain",
     "helo",
@@ -71,6 +73,7 @@ def test_symbols_that_learned_nothing_weigh_nothing() -> None:
     temporary = {spec.name: spec.weight for spec in load_symbols().values() if spec.temporary}
 
     assert set(temporary) == {
+        "BACKSCATTER_TEMPERROR",
         "CHECK_ERROR",
         "CLASSIFIER_ERROR",
         "RULE_ERROR",

@@ -1,0 +1,160 @@
+"""What is odd about a header that breaks no rule: dates, ids, subjects and marks of urgency.
+
+Homemade programs that send spam get details wrong which no mail program gets wrong. Most of it is
+forbidden by nothing, and weighs little alone.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from milter.checks.base import NOTHING, RECEIVED, Evidence
+from milter.core.transaction import Stage
+from milter.message.dates import impossible_in_date, parse_date
+from policies.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from milter.core.transaction import Transaction
+    from milter.message.document import Message
+
+_AHEAD: Final = timedelta(hours=3)
+_BEHIND: Final = timedelta(days=4)
+_HOST: Final = re.compile(rb"@([^\s<>@]{1,255})>")
+_RAW_ADDRESS: Final = re.compile(rb"\[?\d{1,3}(?:\.\d{1,3}){3}\]?|\[IPv6:[0-9a-f:.]{2,45}\]", re.I)
+_MIMEOLE_ID: Final = re.compile(rb"<[0-9a-f]{12}\$[0-9a-f]{8}\$[0-9a-f]{8}@")
+# A word at the end that tells copies of one message apart, pushed out of sight.
+_TAIL: Final = re.compile(r"\s{5,}(\S{1,60})\Z")
+_UNDISCLOSED: Final = re.compile(rb"undisclosed[ -]?recipients?", re.IGNORECASE)
+_URGENT: Final = re.compile(rb"1\b|urgent\b|highest\b", re.IGNORECASE)
+_MICROSOFT: Final = re.compile(rb"(?:produced by )?microsoft", re.IGNORECASE)
+_LONG_ENOUGH: Final = 3
+_SHOWN: Final = 80
+
+
+class OdditiesCheck:
+    """Oddities of Date, Message-ID, Received, Subject, To and the marks of urgency.
+
+    Args:
+        clock: Seconds since 1970.
+    """
+
+    name = "oddities"
+    stage = Stage.MESSAGE
+    directions = RECEIVED
+    symbols = frozenset(
+        {
+            *("DATE_IMPOSSIBLE", "DATE_FUTURE", "DATE_PAST", "MESSAGE_ID_RAW_ADDRESS"),
+            *("MESSAGE_ID_RECIPIENT", "MESSAGE_ID_MIMEOLE", "RECEIVED_UNDATED"),
+            *("SUBJECT_MISSING", "SUBJECT_EMPTY", "SUBJECT_TAIL", "SUBJECT_ENCODED_NEEDLESSLY"),
+            *("TO_UNDISCLOSED", "FROM_IS_TO", "PRIORITY_HIGH", "PRIORITY_WITHOUT_MAILER"),
+        }
+    )
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def look(self, txn: Transaction, message: Message | None) -> Evidence:
+        """Return what is odd, or nothing."""
+        if message is None:
+            return NOTHING
+        found = (
+            *self._date(message),
+            *_message_id(message),
+            *_received(message),
+            *_subject(message),
+            *_addressed(message),
+            *_priority(message),
+        )
+        return Evidence(found) if found else NOTHING
+
+    def _date(self, message: Message) -> Iterator[Finding]:
+        values = message.values("date")
+        moment = parse_date(values[0]) if values else None
+        if moment is None:
+            return
+        if words := impossible_in_date(values[0]):
+            yield Finding("DATE_IMPOSSIBLE", words)
+        taken = _taken(message)
+        # Mail that is scanned years later is not late: only a host that had it can say so.
+        ahead = moment - (taken or datetime.fromtimestamp(self._clock(), UTC))
+        if ahead > _AHEAD:
+            yield Finding("DATE_FUTURE", f"{_span(ahead)} after it was sent on")
+        elif taken is not None and -ahead > _BEHIND:
+            yield Finding("DATE_PAST", f"{_span(-ahead)} before it was sent on")
+
+
+def _taken(message: Message) -> datetime | None:
+    """Return when the last host before us took the message, as it says; None: it does not."""
+    values = message.values("received")
+    return parse_date(values[0].rpartition(b";")[2].strip()) if values else None
+
+
+def _message_id(message: Message) -> Iterator[Finding]:
+    values = message.values("message-id")
+    host = _HOST.search(values[0]) if values else None
+    if host is None:
+        return
+    shown = values[0][:_SHOWN].decode("latin-1")
+    if _RAW_ADDRESS.fullmatch(host[1]):
+        yield Finding("MESSAGE_ID_RAW_ADDRESS", shown)
+    named = host[1].lower()
+    recipients = [value.lower() for value in message.values("to")[:1]]
+    authors = {domain.encode("ascii", "replace") for domain in message.author_domains}
+    if recipients and b"@" + named in recipients[0] and named not in authors:
+        yield Finding("MESSAGE_ID_RECIPIENT", shown)
+    if _MIMEOLE_ID.match(values[0]) and not _names_a_mailer(message):
+        yield Finding("MESSAGE_ID_MIMEOLE", shown)
+
+
+def _names_a_mailer(message: Message) -> bool:
+    return any(message.count(name) for name in ("x-mailer", "x-mimeole", "user-agent"))
+
+
+def _received(message: Message) -> Iterator[Finding]:
+    # RFC 5322 §3.6.7: each has a date, behind a semicolon.
+    if any(b";" not in value for value in message.values("received")):
+        yield Finding("RECEIVED_UNDATED")
+
+
+def _subject(message: Message) -> Iterator[Finding]:
+    values = message.values("subject")
+    subject = message.subject
+    if not values:
+        yield Finding("SUBJECT_MISSING")
+    elif not subject.strip():
+        yield Finding("SUBJECT_EMPTY")
+    if tail := _TAIL.search(subject[-_SHOWN:]):
+        yield Finding("SUBJECT_TAIL", tail[1])
+    plain = subject.isascii() and len(subject) > _LONG_ENOUGH
+    # RFC 2047 §1: encoded words are for characters that are not ASCII. A line break or `=?` in the
+    # text has to be hidden all the same.
+    if plain and values and b"=?" in values[0] and subject.isprintable() and "=?" not in subject:
+        yield Finding("SUBJECT_ENCODED_NEEDLESSLY", subject[:_SHOWN])
+
+
+def _addressed(message: Message) -> Iterator[Finding]:
+    values = message.values("to")
+    if (not values and not message.count("cc")) or any(map(_UNDISCLOSED.search, values[:1])):
+        yield Finding("TO_UNDISCLOSED")
+    authors = message.values("from")
+    if values and authors and values[0] and values[0] == authors[0]:
+        yield Finding("FROM_IS_TO", values[0][:_SHOWN].decode("utf-8", "replace"))
+
+
+def _priority(message: Message) -> Iterator[Finding]:
+    values = [*message.values("x-priority")[:1], *message.values("x-msmail-priority")[:1]]
+    if any(_URGENT.match(value) for value in values):
+        yield Finding("PRIORITY_HIGH")
+    # Only programs of Microsoft write this field, and all of them say who they are.
+    says = [*message.values("x-mailer"), *message.values("x-mimeole")]
+    if message.count("x-msmail-priority") and not any(map(_MICROSOFT.match, says)):
+        yield Finding("PRIORITY_WITHOUT_MAILER")
+
+
+def _span(time: timedelta) -> str:
+    hours = int(time.total_seconds() // 3600)
+    return f"{hours} hours" if hours < 2 * 24 else f"{hours // 24} days"

@@ -1,0 +1,102 @@
+"""What a named mail program never writes. The genuine forms are those of the programs' own mail."""
+
+from __future__ import annotations
+
+import pytest
+
+from milter.checks.mailers import MailersCheck
+from tests.support.checks import looked, symbols_of
+
+OE = "Microsoft Outlook Express 6.00.2900.5512"
+OLE_ID = "<000601c9a1b2$3c4d5e60$0200a8c0@desk>"
+UUID_ID = "<9F3C1B5A-7D2E-4C11-8E0F-2A6B7C8D9E0F@a.example>"
+
+
+def message(mailer: str, message_id: str, boundary: str = "", more: str = "") -> bytes:
+    content_type = f'multipart/mixed;\r\n boundary="{boundary}"' if boundary else "text/plain"
+    return (
+        f"Message-ID: {message_id}\r\nFrom: a@a.example\r\nContent-Type: {content_type}\r\n"
+        f"X-Mailer: {mailer}\r\n{more}\r\nx\r\n"
+    ).encode()
+
+
+MIMEOLE = "X-MimeOLE: Produced By Microsoft MimeOLE V6.00.2900.5512\r\n"
+
+
+@pytest.mark.parametrize(
+    ("mailer", "message_id", "boundary", "more"),
+    [
+        pytest.param(OE, OLE_ID, "----=_NextPart_000_0007_01C9A1B2.3C4D5E60", MIMEOLE, id="oe"),
+        pytest.param(OE, "<3C4D5E600200A8C03C4D5E600200A8C0@desk>", "", MIMEOLE, id="windows-mail"),
+        pytest.param(
+            "Microsoft Outlook IMO, Build 9.0.2416 (9.0.2911.0)",
+            "<NDBBJGDBMDHBLKMAGDIJAENGCAAA.ann@a.example>",
+            "----=_NextPart_000_0007_01C9A1B2.3C4D5E60",
+            "",
+            id="outlook-2000",
+        ),
+        pytest.param(
+            "Microsoft Outlook 16.0", "<any@host>", "_000_AM0PR01MB0001eurprd01_", "", id="exchange"
+        ),
+        pytest.param(
+            "Mozilla Thunderbird", UUID_ID, "------------aBcDeFgHiJkLmNoPqRsTuVwX", "", id="tb"
+        ),
+        pytest.param(
+            "Apple Mail (2.3654.120.0.1.13)",
+            UUID_ID,
+            "Apple-Mail=_9F3C1B5A-7D2E-4C11-8E0F-2A6B7C8D9E0F",
+            "",
+            id="apple-mail",
+        ),
+        pytest.param(
+            "The Bat! (v3.0) Pro", "<1234567890.20260102030405@a.example>", "", "", id="bat"
+        ),
+        pytest.param(
+            "Mozilla Thunderbird", UUID_ID, "===============1234567890123456789==", "", id="mailman"
+        ),
+        pytest.param("Foxmail 6", "<1@a>", "b", "", id="a-program-that-is-not-known"),
+    ],
+)
+def test_genuine_mail_says_nothing(mailer: str, message_id: str, boundary: str, more: str) -> None:
+    raw = message(mailer, message_id, boundary, more)
+
+    assert symbols_of(looked(MailersCheck(), raw)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        pytest.param(message(OE, "<42@a.example>", "", MIMEOLE), ["MAILER_FORGED_ID"], id="id"),
+        pytest.param(
+            message(OE, OLE_ID, "----=_NextPart_7FAB", MIMEOLE),
+            ["MAILER_FORGED_BOUNDARY"],
+            id="bnd",
+        ),
+        pytest.param(message(OE, OLE_ID), ["MAILER_FORGED_FIELDS"], id="no-mimeole"),
+        pytest.param(
+            message(OE, OLE_ID, "", f"{MIMEOLE}X-Priority: 3\r\n"),
+            ["MAILER_FORGED_ORDER"],
+            id="order",
+        ),
+        pytest.param(
+            message("iPhone Mail (20A362)", "<1@a.example>"), ["MAILER_FORGED_ID"], id="iphone"
+        ),
+        pytest.param(
+            message("Mozilla Thunderbird", UUID_ID, "b1_0123456789"),
+            ["MAILER_FORGED_BOUNDARY"],
+            id="thunderbird-with-the-boundary-of-a-script",
+        ),
+    ],
+)
+def test_forged_mail_betrays_itself(raw: bytes, found: list[str]) -> None:
+    assert symbols_of(looked(MailersCheck(), raw)) == found
+
+
+def test_an_id_that_a_server_on_the_way_wrote_is_told_apart() -> None:
+    hop = b"Received: from x by mail.relay.example; Fri, 20 Nov 2026 12:00:00 +0000\r\n"
+    raw = hop + message(OE, "<200211201200.gAKC00@mx.relay.example>", "", MIMEOLE)
+
+    evidence = looked(MailersCheck(), raw)
+
+    assert symbols_of(evidence) == ["MAILER_SERVER_ID"]
+    assert evidence.findings[0].details == {"mailer": "Outlook Express"}
