@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _RESULTS: Final = Path(__file__).resolve().parent / "results" / "policy.md"
 _RULES: Final = 300
 _PRESENT: Final = 20
-_ROUNDS: Final = 9
-_EVALUATIONS: Final = 200
+_ROUNDS: Final = 60
+_EVALUATIONS: Final = 40
 _AT_MOST: Final = 5.0
 _FACTS: Final[Mapping[str, Any]] = {
     "subject": "You won the lottery",
@@ -144,11 +144,12 @@ def rules() -> tuple[list[list[str]], bool]:
     for _ in range(_ROUNDS):
         ours.append(_spent(lambda: evaluate(policy, findings, _FACTS), _EVALUATIONS))
         plain.append(_spent(lambda: _plain(functions, policy.weights, findings), _EVALUATIONS))
-    ratio = median(one / other for one, other in zip(ours, plain, strict=True))
+    # Other programs on the machine only ever add to what code costs, so the least is what it costs.
+    ratio = min(ours) / min(plain)
     row = [
         f"{_RULES} rules, {_PRESENT} symbols",
-        f"{median(ours):.0f}",
-        f"{median(plain):.0f}",
+        f"{min(ours):.0f}",
+        f"{min(plain):.0f}",
         f"{ratio:.2f}",
         limit_words(ratio, _AT_MOST),
     ]
@@ -161,7 +162,7 @@ def loading() -> list[list[str]]:
     for count in (300, 1000, 5000):
         text = _Text(_written(count))
         spent = [_spent(lambda t=text: load_policies(t, "b.yaml"), 1) for _ in range(3)]  # type: ignore[misc]  # a default argument of a lambda
-        rows.append([f"{count}", f"{median(spent) / 1e6:.2f}", f"{median(spent) / count:.0f}"])
+        rows.append([f"{count}", f"{min(spent) / 1e6:.2f}", f"{min(spent) / count:.0f}"])
     return rows
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from policies.replies import explained
@@ -33,6 +34,7 @@ _CLASSES: Final = {Action.DEFER: 4, Action.REJECT: 5, Action.DISCARD: 2}
 _UNSORTED: Final = "other"
 _NO_FACTS: Final[Mapping[str, FactValue]] = {}
 _ROUNDING: Final = 0.01
+_STEP: Final = attrgetter("step")
 # Overrides can combine in more ways than a process should remember.
 _MAX_CACHED: Final = 1024
 
@@ -238,16 +240,17 @@ def _decisive(policy: Policy, thresholds: Thresholds, weighed: Weighed) -> Contr
 def _kind(weighed: Weighed) -> str:
     points: dict[str, float] = {}
     for contribution in weighed.points.contributions:
-        if contribution.kind and contribution.counted > 0:
-            points[contribution.kind] = points.get(contribution.kind, 0.0) + contribution.counted
+        if contribution.counted <= 0:
+            break
+        if kind := contribution.kind:
+            points[kind] = points.get(kind, 0.0) + contribution.counted
     most = min(points, key=lambda kind: (-round(points[kind], 2), kind), default="")
     own = weighed.ruled.spec.kind if weighed.ruled else ""
     return own if own and (own != _UNSORTED or not most) else most
 
 
 def _steps(weighed: Weighed) -> Iterator[str]:
-    for contribution in weighed.points.contributions:
-        yield _step(contribution.symbol, contribution.counted)
+    yield from map(_STEP, weighed.points.contributions)
     for group, before, counted in weighed.points.bounded:
         yield f"the group {group} counts {_g(counted)} instead of {_g(before)}"
     for finding in weighed.found:
@@ -256,11 +259,6 @@ def _steps(weighed: Weighed) -> Iterator[str]:
     if weighed.allowed is not None:
         told = f"{_g(weighed.points.total)} points count as {_g(weighed.total)}"
         yield f"{weighed.allowed.id} allows it ({_needed(weighed.allowed)}): {told}"
-
-
-@lru_cache(maxsize=_MAX_CACHED)
-def _step(symbol: str, counted: float) -> str:
-    return f"{symbol} {counted:+g}"
 
 
 def _needed(rule: Rule) -> str:

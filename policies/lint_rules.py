@@ -82,7 +82,7 @@ def _constant(loaded: LoadedPolicy, index: int, rule: Rule, rules: RuleSet) -> I
     reading = rule.condition.reading
     loc = ("rules", index, "when")
     message = rules.message({}, reading.facts)
-    result = holds(rule.condition, message)
+    result = holds(rule.condition.program, message)
     if not reading.facts:
         word = "true of every message" if result is True else "never true"
         yield at_value(loaded, loc, Level.WARNING, "constant", f"{rule.id} is {word}")

@@ -10,6 +10,7 @@ decided elsewhere (`evaluate`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.expressions.language import Condition, Failure, all_hold, holds
@@ -18,7 +19,7 @@ from policies.findings import Finding
 from policies.replies import explains
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policies.expressions.language import Language
     from policies.facts import FactValue
@@ -89,8 +90,23 @@ class _Level:
     """
 
     by_symbols: tuple[Rule, ...]
-    always: tuple[tuple[tuple[Rule, ...], Any], ...]
+    always: tuple[_Part, ...]
     by_symbol: Mapping[str, tuple[Rule, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rules of one stage that are evaluated together.
+
+    Attributes:
+        rules: The rules.
+        program: Evaluates all of them; None where each has to be evaluated by itself.
+        facts: What they read.
+    """
+
+    rules: tuple[Rule, ...]
+    program: Any
+    facts: frozenset[str]
 
 
 class RuleSet:
@@ -172,16 +188,20 @@ class RuleRun:
         if latest < len(STAGES) - 1:
             single = [rule for rule in single if STAGES.index(rule.stage) <= latest]
             # All rules of a part are of one stage.
-            parts = tuple(part for part in parts if STAGES.index(part[0][0].stage) <= latest)
+            parts = tuple(part for part in parts if STAGES.index(part.rules[0].stage) <= latest)
         if not single and not parts:
             return
-        symbols = self._symbols
-        true = [rule for rule in single if (by := _by(rule)) is not None and by(symbols)]
-        single = [rule for rule in single if _by(rule) is None]
-        message = self._message([*single, *(rule for part, _ in parts for rule in part)])
-        true += [rule for rule in single if self._holds(rule, message)]
-        for part, together in parts:
-            true += self._part(part, together, message)
+        true: list[Rule] = []
+        open_: list[Rule] = []
+        for rule in single:
+            by_symbols = rule.condition.by_symbols
+            if by_symbols is None or by_symbols(self._symbols):
+                (true if rule.condition.rest is None else open_).append(rule)
+        if open_ or parts:
+            message = self._message(open_, parts)
+            true += self._asked(open_, message)
+            for part in parts:
+                true += self._part(part, message)
         self._add(true)
 
     def take_last(self, rule: Rule, score: float) -> bool:
@@ -195,26 +215,43 @@ class RuleRun:
         self._add([rule])
         return True
 
-    def _part(self, rules: tuple[Rule, ...], together: Any, message: Any) -> list[Rule]:
+    def _asked(self, rules: Sequence[Rule], message: Any) -> list[Rule]:
+        """Return the true ones of `rules`; what several of them share is asked once."""
         if message is None:
             return []
-        results = None if together is None else all_hold(together, message)
+        true: list[Rule] = []
+        results: dict[Any, bool | Failure] = {}
+        for rule in rules:
+            rest = rule.condition.rest
+            result = results.get(rest)
+            if result is None:
+                result = results[rest] = holds(rest, message)
+            if self._is_true(rule, result):
+                true.append(rule)
+        return true
+
+    def _part(self, part: _Part, message: Any) -> list[Rule]:
+        if message is None:
+            return []
+        results = None if part.program is None else all_hold(part.program, message)
         if results is not None:
-            return [rule for rule, true in zip(rules, results, strict=True) if true]
-        return [rule for rule in rules if self._holds(rule, message)]
+            return list(compress(part.rules, results))
+        return [rule for rule in part.rules if self._holds(rule, message)]
 
     def _holds(self, rule: Rule, message: Any) -> bool:
-        if message is None:
-            return False
-        result = holds(rule.condition, message)
+        return message is not None and self._is_true(rule, holds(rule.condition.program, message))
+
+    def _is_true(self, rule: Rule, result: bool | Failure) -> bool:
         if isinstance(result, Failure):
             self._failed(rule, result.why)
             return False
         return result
 
-    def _message(self, rules: Sequence[Rule]) -> Any:
+    def _message(self, rules: Sequence[Rule], parts: Sequence[_Part] = ()) -> Any:
         """Return what is known of the message; None where the facts cannot be read at all."""
-        names = {name for rule in rules for name in rule.condition.reading.facts}
+        names: set[str] = set().union(
+            *[rule.condition.reading.facts for rule in rules], *[part.facts for part in parts]
+        )
         try:
             missing = sorted(names - {_SYMBOLS, _SCORE} - self._values.keys())
             self._values |= values(self._facts, missing)
@@ -222,7 +259,7 @@ class RuleRun:
             return self._language.message(self._values)
         except (TypeError, ValueError, RuntimeError, AttributeError) as err:
             # A check yields what its row of the table of facts does not allow.
-            for rule in rules:
+            for rule in (*rules, *(rule for part in parts for rule in part.rules)):
                 self._failed(rule, str(err))
             return None
 
@@ -238,28 +275,26 @@ class RuleRun:
 
 def _level(language: Language, rules: Sequence[Rule]) -> _Level:
     always = [rule for rule in rules if rule.condition.reading.required is None]
-    by_symbols = tuple(rule for rule in always if _by(rule) is not None)
-    always = [rule for rule in always if _by(rule) is None]
-    parts: list[tuple[Rule, ...]] = []
+    by_symbols = tuple(rule for rule in always if rule.condition.rest is None)
+    always = [rule for rule in always if rule.condition.rest is not None]
+    parts: list[_Part] = []
     for stage in STAGES:
         of_stage = [rule for rule in always if rule.stage == stage]
         parts += [
-            tuple(of_stage[start : start + _TOGETHER])
+            _part(language, tuple(of_stage[start : start + _TOGETHER]))
             for start in range(0, len(of_stage), _TOGETHER)
         ]
     by_symbol: dict[str, list[Rule]] = {}
     for rule in rules:
         for symbol in sorted(rule.condition.reading.required or ()):
             by_symbol.setdefault(symbol, []).append(rule)
-    return _Level(
-        by_symbols,
-        tuple((part, language.together([rule.condition for rule in part])) for part in parts),
-        {symbol: tuple(needing) for symbol, needing in by_symbol.items()},
-    )
+    needing = {symbol: tuple(rules) for symbol, rules in by_symbol.items()}
+    return _Level(by_symbols, tuple(parts), needing)
 
 
-def _by(rule: Rule) -> Callable[[Container[str]], bool] | None:
-    return rule.condition.reading.by_symbols
+def _part(language: Language, rules: tuple[Rule, ...]) -> _Part:
+    facts = frozenset().union(*(rule.condition.reading.facts for rule in rules))
+    return _Part(rules, language.together([rule.condition for rule in rules]), facts)
 
 
 def _candidates(by_symbol: Mapping[str, tuple[Rule, ...]], symbols: Iterable[str]) -> list[Rule]:

@@ -6,8 +6,9 @@ they take away. Sums do not depend on the order of findings. This module decides
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from policies.verdict import Contribution
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from policies.findings import Finding
 
 _MAX_EVIDENCE: Final = 10
+_SYMBOL: Final = attrgetter("symbol")
+_COUNTED: Final = attrgetter("counted")
+_WEIGHT: Final = attrgetter("weight")
 _NO_DETAILS: Final[Mapping[str, str]] = {}
 
 
@@ -39,33 +43,62 @@ class Score:
 
 def score(policy: Policy, findings: Iterable[Finding]) -> Score:
     """Return the points of `findings`, those that `policy` counts."""
-    found = _by_symbol(policy.weights, findings)
-    sums = _group_sums(policy, found)
-    counted = {group: bound(total, policy.groups.get(group)) for group, total in sums.items()}
-    shares = {
-        group: counted[group] / total if total and counted[group] != total else 1.0
-        for group, total in sums.items()
-    }
-    contributions = [
-        _contribution(policy, symbol, findings_, shares[policy.symbols[symbol].group])
-        for symbol, findings_ in found.items()
-    ]
-    contributions.sort(key=_heaviest_first)
-    bounded = sorted(
-        (group, _rounded(sums[group]), _rounded(counted[group]))
-        for group in sums
-        if counted[group] != sums[group]
-    )
-    total = _rounded(fsum(counted.values()))
+    contributions = _uncapped(policy, findings)
+    sums = _bounded_sums(policy, contributions)
+    counted = {group: bound(total, policy.groups[group]) for group, total in sums.items()}
+    bounded = sorted(group for group, total in sums.items() if counted[group] != total)
+    if bounded:
+        shares = {group: counted[group] / sums[group] for group in bounded}
+        contributions = [
+            replace(one, counted=_rounded(one.weight * shares[one.group]))
+            if one.group in shares
+            else one
+            for one in contributions
+        ]
+    contributions.sort(key=_SYMBOL)
+    contributions.sort(key=_COUNTED, reverse=True)
+    free = [one.weight for one in contributions if one.group not in sums]
+    total = _rounded(fsum([*free, *counted.values()]))
     lifted = _least(policy, contributions)
-    return Score(max(total, lifted), tuple(contributions), tuple(bounded))
+    told = tuple((group, _rounded(sums[group]), _rounded(counted[group])) for group in bounded)
+    return Score(max(total, lifted), tuple(contributions), told)
 
 
-def _least(policy: Policy, contributions: Iterable[Contribution]) -> float:
+def _uncapped(policy: Policy, findings: Iterable[Finding]) -> list[Contribution]:
+    """Return what each symbol counts where no bound holds."""
+    weights, plain = policy.weights, policy.plain
+    counting: dict[str, Contribution] = {}
+    special: dict[str, list[Finding]] = {}
+    for finding in findings:
+        symbol = finding.symbol
+        # Most of what rules find is the same for every message.
+        if symbol in plain and not finding.evidence and not finding.details:
+            counting[symbol] = plain[symbol]
+        elif symbol in weights:
+            special.setdefault(symbol, []).append(finding)
+    for symbol, found in special.items():
+        counting[symbol] = _contribution(policy, symbol, found)
+    return list(counting.values())
+
+
+def _bounded_sums(policy: Policy, contributions: Iterable[Contribution]) -> dict[str, float]:
+    """Return the sum of each group that has bounds."""
+    if not policy.groups:
+        return {}
+    points: dict[str, list[float]] = {}
+    for one in contributions:
+        if one.group in policy.groups:
+            points.setdefault(one.group, []).append(one.weight)
+    return {group: fsum(weights) for group, weights in points.items()}
+
+
+def _least(policy: Policy, contributions: Sequence[Contribution]) -> float:
     """Return what the points come to at least, whatever lists that allow have said.
 
     A list knows the client, not the message: it lifts neither what is direct nor malware.
     """
+    if min(map(_WEIGHT, contributions), default=0.0) >= 0.0:
+        return -inf
     symbols = policy.symbols
     if not any(symbols[c.symbol].allows for c in contributions):
         return -inf
@@ -105,46 +138,15 @@ def bound(total: float, bounds: Bounds | None) -> float:
     return total
 
 
-def _by_symbol(
-    weights: Mapping[str, float], findings: Iterable[Finding]
-) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
-    for finding in findings:
-        if finding.symbol in weights:
-            found.setdefault(finding.symbol, []).append(finding)
-    return found
-
-
-def _group_sums(policy: Policy, found: Iterable[str]) -> dict[str, float]:
-    points: dict[str, list[float]] = {}
-    for symbol in found:
-        points.setdefault(policy.symbols[symbol].group, []).append(policy.weights[symbol])
-    return {group: fsum(weights) for group, weights in points.items()}
-
-
-def _contribution(
-    policy: Policy, symbol: str, findings: Sequence[Finding], share: float
-) -> Contribution:
+def _contribution(policy: Policy, symbol: str, findings: Sequence[Finding]) -> Contribution:
     evidence, details = findings[0].evidence, findings[0].details
     if len(findings) > 1:
         evidence, details = _joined(findings)
-    if share == 1.0 and not evidence and not details:
-        # Most of what rules find is the same for every message.
-        known = policy.plain.get(symbol)
-        if known is None:
-            known = policy.plain[symbol] = _made(policy, symbol, "", _NO_DETAILS, 1.0)
-        return known
-    return _made(policy, symbol, evidence, details, share)
-
-
-def _made(
-    policy: Policy, symbol: str, evidence: str, details: Mapping[str, str], share: float
-) -> Contribution:
     spec, weight = policy.symbols[symbol], policy.weights[symbol]
-    return Contribution(
+    made = Contribution(
         symbol=symbol,
         weight=weight,
-        counted=_rounded(weight * share),
+        counted=_rounded(weight),
         group=spec.group,
         evidence=evidence,
         description=spec.describe,
@@ -152,19 +154,19 @@ def _made(
         kind=spec.kind,
         enhanced=spec.enhanced,
     )
+    if not evidence and not details:
+        policy.plain[symbol] = made
+    return made
 
 
 def _joined(findings: Sequence[Finding]) -> tuple[str, Mapping[str, str]]:
-    """Return the evidence of all and the details of one, whatever their order."""
+    """Return the evidence of all and the details of one that has some, whatever their order."""
     distinct = sorted({finding.evidence for finding in findings} - {""})
     more = len(distinct) - _MAX_EVIDENCE
     evidence = "; ".join(distinct[:_MAX_EVIDENCE]) + (f"; and {more} more" if more > 0 else "")
-    details = min((sorted(finding.details.items()) for finding in findings), default=[])
+    known = (sorted(finding.details.items()) for finding in findings if finding.details)
+    details = min(known, default=[])
     return evidence, dict(details) or _NO_DETAILS
-
-
-def _heaviest_first(contribution: Contribution) -> tuple[float, str]:
-    return (-contribution.counted, contribution.symbol)
 
 
 def _rounded(points: float) -> float:

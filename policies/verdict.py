@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +49,7 @@ class Contribution:
         words: The sentence for the sender, places filled; empty when the symbol has none to say.
         kind: Kind of spam, empty when none.
         enhanced: RFC 3463 code that fits a refusal because of it, such as 5.7.23; empty for 5.7.1.
+        step: What the trace says of it.
     """
 
     symbol: str
@@ -60,6 +61,10 @@ class Contribution:
     words: str = ""
     kind: str = ""
     enhanced: str = ""
+    step: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", f"{self.symbol} {self.counted:+g}")
 
 
 @dataclass(frozen=True, slots=True)

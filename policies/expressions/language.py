@@ -16,6 +16,7 @@ from cel_expr_python import cel
 from policies.expressions.functions import declarations
 from policies.expressions.lifting import Lifted
 from policies.expressions.reading import ExpressionError, Reading, Vocabulary, read
+from policies.expressions.splitting import split
 from policies.expressions.syntax import TooDeepError, read_tree
 from policies.expressions.values import fact_pool, fact_types
 from policies.expressions.words import explained
@@ -23,6 +24,7 @@ from policies.expressions.words import explained
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from policies.expressions.reading import BySymbols
     from policies.lists import LocalList
 
 MAX_LENGTH: Final = 4096
@@ -40,12 +42,17 @@ class Condition:
         reading: What it reads.
         source: As it was compiled.
         program: The library's.
+        by_symbols: Says of the symbols whether it can still be true; None: they do not say.
+        rest: The program that decides where they leave it open, the same one for all conditions
+            that share it; None: they never do.
     """
 
     text: str
     reading: Reading
     source: str
     program: Any
+    by_symbols: BySymbols | None
+    rest: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +70,11 @@ class Language:
         lists: The lists of the policy, by name.
     """
 
-    __slots__ = ("_env", "_vocabulary")
+    __slots__ = ("_env", "_rests", "_vocabulary")
 
     def __init__(self, symbols: Collection[str], lists: Mapping[str, LocalList]) -> None:
         self._vocabulary = Vocabulary(symbols, lists.keys())
+        self._rests: dict[str, Any] = {}
         self._env = cel.NewEnv(
             fact_pool(), variables=dict(fact_types()), functions=declarations(lists)
         )
@@ -93,7 +101,20 @@ class Language:
             raise ExpressionError(f"more than {_MAX_LIFTED} whole numbers: write 5.0 for 5")
         if program.return_type() != cel.Type.BOOL:
             raise ExpressionError("this is neither true nor false: compare it with something")
-        return Condition(text, reading, lifted.text, program)
+        parts = split(tree, lifted)
+        rest = self._rest(parts.rest, program) if parts.by_symbols else program
+        return Condition(text, reading, lifted.text, program, parts.by_symbols, rest)
+
+    def _rest(self, text: str, whole: Any) -> Any:
+        """Return the program of what `split` has left; `whole` where that is no expression."""
+        if not text:
+            return None
+        if text not in self._rests:
+            try:
+                self._rests[text] = self._env.compile(text)
+            except RuntimeError:
+                return whole
+        return self._rests[text]
 
     def together(self, conditions: Sequence[Condition]) -> Any:
         """Return one program that evaluates all of `conditions`; None where there are too many."""
@@ -117,10 +138,10 @@ class Language:
             raise explained(str(err), text, lambda offset: offset) from err
 
 
-def holds(condition: Condition, message: Any) -> bool | Failure:
-    """Return whether `condition` is true of `message`, or why that cannot be said."""
+def holds(program: Any, message: Any) -> bool | Failure:
+    """Return whether the program of a condition is true of `message`, or why that is not known."""
     try:
-        result = condition.program.eval(message).value()
+        result = program.eval(message).value()
     except RuntimeError as err:
         return Failure(_short(str(err)))
     return result if isinstance(result, bool) else Failure(_short(str(result)))
@@ -132,7 +153,7 @@ def all_hold(program: Any, message: Any) -> Sequence[bool] | None:
         results = program.eval(message).plain_value()
     except RuntimeError:
         return None
-    if isinstance(results, list) and all(isinstance(result, bool) for result in results):
+    if isinstance(results, list) and set(map(type, results)) == {bool}:
         return results
     return None
 

@@ -69,6 +69,15 @@ class Lifted:
             longer += len(number) - (end - start)
         return max(offset - longer, 0)
 
+    def moved(self, offset: int) -> int:
+        """Return where the character at `offset` of what was written stands in `text`."""
+        longer = (
+            len(number) - (end - start)
+            for start, (end, number) in self._literals.items()
+            if start < offset
+        )
+        return offset + sum(longer)
+
     def _lift_below(self, node: Node) -> None:
         if isinstance(node.constant, int) and not isinstance(node.constant, bool):
             found = _INTEGER.match(self._written, node.offset)

@@ -6,6 +6,7 @@ before it; symbols without which it cannot be true say when it need not be evalu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -17,9 +18,11 @@ from policies.facts import FACTS_BY_NAME
 from policies.mistakes import near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Mapping
+    from collections.abc import Collection, Mapping
 
     from policies.expressions.syntax import Node
+
+BySymbols = Callable[[Container[str]], bool]
 
 SYMBOLS: Final = "symbols"
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -61,14 +64,12 @@ class Reading:
         symbols: Symbols that are asked for by name.
         every_symbol: Whether it looks through the symbols in another way than by name.
         required: It can be true only where one of these symbols is there; None: always.
-        by_symbols: Says whether it is true, where it reads nothing but symbols by name.
     """
 
     facts: set[str] = field(default_factory=set)
     symbols: set[str] = field(default_factory=set)
     every_symbol: bool = False
     required: frozenset[str] | None = None
-    by_symbols: Callable[[Container[str]], bool] | None = None
 
 
 def read(tree: Node, vocabulary: Vocabulary) -> Reading:
@@ -77,7 +78,7 @@ def read(tree: Node, vocabulary: Vocabulary) -> Reading:
     Raises:
         ExpressionError: It names what there is not, or its work has no small bound.
     """
-    reading = Reading(required=_required(tree), by_symbols=_by_symbols(tree))
+    reading = Reading(required=_required(tree))
     _Reader(reading, vocabulary).read(tree, _NOTHING)
     return reading
 
@@ -142,7 +143,7 @@ def _required(node: Node) -> frozenset[str] | None:
     return None
 
 
-def _by_symbols(node: Node) -> Callable[[Container[str]], bool] | None:
+def decided_by_symbols(node: Node) -> BySymbols | None:
     """Return `node` as a function of the symbols alone; None where it is more than that.
 
     Such conditions are many, and asking the library costs ten times as much.
@@ -150,17 +151,29 @@ def _by_symbols(node: Node) -> Callable[[Container[str]], bool] | None:
     if _asks_for_symbol(node):
         name = str(node.children[0].constant)
         return lambda symbols: name in symbols
-    parts = [_by_symbols(child) for child in node.children]
+    parts = [decided_by_symbols(child) for child in node.children]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
     if node.function == "_&&_":
-        return lambda symbols: all(part(symbols) for part in known)
+        return _both(*known)
     if node.function == "_||_":
-        return lambda symbols: any(part(symbols) for part in known)
+        return _either(*known)
     if node.function == "!_":
-        return lambda symbols: not known[0](symbols)
+        return _not(*known)
     return None
+
+
+def _both(one: BySymbols, other: BySymbols) -> BySymbols:
+    return lambda symbols: one(symbols) and other(symbols)
+
+
+def _either(one: BySymbols, other: BySymbols) -> BySymbols:
+    return lambda symbols: one(symbols) or other(symbols)
+
+
+def _not(one: BySymbols) -> BySymbols:
+    return lambda symbols: not one(symbols)
 
 
 def _written_out(node: Node, place: int, example: str) -> tuple[str, Node]:

@@ -7,7 +7,8 @@ bounded whatever a message holds.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from cel_expr_python import cel
@@ -22,7 +23,7 @@ from policies.expressions.schema import (
 from policies.facts import FACTS, FACTS_BY_NAME, FactType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from policies.facts import FactSpec, FactValue, FieldSpec
 
@@ -77,55 +78,61 @@ def values(facts: Mapping[str, FactValue], names: Iterable[str]) -> dict[str, An
     Raises:
         TypeError, ValueError: A check yields what the table does not have: a bug of ours.
     """
-    return {name: _top(FACTS_BY_NAME[name], facts.get(name)) for name in names}
-
-
-def _top(spec: FactSpec, value: FactValue | None) -> Any:
-    value = _EMPTY[spec.type] if value is None else value
-    plain = _plain(spec.type, spec.fields, value)
-    if spec.type is FactType.RECORD:
-        return _class(spec.name)(**plain)
-    if spec.type is FactType.RECORDS:
-        build = _class(spec.name)
-        return [build(**item) for item in plain]
-    return plain
+    return {name: _maker(name)(facts.get(name)) for name in names}
 
 
 @cache
-def _class(name: str) -> Any:
-    return message_class(fact_pool(), f"{PACKAGE}.{record_name(name)}")
+def _maker(name: str) -> Callable[[FactValue | None], Any]:
+    """Return what makes the value of the fact `name`, an empty one of None."""
+    spec = FACTS_BY_NAME[name]
+    read, empty = _reader(spec.type, spec.fields), _EMPTY[spec.type]
+    if spec.type not in (FactType.RECORD, FactType.RECORDS):
+        return lambda value: read(empty if value is None else value)
+    build = message_class(fact_pool(), f"{PACKAGE}.{record_name(spec.name)}")
+    if spec.type is FactType.RECORD:
+        return lambda value: build(**read(empty if value is None else value))
+    return lambda value: [build(**item) for item in read(empty if value is None else value)]
 
 
-def _plain(kind: FactType, fields: Sequence[FieldSpec], value: Any) -> Any:
-    if kind is FactType.TEXT:
-        return text(value)
-    if kind is FactType.INTEGER:
-        return max(-_MOST, min(_MOST, int(value)))
-    if kind is FactType.NUMBER:
-        return float(value)
-    if kind is FactType.FLAG:
-        return bool(value)
-    if kind is FactType.TEXTS:
-        return [text(item) for item in value[:MAX_ITEMS]]
-    if kind is FactType.COUNTS:
-        items = list(value.items())[:MAX_ITEMS]
-        return {text(key): max(-_MOST, min(_MOST, int(count))) for key, count in items}
+def _reader(kind: FactType, fields: Sequence[FieldSpec]) -> Callable[[Any], Any]:
+    """Return what makes plain values of one type out of what a check said."""
+    if kind in _READERS:
+        return _READERS[kind]
+    readers = {field.name: _reader(field.type, field.fields) for field in fields}
     if kind is FactType.RECORD:
-        return _record(fields, value)
-    return [_record(fields, item) for item in value[:MAX_ITEMS]]
+        return partial(_record, readers)
+    return lambda value: [_record(readers, item) for item in value[:MAX_ITEMS]]
 
 
-def _record(fields: Sequence[FieldSpec], value: Mapping[str, Any]) -> dict[str, Any]:
+def _record(readers: Mapping[str, Callable[[Any], Any]], value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r:.40} is no record")
-    return {
-        field.name: _plain(field.type, field.fields, value[field.name])
-        for field in fields
-        if field.name in value
-    }
+    return {name: readers[name](item) for name, item in value.items() if name in readers}
+
+
+def _integer(value: Any) -> int:
+    return max(-_MOST, min(_MOST, int(value)))
+
+
+def _texts(value: Any) -> list[str]:
+    return [text(item) for item in value[:MAX_ITEMS]]
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {text(key): _integer(count) for key, count in islice(value.items(), MAX_ITEMS)}
 
 
 def text(value: Any) -> str:
     """Return `value` as a text that can be written as UTF-8, cut."""
     cut = str(value)[:MAX_TEXT]
     return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()
+
+
+_READERS: Final[Mapping[FactType, Callable[[Any], Any]]] = {
+    FactType.TEXT: text,
+    FactType.INTEGER: _integer,
+    FactType.NUMBER: float,
+    FactType.FLAG: bool,
+    FactType.TEXTS: _texts,
+    FactType.COUNTS: _counts,
+}

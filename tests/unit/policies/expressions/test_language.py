@@ -35,7 +35,9 @@ FACTS: Mapping[str, FactValue] = {
 
 def is_true(text: str, facts: Mapping[str, FactValue] = FACTS) -> bool | Failure:
     condition = LANGUAGE.compile(text)
-    return holds(condition, LANGUAGE.message(values(facts, sorted(condition.reading.facts))))
+    return holds(
+        condition.program, LANGUAGE.message(values(facts, sorted(condition.reading.facts)))
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_together_gives_what_each_gives() -> None:
     together = all_hold(LANGUAGE.together(conditions), message)
 
     assert together == [False, True, True, True]
-    assert together == [holds(condition, message) for condition in conditions]
+    assert together == [holds(condition.program, message) for condition in conditions]
 
 
 def test_together_one_that_fails_leaves_each_to_itself() -> None:
