@@ -16,11 +16,11 @@ from milter.message.files.archives import (
     LISTED,
     PACKED,
     Budget,
-    Entry,
     list_entries,
     read_entry,
     unpack,
 )
+from milter.message.files.entries import MAX_ENTRIES
 from milter.message.guard import Notes
 from milter.message.html.reader import read_html
 from milter.message.mime import decode_part
@@ -28,6 +28,7 @@ from milter.message.mime import decode_part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from milter.message.files.entries import Entry
     from milter.message.guard import Bounds
     from milter.message.mime import Part
 
@@ -161,6 +162,8 @@ class _Looker:
 
     def _inside(self, real_type: str, extension: str) -> None:
         kind = self._part.content_type
+        if real_type == kinds.DISK:
+            self.dangers.add(Danger.DISK_IMAGE)
         if real_type in _CONTAINERS:
             self._archive(self._content(self._bounds.decoded_bytes), real_type, "", 0)
         elif real_type in (kinds.HTML, kinds.SVG) or extension in kinds.HTMLS:
@@ -188,6 +191,8 @@ class _Looker:
         if media_type == kinds.ZIP and self._office(data, entries):
             return
         self.dangers.add(Danger.ARCHIVE)
+        if len(entries) >= MAX_ENTRIES:
+            self._budget.exceeded = True
         for entry in entries:
             if len(self.names) < _MAX_NAMES:
                 self.names.append(prefix + entry.name)
@@ -287,8 +292,5 @@ _LOOKS: Final[dict[str, Callable[[bytes], Iterator[Danger]]]] = {
     kinds.PDF: _pdf,
     kinds.ONENOTE: lambda _content: _known(Danger.ONENOTE),
     kinds.SHORTCUT: lambda _content: _known(Danger.SHORTCUT),
-    kinds.DISK: lambda _content: _known(Danger.DISK_IMAGE),
-    "application/x-7z-compressed": lambda _content: _known(Danger.ARCHIVE),
-    "application/vnd.ms-cab-compressed": lambda _content: _known(Danger.ARCHIVE),
     "application/vnd.ms-htmlhelp": lambda _content: _known(Danger.SCRIPT),
 }

@@ -19,6 +19,8 @@ RTF: Final = "application/rtf"
 ONENOTE: Final = "application/onenote"
 SHORTCUT: Final = "application/x-ms-shortcut"
 DISK: Final = "application/x-iso9660-image"
+SEVEN_ZIP: Final = "application/x-7z-compressed"
+CABINET: Final = "application/vnd.ms-cab-compressed"
 
 _MAGIC: Final = (
     (b"PK\x03\x04", ZIP),
@@ -32,12 +34,12 @@ _MAGIC: Final = (
     (b"\xcf\xfa\xed\xfe", EXECUTABLE),
     (b"\xca\xfe\xba\xbe", EXECUTABLE),
     (b"Rar!\x1a\x07", "application/vnd.rar"),
-    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
     (b"\x1f\x8b", "application/gzip"),
     (b"BZh", "application/x-bzip2"),
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
-    (b"MSCF", "application/vnd.ms-cab-compressed"),
+    (b"MSCF", CABINET),
     (b"ITSF", "application/vnd.ms-htmlhelp"),
     (b"{\\rt", RTF),
     (b"L\x00\x00\x00\x01\x14\x02\x00", SHORTCUT),
