@@ -13,10 +13,13 @@ from milter.memory.opening import home_of
 from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
+from milter.pipeline.history import HistoryKeeper, Keeping
 from milter.pipeline.remember import keepers
+from reputation.history.journal import Keep, retention
 
 if TYPE_CHECKING:
     from milter.settings import Settings
+    from milter.settings.history import History
     from milter.telemetry.metrics import Metrics
     from policies.loader import Source
 
@@ -57,8 +60,17 @@ class WorkingMemory:
         await self.store.close()
 
 
-def build_memory(settings: Settings, source: Source, metrics: Metrics) -> WorkingMemory | None:
-    """Return the memory that `settings` describe; None where nothing is remembered."""
+def build_memory(
+    settings: Settings, source: Source, metrics: Metrics, version: str
+) -> WorkingMemory | None:
+    """Return the memory that `settings` describe; None where nothing is remembered.
+
+    Args:
+        settings: Those of the daemon.
+        source: Serves the files that they name.
+        metrics: Told of the store.
+        version: Of the policy files.
+    """
     memory = settings.memory
     home = home_of(settings, source.read(memory.password_file) if memory.password_file else b"")
     if home is None:
@@ -77,6 +89,8 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         traps=frozenset(address.lower() for address in memory.spamtraps),
     )
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)
+    if settings.history.days:
+        aftermath.add(HistoryKeeper(store, keeping_of(settings.history), version))
     folder = classifier_folder(settings.classifier.folder, home)
     return WorkingMemory(
         recollection,
@@ -84,3 +98,15 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         weights=LiveWeights(folder, time.monotonic) if folder else None,
         learning=Learning(folder, home) if folder else None,
     )
+
+
+def keeping_of(history: History) -> Keeping:
+    """Return what the history keeps, as `history` says."""
+    records = retention(days=history.days, entries=history.records, total_bytes=history.total_bytes)
+    messages = retention(
+        days=history.message_days,
+        entries=history.messages,
+        total_bytes=history.messages_total_bytes,
+    )
+    keep = Keep(records, messages, hashed=history.addresses == "hashed")
+    return Keeping(keep, history.keep_messages, history.message_bytes)

@@ -73,7 +73,8 @@ class Workplace:
     async def build(self, limits: SharedLimits) -> MailWorker:
         """Return the worker, not yet taking mail."""
         metrics = Metrics(symbols=self.policies.plan.symbols)
-        memory = build_memory(self.settings, self.source, metrics)
+        version = self.policies.version
+        memory = build_memory(self.settings, self.source, metrics, version)
         identity = _identity(self.settings, self.handover.hostname)
         relays = any(listener.protocol == "smtp" for listener in self.settings.listeners)
         next_hop = self._next_hop(identity, metrics, memory) if relays else None

@@ -9,7 +9,7 @@ this one, put its symbols into `policies/symbols.yaml`, and name the class in `c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from milter.core.connection import Direction
 
@@ -25,6 +25,24 @@ if TYPE_CHECKING:
     from policies.findings import Finding
 
 
+class ListAnswer(NamedTuple):
+    """What a DNS list answered to one question.
+
+    Attributes:
+        zone: Its public name.
+        asks: What kind of thing it was asked about; a word of `policies.dnslists.Asks`.
+        subject: What exactly.
+        records: The addresses of its answer; none: not listed.
+        trouble: How the question ended where there is no answer; empty as a rule.
+    """
+
+    zone: str
+    asks: str
+    subject: str
+    records: tuple[str, ...] = ()
+    trouble: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What one check saw.
@@ -34,12 +52,14 @@ class Evidence:
         facts: By their names in `policies.facts.FACTS`.
         auth: Results for `Authentication-Results`, in the order in which they shall stand.
         stories: How the checks came to all that; only where a pipeline was asked to explain.
+        answers: What DNS lists answered that were believed, "not listed" included.
     """
 
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     auth: tuple[AuthResult, ...] = ()
     stories: tuple[Story, ...] = ()
+    answers: tuple[ListAnswer, ...] = ()
 
 
 NOTHING: Final = Evidence()

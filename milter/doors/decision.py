@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from milter.pipeline.aftermath import Dealt, Share
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from milter.core.address import Mailbox
+    from milter.doors.groups import Group
     from milter.pipeline.outcome import Outcome
 
 
@@ -49,3 +53,27 @@ def decide(
         soften(outcome) if outcome.verdict.action.refuses else outcome for outcome in outcomes
     )
     return Decision(None, deliveries, max(deliveries, key=lambda outcome: outcome.verdict.action))
+
+
+def dealt(
+    decision: Decision,
+    differing: str,
+    groups: Iterable[Group],
+    recipients: Sequence[tuple[Mailbox, Group]],
+    queue_id: str = "",
+) -> Dealt:
+    """Return what is told of recipients afterwards.
+
+    Args:
+        decision: What was done.
+        differing: The mode by which it was decided.
+        groups: In the order of the outcomes that were decided on.
+        recipients: All, each with its group.
+        queue_id: What the mail server that asks calls the message.
+    """
+    shares = []
+    for place, group in enumerate(groups):
+        applied = decision.decisive if decision.refusal else decision.deliveries[place]
+        members = tuple([mailbox for mailbox, its in recipients if its.key == group.key])
+        shares.append(Share(group.policy.name, group.postmaster, applied.verdict, members))
+    return Dealt(differing, tuple(shares), queue_id)

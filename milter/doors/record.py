@@ -109,6 +109,7 @@ class TransactionRecord:
         self._started = door.clock()
         self._announced = announced_bytes
         self.recipients: tuple[Mailbox, ...] = ()
+        self.queue_id = ""
         self._action = ""
         self._refused_at = ""
         self._size = 0
@@ -121,6 +122,7 @@ class TransactionRecord:
     def queued(self, queue_id: str) -> None:
         """Note the mail server's own name for the message."""
         if queue_id:
+            self.queue_id = queue_id
             self._fields["queue_id"] = queue_id
 
     def next_hop_refused(self, stage: str, reply: Reply) -> None:

@@ -159,7 +159,8 @@ class StoreClient:
         """Do `writes` soon, in their order; never waits and never fails.
 
         A function among them is called in the thread that writes: for keys that need a secret of
-        the store, and for work that the event loop should not do. It may be called again.
+        the store, and for work that the event loop should not do. It may be called again. One that
+        holds much says how much, in an attribute `size_bytes`.
         """
         for one in writes:
             size = _size(one)
@@ -282,4 +283,7 @@ def made(batch: Iterable[Write | Make], store: Store) -> list[Write]:
 
 
 def _size(one: Write | Make) -> int:
-    return len(one.payload) if isinstance(one, Append) else 0
+    """Return how many bytes `one` holds, where it holds many; a function may say so itself."""
+    if isinstance(one, Append):
+        return len(one.payload)
+    return getattr(one, "size_bytes", 0)

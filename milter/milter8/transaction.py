@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.reply import Reply
-from milter.doors.decision import decide
+from milter.doors.decision import dealt, decide
 from milter.doors.groups import Group, group_of, must_be_apart
 from milter.doors.record import TransactionRecord
 from milter.milter8 import wire
@@ -158,7 +158,11 @@ class MilterTransaction:
             answer, reply = self._passed_on(decision), _ACCEPTED
         self.record.replied(reply)
         if self._door.aftermath is not None:
-            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply)
+            recipients = [(mailbox, group) for mailbox, _, group in self._recipients]
+            told = dealt(
+                decision, self._mode, self._groups.values(), recipients, self.record.queue_id
+            )
+            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply, told)
         return answer
 
     @property

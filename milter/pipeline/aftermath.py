@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from milter.checks.base import Evidence
+    from milter.core.address import Mailbox
     from milter.core.reply import Reply
     from milter.core.transaction import Transaction
     from milter.message.document import Message
@@ -33,6 +34,39 @@ _MOST_WAITING: Final = 500
 _MOST_BYTES: Final = 64 * 2**20
 
 
+class Share(NamedTuple):
+    """Recipients of a message who were treated alike.
+
+    Attributes:
+        policy: Name of theirs.
+        postmaster: Whether they are postmasters of ours.
+        verdict: What was done for them.
+        recipients: Who.
+    """
+
+    policy: str
+    postmaster: bool
+    verdict: Verdict
+    recipients: tuple[Mailbox, ...]
+
+
+class Dealt(NamedTuple):
+    """How a door dealt with a message whose recipients may differ.
+
+    Attributes:
+        differing: What it does where they differ, `differing_recipients` of the listener.
+        shares: All recipients.
+        queue_id: What the mail server that asks calls the message; empty where there is none.
+    """
+
+    differing: str = "separate"
+    shares: tuple[Share, ...] = ()
+    queue_id: str = ""
+
+
+_ALIKE: Final = Dealt()
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A transaction that had its reply.
@@ -45,6 +79,7 @@ class Seen:
         verdict: The decisive one.
         reply: What the client was told at the end of data.
         duration_s: From the end of data to the verdict.
+        dealt: How recipients were dealt with; as a rule all alike.
     """
 
     at: float
@@ -54,6 +89,7 @@ class Seen:
     verdict: Verdict
     reply: Reply
     duration_s: float
+    dealt: Dealt = _ALIKE
 
     @property
     def delivered(self) -> bool:
@@ -100,7 +136,9 @@ class Aftermath:
         """Whether anybody wants to know."""
         return bool(self._consumers)
 
-    def tell(self, judgement: Judgement, decisive: Verdict, reply: Reply) -> None:
+    def tell(
+        self, judgement: Judgement, decisive: Verdict, reply: Reply, dealt: Dealt = _ALIKE
+    ) -> None:
         """Take a message that was judged; `decisive` decided, and `reply` is what was said."""
         self.take(
             Seen(
@@ -111,6 +149,7 @@ class Aftermath:
                 decisive,
                 reply,
                 judgement.duration_s,
+                dealt,
             )
         )
 

@@ -59,6 +59,7 @@ def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
         facts=LateFacts(txn, pieces),
         auth=tuple([result for piece in pieces for result in piece.auth]),
         stories=tuple([story for piece in pieces for story in piece.stories]),
+        answers=tuple([answer for piece in pieces for answer in piece.answers]),
     )
 
 

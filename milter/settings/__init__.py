@@ -1,5 +1,6 @@
 """Configuration of the daemon: reading is in `read`, refusals in `check`."""
 
+from milter.settings.history import History
 from milter.settings.model import (
     Dns,
     Http,
@@ -18,6 +19,7 @@ from milter.settings.section import Section
 
 __all__ = [
     "Dns",
+    "History",
     "Http",
     "Limits",
     "Listener",

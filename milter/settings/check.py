@@ -28,6 +28,10 @@ Loc = tuple[str | int, ...]
 At = Callable[[Loc, str], ConfigError]
 
 _STORES: Final = ("sqlite:", "redis://", "rediss://")
+# What finding a record takes in a file beside the record, about (bench/history.py), and how much of
+# a file the history may take: the rest is for what checks ask about.
+_INDEX_BYTES: Final = 1500
+_HISTORY_SHARE: Final = 0.75
 
 
 def mistakes(settings: Settings, at: At) -> list[ConfigError]:
@@ -44,6 +48,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
         _relays,
         _upstreams,
         _memory,
+        _history,
         milter_mistakes,
     ):
         found += rule(settings, at)
@@ -219,6 +224,21 @@ def _memory(settings: Settings, at: At) -> Iterator[ConfigError]:
         except ParseError:
             what = f"`spamtraps` needs addresses such as trap@example.org, not '{address}'"
             yield at(("memory", "spamtraps", i), what)
+
+
+def _history(settings: Settings, at: At) -> Iterator[ConfigError]:
+    """Yield what would fill a file: streams make room for what is appended to them alone."""
+    history, file = settings.history, (settings.store or "").startswith("sqlite:")
+    if not file or not history.days:
+        return
+    wanted = history.total_bytes + history.records * _INDEX_BYTES
+    if history.keep_messages != "none":
+        wanted += history.messages_total_bytes
+    room = int(settings.memory.max_bytes * _HISTORY_SHARE)
+    if wanted > room:
+        what = f"the history may take {wanted} bytes, index included, and has room for {room}:"
+        advice = "lower `records`, `total_bytes` or `messages_total_bytes`, or raise"
+        yield at(("history",), f"{what} {advice} `memory.max_bytes`")
 
 
 def _open_to_strangers(listener: Listener) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from milter.core.connection import Direction
+from milter.settings.history import History
 from milter.settings.networks import Networks
 from milter.settings.section import Section
 
@@ -327,6 +328,9 @@ class Settings(Section):
         "remembered",
     )
     memory: Memory = Field(default=Memory(), description="The store, and what is kept in it")
+    history: History = Field(
+        default=History(), description="What is kept of each message after its reply"
+    )
     classifier: Classifier = Field(default=Classifier(), description="The classifier that learns")
     networks: Networks = Field(
         default=Networks(), description="Tables of networks and countries of addresses"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
-from milter.doors.decision import decide
+from milter.doors.decision import dealt, decide
 from milter.doors.groups import Group, group_of, must_be_apart
 from milter.doors.record import TransactionRecord
 from milter.relay.outcome import Sent
@@ -74,7 +74,7 @@ class MailTransaction:
         self._scan: Scan = connection_scan.begin(txn_id)
         self._relaying: Relaying = door.next_hop.open(connection_scan.connection, txn_id)
         self._groups: dict[tuple[str, str, bool], Group] = {}
-        self._recipients: list[Mailbox] = []
+        self._recipients: list[tuple[Mailbox, Group]] = []
         self.record = TransactionRecord(
             door, client, txn_id, command.mailbox, announced_bytes=command.size
         )
@@ -142,7 +142,7 @@ class MailTransaction:
             return self._next_hop_failed(error)
         if reply.accepted:
             self._groups.setdefault(group.key, group)
-            self._recipients.append(mailbox)
+            self._recipients.append((mailbox, group))
             self._scan.rcpt(mailbox)
         else:
             self.record.next_hop_refused("rcpt", reply)
@@ -151,7 +151,7 @@ class MailTransaction:
     async def message(self, received: Received) -> Reply:
         """Return the reply to the end of data."""
         dot_at = asyncio.get_running_loop().time()
-        self.record.recipients = tuple(self._recipients)
+        self.record.recipients = tuple([mailbox for mailbox, _ in self._recipients])
         if received.fault is not Fault.NONE:
             code, text = _FAULT_REPLIES[received.fault]
             reply = Reply.of(code, text)
@@ -161,9 +161,8 @@ class MailTransaction:
         judgement = await self._scan.judge(
             received.message, [(group.policy, group.postmaster) for group in groups]
         )
-        decision = decide(
-            judgement.outcomes, self._door.listener.differing_recipients, self._scan.soften
-        )
+        mode = self._door.listener.differing_recipients
+        decision = decide(judgement.outcomes, mode, self._scan.soften)
         self.record.judged(judgement, decision.decisive, received.size)
         if decision.refusal is not None:
             reply = decision.refusal.reply or Reply.of(451, f"4.3.0 Try again ({self.txn_id})")
@@ -171,7 +170,8 @@ class MailTransaction:
         else:
             reply = await self._deliver(received, groups, decision.deliveries, dot_at)
         if self._door.aftermath is not None:
-            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply)
+            told = dealt(decision, mode, groups, self._recipients)
+            self._door.aftermath.tell(judgement, decision.decisive.verdict, reply, told)
         return reply
 
     async def _deliver(

@@ -19,6 +19,7 @@ from milter.dns.fake import FakeResolver
 from milter.memory.client import StoreClient
 from milter.memory.recollection import Recollection
 from milter.pipeline.aftermath import Aftermath, Seen
+from milter.pipeline.history import HistoryKeeper
 from milter.pipeline.outcome import Identity
 from milter.pipeline.remember import keepers
 from milter.pipeline.runner import Pipeline
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from milter.core.connection import Connection
+    from milter.pipeline.history import Keeping
     from milter.pipeline.outcome import Outcome
     from policies.select import PolicySet
     from reputation.store import Store
@@ -175,6 +177,7 @@ async def a_site(
     traps: Sequence[str] = (),
     *,
     hashed: bool = False,
+    keeping: Keeping | None = None,
 ) -> AsyncIterator[Site]:
     """Give a site; another one over the same store is the same site after a restart."""
     chosen = policies(policy) if isinstance(policy, str) else policy
@@ -195,5 +198,8 @@ async def a_site(
         identity=Identity("mx.ours.example", "mx.ours.example"),
         budget_s=20.0,
     )
-    yield Site(pipeline, memory, Aftermath(keepers(memory), clock), clock, counts)
+    aftermath = Aftermath(keepers(memory), clock)
+    if keeping is not None:
+        aftermath.add(HistoryKeeper(store, keeping, chosen.version))
+    yield Site(pipeline, memory, aftermath, clock, counts)
     await store.close()

@@ -6,18 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.checks.base import NOTHING, Evidence
-from milter.checks.dnslists.answers import findings_of, outcome_of
+from milter.checks.dnslists.answers import findings_of, outcome_of, said
 from milter.checks.dnslists.questions import query_name
 from milter.checks.networks import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from milter.checks.base import ListAnswer
     from milter.checks.dnslists.health import ListHealth
     from milter.checks.dnslists.questions import Subject
     from milter.dns.resolver import Answer, Resolver
     from policies.dnslists import Asks, DnsList
-    from policies.findings import Finding
     from policies.ranges import AddressRanges
 
 # What every list may yield beside its own symbols.
@@ -33,6 +33,12 @@ class _Question(NamedTuple):
     ask: Asks
     subject: Subject
     name: str
+
+
+class _Told(NamedTuple):
+    dns_list: DnsList
+    answer: ListAnswer
+    outcome: str
 
 
 class ListAsker:
@@ -87,8 +93,9 @@ class ListAsker:
             answers = [await self._answer(questions[0], resolver)]
         else:
             answers = await asyncio.gather(*[self._answer(q, resolver) for q in questions])
-        findings = [finding for each in answers for finding in each]
-        return Evidence(tuple(findings)) if findings else NOTHING
+        believed = [each for each in answers if each is not None]
+        findings = [finding for each in believed for finding in findings_of(*each)]
+        return Evidence(tuple(findings), answers=tuple([answer for _, answer, _ in believed]))
 
     def _questions(self, subjects: Mapping[Asks, Sequence[Subject]]) -> Iterator[_Question]:
         for dns_list in self.lists:
@@ -107,17 +114,19 @@ class ListAsker:
     def _may_ask(self, dns_list: DnsList) -> bool:
         return self._health is None or self._health.may_ask(dns_list)
 
-    async def _answer(self, question: _Question, resolver: Resolver) -> list[Finding]:
+    async def _answer(self, question: _Question, resolver: Resolver) -> _Told | None:
         started = self._clock()
         answer = await resolver.resolve(question.name, "A")
         return self._judge(question, answer, self._clock() - started)
 
-    def _judge(self, question: _Question, answer: Answer, seconds: float) -> list[Finding]:
+    def _judge(self, question: _Question, answer: Answer, seconds: float) -> _Told | None:
+        """Return what the list said; None where it is not believed."""
         dns_list, subject = question.dns_list, question.subject
-        outcome = outcome_of(dns_list, answer)
+        told = said(dns_list, question.ask.value, subject.text, answer)
+        outcome = outcome_of(dns_list, told)
         self._observe(dns_list.zone, outcome, seconds)
         if self._health is not None:
             self._health.told(dns_list, subject.text, outcome)
             if not self._health.believes(dns_list):
-                return []
-        return findings_of(dns_list, question.ask, subject, answer, outcome)
+                return None
+        return _Told(dns_list, told, outcome)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from milter.checks.dnslists.answers import outcome_of
+from milter.checks.dnslists.answers import outcome_of, said
 from milter.dns.resolver import Outcome
 from policies.dnslists import NOT_LISTED_IPV6
 
@@ -74,7 +74,7 @@ def _why_listed(dns_list: DnsList, answer: Answer | None) -> str:
 
 
 def _refusal(dns_list: DnsList, answer: Answer) -> str:
-    outcome = outcome_of(dns_list, answer)
+    outcome = outcome_of(dns_list, said(dns_list, "", "", answer))
     if outcome == "temperror":
         return f"it cannot be asked: {answer.outcome.value}"
     if outcome == "error":

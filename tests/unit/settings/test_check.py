@@ -73,3 +73,27 @@ def test_check_a_protected_domain_that_is_no_domain_is_a_mistake(tmp_path: Path)
     found = mistakes_of(tmp_path, "protected_domains: ['a b']\n")
     what = "`protected_domains` needs names such as example.org, not 'a b'"
     assert found == f"g.yaml:1:21: {what}"
+
+
+def test_check_a_history_that_would_fill_the_file_is_a_mistake(tmp_path: Path) -> None:
+    text = "store: sqlite:g.db\nmemory: {max_bytes: 10000000}\nhistory:\n  records: 2000\n"
+    found = mistakes_of(tmp_path, text)
+    assert found.startswith("g.yaml:4:3: the history may take 137217728 bytes, index included")
+    assert "has room for 7500000" in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("store: sqlite:g.db\n", id="as-it-comes"),
+        pytest.param("store: sqlite:g.db\nhistory: {keep_messages: all}\n", id="with-messages"),
+        pytest.param("memory: {max_bytes: 10000000}\n", id="no-store"),
+        pytest.param(
+            "store: sqlite:g.db\nmemory: {max_bytes: 10000000}\nhistory: {days: 0}\n", id="off"
+        ),
+    ],
+)
+def test_check_a_history_that_has_room_is_taken(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(text)
+    assert read_checked(FileSource(), str(path)).settings.history.records == 100_000
