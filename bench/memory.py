@@ -1,22 +1,29 @@
 """What memory costs a message: judged and remembered with a store, and the same without one.
 
-`python -m bench.memory [MESSAGES]` prints the CPU time of all threads of this process. The server
-of Redis is a process of its own and counts apart.
+CPU time of all threads of this process for one message, the median of the rounds, in which the
+homes take turns. The server of Redis is a process of its own and counts apart.
+
+Usage: python -m bench.memory [--messages N] [--rounds N] [--write FILE]; ends with 1 when a limit
+is not kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
+import statistics
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
+
 from bench.measure import machine
+from bench.tables import OVER, limit_words, markdown, print_table
 from milter.checks.catalogue import Means, build_checks
 from milter.dns.fake import FakeResolver
 from milter.memory.client import StoreClient
@@ -37,16 +44,9 @@ if TYPE_CHECKING:
 
     from reputation.store import Store
 
-_MESSAGES: Final = 2000
+HEAD: Final = ("home", "us CPU a message", "least-most", "of a message without", "limit")
+LIMITS: Final = {"SQLite": 1.7}
 _SENDERS: Final = 200
-
-
-@dataclass(frozen=True)
-class Cost:
-    """CPU seconds for all messages."""
-
-    name: str
-    seconds: float
 
 
 def zone() -> dict[str, object]:
@@ -68,8 +68,8 @@ def sent(number: int) -> Sent:
     )
 
 
-async def run(name: str, open_store: Callable[[], Store] | None, messages: int) -> Cost:
-    """Judge `messages`, remember them where there is a store, and return what it cost."""
+async def run(open_store: Callable[[], Store] | None, messages: int) -> float:
+    """Judge `messages`, remember them where there is a store; return microseconds a message."""
     clock = Clock()
     chosen = load_policies(FileSource(), "balanced")
     client = StoreClient(
@@ -98,32 +98,51 @@ async def run(name: str, open_store: Callable[[], Store] | None, messages: int) 
         await site.judge(sent(number))
     site.aftermath.finish()
     await client.flush(30.0)
-    cost = Cost(name, time.process_time() - started)
+    spent = time.process_time() - started
     await client.close()
-    return cost
+    return spent / messages * 1e6
 
 
-def main() -> None:
-    """Print the table."""
-    messages = int(sys.argv[1]) if len(sys.argv) > 1 else _MESSAGES
-    print(machine())
+def rows(spent: dict[str, list[float]]) -> list[tuple[str, ...]]:
+    """Return the rows of the table; the first home is the one that others are compared with."""
+    middles = {name: statistics.median(times) for name, times in spent.items()}
+    yardstick = next(iter(middles.values()))
+    table: list[tuple[str, ...]] = []
+    for name, times in spent.items():
+        ratio, limit = middles[name] / yardstick, LIMITS.get(name)
+        span = f"{min(times):.0f}-{max(times):.0f}"
+        kept = limit_words(ratio, limit) if limit else "-"
+        table.append((name, f"{middles[name]:.0f}", span, f"{ratio:.2f}", kept))
+    return table
+
+
+def main() -> int:
+    """Print the table, write it if asked, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    spent: dict[str, list[float]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = stack.enter_context(a_redis())
-        costs = [
-            asyncio.run(run(name, home, messages))
-            for name, home in (
-                ("no memory", None),
-                ("SQLite", lambda: SqliteStore(folder / "s.db", os.urandom)),
-                ("Redis", lambda: redis.store(os.urandom, time.time)),
-            )
-        ]
-    least = costs[0].seconds
-    print(f"{'':12} {'us a message':>14} {'memory alone':>14} {'ratio':>7}")
-    for cost in costs:
-        each, more = cost.seconds / messages * 1e6, (cost.seconds - least) / messages * 1e6
-        print(f"{cost.name:12} {each:14.0f} {more:14.0f} {cost.seconds / least:7.2f}")
+        homes: dict[str, Callable[[], Store] | None] = {
+            "no memory": None,
+            "SQLite": lambda: SqliteStore(folder / "s.db", os.urandom),
+            "Redis": lambda: redis.store(os.urandom, time.time),
+        }
+        for _ in range(options.rounds):
+            for name, home in homes.items():
+                spent.setdefault(name, []).append(asyncio.run(run(home, options.messages)))
+    table = rows(spent)
+    print_table(Console(width=120), HEAD, table)
+    if options.write:
+        command = f"python -m bench.memory --messages {options.messages} --rounds {options.rounds}"
+        words = f"# What memory costs\n\n`{command}`, {machine()}\n\n{markdown(HEAD, table)}"
+        options.write.write_text(words, "utf-8")
+    return int(any(OVER in row[-1] for row in table))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

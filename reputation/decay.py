@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reputation.store import Faded, Taken
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from reputation.store import Drop, Fade
 
 
-@dataclass(frozen=True, slots=True)
-class Fading:
+class Fading(NamedTuple):
     """Fading values as they are kept: what they were at `last_at`."""
 
     values: tuple[float, ...]

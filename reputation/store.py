@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +33,7 @@ class Put:
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fade:
+class Fade(NamedTuple):
     """Add to the fading values of a key.
 
     Attributes:
@@ -145,8 +144,7 @@ class Taken:
     wait_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Faded:
+class Faded(NamedTuple):
     """Fading values as they are now.
 
     Attributes:

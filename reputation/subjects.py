@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from reputation.keys import keyed_hash
 
 IpAddress = IPv4Address | IPv6Address
 
 # What one customer is commonly given: a block of 256 addresses, or a network of RFC 4291 §2.5.4.
-_NETWORK_BITS: Final = {4: 24, 6: 64}
+_HOST_BITS: Final = 64
 _MAX_NAME: Final = 320
 
 
 class Kind(StrEnum):
     """What a subject is."""
+
+    # An enumeration hashes names, in Python.
+    __hash__ = str.__hash__
 
     ADDRESS = "address"
     NETWORK = "network"
@@ -44,9 +46,8 @@ _DOMAINS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One of whom something is remembered.
+class Subject(NamedTuple):
+    """One of whom something is remembered; a tuple, because each message has several.
 
     Attributes:
         kind: What it is.
@@ -71,10 +72,10 @@ def network_of(client: IpAddress) -> str:
     >>> network_of(IPv4Address("192.0.2.77"))
     '192.0.2.0/24'
     """
-    # `ipaddress.ip_network` takes ten times as long, and this is asked for every message.
-    bits = _NETWORK_BITS[client.version]
-    host_bits = client.max_prefixlen - bits
-    return f"{type(client)(int(client) >> host_bits << host_bits)}/{bits}"
+    # Asked for every message, and `ipaddress` takes its time.
+    if isinstance(client, IPv4Address):
+        return f"{str(client).rpartition('.')[0]}.0/24"
+    return f"{IPv6Address(int(client) >> _HOST_BITS << _HOST_BITS)}/64"
 
 
 def pair(sender: str, recipient: str) -> Subject:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
-from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from reputation.errors import StoreError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from reputation.store import Store
 
 T = TypeVar("T")
-Job = tuple["Future[Any]", "Callable[[Store], Any]"]
+Job = tuple["asyncio.Future[Any]", "Callable[[Store], Any]"]
 
 _log: Final = logging.getLogger("gatepost.memory")
 
@@ -40,9 +42,13 @@ class Lane:
         self._store: Store | None = None
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: Callable[[Store], T]) -> Future[T]:
-        """Return the future result of `job`, which is not run if that is cancelled before."""
-        future: Future[T] = Future()
+    def submit(self, job: Callable[[Store], T]) -> asyncio.Future[T]:
+        """Return the future result of `job`, which is not run if that is done with before.
+
+        It belongs to the event loop that runs.
+        """
+        # A future of concurrent.futures wrapped for the loop costs as much again as the thread.
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((future, job))
         if self._thread is None:
             # Not one of an executor: those are waited for at exit, and a disk may hang for ever.
@@ -59,14 +65,15 @@ class Lane:
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:
             future, job = item
-            if not future.set_running_or_notify_cancel():
+            if future.done():
                 continue
             try:
-                result = self._attempt(job)
+                settle = partial(_answer, future, self._attempt(job))
             except Exception as err:  # noqa: BLE001 - it belongs to who asked
-                future.set_exception(err)
-            else:
-                future.set_result(result)
+                settle = partial(_refuse, future, err)
+            # Nobody waits any more where the loop was closed.
+            with suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(settle)
         self._drop()
 
     def _attempt(self, job: Callable[[Store], T]) -> T:
@@ -94,3 +101,13 @@ class Lane:
             store.close()
         except StoreError as err:
             _log.warning("store failed", extra={"error": err.what, "temporary": err.temporary})
+
+
+def _answer(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _refuse(future: asyncio.Future[Any], err: Exception) -> None:
+    if not future.done():
+        future.set_exception(err)

@@ -53,7 +53,7 @@ class Learning:
         """Learn whatever comes; run it as a task."""
         while True:
             try:
-                behind = await asyncio.wrap_future(self._lane.submit(self._step))
+                behind = await self._lane.submit(self._step)
                 self._failed = ""
             except StoreError as err:
                 behind = False
@@ -65,7 +65,7 @@ class Learning:
         """Write to the disk what was learned and let another process go on."""
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                await asyncio.wrap_future(self._lane.submit(self._let_go))
+                await self._lane.submit(self._let_go)
         await asyncio.to_thread(self._lane.close, _CLOSE_S)
 
     def _step(self, store: Store) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reputation.decay import fill, leaked
 from reputation.errors import StoreError
-from reputation.sqlite import streams, writes
+from reputation.sqlite import fading, streams, writes
 from reputation.sqlite.file import identity_of, open_file, translated
 from reputation.sqlite.schema import EXPIRING, KEYED, migrate
 from reputation.store import SECRET_BYTES, Put, Row
@@ -135,9 +135,8 @@ class SqliteStore:
 
     def faded(self, space: str, keys: Sequence[bytes], now: float) -> Mapping[bytes, Faded]:
         """Return the values of `keys` as they are at `now`."""
-        query = writes.FADING.replace("SELECT ", "SELECT key, ")
-        found = self._alive(query, space, keys, now)
-        return {key: writes.fading_of(row).at(now) for key, row in found.items()}
+        found = self._alive(fading.SELECT, space, keys, now)
+        return {key: fading.fading_of(*row).at(now) for key, row in found.items()}
 
     def follow(self, stream: str, after: int, limit: int) -> Sequence[Entry]:
         """Return entries with numbers above `after`."""
@@ -257,6 +256,8 @@ class SqliteStore:
     ) -> dict[bytes, tuple[Any, ...]]:
         """Return the columns after the key by key, of rows that are not expired."""
         found: dict[bytes, tuple[Any, ...]] = {}
+        if not keys:
+            return found
         with self._using():
             for start in range(0, len(keys), _KEYS_AT_ONCE):
                 some = keys[start : start + _KEYS_AT_ONCE]
