@@ -21,7 +21,7 @@ _FIELD_BYTES: Final = 600
 _REPEATED_BYTES: Final = 1_200
 _TEXT_BYTES: Final = 6_000
 _URLS_BYTES: Final = 2_000
-_DISGUISED_BYTES: Final = 500
+_DISGUISED_BYTES: Final = 100
 _IDENTITY: Final = ("from", "date", "message-id", "subject")
 _LEFT_OUT: Final = re.compile(
     r"x-(?:spam|gatepost|bogosity|virus|antivirus|status|keywords|uid)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reputation.classifier.features import locate, text_of
+from reputation.classifier.features import TEXT_START, locate, text_of
 from reputation.classifier.model import contributions
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def _weighed(
 ) -> Iterator[tuple[str, str, float]]:
     text, located = text_of(fields), locate(fields)
     weights = contributions(state, features, located.slots)
-    # Behind each field comes one space; before the first stands one.
-    ends = [*accumulate(len(value) + 1 for value in fields.values())]
+    # Behind each field comes one space.
+    begins = [*accumulate((len(value) + 1 for value in fields.values()), initial=TEXT_START)]
     names, seen = [*fields], set[int]()
     for place in np.argsort(-sign * weights, kind="stable"):
         slot, weight = int(located.slots[place]), float(weights[place])
@@ -53,6 +53,6 @@ def _weighed(
             continue
         seen.add(slot)
         start, end = int(located.starts[place]), int(located.ends[place])
-        field = names[min(int(np.searchsorted(ends, start, side="left")), len(names) - 1)]
+        field = names[int(np.searchsorted(begins, start, side="right")) - 1]
         words = text[start : min(end, start + _LONGEST)].decode("utf-8", "replace")
         yield field, " ".join(words.split()), weight

@@ -8,11 +8,10 @@ Three kinds of features, all of them hashed bytes:
   what is written without them would be one endless word.
 * n-grams of four bytes in those fields where senders disguise words.
 
-Nothing is looked at byte by byte in Python. A word is hashed as the difference of two prefix sums
-of `byte[i] * BASE**i` modulo 2**32, brought back to position zero with the inverse of `BASE`, which
-exists because `BASE` is odd: one pass hashes all words, however long. After J. Goodman and W. Yih,
-"Online Discriminative Spam Filter Training" (CEAS 2006), and K. Weinberger et al., "Feature Hashing
-for Large Scale Multitask Learning" (ICML 2009).
+Nothing is looked at byte by byte in Python. A word is its last eight bytes, read as one number, and
+its length: longer words that agree in both are rare, and are the same word to us. After J. Goodman
+and W. Yih, "Online Discriminative Spam Filter Training" (CEAS 2006), and K. Weinberger et al.,
+"Feature Hashing for Large Scale Multitask Learning" (ICML 2009).
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Hashes = NDArray[np.uint32]
+    Slots = NDArray[np.int64]
+    Hashes = NDArray[np.uint64]
     Places = NDArray[np.intp]
 
 # Words and grams have ranges of their own, for they are weighed apart.
@@ -44,11 +44,13 @@ MAX_BYTES: Final = 1 << 15
 _MAX_DISGUISED: Final = 1 << 12
 # More than all features of the bytes that are read.
 _MARKS: Final = 1 << 16
-_MARKS_MASK: Final = np.uint32(_MARKS - 1)
 _SPACE: Final = 0x20
-_BASE: Final = 0x01000193
-_MIX: Final = np.uint32(2654435761)
-_WORD_SHIFT: Final = np.uint32(32 - _WORD_BITS)
+_WHOLE: Final = 8
+TEXT_START: Final = _WHOLE
+_LENGTH_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX: Final = np.uint64(0xD6E8FEB86659FD93)
+_GRAM_MIX: Final = np.uint32(2654435761)
+_WORD_SHIFT: Final = np.uint64(64 - _WORD_BITS)
 _GRAM_SHIFT: Final = np.uint32(32 - _GRAM_BITS)
 # Two letters of three bytes, three letters of two.
 _LETTERS_BYTES: Final = 6
@@ -64,15 +66,12 @@ def _table() -> bytes:
     return bytes(table)
 
 
-def _powers(base: int) -> Hashes:
-    """Return the powers of `base` modulo 2**32, from the zeroth on."""
-    powers = accumulate([1] + [base] * (MAX_BYTES - 1), lambda left, right: left * right % 2**32)
-    return np.fromiter(powers, np.uint32, MAX_BYTES)
-
-
 _TABLE: Final = _table()
-_POWERS: Final = _powers(_BASE)
-_INVERSES: Final = _powers(pow(_BASE, -1, 2**32))
+# Before the text, so that the eight bytes before the end of every word can be read.
+_LEAD: Final = b" " * _WHOLE
+# How far eight bytes are shifted until those before a word are gone, by its length.
+_BEFORE: Final = np.array([8 * (_WHOLE - length) for length in range(_WHOLE + 1)], np.uint64)
+_PLACES: Final = np.arange(_MARKS, dtype=np.uint16)
 
 
 class Features(NamedTuple):
@@ -84,7 +83,7 @@ class Features(NamedTuple):
         words: How many of them are of the first kind.
     """
 
-    slots: NDArray[np.uint32]
+    slots: Slots
     words: int
 
 
@@ -97,7 +96,7 @@ class Located(NamedTuple):
         ends: Behind its last byte.
     """
 
-    slots: NDArray[np.uint32]
+    slots: Slots
     starts: Places
     ends: Places
 
@@ -109,51 +108,49 @@ def extract(fields: Mapping[str, bytes], disguised: Sequence[bytes]) -> Features
         fields: What is looked at, by name; the order counts.
         disguised: What is read in n-grams of four bytes, too.
     """
-    pieces = (*_word_slots(fields), _gram_slots(disguised))
-    slots = np.concatenate(pieces)
+    grams = _gram_slots(disguised)
+    slots = np.concatenate((*_word_slots(fields), grams))
     # Each writes its place into a table and stays if it finds it there again. Two slots that share
     # an entry lose one of them, always the same one; a larger table or a sort cost more than that.
-    places = np.arange(len(slots), dtype=np.uint16)
-    entries = (slots & _MARKS_MASK).astype(np.intp)
+    places = _PLACES[: len(slots)]
+    entries = slots & (_MARKS - 1)
     marks = np.empty(_MARKS, np.uint16)
     marks[entries] = places
-    stays = marks[entries] == places
-    words = int(np.count_nonzero(stays[: len(slots) - len(pieces[-1])]))
-    return Features(slots[stays], words)
+    stays = marks.take(entries) == places
+    words = int(np.count_nonzero(stays[: len(slots) - len(grams)]))
+    return Features(slots.compress(stays), words)
 
 
 def text_of(fields: Mapping[str, bytes]) -> bytes:
-    """Return all fields one behind the other, a space before, between and behind them."""
-    return b" %b " % b" ".join(fields.values())
+    """Return all fields one behind the other: the first at `TEXT_START`, one space behind each."""
+    return b" ".join((_LEAD[1:], *fields.values(), b""))
 
 
 def locate(fields: Mapping[str, bytes]) -> Located:
     """Return the words of `fields` with their places in `text_of(fields)`."""
     folded = _folded(fields)
     edges = _edges(folded)
-    slots = _salted(_prefix_sums(folded), edges, fields) >> _WORD_SHIFT
-    return Located(slots, edges[::2], edges[1::2])
+    return Located(_salted(folded, edges, fields), edges[::2], edges[1::2])
 
 
-def _word_slots(fields: Mapping[str, bytes]) -> Iterator[Hashes]:
+def _word_slots(fields: Mapping[str, bytes]) -> Iterator[Slots]:
     folded = _folded(fields)
-    sums = _prefix_sums(folded)
-    yield _salted(sums, _edges(folded), fields) >> _WORD_SHIFT
+    yield _salted(folded, _edges(folded), fields)
     if not folded.isascii():
-        yield _letters(folded, sums) >> _WORD_SHIFT
+        yield _letters(folded)
 
 
 def _folded(fields: Mapping[str, bytes]) -> bytes:
     # The last byte is a space, so that the last word ends.
-    return text_of(fields)[: MAX_BYTES - 1].translate(_TABLE) + b" "
+    text = text_of(fields)
+    if len(text) > MAX_BYTES:
+        text = text[: MAX_BYTES - 1] + b" "
+    return text.translate(_TABLE)
 
 
-def _prefix_sums(text: bytes) -> Hashes:
-    sums = np.empty(len(text) + 1, np.uint32)
-    sums[0] = 0
-    products = np.multiply(np.frombuffer(text, np.uint8), _POWERS[: len(text)], dtype=np.uint32)
-    np.add.accumulate(products, out=sums[1:])
-    return sums
+def _eights(text: bytes) -> Hashes:
+    """Return the eight bytes from every place on, as one number each; nothing is copied."""
+    return np.ndarray(len(text) - _WHOLE + 1, "<u8", text, strides=(1,))
 
 
 def _edges(folded: bytes) -> Places:
@@ -164,45 +161,48 @@ def _edges(folded: bytes) -> Places:
     return edges
 
 
-def _salted(sums: Hashes, edges: Places, fields: Mapping[str, bytes]) -> Hashes:
-    """Return a hash for each word, another one in each field."""
-    starts = edges[::2]
-    sums = sums[edges]
-    hashes = sums[1::2] - sums[::2]
-    hashes *= _INVERSES[starts]
+def _salted(folded: bytes, edges: Places, fields: Mapping[str, bytes]) -> Slots:
+    """Return a slot for each word, another one in each field."""
+    starts, ends = edges[::2], edges[1::2]
+    lengths = ends - starts
+    hashes = _eights(folded)[ends - _WHOLE]
+    hashes >>= _BEFORE.take(lengths, mode="clip")
+    hashes += lengths.view(np.uint64) * _LENGTH_MIX
+    borders = np.array([*accumulate(map(len, fields.values()), initial=TEXT_START)])
     # Behind each field comes one space.
-    borders = [*accumulate([len(value) + 1 for value in fields.values()], initial=0)]
+    borders += np.arange(len(borders))
     places = starts.searchsorted(borders)
     hashes += _salts(tuple(fields)).repeat(places[1:] - places[:-1])
     hashes *= _MIX
-    return hashes
+    hashes >>= _WORD_SHIFT
+    return hashes.view(np.int64)
 
 
 @lru_cache(maxsize=1024)
 def _salts(names: tuple[str, ...]) -> Hashes:
     codes = [zlib.crc32(name.encode("utf-8", "surrogateescape")) for name in names]
-    return np.array(codes, np.uint32)
+    return np.array(codes, np.uint64) << np.uint64(16)
 
 
-def _letters(folded: bytes, sums: Hashes) -> Hashes:
+def _letters(folded: bytes) -> Slots:
     """Return the groups of letters that take several bytes, from wherever a letter begins."""
     codes = np.frombuffer(folded, np.uint8)
     high = np.zeros(len(codes) + 1, np.int32)
     np.add.accumulate(codes >= 0x80, out=high[1:], dtype=np.int32)
     whole = high[_LETTERS_BYTES:] - high[:-_LETTERS_BYTES] == _LETTERS_BYTES
     places = np.flatnonzero(whole & (codes[: len(whole)] >= 0xC0))
-    hashes = sums.take(places + _LETTERS_BYTES)
-    hashes -= sums.take(places)
-    hashes *= _INVERSES.take(places)
+    hashes = _eights(folded)[places - (_WHOLE - _LETTERS_BYTES)]
+    hashes >>= _BEFORE[_LETTERS_BYTES]
     hashes *= _MIX
-    return hashes
+    hashes >>= _WORD_SHIFT
+    return hashes.view(np.int64)
 
 
-def _gram_slots(texts: Sequence[bytes]) -> Hashes:
+def _gram_slots(texts: Sequence[bytes]) -> NDArray[np.uint32]:
     folded = b" ".join(texts)[:_MAX_DISGUISED].lower()
     count = max(len(folded) - _GRAM_BYTES + 1, 0)
     # Four bytes from every place on, as one number each; nothing is copied.
-    grams = np.ndarray(count, "<u4", folded, strides=(1,)) * _MIX
+    grams = np.ndarray(count, "<u4", folded, strides=(1,)) * _GRAM_MIX
     grams >>= _GRAM_SHIFT
     grams += np.uint32(WORD_SLOTS)
     return grams

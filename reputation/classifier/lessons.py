@@ -101,8 +101,7 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
 def packed(lesson: Lesson) -> bytes:
     """Return `lesson` as bytes."""
     # In rising order the steps are small, and small numbers are packed well.
-    slots = np.sort(lesson.features.slots).astype("<u4")
-    steps = np.diff(slots, prepend=np.uint32(0))
+    steps = np.diff(np.sort(lesson.features.slots), prepend=0).astype("<u4")
     flags = bytes((int(lesson.spam), int(lesson.changed)))
     words = lesson.features.words.to_bytes(4, "little")
     return flags + lesson.digest + zlib.compress(words + steps.tobytes(), level=1)
@@ -116,7 +115,7 @@ def unpacked(data: bytes) -> Lesson:
     """
     try:
         plain = zlib.decompressobj().decompress(data[_HEAD:], 4 * (SLOTS + 1))
-        slots = np.cumsum(np.frombuffer(plain, "<u4", offset=4), dtype=np.uint32)
+        slots = np.cumsum(np.frombuffer(plain, "<u4", offset=4), dtype=np.int64)
         words = int.from_bytes(plain[:4], "little")
     except (zlib.error, ValueError) as err:
         raise StoreError("a lesson that cannot be read", temporary=False) from err

@@ -102,7 +102,7 @@ def margin(state: State, features: Features) -> float:
 
 
 def contributions(
-    state: State, features: Features, slots: NDArray[np.uint32]
+    state: State, features: Features, slots: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Return what each of `slots`, all of words, adds to the margin of a message."""
     return state.weights[slots] * np.float32(_shares(features)[0])

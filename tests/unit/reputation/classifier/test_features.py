@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reputation.classifier.features import MAX_BYTES, SLOTS, WORD_SLOTS, extract, locate, text_of
 
-BASE, MIX = 0x01000193, 2654435761
+LENGTH_MIX, MIX = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 LETTERS = "".join(chr(code) for code in range(128) if chr(code).isalnum()) + "-_$%"
 
 
@@ -17,18 +17,11 @@ def plain_words(fields: dict[str, bytes]) -> set[int]:
     """Words as the docstring of the module has them, byte by byte."""
     hashes = []
     for name, value in fields.items():
-        folded = "".join(
-            char.lower() if char in LETTERS or ord(char) >= 128 else " "
-            for char in value.decode("latin-1").translate({c: c for c in range(256)})
-        )
-        for word in folded.split(" "):
-            if word:
-                total = sum(
-                    ord(c if ord(c) >= 128 else c.lower()) * pow(BASE, place, 2**32)
-                    for place, c in enumerate(word)
-                )
-                hashes.append((total + zlib.crc32(name.encode())) * MIX % 2**32)
-    return {value >> 12 for value in hashes}
+        folded = "".join(char.lower() if char in LETTERS else " " for char in value.decode())
+        for word in folded.encode().split():
+            total = int.from_bytes(word[-8:], "little") + len(word) * LENGTH_MIX
+            hashes.append((total + (zlib.crc32(name.encode()) << 16)) * MIX % 2**64)
+    return {value >> 44 for value in hashes}
 
 
 @given(
@@ -97,6 +90,12 @@ def test_fields_have_salts_whatever_their_number(count: int) -> None:
     fields = {f"x-{number}": b"same" for number in range(count)}
 
     assert set(extract(fields, []).slots.tolist()) == plain_words(fields)
+
+
+def test_long_words_differ_by_their_end_and_by_their_length() -> None:
+    words = [b"unconditionally", b"conditionally", b"conditionalled", b"unconditionalls"]
+
+    assert len({int(extract({"x": word}, []).slots[0]) for word in words}) == len(words)
 
 
 def test_located_words_are_where_they_say() -> None:
