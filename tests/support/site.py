@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from milter.checks.catalogue import Means, build_checks
@@ -77,12 +78,12 @@ class Sent:
         """The reverse path."""
         return Mailbox(self.local, self.domain) if self.domain else None
 
-    def message(self, number: int) -> bytes:
-        """Return the message; `number` makes it differ from others."""
+    def message(self, number: int, now: float) -> bytes:
+        """Return the message, written at `now`; `number` makes it differ from others."""
         author = self.author or f"{self.local}@{self.domain}"
         return (
             f"From: <{author}>\r\nTo: <{self.recipients[0]}>\r\nSubject: {self.subject}\r\n"
-            f"Date: Mon, 18 Jan 2027 08:00:00 +0000\r\nMessage-ID: <m{number}@{self.domain}>\r\n"
+            f"Date: {formatdate(now)}\r\nMessage-ID: <m{number}@{self.domain}>\r\n"
             f"{self.more}\r\n{self.text}\r\n"
         ).encode()
 
@@ -144,7 +145,7 @@ class Site:
             for recipient in recipients:
                 scan.rcpt(recipient)
             policy = scan.policy_for(recipients[0])
-            judgement = await scan.judge(sent.message(self.taken), [(policy, False)])
+            judgement = await scan.judge(sent.message(self.taken, self.clock()), [(policy, False)])
         finally:
             scan.close()
             scans.close()
