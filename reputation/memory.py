@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reputation.decay import Fading, add_fading, fill, leaked
 from reputation.errors import StoreError
-from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row
+from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row, add_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,6 +168,10 @@ class MemoryStore:
                 for (its, slot, key), (amounts, _) in sorted(self._sums.items())
                 if its == series and first <= slot <= last
             ]
+
+    def totals(self, series: str, first: int, last: int) -> Mapping[bytes, tuple[int, ...]]:
+        """Return the sums over the slots `first` to `last`."""
+        return add_rows(self.sums(series, first, last))
 
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`."""

@@ -11,11 +11,12 @@ through `milter.memory`. They may be called from several threads. Every failure 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SECRET_BYTES: Final = 32
 # Sums have so many columns in every home.
@@ -271,6 +272,10 @@ class Store(Protocol):
         """Return the rows of the slots `first` to `last`, both included, sorted."""
         ...
 
+    def totals(self, series: str, first: int, last: int) -> Mapping[bytes, tuple[int, ...]]:
+        """Return the sums over the slots `first` to `last`, both included, by key."""
+        ...
+
     def secret(self, name: str) -> bytes:
         """Return the 32 random bytes called `name`; made at the first call, the same ever after."""
         ...
@@ -297,3 +302,16 @@ class Store(Protocol):
     def close(self) -> None:
         """Give everything back; calling it twice is harmless, any other call afterwards fails."""
         ...
+
+
+def add_rows(rows: Iterable[Row]) -> dict[bytes, tuple[int, ...]]:
+    """Return the sums of `rows` by key: `totals`, where the home cannot add by itself."""
+    totals: dict[bytes, tuple[int, ...]] = {}
+    for row in rows:
+        own = totals.get(row.key)
+        totals[row.key] = (
+            row.amounts
+            if own is None
+            else tuple([a + b for a, b in zip_longest(own, row.amounts, fillvalue=0)])
+        )
+    return totals

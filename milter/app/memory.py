@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from milter.atlas import Atlas, AtlasError, open_atlas
 from milter.memory.client import StoreClient
 from milter.memory.learning import Learning, classifier_folder
 from milter.memory.opening import home_of
@@ -15,6 +17,7 @@ from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.history import HistoryKeeper, Keeping
 from milter.pipeline.remember import keepers
+from milter.pipeline.statistics import Statistics
 from reputation.history.journal import Keep, retention
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from milter.settings.history import History
     from milter.telemetry.metrics import Metrics
     from policies.loader import Source
+
+_log: Final = logging.getLogger("gatepost.memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,14 @@ class WorkingMemory:
         aftermath: Told of each message after its reply.
         weights: What the classifier learned; None: there is no place for its files.
         learning: Takes the lessons of the classifier, where it has a place.
+        statistics: Counts messages.
     """
 
     recollection: Recollection
     aftermath: Aftermath
     weights: LiveWeights | None
     learning: Learning | None
+    statistics: Statistics
 
     @property
     def store(self) -> StoreClient:
@@ -49,15 +56,26 @@ class WorkingMemory:
         """Look after all of it; run it as a task."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.store.tend())
+            group.create_task(self.statistics.tend())
             if self.learning is not None:
                 group.create_task(self.learning.tend())
 
     async def close(self) -> None:
         """Remember what waits, and let go of the store."""
         self.aftermath.finish()
+        await self.statistics.finish()
         if self.learning is not None:
             await self.learning.close()
         await self.store.close()
+
+
+def worker_atlas(settings: Settings) -> Atlas:
+    """Return the tables of networks and countries; without those that cannot be read any more."""
+    try:
+        return open_atlas(settings.networks)
+    except AtlasError as err:
+        _log.error("table of networks failed", extra={"path": err.path, "error": err.what})
+        return Atlas()
 
 
 def build_memory(
@@ -91,12 +109,16 @@ def build_memory(
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)
     if settings.history.days:
         aftermath.add(HistoryKeeper(store, keeping_of(settings.history), version))
+    statistics = Statistics(store, worker_atlas(settings), time.process_time)
+    aftermath.add(statistics)
+    aftermath.watch(statistics)
     folder = classifier_folder(settings.classifier.folder, home)
     return WorkingMemory(
         recollection,
         aftermath,
         weights=LiveWeights(folder, time.monotonic) if folder else None,
         learning=Learning(folder, home) if folder else None,
+        statistics=statistics,
     )
 
 

@@ -127,7 +127,8 @@ class Workplace:
         if aftermath is None:
             aftermath = Aftermath((), time.time, metrics.aftermath_dropped)
             closing.callback(aftermath.finish)
-        aftermath.add(Shadows(shadows, metrics))
+        counted = [metrics] if memory is None else [metrics, memory.statistics]
+        aftermath.add(Shadows(shadows, *counted))
         return aftermath
 
     def _scan_port(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from milter.core.errors import RelayError
     from milter.core.ids import TxnId
     from milter.core.reply import Reply
+    from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.scan import Judgement
     from milter.relay.delivery import Delivered
@@ -80,6 +81,11 @@ class Door(Protocol):
         ...
 
     @property
+    def aftermath(self) -> Aftermath | None:
+        """Who is told of it afterwards."""
+        ...
+
+    @property
     def clock(self) -> Callable[[], float]:
         """Monotonic seconds."""
         ...
@@ -111,7 +117,7 @@ class TransactionRecord:
         self.recipients: tuple[Mailbox, ...] = ()
         self.queue_id = ""
         self._action = ""
-        self._refused_at = ""
+        self._refused: tuple[str, Connection, Verdict] | None = None
         self._size = 0
         self._fields: dict[str, object] = {
             **client,
@@ -141,11 +147,11 @@ class TransactionRecord:
             "temporary": True,
         }
 
-    def refused_early(self, stage: str, outcome: Outcome) -> None:
+    def refused_early(self, stage: str, outcome: Outcome, connection: Connection) -> None:
         """Note a decision before DATA; the message may still come, for other recipients."""
         self._judge(outcome.verdict)
         self._fields["reply"] = str(outcome.reply)
-        self._refused_at = stage
+        self._refused = (stage, connection, outcome.verdict)
 
     def faulty(self, fault: str, size: int, reply: Reply) -> None:
         """Note a message that could not be taken as it was sent."""
@@ -181,8 +187,11 @@ class TransactionRecord:
     def write(self) -> None:
         """Log the transaction and count it."""
         metrics = self._door.metrics
-        if self._refused_at and not self._size:
-            metrics.bytes_saved(self._refused_at, self._announced)
+        if self._refused is not None and not self._size:
+            stage, connection, verdict = self._refused
+            metrics.bytes_saved(stage, self._announced)
+            if self._door.aftermath is not None:
+                self._door.aftermath.turn_away(connection, stage, verdict, self._announced)
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)

@@ -126,7 +126,7 @@ class StoreClient:
         if self._failed is not None and self._monotonic() < self._asked_again_at:
             raise self._failed
         if self._asking >= _MOST_QUESTIONS:
-            raise self._fail(StoreError("too many questions at once", reason="slow"))
+            raise self.failed(StoreError("too many questions at once", reason="slow"))
         wait_s = self._timeout_s if timeout_s is None else timeout_s
         return await self.insist(operation, question, wait_s)
 
@@ -148,7 +148,7 @@ class StoreClient:
         try:
             answer = await answer_soon
         except StoreError as err:
-            raise self._fail(err) from err
+            raise self.failed(err) from err
         finally:
             deadline.cancel()
             self._asking -= 1
@@ -173,6 +173,20 @@ class StoreClient:
         if self._writing is None and self._waiting:
             self._writing = asyncio.get_running_loop().create_task(self._write_soon())
 
+    async def run(self, operation: Operation, job: Callable[[Store], T]) -> T:
+        """Return what `job` gives, done behind the batches that wait, however long it takes.
+
+        For work for which nobody waits; a question would delay other questions.
+
+        Raises:
+            StoreError: It could not be done.
+        """
+        started = self._monotonic()
+        try:
+            return await self._batches.submit(job)
+        finally:
+            self._counts.store(operation, self._monotonic() - started)
+
     async def start(self) -> None:
         """Open the store, where it can be had soon; else it is opened when it is there again."""
         now = self.clock()
@@ -184,9 +198,9 @@ class StoreClient:
         while True:
             await asyncio.sleep(_EXPIRE_EVERY_S)
             try:
-                await self._run_batch("expire", lambda s: s.expire(self.clock(), _EXPIRE_AT_ONCE))
+                await self.run("expire", lambda s: s.expire(self.clock(), _EXPIRE_AT_ONCE))
             except StoreError as err:
-                self._fail(err)
+                self.failed(err)
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until all is written that waits now, for `timeout_s` at most."""
@@ -228,9 +242,9 @@ class StoreClient:
             self._attempt = os.urandom(12)
         batch, attempt = self._batch, self._attempt
         try:
-            await self._run_batch("write", lambda store: store.write(made(batch, store), attempt))
+            await self.run("write", lambda store: store.write(made(batch, store), attempt))
         except StoreError as err:
-            self._fail(err)
+            self.failed(err)
             if err.temporary:
                 return False
             self._drop(len(batch))
@@ -244,14 +258,8 @@ class StoreClient:
         self._batch = []
         return True
 
-    async def _run_batch(self, operation: Operation, job: Callable[[Store], T]) -> T:
-        started = self._monotonic()
-        try:
-            return await self._batches.submit(job)
-        finally:
-            self._counts.store(operation, self._monotonic() - started)
-
-    def _fail(self, err: StoreError) -> StoreError:
+    def failed(self, err: StoreError) -> StoreError:
+        """Count a failure and log the first one; return it, to be raised."""
         self._counts.store_failed(err.reason)
         if self._failed is None:
             fields = {"error": err.what, "temporary": err.temporary}

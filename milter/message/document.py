@@ -267,6 +267,11 @@ class Message:
         """The text in HTML that is not seen."""
         return "\n".join([text for html in self.html for text in html.hidden.values()])
 
+    @property
+    def has_texts_read(self) -> bool:
+        """Whether the texts were read already, so that looking at them costs nothing."""
+        return "body_texts" in self.__dict__
+
     def text_of(self, content_type: str) -> str:
         """Return all texts of one type and subtype, in their order."""
         return "\n".join([part.text for part in self.texts if part.content_type == content_type])

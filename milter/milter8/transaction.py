@@ -226,5 +226,5 @@ class MilterTransaction:
         return added + packets
 
     def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
-        self.record.refused_early(stage, outcome)
+        self.record.refused_early(stage, outcome, self._connection_scan.connection)
         return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from milter.checks.base import Evidence
     from milter.core.address import Mailbox
+    from milter.core.connection import Connection
     from milter.core.reply import Reply
     from milter.core.transaction import Transaction
     from milter.message.document import Message
@@ -97,6 +99,32 @@ class Seen:
         return self.reply.accepted
 
 
+class TurnedAway(NamedTuple):
+    """A transaction that ended before its data, because of a refusal.
+
+    Attributes:
+        at: When, in seconds since the epoch.
+        connection: The client.
+        stage: Where it was decided: connect, mail, rcpt.
+        verdict: What was decided.
+        announced: Bytes that the client had announced and did not send; 0: it did not say.
+    """
+
+    at: float
+    connection: Connection
+    stage: str
+    verdict: Verdict
+    announced: int
+
+
+class Watcher(Protocol):
+    """Somebody who wants to know of those, too, who were turned away before their data."""
+
+    def see_turned_away(self, turned: TurnedAway) -> None:
+        """Take one: pure CPU, a fraction of a millisecond."""
+        ...
+
+
 class Consumer(Protocol):
     """Somebody who wants to know of every message."""
 
@@ -123,13 +151,18 @@ class Aftermath:
         self._consumers = tuple(consumers)
         self.clock = clock
         self._dropped = dropped
-        self._waiting: deque[Seen] = deque()
+        self._watchers: tuple[Watcher, ...] = ()
+        self._waiting: deque[Seen | TurnedAway] = deque()
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, consumer: Consumer) -> None:
         """Call one more consumer, behind the others."""
         self._consumers = (*self._consumers, consumer)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of transactions that ended before their data."""
+        self._watchers = (*self._watchers, watcher)
 
     @property
     def wanted(self) -> bool:
@@ -155,14 +188,14 @@ class Aftermath:
 
     def take(self, seen: Seen) -> None:
         """Take a transaction; returns at once."""
-        size = len(seen.txn.message)
-        if len(self._waiting) >= _MOST_WAITING or self._bytes + size > _MOST_BYTES:
-            self._dropped()
-            return
-        self._waiting.append(seen)
-        self._bytes += size
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_AFTER_S, self._some)
+        self._queue(seen, len(seen.txn.message))
+
+    def turn_away(
+        self, connection: Connection, stage: str, verdict: Verdict, announced: int
+    ) -> None:
+        """Take a transaction that was refused at `stage`; returns at once."""
+        if self._watchers:
+            self._queue(TurnedAway(self.clock(), connection, stage, verdict, announced), 0)
 
     def finish(self) -> None:
         """Hand over all that waits; at the end of a worker."""
@@ -172,6 +205,15 @@ class Aftermath:
         while self._waiting:
             self._next()
 
+    def _queue(self, one: Seen | TurnedAway, size: int) -> None:
+        if len(self._waiting) >= _MOST_WAITING or self._bytes + size > _MOST_BYTES:
+            self._dropped()
+            return
+        self._waiting.append(one)
+        self._bytes += size
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_AFTER_S, self._some)
+
     def _some(self) -> None:
         self._timer = None
         for _ in range(min(_AT_ONCE, len(self._waiting))):
@@ -180,14 +222,21 @@ class Aftermath:
             self._timer = asyncio.get_running_loop().call_later(0, self._some)
 
     def _next(self) -> None:
-        seen = self._waiting.popleft()
-        self._bytes -= len(seen.txn.message)
+        one = self._waiting.popleft()
+        if isinstance(one, TurnedAway):
+            for watcher in self._watchers:
+                self._tell(partial(watcher.see_turned_away, one), one.connection.session_id)
+            return
+        self._bytes -= len(one.txn.message)
         for consumer in self._consumers:
-            try:
-                consumer.see(seen)
-            except Exception as error:  # noqa: BLE001 - the message has its verdict; the others go on
-                _log.error(
-                    "aftermath failed",
-                    exc_info=error,
-                    extra={"txn_id": seen.txn.txn_id, "error": type(error).__name__},
-                )
+            self._tell(partial(consumer.see, one), one.txn.txn_id)
+
+    def _tell(self, tell: Callable[[], None], reference: str) -> None:
+        try:
+            tell()
+        except Exception as error:  # noqa: BLE001 - the message has its verdict; the others go on
+            _log.error(
+                "aftermath failed",
+                exc_info=error,
+                extra={"txn_id": reference, "error": type(error).__name__},
+            )

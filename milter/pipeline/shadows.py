@@ -35,10 +35,10 @@ class Shadows:
 
     Args:
         shadows: The policies.
-        counts: Where differences are counted.
+        counts: Each of them counts the differences.
     """
 
-    def __init__(self, shadows: Sequence[Shadow], counts: Counts) -> None:
+    def __init__(self, shadows: Sequence[Shadow], *counts: Counts) -> None:
         self._shadows = tuple(shadows)
         self._counts = counts
 
@@ -60,7 +60,9 @@ class Shadows:
         )
         if verdict.action is seen.verdict.action:
             return
-        self._counts.shadow_difference(shadow.name, seen.verdict.action.word, verdict.action.word)
+        for counts in self._counts:
+            live, would = seen.verdict.action.word, verdict.action.word
+            counts.shadow_difference(shadow.name, live, would)
         _log.info(
             "shadow difference",
             extra={

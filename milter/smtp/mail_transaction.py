@@ -206,7 +206,7 @@ class MailTransaction:
         return must_be_apart(group, first, self._door.listener.differing_recipients)
 
     def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
-        self.record.refused_early(stage, outcome)
+        self.record.refused_early(stage, outcome, self._connection_scan.connection)
         return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
 
     def _next_hop_failed(self, error: RelayError) -> Reply:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reputation.decay import Fading
 from reputation.redis import scripts
 from reputation.redis.server import Call, Server, translated
-from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row, Taken
+from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row, Taken, add_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -156,6 +156,10 @@ class RedisStore:
             for slot, fields in zip(slots, hashes, strict=True)
             for row in _rows(int(slot), fields)
         ]
+
+    def totals(self, series: str, first: int, last: int) -> Mapping[bytes, tuple[int, ...]]:
+        """Return the sums over the slots `first` to `last`."""
+        return add_rows(self.sums(series, first, last))
 
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same for all who share the server."""

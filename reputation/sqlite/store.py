@@ -163,6 +163,16 @@ class SqliteStore:
             )
             return [Row(slot, key, tuple(rest[:used])) for slot, key, used, *rest in rows]
 
+    def totals(self, series: str, first: int, last: int) -> Mapping[bytes, tuple[int, ...]]:
+        """Return the sums over the slots `first` to `last`."""
+        with self._using():
+            rows = self._connection.execute(
+                "SELECT key, max(amounts), sum(a0), sum(a1), sum(a2), sum(a3) FROM total"
+                " WHERE series = ? AND slot BETWEEN ? AND ? GROUP BY key",
+                (series, first, last),
+            )
+            return {key: tuple(rest[:used]) for key, used, *rest in rows}
+
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same in every process that shares the file."""
         if known := self._secrets.get(name):

@@ -1,0 +1,218 @@
+"""What statistics cost a message, and how long a question about 30 days takes.
+
+Messages are judged first; then what they cost is the CPU time of all threads of this process while
+they are counted, and put into SQLite as a worker with so many messages a second does it. None of it
+happens before the reply (`tests/unit/pipeline/test_aftermath.py`). The question is asked of a store
+in which a generator counted ten million messages, with as many values as are ever kept.
+
+Usage: python -m bench.statistics [--rate N] [--write FILE]; ends with 1 when a limit is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from bench.measure import machine
+from bench.tables import OVER, limit_words, markdown, print_table
+from milter.atlas import Atlas
+from milter.memory.client import StoreClient
+from milter.pipeline.aftermath import Aftermath, Seen
+from milter.pipeline.statistics import SKETCHES_EVERY_S, SUMS_EVERY_S, Statistics
+from policies.loader import FileSource, load_policies
+from reputation.sqlite import SqliteStore
+from reputation.statistics.deposit import deposit
+from reputation.statistics.figures import read_window
+from reputation.statistics.heavy import Summary
+from reputation.statistics.observation import DIMENSIONS, OVER_TIME, SKETCHES
+from reputation.statistics.windows import DAY, WINDOWS
+from reputation.store import Add
+from tests.support.site import Clock, Sent, a_site
+from tests.support.stores import Counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reputation.statistics.heavy import Row
+    from reputation.store import Store
+
+_LIMIT_US: Final = 30.0
+_LIMIT_MS: Final = 100.0
+_MESSAGES: Final = 20_000
+_DISTINCT: Final = 400
+_TEN_MILLION: Final = 10_000_000
+_ROUNDS: Final = 9
+_TEXT: Final = (
+    "Dear {name}, the quarterly report number {number} is attached. Please have a look at the"
+    " figures before the meeting on Thursday and tell me what you think about them. "
+)
+
+
+class _Collects:
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+
+    def see(self, seen: Seen) -> None:
+        self.seen.append(seen)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure with its limit."""
+
+    name: str
+    value: float
+    limit: float
+
+
+def sent(number: int) -> Sent:
+    """Return a message; few are alike."""
+    random = Random(number)  # noqa: S311
+    name = "".join(random.choices("abcdefghijklmnop", k=12))
+    text = _TEXT.format(name=name, number=number) * random.randint(2, 30)
+    return Sent(
+        client_ip=f"{random.randint(1, 99)}.{random.randint(0, 255)}.{random.randint(0, 255)}.7",
+        domain=f"{name}.example",
+        subject=f"Report {number} for {name}",
+        text="\r\n".join(text[i : i + 70] for i in range(0, len(text), 70)),
+    )
+
+
+async def judged() -> Sequence[Seen]:
+    """Return messages as the aftermath has them, under the preset `balanced`."""
+    clock, collects = Clock(), _Collects()
+    policies = load_policies(FileSource(), "balanced")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s.db"
+        async with a_site(lambda: SqliteStore(path, os.urandom), clock, policies) as site:
+            site.aftermath = Aftermath([collects], clock)
+            for number in range(_DISTINCT):
+                await site.judge(sent(number))
+                site.aftermath.finish()
+    return collects.seen
+
+
+async def counting(seen: Sequence[Seen], path: Path, rate: int) -> float:
+    """Return the microseconds of CPU that each message costs."""
+    clock = Clock()
+    client = StoreClient(
+        lambda: SqliteStore(path, os.urandom),
+        counts=Counted(),
+        clock=clock,
+        monotonic=time.monotonic,
+        timeout_s=5.0,
+        gather_s=0.0,
+    )
+    statistics = Statistics(client, Atlas(), time.process_time)
+    await client.start()
+    messages = [seen[number % len(seen)] for number in range(_MESSAGES)]
+    sums_every, sketches_every = int(rate * SUMS_EVERY_S), int(rate * SKETCHES_EVERY_S)
+    started = time.process_time()
+    for number, one in enumerate(messages, 1):
+        statistics.see(one)
+        if number % sums_every == 0:
+            statistics.flush()
+            await client.flush(5.0)
+        if number % sketches_every == 0:
+            await statistics.settle()
+    await statistics.finish()
+    await client.flush(5.0)
+    spent = time.process_time() - started
+    await client.close()
+    return spent / _MESSAGES * 1e6
+
+
+def ten_million(store: Store, now: float) -> None:
+    """Count ten million messages over 31 days, as full as a store can be."""
+    random = Random(1)  # noqa: S311
+    last = DAY.slot(now)
+    a_day = _TEN_MILLION // 31
+    for slot in range(last - 30, last + 1):
+        values = [
+            (one.name, f"value-{n}")
+            for one in DIMENSIONS
+            if not one.is_sketch
+            for n in range(_values(one.name))
+        ]
+        adds = [Add(DAY.series, slot, b"all=", (a_day, a_day * 9000, a_day // 2, 0), now * 2)]
+        for name, value in values:
+            messages = random.randint(1, a_day)
+            key = f"{name}={value}".encode()
+            amounts = (messages, messages * 9000, messages // 2, 0)
+            adds.append(Add(DAY.series, slot, key, amounts, now * 2))
+            if name in OVER_TIME:
+                adds.append(Add(DAY.timeline, slot, key, amounts, now * 2))
+        store.write(adds)
+        sketches = {
+            one.name: Summary(one.kept, a_day, 5, _rows(one.kept, random)) for one in SKETCHES
+        }
+        deposit(store, DAY, slot, sketches, now)
+
+
+def _values(dimension: str) -> int:
+    many = {"symbol": 300, "country": 240, "route": 480, "language": 97, "auth": 40}
+    return 0 if dimension == "all" else many.get(dimension, 8)
+
+
+def _rows(kept: int, random: Random) -> dict[str, Row]:
+    # Half of the values come back each day.
+    names = [random.getrandbits(9 if n % 2 else 64).to_bytes(16).hex() for n in range(kept)]
+    return {name: (9, random.randint(9, 9000), 4, 90_000) for name in names}
+
+
+def question_ms(path: Path) -> float:
+    """Return the wall time of a question about 30 days, the median of some."""
+    now = 1_800_000_000.0
+    store = SqliteStore(path, os.urandom)
+    ten_million(store, now)
+    times = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        found = read_window(store, WINDOWS["30d"], now)
+        times.append((time.perf_counter() - started) * 1000)
+        assert found.total.messages > 0.99 * _TEN_MILLION
+    store.close()
+    return median(times)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="What statistics cost.")
+    parser.add_argument("--rate", type=int, default=100, help="messages a second of a worker")
+    parser.add_argument("--write", type=Path, help="write the figures into this file, too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measured(Path(folder), arguments.rate)
+    head = ("figure", "measured", "limit")
+    rows = [(one.name, f"{one.value:.1f}", limit_words(one.value, one.limit)) for one in figures]
+    print_table(Console(width=120), head, rows)
+    if arguments.write:
+        arguments.write.write_text(f"{machine()}\n\n{markdown(head, rows)}", "utf-8")
+    sys.exit(any(OVER in row[2] for row in rows))
+
+
+def measured(folder: Path, rate: int) -> list[Figure]:
+    """Return the figures."""
+    seen = asyncio.run(judged())
+    each = median(
+        [asyncio.run(counting(seen, folder / f"{number}.db", rate)) for number in range(3)]
+    )
+    return [
+        Figure(f"us of CPU a message, at {rate} a second", each, _LIMIT_US),
+        Figure("ms for a question about 30 days", question_ms(folder / "ten.db"), _LIMIT_MS),
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""What statistics are told of each message after its reply, and how it comes into the store.
+
+The source of a message is the client that was judged: who connected, or who stood before relays of
+ours. Nothing that a client wrote into a header or said in HELO is counted as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from milter.core.address import domain_key
+from milter.core.connection import Direction
+from milter.message.language import language_of
+from policies.verdict import Action
+from reputation.errors import StoreError
+from reputation.statistics.deposit import Deposits
+from reputation.statistics.near import signature
+from reputation.statistics.observation import Observation, Profile
+from reputation.statistics.tally import Tally
+from reputation.subjects import network_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from milter.atlas import Atlas
+    from milter.auth.results import Result
+    from milter.core.connection import Connection, IpAddress
+    from milter.core.transaction import Transaction
+    from milter.memory.client import StoreClient
+    from milter.message.document import Message
+    from milter.pipeline.aftermath import Seen, TurnedAway
+    from reputation.statistics.observation import Label
+    from reputation.statistics.tally import Sketches
+    from reputation.store import Store
+
+# What a worker that is killed takes with it at most, and what an idle one costs.
+SUMS_EVERY_S: Final = 3.0
+# Merging takes some milliseconds, however little there is to merge.
+SKETCHES_EVERY_S: Final = 15.0
+_FINISH_S: Final = 3.0
+# Clients whose place is kept; a stranger cannot make it grow.
+_KEPT: Final = 8192
+
+_SIZES: Final = (4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216)
+_SIZE_WORDS: Final = (*map(str, _SIZES), "more")
+_UNKNOWN_COUNTRY: Final = "ZZ"
+_MOST_DOMAINS: Final = 20
+_TEXT: Final = 1024
+# Telling a language takes ten times what all the rest does. Where no rule asks for it anyway, so
+# many messages a second are looked at.
+_LANGUAGES_A_SECOND: Final = 5.0
+_LANGUAGES_AT_ONCE: Final = 20.0
+_LANGUAGE_TEXT: Final = 300
+
+
+class Statistics:
+    """Counts messages; a consumer and a watcher of the aftermath, for one event loop.
+
+    Args:
+        store: Where they are counted.
+        atlas: Tells networks and countries.
+        cpu: CPU seconds that this process has used.
+    """
+
+    def __init__(self, store: StoreClient, atlas: Atlas, cpu: Callable[[], float]) -> None:
+        self._store = store
+        self._atlas = atlas
+        self._cpu = cpu
+        self._cpu_counted = cpu()
+        self._tally = Tally()
+        # Filled here and emptied in the thread that writes, which alone knows the deposits.
+        self._gathered: deque[Mapping[int, Sketches]] = deque()
+        self._deposits = Deposits()
+        self._sources: dict[tuple[int, int, str], _Source] = {}
+        self._languages = _Allowance(_LANGUAGES_A_SECOND, _LANGUAGES_AT_ONCE)
+
+    def see(self, seen: Seen) -> None:
+        """Count one message."""
+        txn, verdict, message = seen.txn, seen.verdict, seen.message
+        connection, size = txn.connection, len(txn.message)
+        source = self._source(connection)
+        text = _text(message)
+        language, script = self._language(seen, text)
+        self._tally.count(
+            Observation(
+                at=seen.at,
+                size=size,
+                unwanted=verdict.action is not Action.PASS,
+                saved=0,
+                profile=Profile(
+                    direction=connection.direction.value,
+                    listener=connection.listener,
+                    action=verdict.action.word,
+                    stage="message",
+                    kind=verdict.kind,
+                    size=_SIZE_WORDS[bisect_left(_SIZES, size)],
+                    language=language,
+                    script=script,
+                    country=source.country,
+                    hops=_hops(connection),
+                    symbols=_symbols(seen),
+                    auth=_auth(seen),
+                ),
+                sources=source.labels + _domains(txn),
+                signature=signature(text),
+            )
+        )
+
+    def see_turned_away(self, turned: TurnedAway) -> None:
+        """Count a transaction that was refused before its data."""
+        connection, verdict = turned.connection, turned.verdict
+        source = self._source(connection)
+        profile = Profile(
+            direction=connection.direction.value,
+            listener=connection.listener,
+            action=verdict.action.word,
+            stage=turned.stage,
+            kind=verdict.kind,
+            country=source.country,
+            hops=_hops(connection),
+            symbols=frozenset([one.symbol for one in verdict.contributions]),
+        )
+        self._tally.count(
+            Observation(
+                turned.at,
+                0,
+                unwanted=True,
+                saved=turned.announced,
+                profile=profile,
+                sources=source.labels,
+            )
+        )
+
+    def shadow_difference(self, policy: str, live: str, shadow: str) -> None:
+        """Count a message that a shadow policy would have treated otherwise."""
+        self._tally.mark(self._store.clock(), ("shadow", f"{policy}: {live} > {shadow}"))
+
+    async def tend(self) -> None:
+        """Put what was counted into the store, again and again; run it as a task."""
+        merged_after_s = 0.0
+        while True:
+            await asyncio.sleep(SUMS_EVERY_S)
+            self.flush()
+            merged_after_s += SUMS_EVERY_S
+            if merged_after_s >= SKETCHES_EVERY_S:
+                merged_after_s = 0.0
+                await self.settle()
+
+    def flush(self) -> None:
+        """Write what was counted exactly, soon."""
+        if self._tally.is_empty:
+            return
+        used = self._cpu()
+        self._tally.spent(self._store.clock(), int((used - self._cpu_counted) * 1e6))
+        self._cpu_counted = used
+        self._store.write(*self._tally.take_sums())
+
+    async def settle(self) -> None:
+        """Merge the sketches into those of the store; what cannot be now waits."""
+        if gathered := self._tally.take_sketches():
+            self._gathered.append(gathered)
+        elif not self._deposits.waiting:
+            return
+        now = self._store.clock()
+
+        def job(store: Store) -> None:
+            # It may be called again, on a store that was opened anew.
+            while self._gathered:
+                self._deposits.add(self._gathered.popleft())
+            self._deposits.settle(store, now)
+
+        try:
+            await self._store.run("replace", job)
+        except StoreError as err:
+            self._store.failed(err)
+
+    async def finish(self) -> None:
+        """Put all that was counted into the store; at the end of a worker."""
+        self.flush()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_S):
+                await self.settle()
+        self._atlas.close()
+
+    def _source(self, connection: Connection) -> _Source:
+        client = connection.client_ip
+        # Mail that goes out comes from our own users, who are no source of what comes in.
+        if client is None or connection.direction is Direction.OUTBOUND:
+            return _NO_SOURCE
+        # An address takes long to hash. A small number may be one of either family.
+        key = (int(client), client.version, connection.listener)
+        known = self._sources.get(key)
+        if known is None:
+            if len(self._sources) >= _KEPT:
+                self._sources.clear()
+            known = self._sources[key] = self._look_up(client, connection.listener)
+        return known
+
+    def _look_up(self, client: IpAddress, listener: str) -> _Source:
+        place = self._atlas.place(client)
+        labels = [("block", network_of(client))]
+        if place.asn:
+            labels.append(("network", f"AS{place.asn} {place.network}".rstrip()))
+            labels.append(("network_route", f"AS{place.asn} > {listener}"))
+        return _Source(place.country or _UNKNOWN_COUNTRY, tuple(labels))
+
+    def _language(self, seen: Seen, text: str) -> tuple[str, str]:
+        """Return language and script; both empty where they were not looked for."""
+        known = seen.evidence.facts.get("languages")
+        if isinstance(known, list) and known and isinstance(known[0], dict):
+            return str(known[0]["language"]) or "und", str(known[0]["script"])
+        if not seen.message.has_texts_read or not self._languages.take(seen.at):
+            return "", ""
+        guess = language_of(text[:_LANGUAGE_TEXT])
+        return guess.language or "und", guess.script or "none"
+
+
+class _Source(NamedTuple):
+    """What of a client is counted."""
+
+    country: str = ""
+    labels: tuple[Label, ...] = ()
+
+
+_NO_SOURCE: Final = _Source()
+
+
+class _Allowance:
+    """So many a second, and some at once after a while of rest."""
+
+    def __init__(self, a_second: float, at_once: float) -> None:
+        self._a_second = a_second
+        self._at_once = at_once
+        self._left = at_once
+        self._at = 0.0
+
+    def take(self, at: float) -> bool:
+        """Return whether there is one left at `at`, and take it."""
+        grown = self._left + max(0.0, at - self._at) * self._a_second
+        self._left, self._at = min(self._at_once, grown), at
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+def _text(message: Message) -> str:
+    """Return the beginning of subject and texts, where they were read anyway."""
+    if not message.has_texts_read:
+        return ""
+    text = message.subject
+    for one in message.body_texts:
+        if len(text) >= _TEXT:
+            break
+        text += "\n" + one[:_TEXT]
+    return text
+
+
+def _hops(connection: Connection) -> str:
+    return "" if connection.direction is Direction.OUTBOUND else str(len(connection.relays))
+
+
+def _domains(txn: Transaction) -> tuple[Label, ...]:
+    domains = dict.fromkeys([one.domain for one in txn.recipients[:_MOST_DOMAINS]])
+    return tuple([("recipient_domain", domain_key(domain)) for domain in domains])
+
+
+def _symbols(seen: Seen) -> frozenset[str]:
+    found = frozenset([finding.symbol for finding in seen.evidence.findings])
+    return found.union([finding.symbol for finding in seen.verdict.found])
+
+
+def _auth(seen: Seen) -> tuple[str, ...]:
+    """Return each method with its result: of several signatures the first, as the log does."""
+    results: dict[str, Result] = {}
+    for one in seen.evidence.auth:
+        results.setdefault(one.method, one.result)
+    return tuple([f"{method}={result.value}" for method, result in results.items()])

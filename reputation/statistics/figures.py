@@ -1,0 +1,176 @@
+"""The figures of a window, read from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reputation.statistics.campaigns import Campaigns
+from reputation.statistics.deposit import read_sketches
+from reputation.statistics.heavy import Summary, merged
+from reputation.statistics.observation import BY_NAME, CAMPAIGN, SKETCHES
+from reputation.statistics.tally import CPU
+from reputation.statistics.windows import DAY, pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reputation.statistics.heavy import Heavy
+    from reputation.statistics.tally import Sketches
+    from reputation.statistics.windows import Width, Window
+    from reputation.store import Store
+
+TOP: Final = 50
+_CPU_KEY: Final = f"{CPU[0]}={CPU[1]}".encode()
+
+
+class Count(NamedTuple):
+    """What was counted for one value.
+
+    Attributes:
+        messages: How many.
+        bytes: Their bytes.
+        unwanted: How many were marked or refused.
+        saved: Announced bytes that were never sent.
+    """
+
+    messages: int = 0
+    bytes: int = 0
+    unwanted: int = 0
+    saved: int = 0
+
+
+NOTHING: Final = Count()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One slot.
+
+    Attributes:
+        at: Its beginning, in seconds since the epoch.
+        counts: By dimension and value, for those that are told over time.
+    """
+
+    at: int
+    counts: Mapping[str, Mapping[str, Count]]
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The most frequent values of a sketch.
+
+    Attributes:
+        entries: The most frequent first.
+        error: How many messages any count may be too low by; none is too high.
+        total: Messages that were counted.
+    """
+
+    entries: tuple[Heavy, ...]
+    error: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All figures of a span of time.
+
+    Attributes:
+        since: Its first second, since the epoch.
+        until: The first second after it, or now.
+        step_s: Width of its slots.
+        counts: By dimension and value, the most messages first.
+        timeline: Slot by slot, those without mail too.
+        tops: By dimension.
+        cpu_s: CPU time that the workers used.
+    """
+
+    since: int
+    until: int
+    step_s: int
+    counts: Mapping[str, Mapping[str, Count]]
+    timeline: tuple[Moment, ...]
+    tops: Mapping[str, Top]
+    cpu_s: float = 0.0
+
+    @property
+    def total(self) -> Count:
+        """Of all messages."""
+        return self.of("all", "")
+
+    def of(self, dimension: str, value: str) -> Count:
+        """Return the count of one value."""
+        return self.counts.get(dimension, {}).get(value, NOTHING)
+
+
+def read_window(store: Store, window: Window, now: float, most: int = TOP) -> Figures:
+    """Return the figures of a window that ends now.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    first, last = window.span(now)
+    return _read(store, window.width, (first, last), now, most)
+
+
+def read_days(store: Store, first: int, last: int, now: float, most: int = TOP) -> Figures:
+    """Return the figures of whole days, numbered since 1970 (UTC), both included.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return _read(store, DAY, (first, last), now, most)
+
+
+def _read(store: Store, width: Width, span: tuple[int, int], now: float, most: int) -> Figures:
+    first, last = span
+    totals = store.totals(width.series, first, last)
+    cpu_us = totals.get(_CPU_KEY, (0,))[0]
+    sketches = [
+        sketch
+        for piece, its_first, its_last in pieces(width, first, last)
+        for sketch in read_sketches(store, piece, its_first, its_last, now)
+    ]
+    slots: dict[int, dict[bytes, Sequence[int]]] = {}
+    for row in store.sums(width.timeline, first, last):
+        slots.setdefault(row.slot, {})[row.key] = row.amounts
+    return Figures(
+        since=first * width.seconds,
+        until=int(min((last + 1) * width.seconds, max(now, first * width.seconds))),
+        step_s=width.seconds,
+        counts={name: _ordered(values) for name, values in _counts(totals).items()},
+        timeline=tuple(
+            [
+                Moment(slot * width.seconds, _counts(slots.get(slot, {})))
+                for slot in range(first, last + 1)
+            ]
+        ),
+        tops={one.name: _top(one.name, sketches, most) for one in SKETCHES},
+        cpu_s=cpu_us / 1e6,
+    )
+
+
+def _counts(rows: Mapping[bytes, Sequence[int]]) -> dict[str, dict[str, Count]]:
+    """Return rows of the store by dimension and value."""
+    counts: dict[str, dict[str, Count]] = {}
+    for key, amounts in rows.items():
+        name, _, value = key.decode("utf-8", "replace").partition("=")
+        if name in BY_NAME and len(amounts) == len(NOTHING):
+            counts.setdefault(name, {})[value] = Count(*amounts)
+    return counts
+
+
+def _ordered(values: Mapping[str, Count]) -> dict[str, Count]:
+    return dict(sorted(values.items(), key=lambda item: (-item[1].messages, item[0])))
+
+
+def _top(name: str, sketches: Sequence[Sketches], most: int) -> Top:
+    parts = [one[name] for one in sketches if name in one]
+    if name == CAMPAIGN:
+        whole = Summary(sum(len(part.rows) for part in parts))
+        campaigns = Campaigns(whole)
+        for part in parts:
+            campaigns.merge(part)
+    else:
+        whole = merged(BY_NAME[name].kept, parts)
+    return Top(whole.top(most), whole.error, whole.total)

@@ -1,0 +1,158 @@
+"""What one process counted and has not yet put into the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reputation.statistics.campaigns import Campaigns
+from reputation.statistics.heavy import Summary
+from reputation.statistics.observation import (
+    BY_NAME,
+    CAMPAIGN,
+    OVER_TIME,
+    SKETCHES,
+    Label,
+    Observation,
+    Profile,
+)
+from reputation.statistics.windows import MINUTE, WIDTHS
+from reputation.store import Add
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reputation.statistics.windows import Width
+
+Sketches = dict[str, Summary]
+_Profiles = dict[Profile, list[int]]
+_Rows = dict[Label, list[int]]
+
+OTHER: Final = "other"
+# Microseconds of the workers.
+CPU: Final[Label] = ("cpu_us", "")
+# All values that have an end, and symbols of the largest policy, twice over.
+_MOST_ROWS: Final = 4000
+_MAX_VALUE: Final = 100
+# Mail that nobody can foresee has ever new profiles; taken apart they are few rows.
+_MOST_PROFILES: Final = 2000
+
+
+class Tally:
+    """Counts messages; for one thread."""
+
+    def __init__(self) -> None:
+        self._profiles: dict[int, _Profiles] = {}
+        self._marks: dict[int, _Rows] = {}
+        self._sketches: dict[int, _Gathering] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted since the last time."""
+        return not (self._profiles or self._marks)
+
+    def count(self, seen: Observation) -> None:
+        """Count one message."""
+        minute = MINUTE.slot(seen.at)
+        profiles = self._profiles.get(minute)
+        if profiles is None:
+            profiles = self._profiles[minute] = {}
+        row = profiles.get(seen.profile)
+        if row is None:
+            row = self._new(minute, seen.profile)
+        row[0] += 1
+        row[1] += seen.size
+        row[2] += seen.unwanted
+        row[3] += seen.saved
+        gathering = self._sketches.get(minute)
+        if gathering is None:
+            gathering = self._sketches[minute] = _Gathering()
+        gathering.count(seen)
+
+    def mark(self, at: float, label: Label) -> None:
+        """Count one more thing about a message that is counted already."""
+        _row(self._marks.setdefault(MINUTE.slot(at), {}), label)[0] += 1
+
+    def spent(self, at: float, cpu_us: int) -> None:
+        """Count CPU time that was used."""
+        _row(self._marks.setdefault(MINUTE.slot(at), {}), CPU)[0] += cpu_us
+
+    def take_sums(self) -> list[Add]:
+        """Return what was counted exactly, and forget it."""
+        minutes, self._marks = self._marks, {}
+        profiles, self._profiles = self._profiles, {}
+        for minute, some in profiles.items():
+            _take_apart(some, minutes.setdefault(minute, {}))
+        return [add for width in WIDTHS for add in _adds(width, minutes)]
+
+    def take_sketches(self) -> Mapping[int, Sketches]:
+        """Return what sketches counted by number of the minute, and forget it."""
+        taken, self._sketches = self._sketches, {}
+        return {minute: gathering.sketches() for minute, gathering in taken.items()}
+
+    def _new(self, minute: int, profile: Profile) -> list[int]:
+        profiles = self._profiles[minute]
+        if len(profiles) >= _MOST_PROFILES:
+            _take_apart(profiles, self._marks.setdefault(minute, {}))
+            profiles.clear()
+        row = profiles[profile] = [0, 0, 0, 0]
+        return row
+
+
+class _Gathering:
+    """The sketches of one minute."""
+
+    __slots__ = ("_campaigns", "_summaries")
+
+    def __init__(self) -> None:
+        self._summaries = {one.name: Summary(one.kept) for one in SKETCHES if one.name != CAMPAIGN}
+        self._campaigns = Campaigns(Summary(BY_NAME[CAMPAIGN].kept))
+
+    def count(self, seen: Observation) -> None:
+        unwanted, size = int(seen.unwanted), seen.size
+        for name, value in seen.sources:
+            self._summaries[name].add(value, unwanted, size)
+        if seen.signature:
+            self._campaigns.add(seen.signature, unwanted, size)
+
+    def sketches(self) -> Sketches:
+        return {**self._summaries, CAMPAIGN: self._campaigns.summary}
+
+
+def _take_apart(profiles: _Profiles, rows: _Rows) -> None:
+    """Add each profile to the rows of all that it is counted by."""
+    for profile, amounts in profiles.items():
+        for label in profile.labels():
+            _add_row(_row(rows, label), amounts)
+
+
+def _row(rows: _Rows, label: Label) -> list[int]:
+    """Return the row of a label; past the bound that of all others of its dimension."""
+    row = rows.get(label)
+    if row is None:
+        if len(rows) >= _MOST_ROWS:
+            label = (label[0], OTHER)
+        row = rows.setdefault(label, [0, 0, 0, 0])
+    return row
+
+
+def _add_row(row: list[int], more: list[int]) -> None:
+    row[0] += more[0]
+    row[1] += more[1]
+    row[2] += more[2]
+    row[3] += more[3]
+
+
+def _adds(width: Width, taken: Mapping[int, _Rows]) -> Iterator[Add]:
+    together: dict[int, _Rows] = {}
+    for minute, rows in taken.items():
+        slot = minute * MINUTE.seconds // width.seconds
+        both = together.setdefault(slot, {})
+        for label, row in rows.items():
+            _add_row(_row(both, label), row)
+    for slot, rows in together.items():
+        expires_at = width.expires_at(slot)
+        for (name, value), row in rows.items():
+            key = f"{name}={value[:_MAX_VALUE]}".encode("utf-8", "replace")
+            yield Add(width.series, slot, key, tuple(row), expires_at)
+            if name in OVER_TIME:
+                yield Add(width.timeline, slot, key, tuple(row), expires_at)
