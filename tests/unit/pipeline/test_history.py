@@ -112,7 +112,7 @@ def test_message_is_kept_as_settings_say(
     record, message = recorded(sent, keeping)
 
     assert record.message_kept is kept
-    assert message == (sent.message(1) if kept else None)
+    assert message == (sent.message(1, Clock().now) if kept else None)
 
 
 def test_record_of_hashed_history_has_no_address() -> None:
