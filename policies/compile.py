@@ -56,7 +56,7 @@ class Policy:
     Attributes:
         name: As written, with the overrides that apply: `example+sales`.
         thresholds: Score from which each action is taken, the most severe first.
-        early: Score that refuses before the end of data, by `connect` and `rcpt`.
+        early: Score that refuses before the end of data, by `greeting`, `connect` and `rcpt`.
         slow: Score at connect from which a client is slowed down, and by how many seconds; None:
             nobody is.
         weights: Points of each symbol that counts; never 0.

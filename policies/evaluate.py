@@ -39,6 +39,8 @@ _STEP: Final = attrgetter("step")
 _MAX_CACHED: Final = 1024
 
 Thresholds = Mapping[Action, float]
+EarlyStage = Literal["greeting", "connect", "rcpt"]
+_EARLY: Final[tuple[EarlyStage, ...]] = ("greeting", "connect", "rcpt")
 
 
 def evaluate(
@@ -92,7 +94,7 @@ def _of_findings(
 def decide_early(
     policy: Policy,
     findings: Iterable[Finding],
-    stage: Literal["connect", "rcpt"],
+    stage: EarlyStage,
     facts: Mapping[str, FactValue] = _NO_FACTS,
     known: str = "helo",
 ) -> Verdict | None:
@@ -102,16 +104,12 @@ def decide_early(
         policy: Its `early` thresholds decide, and its rules marked `early`; without them nothing is
             refused here.
         findings: What is known so far.
-        stage: `connect` stands for connect, HELO and MAIL. At `rcpt` both thresholds hold, for what
-            differed between recipients had to wait until now.
+        stage: `connect` stands for connect, HELO and MAIL behind the greeting. The thresholds of
+            earlier stages hold too, for what differed between recipients had to wait until now.
         facts: What is known beside.
         known: The latest stage of which facts are known; rules that read later ones wait.
     """
-    limits = [
-        policy.early[name]
-        for name in (("connect",) if stage == "connect" else ("connect", "rcpt"))
-        if name in policy.early
-    ]
+    limits = [policy.early[name] for name in until(stage) if name in policy.early]
     if not limits and stage not in policy.early_rules:
         return None
     thresholds = {Action.REJECT: min(limits)} if limits else {}
@@ -127,6 +125,11 @@ def decide_early(
         least = _g(min(limits))
         trace.append(f"{_g(weighed.total)} reaches the early threshold {least} at {stage}")
     return _explained(_verdict(policy, thresholds, weighed, action, trace), facts)
+
+
+def until(stage: EarlyStage) -> tuple[EarlyStage, ...]:
+    """Return the stages whose early thresholds hold at `stage`, itself the last."""
+    return _EARLY[: _EARLY.index(stage) + 1]
 
 
 def slowed_s(policy: Policy, findings: Iterable[Finding]) -> float:

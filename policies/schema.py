@@ -55,15 +55,25 @@ class Thresholds(Section):
 class Early(Section):
     """The score from which a client is refused before the end of data; absent or null: never."""
 
+    greeting: Threshold | None = Field(
+        default=None,
+        description="Before the greeting, by what is known of the client's address; of a client "
+        "that a trusted upstream speaks for at MAIL",
+    )
     connect: Threshold | None = Field(default=None, description="At connect, HELO and MAIL")
     rcpt: Threshold | None = Field(default=None, description="At RCPT")
 
 
 class Slow(Section):
-    """How a client that looks bad is slowed down: its MAIL is answered later, once a connection."""
+    """How a client that looks bad is slowed down: it is greeted later, or its MAIL answered later.
+
+    Once a connection.
+    """
 
     connect: Threshold | None = Field(
-        default=None, description="The score at connect and HELO; absent or null: nobody is slowed"
+        default=None,
+        description="The score before the greeting, or with HELO at MAIL; absent or null: "
+        "nobody is slowed",
     )
     seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = Field(
         default=10, description="How much later"

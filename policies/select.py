@@ -75,7 +75,7 @@ class PolicySet:
         plan: What they need to know, together.
         version: Of the files they came from.
         only: The one policy there is where no override is; else None.
-        early: The stages, `connect` and `rcpt`, at which one of them may refuse by score.
+        early: The stages, `greeting`, `connect` and `rcpt`, at which one of them may refuse.
         slows: Whether one of them may slow a client down.
     """
 
@@ -324,7 +324,7 @@ def _fits_one(condition: _Condition, value: str) -> bool:
 def _early(variants: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """Return the stages at which some policy may refuse by score.
 
-    At RCPT both thresholds hold (`evaluate.decide_early`), so either of them makes it one.
+    A threshold holds at later stages too (`evaluate.until`), so an earlier one makes it one.
     """
     limited = {
         stage
@@ -332,7 +332,8 @@ def _early(variants: Sequence[Mapping[str, Any]]) -> frozenset[str]:
         for stage, least in said.get("early", {}).items()
         if least is not None
     }
-    return frozenset(limited | {"rcpt"}) if limited else frozenset()
+    stages = ("greeting", "connect", "rcpt")
+    return frozenset(stages[min(map(stages.index, limited)) :]) if limited else frozenset()
 
 
 def _most(variants: Sequence[Mapping[str, Any]], key: str) -> dict[str, float | None]:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from milter.core.transaction import Stage
 from milter.pipeline.outcome import Outcome, refusal_reply
-from policies.evaluate import decide_early
+from policies.evaluate import EarlyStage, decide_early, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from milter.checks.base import Evidence
     from milter.core.transaction import Transaction
     from policies.compile import Policy
 
-EarlyStage = Literal["connect", "rcpt"]
+AT_GREETING: Final = "greeting"
 AT_CONNECT: Final = "connect"
 AT_RCPT: Final = "rcpt"
+
+
+_STAGES: Final[Mapping[Stage, EarlyStage]] = {Stage.CONNECT: AT_GREETING, Stage.RCPT: AT_RCPT}
 
 
 def has_early(policy: Policy, stage: EarlyStage) -> bool:
     """Return whether `policy` may refuse at `stage`."""
     # What a recipient's own policy says of the connection can only be applied at RCPT.
-    by_score = bool(policy.early) if stage == AT_RCPT else stage in policy.early
-    return by_score or stage in policy.early_rules
+    return any(name in policy.early for name in until(stage)) or stage in policy.early_rules
 
 
 def agreed(policies: Sequence[Policy], evidence: Evidence, txn: Transaction) -> Outcome | None:
     """Return the mildest refusal if every policy refuses: the mail may be for any of them."""
-    stage: EarlyStage = AT_RCPT if txn.stage is Stage.RCPT else AT_CONNECT
+    stage: EarlyStage = _STAGES.get(txn.stage, AT_CONNECT)
     verdicts = []
     for policy in policies:
         known = txn.stage.name.lower()

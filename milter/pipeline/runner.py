@@ -10,6 +10,9 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from milter.pipeline.arrival import Arrival
+from milter.pipeline.early import AT_GREETING
+from milter.pipeline.forwarding import is_forwarded
 from milter.pipeline.scan import ConnectionScan
 from milter.pipeline.stage_run import Means, Observe
 from milter.pipeline.stages import StagePlan, plan_stages, without_stages
@@ -87,6 +90,22 @@ class Pipeline:
         behind.identity = replace(self.identity, relays=relays)
         return behind
 
-    def connect(self, connection: Connection) -> ConnectionScan:
-        """Return the scan of `connection`; nothing runs before its first transaction begins."""
-        return ConnectionScan(self, connection)
+    def arrive(self, connection: Connection) -> Arrival | None:
+        """Return what is asked of a client before its greeting; None where nothing depends on it.
+
+        Args:
+            connection: Of a client that speaks for itself.
+        """
+        depends = self.policies.slows or AT_GREETING in self.policies.early
+        if not depends or is_forwarded(connection, self.identity.relays):
+            return None
+        return Arrival(self, connection)
+
+    def connect(self, connection: Connection, arrival: Arrival | None = None) -> ConnectionScan:
+        """Return the scan of `connection`; nothing runs before its first transaction begins.
+
+        Args:
+            connection: As it is known now.
+            arrival: What was asked of this client before the greeting.
+        """
+        return ConnectionScan(self, connection, arrival)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.message.document import Message
+from milter.pipeline.arrival import common_policies
 from milter.pipeline.combining import combined
 from milter.pipeline.decided import Decided
 from milter.pipeline.early import AT_CONNECT, AT_RCPT, agreed, has_early
@@ -24,16 +25,20 @@ from milter.pipeline.stage_run import LARGE_BYTES, StageRun
 from policies.evaluate import slowed_s
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from milter.checks.base import Evidence
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
-    from milter.pipeline.early import EarlyStage
+    from milter.pipeline.arrival import Arrival
     from milter.pipeline.runner import Pipeline
     from milter.pipeline.stages import StageChecks
     from policies.compile import Policy
+    from policies.evaluate import EarlyStage
     from policies.select import Context
+
+
+_NO_ANSWERS: Final[Mapping[int, Evidence]] = {}
 
 
 class Judgement(NamedTuple):
@@ -60,16 +65,27 @@ class ConnectionScan:
     A connection that becomes better known (HELO, STARTTLS, XCLIENT) gets a new one.
     """
 
-    __slots__ = ("_evidence", "_pipeline", "_runs", "_slowed", "connection", "forwarded")
+    __slots__ = (
+        "_answers",
+        "_evidence",
+        "_pipeline",
+        "_runs",
+        "_slowed",
+        "connection",
+        "forwarded",
+    )
 
-    def __init__(self, pipeline: Pipeline, connection: Connection) -> None:
+    def __init__(
+        self, pipeline: Pipeline, connection: Connection, arrival: Arrival | None = None
+    ) -> None:
         self.connection = connection
         # Whether it is a relay of ours that connects: until the end of data nothing is known then.
         self.forwarded = is_forwarded(connection, pipeline.identity.relays)
         self._pipeline = pipeline
         self._runs: tuple[StageRun, ...] | None = None
         self._evidence: list[Evidence] | None = None
-        self._slowed = False
+        self._slowed = arrival is not None and arrival.slowed
+        self._answers = arrival.answers if arrival is not None else _NO_ANSWERS
 
     def begin(self, txn_id: TxnId) -> Scan:
         """Return the scan of a new transaction."""
@@ -102,9 +118,7 @@ class ConnectionScan:
         self._slowed = True
         evidence = await self.gather()
         findings = [finding for piece in evidence for finding in piece.findings]
-        # The sender is not known yet, which is not the same as the null sender.
-        context = replace(context_of(self.connection, None), mail_from=None)
-        possible = policies.common(context)
+        possible = common_policies(self._pipeline, self.connection)
         return min(slowed_s(policy, findings) for policy in possible)
 
     def start(self) -> None:
@@ -116,8 +130,11 @@ class ConnectionScan:
             # These checks belong to no transaction yet; what they log bears the session's id.
             txn_id = TxnId(self.connection.session_id)
             runs = [
-                _started(self._pipeline, Transaction(txn_id, self.connection, stage=stage))
-                for stage in (Stage.CONNECT, Stage.HELO)
+                _started(self._pipeline, Transaction(txn_id, self.connection, stage=stage), known)
+                for stage, known in (
+                    (Stage.CONNECT, self._answers),
+                    (Stage.HELO, _NO_ANSWERS),
+                )
             ]
             self._runs = tuple([run for run in runs if run is not None])
 
@@ -326,11 +343,13 @@ class Scan:
         return [*([self._mail_run] if self._mail_run else ()), *self._rest]
 
 
-def _started(pipeline: Pipeline, txn: Transaction) -> StageRun | None:
+def _started(
+    pipeline: Pipeline, txn: Transaction, answers: Mapping[int, Evidence] = _NO_ANSWERS
+) -> StageRun | None:
     """Return the checks of the transaction's stage, running; None where there are none."""
     checks = pipeline.stages[txn.connection.direction][txn.stage]
     if not checks.checks:
         return None
-    run = StageRun(checks, txn, None, pipeline.means)
+    run = StageRun(checks, txn, None, pipeline.means, answers)
     run.start()
     return run

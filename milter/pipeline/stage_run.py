@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Observe = Callable[[str, str, float], None]
 Clock = Callable[[], float]
 Decide = Callable[[list[Evidence]], bool]
+_NO_ANSWERS: Final[Mapping[int, Evidence]] = {}
 
 # From here on decoding and matching take more than the 5 ms for which the event loop may be held.
 LARGE_BYTES: Final = 262_144
@@ -60,7 +61,15 @@ class Means:
 
 
 class StageRun:
-    """One stage of one transaction. Not started until told; closing it cancels what still runs."""
+    """One stage of one transaction. Not started until told; closing it cancels what still runs.
+
+    Args:
+        checks: Of that stage.
+        txn: As it is known at that stage.
+        message: At stage MESSAGE.
+        means: What the checks are run with.
+        answers: What is known already, by the place of the check; who asks is not run for it.
+    """
 
     __slots__ = (
         "_checks",
@@ -74,13 +83,18 @@ class StageRun:
     )
 
     def __init__(
-        self, checks: StageChecks, txn: Transaction, message: Message | None, means: Means
+        self,
+        checks: StageChecks,
+        txn: Transaction,
+        message: Message | None,
+        means: Means,
+        answers: Mapping[int, Evidence] = _NO_ANSWERS,
     ) -> None:
         self._checks = checks
         self._txn = txn
         self._message = message
         self._means = means
-        self._results: list[Evidence | None] = [None] * len(checks.checks)
+        self._results: list[Evidence | None] = [answers.get(i) for i in range(len(checks.checks))]
         self._stories: dict[int, Story] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._deadline = 0.0
@@ -96,6 +110,10 @@ class StageRun:
             self._means.observe(*told)
         self._start_asks(decided)
 
+    def ask_ahead(self) -> None:
+        """Start those that ask alone: what is there to be looked at is not known yet."""
+        self._start_asks(None)
+
     async def start_large(self, decided: Decide | None = None) -> None:
         """Like `start`, with the looking done outside the event loop.
 
@@ -106,6 +124,12 @@ class StageRun:
         for told in await asyncio.to_thread(self._look_all):
             self._means.observe(*told)
         self._start_asks(decided)
+
+    @property
+    def answers(self) -> dict[int, Evidence]:
+        """What those that ask have answered by now, by their place."""
+        results = self._results
+        return {i: seen for i, _ in self._checks.asks if (seen := results[i]) is not None}
 
     @property
     def so_far(self) -> list[Evidence]:
@@ -141,10 +165,10 @@ class StageRun:
 
     def _start_asks(self, decided: Decide | None) -> None:
         self._deadline = self._means.clock() + self._means.budget_s
-        asks = self._checks.asks
+        asks = [ask for ask in self._checks.asks if self._results[ask[0]] is None]
         if decided and self._checks.spared and decided(self.so_far):
             self._spare()
-            asks = tuple(ask for ask in asks if ask[0] not in self._checks.spared)
+            asks = [ask for ask in asks if ask[0] not in self._checks.spared]
         if asks:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._ask(place, check)) for place, check in asks]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from aiosmtpd.proxy_protocol import get_proxy
@@ -21,6 +20,7 @@ from milter.doors.record import client_fields
 from milter.relay.wakeup import Wakeup
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
+from milter.smtp.greeting import before_greeting
 from milter.smtp.inbox import Inbox, LineTooLongError
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
@@ -216,16 +216,16 @@ class SmtpProtocol(SMTP):
                 self._send(refusal)
                 return None
             connection, trusted = told, False
-        if self._door.listener.greeting_delay_s:
-            await self._wait_before_greeting()
-        early = bool(self._inbox.unread)
-        session = Session(self._door, replace(connection, early_talker=early), trusted=trusted)
+        greeted = await before_greeting(
+            self._door, connection, trusted=trusted, talks=lambda: bool(self._inbox.unread)
+        )
+        if isinstance(greeted, Reply) or self._draining:
+            self._send(greeted if isinstance(greeted, Reply) else _DRAINING)
+            return None
+        client, arrival = greeted
+        session = Session(self._door, client, trusted=trusted, arrival=arrival)
         self._send(session.greeting())
         return session
-
-    async def _wait_before_greeting(self) -> None:
-        """Give a client that does not wait for its turn the time to show it."""
-        await asyncio.sleep(self._door.listener.greeting_delay_s)
 
     async def _read_proxy_header(
         self, connection: Connection, *, trusted: bool

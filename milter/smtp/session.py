@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from milter.core.connection import Connection, Tls
+    from milter.pipeline.arrival import Arrival
     from milter.pipeline.scan import ConnectionScan
     from milter.smtp.data import Received
     from milter.smtp.door import Door
@@ -64,9 +65,13 @@ class Session:
         door: The listener.
         connection: The client, as far as it is known at the greeting.
         trusted: Whether the peer may say whom it speaks for.
+        arrival: What was asked of the client before its greeting; None: nothing.
     """
 
-    def __init__(self, door: Door, connection: Connection, *, trusted: bool) -> None:
+    def __init__(
+        self, door: Door, connection: Connection, *, trusted: bool, arrival: Arrival | None
+    ) -> None:
+        self._arrival = arrival
         self._door = door
         self._bounds = door.session_bounds
         self._trusted = trusted
@@ -161,7 +166,7 @@ class Session:
 
     def encrypted(self, tls: Tls) -> None:
         """Start over after STARTTLS."""
-        self._forget_client()
+        self.close()
         self._who.encrypt(tls)
 
     def bounded(self, step: Step) -> Step:
@@ -300,17 +305,15 @@ class Session:
         return Step(None, Next.STARTTLS)
 
     def _xclient(self, argument: bytes) -> Step:
-        refused = self._refuse_identity("xclient")
-        if refused is not None:
+        if (refused := self._refuse_identity("xclient")) is not None:
             return Step(refused)
         attributes = parse_attributes(argument, XCLIENT_ATTRIBUTES)
         self._who.tell(attributes)
-        self._forget_client()
+        self.close()
         return Step(self.greeting())
 
     def _xforward(self, argument: bytes) -> Step:
-        refused = self._refuse_identity("xforward")
-        if refused is not None:
+        if (refused := self._refuse_identity("xforward")) is not None:
             return Step(refused)
         self._who.forward(parse_attributes(argument, XFORWARD_ATTRIBUTES))
         return Step(_OK)
@@ -342,13 +345,9 @@ class Session:
         client = self._who.client
         if self._scan is None or self._scan.connection is not client:
             self._forget_scan()
-            self._scan = self._door.pipeline.connect(client)
+            self._scan = self._door.pipeline.connect(client, self._arrival)
             self._client = client_fields(client)
         return self._scan
-
-    def _forget_client(self) -> None:
-        self._end_transaction()
-        self._forget_scan()
 
     def _forget_scan(self) -> None:
         if self._scan is not None:

@@ -57,7 +57,8 @@ METRICS: Final = (
         "sessions_refused_total",
         "counter",
         "Connections that were refused at the greeting. reason: full (limits.sessions), "
-        "client (limits.sessions_per_client), not_admitted (not within the listener's clients)",
+        "client (limits.sessions_per_client), not_admitted (not within the listener's clients), "
+        "policy (early.greeting)",
         ("reason",),
     ),
     MetricSpec(

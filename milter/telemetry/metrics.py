@@ -128,7 +128,7 @@ class Metrics:
         self._session_seconds.add(seconds)
 
     def session_refused(self, reason: str) -> None:
-        """Count a connection that was refused at the greeting: full, client or not_admitted."""
+        """Count a connection that was refused at the greeting, by one of the table's reasons."""
         self._refused.add((reason,))
 
     def milter_broken(self, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,6 +14,9 @@ from milter.core.ids import TxnId
 from milter.dns.fake import FakeResolver
 from milter.pipeline.runner import Pipeline
 from policies.dnslists import Asks, DnsList
+from policies.evaluate import decide_early
+from policies.findings import Finding
+from policies.verdict import Action
 from tests.support.pipeline import IDENTITY, a_connection
 from tests.unit.policies.policy_files import policies
 
@@ -31,18 +35,7 @@ CLIENT = "192.0.2.7"
 
 def slowed(policy: str, *zones: str, transactions: int = 1) -> list[float]:
     """Return the seconds by which each transaction of a client listed in `zones` is slowed."""
-    lists = [
-        DnsList(zone, (Asks.CLIENT_IP,), "block", codes={IPv4Address("127.0.0.2"): symbol})
-        for zone, symbol in CODES.items()
-    ]
-    names = {f"7.2.0.192.{zone}": {"A": ["127.0.0.2"]} for zone in zones}
-    pipeline = Pipeline(
-        checks=[ClientListsCheck(ListAsker(lists, lambda: 0.0))],
-        policies=policies(policy + LISTS),
-        resolver=FakeResolver(names),
-        identity=IDENTITY,
-        budget_s=20.0,
-    )
+    pipeline = a_pipeline_of(policy, *zones)
 
     async def run() -> list[float]:
         scan = pipeline.connect(a_connection(CLIENT))
@@ -53,6 +46,22 @@ def slowed(policy: str, *zones: str, transactions: int = 1) -> list[float]:
         return found
 
     return asyncio.run(run())
+
+
+def a_pipeline_of(policy: str, *zones: str) -> Pipeline:
+    """Return a pipeline with two lists, of which `zones` list the client."""
+    lists = [
+        DnsList(zone, (Asks.CLIENT_IP,), "block", codes={IPv4Address("127.0.0.2"): symbol})
+        for zone, symbol in CODES.items()
+    ]
+    names = {f"7.2.0.192.{zone}": {"A": ["127.0.0.2"]} for zone in zones}
+    return Pipeline(
+        checks=[ClientListsCheck(ListAsker(lists, lambda: 0.0))],
+        policies=policies(policy + LISTS),
+        resolver=FakeResolver(names),
+        identity=IDENTITY,
+        budget_s=20.0,
+    )
 
 
 SLOW = "slow: {connect: 5, seconds: 7}\n"
@@ -81,3 +90,80 @@ def test_client_is_slowed_by_the_sum_of_what_is_known_at_connect(
 
 def test_client_is_slowed_once_a_connection() -> None:
     assert slowed(SLOW, "one.example", "two.example", transactions=3) == [7, 0, 0]
+
+
+def before_greeting(policy: str, *zones: str) -> tuple[float, list[float], list[str], Action]:
+    """Return what happens before the greeting of a client listed in `zones`.
+
+    The seconds before it, those of two transactions, the names that were asked for, the action.
+    """
+    pipeline = a_pipeline_of(policy, *zones)
+    connection = replace(a_connection(CLIENT), helo_name="")
+
+    async def run() -> tuple[float, list[float], Action]:
+        arrival = pipeline.arrive(connection)
+        assert arrival is not None
+        arrival.start()
+        refused = await arrival.refused(connection)
+        wait_s = await arrival.slowed_s(connection)
+        arrival.close()
+        scan = pipeline.connect(replace(connection, helo_name="mx.example"), arrival)
+        later = [await scan.slowed_s() for _ in range(2)]
+        return wait_s, later, refused.verdict.action if refused else Action.PASS
+
+    found = asyncio.run(run())
+    resolver = pipeline.means.resolver
+    assert isinstance(resolver, FakeResolver)
+    return found[0], found[1], [name for name, _ in resolver.asked], found[2]
+
+
+def test_listed_client_is_slowed_before_the_greeting_and_not_again() -> None:
+    wait_s, later, asked, _ = before_greeting(SLOW, "one.example", "two.example")
+
+    assert (wait_s, later) == (7, [0, 0])
+    # The lists are asked once, not again when the client has said who it is.
+    assert sorted(asked) == ["7.2.0.192.one.example", "7.2.0.192.two.example"]
+
+
+def test_client_that_is_not_listed_is_greeted_at_once() -> None:
+    wait_s, later, _, action = before_greeting(SLOW, "one.example")
+
+    assert (wait_s, later, action) == (0, [0, 0], Action.PASS)
+
+
+@pytest.mark.parametrize(
+    ("policy", "action"),
+    [
+        pytest.param("early: {greeting: 5}\n", Action.REJECT, id="by-score"),
+        pytest.param("early: {greeting: 6}\n", Action.PASS, id="not-enough"),
+        pytest.param("early: {connect: 5}\n" + SLOW, Action.PASS, id="a-threshold-of-MAIL"),
+        pytest.param(
+            "early: {greeting: 5}\n"
+            "overrides: [{match: {sender: x@example.org}, early: {greeting: null}}]\n",
+            Action.PASS,
+            id="not-where-a-sender-may-be-welcome",
+        ),
+    ],
+)
+def test_client_is_refused_in_place_of_the_greeting(policy: str, action: Action) -> None:
+    assert before_greeting(policy, "one.example", "two.example")[3] is action
+
+
+def test_threshold_of_the_greeting_holds_at_mail_too() -> None:
+    policy = policies("early: {greeting: 5}\n" + LISTS).only
+    assert policy is not None
+    listed = [Finding("ONE"), Finding("TWO")]
+
+    assert decide_early(policy, listed, "connect") is not None
+    assert decide_early(policy, listed[:1], "connect") is None
+
+
+@pytest.mark.parametrize("policy", ["", "early: {connect: 5}\n"])
+def test_nothing_is_asked_before_the_greeting_where_nothing_depends_on_it(policy: str) -> None:
+    assert a_pipeline_of(policy).arrive(a_connection(CLIENT)) is None
+
+
+def test_nothing_is_asked_of_a_relay_of_ours() -> None:
+    relays = frozenset({IPv4Address(CLIENT)})
+
+    assert a_pipeline_of(SLOW).behind(relays).arrive(a_connection(CLIENT)) is None
