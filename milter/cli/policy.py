@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "show": "Show the policy that holds for somebody, and where each value was said.",
     "explain": "Tell why a message gets its verdict, and what would have changed it.",
     "diff": "Tell which messages another policy would treat otherwise.",
+    "import-spamassassin": "Print rules of SpamAssassin as a policy.",
     "schema": "Print the JSON Schema of policies, for editors.",
 }
 
@@ -31,7 +32,8 @@ class _Commands(click.Group):
         """Return the command of that name."""
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"milter.cli.policy_{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(import_module(f"milter.cli.policy_{name}"), name)
         found.short_help = _COMMANDS[cmd_name]
         return found
 

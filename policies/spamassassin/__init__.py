@@ -1,0 +1,1 @@
+"""Rules of SpamAssassin, read and said again in the language of policies."""
