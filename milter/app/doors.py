@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from milter.doors.relaying_rules import RecipientDomains
+from milter.doors.whole import WholeDoor
 from milter.milter8.door import Door as MilterDoor
 from milter.milter8.server import MilterServer
+from milter.settings import Listener
 from milter.smtp.door import Door as SmtpDoor
 from milter.smtp.server import SmtpServer
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.runner import Pipeline
     from milter.relay.nexthop import NextHop
-    from milter.settings import Limits, Listener
+    from milter.settings import Http, Limits
     from milter.telemetry.metrics import Metrics
 
 
@@ -91,4 +93,18 @@ def smtp_server(
             tls=tls,
             aftermath=means.aftermath,
         )
+    )
+
+
+def http_door(http: Http, means: DoorMeans) -> WholeDoor:
+    """Return the door of messages that come over HTTP."""
+    return WholeDoor(
+        listener=Listener(name="http", bind=http.bind, direction=http.direction),
+        bounds=means.bounds,
+        pipeline=means.pipeline,
+        limits=means.limits,
+        metrics=means.metrics,
+        new_id=means.new_id,
+        clock=time.monotonic,
+        aftermath=means.aftermath,
     )

@@ -1,42 +1,64 @@
-"""The socket on which a worker takes scans that the supervisor passes on, and their counting."""
+"""The socket on which a worker takes the requests that the supervisor passes on."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from milter.http.scan import LISTENER, Scanning, scan_application
+from milter.http.learn import learn_route
+from milter.http.routing import Route, application
+from milter.http.scan import scan_route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from milter.core.connection import Direction
-    from milter.pipeline.offline import Judged
-    from milter.telemetry.metrics import Metrics
+    from milter.doors.teaching import Teacher
+    from milter.doors.whole import WholeDoor
+    from milter.http.callers import Guard
 
 # A scan is bounded by the budget of its checks; what is asked at the last moment is still answered.
 _SHUTDOWN_S: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class RequestMeans:
+    """What the handlers of a worker work with.
+
+    Attributes:
+        guard: Lets in who may ask.
+        door: Judges what is scanned.
+        teacher: Takes lessons; None where nothing is learned.
+    """
+
+    guard: Guard
+    door: WholeDoor
+    teacher: Teacher | None
+
+
+def worker_routes(means: RequestMeans) -> list[Route]:
+    """Return the routes of what a worker answers."""
+    return [scan_route(means.door), learn_route(means.door, means.teacher)]
+
+
 class ScanPort:
-    """Takes scans, from `start` to `drain`.
+    """Takes requests, from `start` to `drain`.
 
     Args:
-        means: What the handler works with.
+        means: What the handlers work with.
         fd: Descriptor of a socket that listens; closed when it stops.
     """
 
-    def __init__(self, means: Scanning, fd: int) -> None:
+    def __init__(self, means: RequestMeans, fd: int) -> None:
         self._fd = fd
         self._server: asyncio.Server | None = None
         self._runner = web.AppRunner(
-            scan_application(means),
+            application(worker_routes(means), means.guard),
             handle_signals=False,
             access_log=None,
+            auto_decompress=False,
             shutdown_timeout=_SHUTDOWN_S,
         )
 
@@ -61,20 +83,3 @@ class ScanPort:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._runner.cleanup()
-
-
-def count_scan(metrics: Metrics, direction: Direction) -> Callable[[Judged], None]:
-    """Return what counts a scanned message as the door counts one that was sent."""
-
-    def count(judged: Judged) -> None:
-        verdict = judged.outcome.verdict
-        action = verdict.action.word
-        metrics.message(LISTENER, direction.value, action, len(judged.message))
-        metrics.policy(verdict.policy, action)
-        metrics.scan(judged.judgement.duration_s)
-        if verdict.kind:
-            metrics.kind(verdict.kind)
-        for symbol in dict.fromkeys(one.symbol for one in judged.judgement.evidence.findings):
-            metrics.symbol(symbol)
-
-    return count

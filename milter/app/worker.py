@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
-from milter.app.doors import DoorMeans, milter_server, smtp_server
+from milter.app.doors import DoorMeans, http_door, milter_server, smtp_server
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
 from milter.app.pattern_cache import arm_in_background
-from milter.app.scan_port import ScanPort, count_scan
+from milter.app.scan_port import RequestMeans, ScanPort
 from milter.auth.spf import SpfLimits
 from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.core.ids import new_id
@@ -27,7 +27,8 @@ from milter.daemon.handover import HandedSource, as_paths
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
-from milter.http.scan import scanning
+from milter.doors.teaching import Teacher
+from milter.http.callers import Guard
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
@@ -99,7 +100,7 @@ class Workplace:
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        scan = self._scan_port(pipeline, limits, metrics)
+        scan = self._scan_port(means, memory)
         sockets = self.handover.listeners
         return MailWorker(
             [(server, sockets[name]) for name, server in servers.items()],
@@ -131,21 +132,13 @@ class Workplace:
         aftermath.add(Shadows(shadows, *counted))
         return aftermath
 
-    def _scan_port(
-        self, pipeline: Pipeline, limits: SharedLimits, metrics: Metrics
-    ) -> ScanPort | None:
+    def _scan_port(self, means: DoorMeans, memory: WorkingMemory | None) -> ScanPort | None:
         http, fd = self.settings.http, self.handover.scan_fd
         if http is None or fd is None:
             return None
-        means = scanning(
-            self.settings,
-            pipeline=lambda: pipeline,
-            limits=limits,
-            token=self.source.read(http.token_file) if http.token_file else b"",
-            new_id=_new_id,
-            judged=count_scan(metrics, http.direction),
-        )
-        return ScanPort(means, fd)
+        token = self.source.read(http.token_file) if http.token_file else b""
+        teacher = Teacher(memory.store) if memory and memory.learning else None
+        return ScanPort(RequestMeans(Guard(token), http_door(http, means), teacher), fd)
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None

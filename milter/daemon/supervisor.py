@@ -275,7 +275,7 @@ class Supervisor:
         """Serve HTTP as `configuration` says; what served it before ends."""
         before, self._http = self._http, None
         if http := configuration.settings.http:
-            server = http_server(self._premises, configuration.settings, self.status)
+            server = http_server(self._premises, configuration, http, self.status)
             # The server closes its socket; ours stays for the next configuration.
             await server.start(sockets[_HTTP + http.bind].dup())
             self._http = server

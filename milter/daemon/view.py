@@ -11,15 +11,17 @@ from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
 from milter.http.forward import Forwarder
 from milter.http.health import Status
+from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.telemetry.multiprocess import scraper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from milter.daemon.configuration import Configuration
     from milter.daemon.premises import Premises
     from milter.http.lists import ListStatus
-    from milter.settings import Settings
+    from milter.settings import Http
 
 State = Literal["starting", "serving", "reloading", "draining"]
 
@@ -53,14 +55,25 @@ def dns_lists(premises: Premises) -> list[ListStatus]:
     return read_boards(premises.lists_folder, workers)
 
 
-def http_server(premises: Premises, settings: Settings, status: Callable[[], Status]) -> HttpServer:
+def http_server(
+    premises: Premises, configuration: Configuration, http: Http, status: Callable[[], Status]
+) -> HttpServer:
     """Return the HTTP port of the daemon, not yet started."""
-    limits = settings.limits
+    limits = configuration.settings.limits
     forwarder = Forwarder(
         str(premises.scan_path), limits.message_bytes, limits.budget_s + _SCAN_MARGIN_S
     )
     scrape = scraper(premises.metrics_folder, lambda: _gauges(status()))
-    return HttpServer(Views(status, scrape, forwarder, lambda: dns_lists(premises)))
+    return HttpServer(
+        Views(
+            status,
+            scrape,
+            forwarder,
+            lambda: dns_lists(premises),
+            Rate(http.requests_per_s, time.monotonic),
+            configuration.files[http.token_file] if http.token_file else b"",
+        )
+    )
 
 
 def _next_hop(states: Collection[int]) -> Literal["up", "down", "unknown"]:

@@ -1,27 +1,39 @@
-"""`POST /v1/scan` on its way from the supervisor, which has the port, to a worker, which can judge.
+"""Requests on their way from the supervisor, which has the port, to a worker, which can judge.
 
-It says to the worker whether the caller came over loopback or a unix socket, in a header that
-nobody else can set: what a caller sends under that name is dropped. The worker asks for the token.
+It says to the worker where the caller is, in a header that nobody else can set: what a caller sends
+under that name is dropped. The worker asks for the token.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
-from milter.http.trust import LOCAL, LOCAL_CALLER_HEADER, REMOTE, is_local
+from milter.http.callers import CALLER_HEADER, caller_of
+from milter.http.endpoint import Access
+from milter.http.refusal import RefusedError, overloaded
+from milter.http.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from milter.http.endpoint import Endpoint
 
 # Hop by hop, or about a connection that is not this one (RFC 9110 §7.6.1).
 _DROPPED: Final = frozenset(
     {
         "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade",
-        "host", "content-length", "expect", LOCAL_CALLER_HEADER.lower(),
+        "host", "content-length", "expect", CALLER_HEADER.lower(),
     }
 )  # fmt: skip
 # Of an answer's headers, those that say something about it and not about the worker's connection.
-_BACK: Final = ("Content-Type", "WWW-Authenticate")
+_BACK: Final = (
+    "Allow", "Compression", "Content-Encoding", "Content-Type", "Retry-After", "WWW-Authenticate",
+)  # fmt: skip
 
 
 class Forwarder:
@@ -40,15 +52,24 @@ class Forwarder:
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer with what the worker answers; 503 when none does."""
+        """Answer with what the worker answers.
+
+        Raises:
+            RefusedError: None does.
+        """
         if (request.content_length or 0) > self._max_bytes:
-            return _refusal(413, f"the message is larger than {self._max_bytes} bytes")
+            raise RefusedError(413, f"the message is larger than {self._max_bytes} bytes")
         try:
             return await self._forward(request)
-        except TimeoutError:
-            return _refusal(503, "no worker answered in time")
-        except (aiohttp.ClientError, OSError):
-            return _refusal(503, "no worker takes requests now")
+        except TimeoutError as err:
+            raise overloaded("no worker answered in time") from err
+        except (aiohttp.ClientError, OSError) as err:
+            raise overloaded("no worker takes requests now") from err
+
+    def routes(self, endpoints: Iterable[Endpoint]) -> Iterator[Route]:
+        """Yield the routes of what workers answer; they ask for the token."""
+        for endpoint in endpoints:
+            yield Route(replace(endpoint, access=Access.OPEN), self.handle)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -57,8 +78,9 @@ class Forwarder:
 
     async def _forward(self, request: web.Request) -> web.Response:
         session = self._session = self._session or self._open()
-        async with session.post(
-            f"http://worker{request.path_qs}",
+        async with session.request(
+            request.method,
+            _at_worker(request.rel_url),
             data=request.content if request.can_read_body else None,
             headers=_onward(request),
             allow_redirects=False,
@@ -75,13 +97,14 @@ class Forwarder:
         )
 
 
+def _at_worker(url: URL) -> URL:
+    # As it came: a path that is decoded and encoded again may be another one.
+    path, query = url.raw_path, url.raw_query_string
+    return URL.build(scheme="http", host="worker", path=path, query_string=query, encoded=True)
+
+
 def _onward(request: web.Request) -> list[tuple[str, str]]:
     headers = [
         (name, value) for name, value in request.headers.items() if name.lower() not in _DROPPED
     ]
-    caller = LOCAL if is_local(request.transport) else REMOTE
-    return [*headers, (LOCAL_CALLER_HEADER, caller)]
-
-
-def _refusal(status: int, words: str) -> web.Response:
-    return web.json_response({"error": words}, status=status)
+    return [*headers, (CALLER_HEADER, caller_of(request).value)]

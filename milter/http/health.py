@@ -8,12 +8,44 @@ no worker reaches the next hop, because every message would be deferred.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
+from milter.http.endpoint import TEXT, TRUTH, WHOLE, Access, Answer, Endpoint, listed, record
+from milter.http.routing import Route
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+HEALTHZ: Final = Endpoint(
+    "GET",
+    "/healthz",
+    Access.OPEN,
+    "Whether the daemon lives.",
+    {200: Answer("It does", record({"status": {**TEXT, "const": "ok"}}))},
+)
+_STATUS: Final = record(
+    {
+        "ready": TRUTH,
+        "version": TEXT,
+        "state": {**TEXT, "enum": ["starting", "serving", "reloading", "draining"]},
+        "workers_ready": WHOLE,
+        "workers": WHOLE,
+        "next_hop": {**TEXT, "enum": ["up", "down", "unknown"]},
+        "sessions": WHOLE,
+        "bytes_in_flight": WHOLE,
+        "uptime_s": WHOLE,
+        "dns_lists_aside": listed(TEXT),
+    }
+)
+READYZ: Final = Endpoint(
+    "GET",
+    "/readyz",
+    Access.OPEN,
+    "Whether mail should be sent here, with the details either way.",
+    {200: Answer("It should", _STATUS), 503: Answer("It should not now", _STATUS)},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +86,21 @@ class Status:
         )
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    """Answer `/healthz`: whoever can answer lives."""
-    return web.json_response({"status": "ok"})
+def healthz_route() -> Route:
+    """Return the route of `GET /healthz`: whoever can answer lives."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    return Route(HEALTHZ, handle)
 
 
-def readyz(status: Callable[[], Status]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of `/readyz`: 200 or 503, with the details either way."""
+def readyz_route(status: Callable[[], Status]) -> Route:
+    """Return the route of `GET /readyz`: 200 or 503, with the details either way."""
 
     async def handle(_request: web.Request) -> web.Response:
         now = status()
         body = {"ready": now.ready, **asdict(now)}
         return web.json_response(body, status=200 if now.ready else 503)
 
-    return handle
+    return Route(READYZ, handle)

@@ -7,10 +7,53 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from milter.http.endpoint import (
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Access,
+    Answer,
+    Endpoint,
+    listed,
+    record,
+)
+from milter.http.routing import Route
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
 PATH: Final = "/v1/lists"
+LISTS: Final = Endpoint(
+    "GET",
+    PATH,
+    Access.OPEN,
+    "How the DNS lists are, over all workers.",
+    {
+        200: Answer(
+            "The lists",
+            record(
+                {
+                    "lists": listed(
+                        record(
+                            {
+                                "zone": TEXT,
+                                "effect": {**TEXT, "enum": ["block", "allow"]},
+                                "state": TEXT,
+                                "reason": TEXT,
+                                "since": NUMBER,
+                                "retry_s": NUMBER,
+                                "asked": WHOLE,
+                                "a_day": WHOLE,
+                                "workers": WHOLE,
+                                "workers_up": WHOLE,
+                            }
+                        )
+                    )
+                }
+            ),
+        )
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +85,10 @@ class ListStatus:
     workers_up: int
 
 
-def lists(
-    statuses: Callable[[], Sequence[ListStatus]],
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of `GET /v1/lists`."""
+def lists_route(statuses: Callable[[], Sequence[ListStatus]]) -> Route:
+    """Return the route of `GET /v1/lists`."""
 
     async def handle(_request: web.Request) -> web.Response:
         return web.json_response({"lists": [asdict(status) for status in statuses()]})
 
-    return handle
+    return Route(LISTS, handle)

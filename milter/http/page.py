@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from milter.http.endpoint import TEXT, Access, Answer, Endpoint
+from milter.http.routing import Route
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from milter.http.health import Status
+
+PAGE: Final = Endpoint(
+    "GET",
+    "/",
+    Access.OPEN,
+    "How the daemon is, for people.",
+    {200: Answer("A page", TEXT, "text/html")},
+)
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -34,13 +45,13 @@ _PAGE: Final = """<!doctype html>
 """
 
 
-def page(status: Callable[[], Status]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of `/`."""
+def page_route(status: Callable[[], Status]) -> Route:
+    """Return the route of `GET /`."""
 
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(text=render(status()), content_type="text/html", charset="utf-8")
 
-    return handle
+    return Route(PAGE, handle)
 
 
 def render(now: Status) -> str:

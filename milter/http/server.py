@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from milter.http.health import healthz, readyz
-from milter.http.lists import PATH as LISTS
-from milter.http.lists import lists
-from milter.http.metrics import metrics
-from milter.http.page import page
+from milter.http.callers import Guard, address_of
+from milter.http.catalogue import OF_WORKERS
+from milter.http.health import healthz_route, readyz_route
+from milter.http.lists import lists_route
+from milter.http.metrics import metrics_route
+from milter.http.page import page_route
+from milter.http.refusal import overloaded, told
+from milter.http.routing import Handler, application
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from aiohttp.typedefs import Middleware
+
     from milter.http.forward import Forwarder
     from milter.http.health import Status
     from milter.http.lists import ListStatus
+    from milter.http.rate import Rate
+    from milter.http.routing import Route
 
 _HEADERS: Final = {
     # Nothing on the page needs a script, a style from elsewhere, a frame or a referrer.
@@ -48,14 +55,18 @@ class Views:
     Attributes:
         status: The daemon at this moment.
         scrape: Makes the text for Prometheus; called in a thread.
-        forwarder: Passes scans on to the workers; closed with the port.
+        forwarder: Passes on to the workers what they answer; closed with the port.
         lists: The DNS lists at this moment.
+        rate: How often one address beyond this machine may ask.
+        token: What a caller has to know where a token is needed; empty: nobody does.
     """
 
     status: Callable[[], Status]
     scrape: Callable[[], bytes]
     forwarder: Forwarder
     lists: Callable[[], Sequence[ListStatus]]
+    rate: Rate
+    token: bytes = b""
 
 
 class HttpServer:
@@ -64,9 +75,11 @@ class HttpServer:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._runner = web.AppRunner(
-            application(views),
+            port_application(views),
             handle_signals=False,
             access_log=None,
+            # What is compressed goes on as it came: the worker makes it plain, and counts it.
+            auto_decompress=False,
             keepalive_timeout=_KEEPALIVE_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
@@ -82,21 +95,39 @@ class HttpServer:
         await self._views.forwarder.close()
 
 
-def application(views: Views) -> web.Application:
-    """Return the routes of the port."""
-    app = web.Application()
-    app.on_response_prepare.append(_add_headers)
-    app.add_routes(
-        [
-            web.get("/", page(views.status)),
-            web.get("/healthz", healthz),
-            web.get("/readyz", readyz(views.status)),
-            web.get("/metrics", metrics(views.scrape)),
-            web.get(LISTS, lists(views.lists)),
-            web.post("/v1/scan", views.forwarder.handle),
-        ]
+def port_application(views: Views) -> web.Application:
+    """Return the application of the port."""
+    app = application(
+        [*own_routes(views), *views.forwarder.routes(OF_WORKERS)],
+        Guard(views.token),
+        [_bounded(views.rate)],
     )
+    app.on_response_prepare.append(_add_headers)
     return app
+
+
+def own_routes(views: Views) -> list[Route]:
+    """Return the routes of what the supervisor answers itself."""
+    return [
+        page_route(views.status),
+        healthz_route(),
+        readyz_route(views.status),
+        metrics_route(views.scrape),
+        lists_route(views.lists),
+    ]
+
+
+def _bounded(rate: Rate) -> Middleware:
+    """Return what refuses a caller beyond this machine that asks too often."""
+
+    @web.middleware
+    async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+        address = address_of(request.transport)
+        if address is None or address.is_loopback or rate.take(address):
+            return await handler(request)
+        return told(overloaded("too many requests from this address", 429, retry_after_s=1))
+
+    return handle
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -81,7 +81,7 @@ class Judged:
         txn_id: Of the transaction.
         message: As judged, lines ended by CRLF.
         judgement: What was seen and decided, for every policy of the recipients.
-        outcome: The severest of its outcomes.
+        outcome: The severest of its outcomes; beside postmaster, who gets it, nobody is refused.
         policy: The policy that led to it.
         postmaster: Whether it is for the postmaster.
     """
@@ -140,20 +140,37 @@ async def judge(
             scan.rcpt(recipient)
         groups = _groups(scan, envelope)
         judgement = await scan.judge(message, groups)
+        outcomes = _agreeing(judgement.outcomes, groups, scan)
     finally:
         scan.close()
         connection.close()
-    outcome = severest(judgement.outcomes)
-    policy, postmaster = groups[judgement.outcomes.index(outcome)]
+    outcome = severest(outcomes)
+    policy, postmaster = groups[outcomes.index(outcome)]
     return Judged(txn_id, message, judgement, outcome, policy, postmaster)
+
+
+def _agreeing(
+    outcomes: Sequence[Outcome], groups: Sequence[tuple[Policy, bool]], scan: Scan
+) -> list[Outcome]:
+    """Return outcomes that can hold for one message to all: what postmaster gets, all get."""
+    if any(postmaster for _, postmaster in groups):
+        return [scan.soften(outcome) for outcome in outcomes]
+    return list(outcomes)
 
 
 def _groups(scan: Scan, envelope: Envelope) -> list[tuple[Policy, bool]]:
     """Return the policies of the recipients, each once, postmaster's apart."""
     groups = [
-        (scan.policy_for(recipient), recipient.is_postmaster) for recipient in envelope.recipients
+        (scan.policy_for(recipient), _is_our_postmaster(recipient, envelope.direction))
+        for recipient in envelope.recipients
     ]
     if not groups:
         groups = [(scan.policy_of_others(), False)]
     by_name = {(policy.name, postmaster): (policy, postmaster) for policy, postmaster in groups}
     return list(by_name.values())
+
+
+def _is_our_postmaster(recipient: Mailbox, direction: Direction) -> bool:
+    # What our own users send to the postmasters of others is judged like anything else.
+    ours = direction is not Direction.OUTBOUND or not recipient.domain
+    return recipient.is_postmaster and ours

@@ -227,10 +227,21 @@ class Http(Section):
 
     bind: str = Field(default="127.0.0.1:11380", description="host:port, [v6]:port or unix:/path")
     token_file: str | None = Field(
-        default=None, description="File with the token that scanning asks for"
+        default=None,
+        description="File with the token that learning and history ask for, and scanning from "
+        "beyond this machine; a unix socket counts as one",
     )
     direction: Direction = Field(
-        default=Direction.INBOUND, description="Direction of scanned messages"
+        default=Direction.INBOUND,
+        description="Direction of scanned messages; mail of who logged in is outbound on an "
+        "inbound one",
+    )
+    requests_per_s: float = Field(
+        default=50.0,
+        gt=0,
+        le=10_000,
+        description="Requests a second from one address beyond this machine, over some seconds; "
+        "more are told 429",
     )
 
 

@@ -53,6 +53,28 @@ def wait_for(daemon: Gatepost, symbol: str) -> None:
     wait_until(lambda: symbol in symbols(daemon), lambda: f"{symbol} was not seen in time")
 
 
+def teach(daemon: Gatepost, label: str, message: bytes, token: str) -> int:
+    """Return the status of a lesson that is given over HTTP."""
+    with closing(HTTPConnection("127.0.0.1", daemon.http_port, timeout=_PATIENCE_S)) as connection:
+        headers = {"Authorization": f"Bearer {token}"}
+        connection.request("POST", f"/v1/learn/{label}", message, headers)
+        return connection.getresponse().status
+
+
+def test_daemon_learns_over_http_from_who_knows_the_token(tmp_path: Path) -> None:
+    write_mail(tmp_path)
+    with running_sink() as sink:
+        config = configuration(
+            f"127.0.0.1:{sink.port}", store=f"sqlite:{tmp_path / 'state.db'}", workers=2
+        )
+        config["http"]["token_file"] = "token"
+        with running_gatepost(config, {"token": "secret\n"}) as daemon:
+            files = [(path.parent.name, path.read_bytes()) for path in tmp_path.glob("*am/*.eml")]
+            assert teach(daemon, "spam", files[0][1], "guessed") == 401
+            assert {teach(daemon, label, data, "secret") for label, data in files} == {200}
+            wait_for(daemon, "CLASSIFIER_SPAM_SURE")
+
+
 def test_daemon_learns_while_it_runs_and_changes_its_mind_after_a_kill(tmp_path: Path) -> None:
     write_mail(tmp_path)
     place = tmp_path / "state" / "gatepost.db"

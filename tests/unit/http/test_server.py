@@ -13,12 +13,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from milter.http.callers import CALLER_HEADER
 from milter.http.forward import Forwarder
 from milter.http.health import Status
 from milter.http.lists import ListStatus
 from milter.http.page import render
+from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
-from milter.http.trust import LOCAL_CALLER_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -46,7 +47,13 @@ async def _port(
     """Give the address of a running port."""
     forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20)
     server = HttpServer(
-        Views(lambda: status, lambda: b"gatepost_sessions 5\n", forwarder, lambda: lists)
+        Views(
+            lambda: status,
+            lambda: b"gatepost_sessions 5\n",
+            forwarder,
+            lambda: lists,
+            Rate(50, lambda: 0.0),
+        )
     )
     listening = socket.create_server(("127.0.0.1", 0))
     await server.start(listening)
@@ -159,13 +166,13 @@ def test_scan_reaches_a_worker_with_its_envelope(tmp_path: Path) -> None:
 
 def test_scan_a_caller_cannot_say_who_it_is(tmp_path: Path) -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
-        forged = {LOCAL_CALLER_HEADER.lower(): "forged"}
+        forged = {CALLER_HEADER.lower(): "forged"}
         async with (
             _worker(tmp_path) as asked,
             session.post(f"{address}/v1/scan", data=b"m", headers=forged) as answer,
         ):
             assert answer.status == 200
-            assert asked[0][0][LOCAL_CALLER_HEADER] == ["yes"]
+            assert asked[0][0][CALLER_HEADER] == ["machine"]
 
     _ask(test, tmp_path)
 
@@ -190,7 +197,8 @@ def test_scan_of_a_message_that_is_too_large_is_413(tmp_path: Path) -> None:
 def test_scan_is_asked_by_post_alone(tmp_path: Path) -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         async with session.get(f"{address}/v1/scan") as answer:
-            assert answer.status == 405
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+            assert await answer.json() == {"error": "Method Not Allowed"}
 
     _ask(test, tmp_path)
 

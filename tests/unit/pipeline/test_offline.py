@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from milter.auth.results import AuthResult, Result
 from milter.checks.base import Evidence
 from milter.core.address import Mailbox
+from milter.core.connection import Direction
 from milter.core.ids import SessionId, TxnId
 from milter.core.transaction import Stage
 from milter.pipeline.offline import (
@@ -70,7 +71,7 @@ def test_judge_narrows_a_pipeline_once_and_leaves_it_whole() -> None:
     assert check.asked == 1
 
 
-def test_judge_postmaster_alone_is_not_refused() -> None:
+def test_judge_message_to_postmaster_is_refused_for_nobody() -> None:
     pipeline = a_pipeline(Sees(found("GTUBE")))
     postmaster = Envelope(recipients=(Mailbox("postmaster", "example.org"),))
     both = Envelope(recipients=(*postmaster.recipients, Mailbox("b", "example.org")))
@@ -78,6 +79,14 @@ def test_judge_postmaster_alone_is_not_refused() -> None:
     result = judged(pipeline, both)
     actions = [outcome.verdict.action for outcome in result.judgement.outcomes]
     assert actions == [Action.QUARANTINE, Action.REJECT]
+    assert result.outcome.verdict.action is Action.QUARANTINE
+
+
+def test_judge_postmaster_of_others_is_judged_like_anybody() -> None:
+    postmaster = Envelope(
+        recipients=(Mailbox("postmaster", "example.com"),), direction=Direction.OUTBOUND
+    )
+    result = judged(a_pipeline(Sees(found("GTUBE"))), postmaster)
     assert result.outcome.verdict.action is Action.REJECT
 
 

@@ -1,0 +1,47 @@
+"""Lessons that come in through a door: somebody says of a message that it is spam, or is not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from milter.checks.classifier_fields import lesson_of
+from milter.message.document import Message
+from milter.pipeline.offline import with_crlf
+from reputation.classifier.lessons import report
+
+if TYPE_CHECKING:
+    from milter.memory.client import StoreClient
+    from reputation.classifier.lessons import Heard, Lesson, Reporter
+
+
+class Teacher:
+    """Hands lessons to all that learn.
+
+    Args:
+        store: Through which they travel.
+    """
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    async def teach(self, data: bytes, *, spam: bool, reporter: Reporter | None) -> Heard:
+        """Have the message learned, and return how the lesson was heard.
+
+        Args:
+            data: The message; lines may end in LF.
+            spam: Whether it is.
+            reporter: Who says so; None: an administrator.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        lesson = await asyncio.to_thread(_read, data, spam=spam)
+        now = self._store.clock()
+        return await self._store.ask(
+            "replace", lambda store: report(store, lesson, now=now, reporter=reporter)
+        )
+
+
+def _read(data: bytes, *, spam: bool) -> Lesson:
+    return lesson_of(Message(with_crlf(data)), spam=spam)

@@ -1,0 +1,140 @@
+"""Messages that are handed over whole, with what is known of their envelope: HTTP and spamd.
+
+They are judged, logged, counted and remembered as those of the other doors. Nobody waits for a
+decision per recipient, so there is one verdict for all: the severest.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import GatepostError
+from milter.core.ids import SessionId, TxnId
+from milter.core.reply import Reply
+from milter.doors.record import TransactionRecord, client_fields
+from milter.pipeline.offline import judge, with_crlf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from milter.core.limits import SharedLimits
+    from milter.pipeline.aftermath import Aftermath
+    from milter.pipeline.offline import Envelope, Judged
+    from milter.pipeline.runner import Pipeline
+    from milter.settings import Limits, Listener
+    from milter.telemetry.metrics import Metrics
+
+_ACCEPTED: Final = Reply.of(250, "2.0.0 Ok")
+
+
+class NoRoomError(GatepostError):
+    """There is no place for one more message now; a little later there is."""
+
+
+class TooLargeError(GatepostError):
+    """The message is larger than messages may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDoor:
+    """One door with all that its requests use.
+
+    Attributes:
+        listener: Its name and direction.
+        bounds: Limits of the daemon.
+        pipeline: Judges; a reload brings a new worker, so it never changes under a message.
+        limits: Counts over all workers.
+        metrics: Counts for Prometheus.
+        new_id: Makes session and transaction ids.
+        clock: Monotonic seconds.
+        aftermath: Told of each message after its answer; None: nobody wants to know.
+    """
+
+    listener: Listener
+    bounds: Limits
+    pipeline: Pipeline
+    limits: SharedLimits
+    metrics: Metrics
+    new_id: Callable[[], str]
+    clock: Callable[[], float]
+    aftermath: Aftermath | None = None
+
+
+class Hold:
+    """The bytes of one message, counted as held while it is read and judged."""
+
+    def __init__(self, door: WholeDoor) -> None:
+        self._limits = door.limits
+        self._max_bytes = door.bounds.message_bytes
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes more.
+
+        Raises:
+            TooLargeError: One message may not have as many.
+            NoRoomError: All messages together may not.
+        """
+        if self.size + size > self._max_bytes:
+            raise TooLargeError(f"the message is larger than {self._max_bytes} bytes")
+        if not self._limits.reserve(size):
+            raise NoRoomError("too many messages at once, try again")
+        self.size += size
+
+
+@contextmanager
+def place_for_one(door: WholeDoor) -> Iterator[Hold]:
+    """Keep a place for one message; it is given back whatever happens.
+
+    Raises:
+        NoRoomError: There is none.
+    """
+    if not door.limits.admit(None):
+        door.metrics.session_refused("full")
+        raise NoRoomError("too many at once, try again")
+    hold = Hold(door)
+    try:
+        yield hold
+    finally:
+        door.limits.give_back(hold.size)
+        door.limits.release(None)
+
+
+async def judge_whole(
+    door: WholeDoor,
+    data: bytes,
+    envelope: Envelope,
+    *,
+    queue_id: str = "",
+    remembered: bool = True,
+) -> Judged:
+    """Return what is decided about a message, logged and counted.
+
+    Args:
+        door: Where it came in.
+        data: The message; lines may end in LF.
+        envelope: What is known beside it.
+        queue_id: The mail server's own name for it; empty where it said none.
+        remembered: Whether it is mail that arrives, which memory and statistics are told of, or
+            somebody only wants to know.
+    """
+    txn_id, session_id = TxnId(door.new_id()), SessionId(door.new_id())
+    client = client_fields(envelope.connection(session_id))
+    record = TransactionRecord(door, client, txn_id, envelope.mail_from, announced_bytes=0)
+    record.queued(queue_id)
+    record.recipients = envelope.recipients
+    try:
+        judged = await judge(door.pipeline, with_crlf(data), envelope, txn_id, session_id)
+        reply = judged.outcome.reply or _ACCEPTED
+        record.judged(judged.judgement, judged.outcome, len(judged.message))
+        record.replied(reply)
+    except BaseException:
+        record.failed(Reply.of(451, "4.3.0 Try again"))
+        raise
+    finally:
+        record.write()
+    if remembered and door.aftermath is not None:
+        door.aftermath.tell(judged.judgement, judged.outcome.verdict, reply)
+    return judged

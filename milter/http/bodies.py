@@ -1,0 +1,80 @@
+"""The message in the body of a request: read as it comes, made plain, counted all the while."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from milter.core.errors import ParseError
+from milter.doors.compression import decoder_of
+from milter.doors.whole import NoRoomError, TooLargeError, place_for_one
+from milter.http.refusal import RefusedError, overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+    from milter.doors.compression import Decoder
+    from milter.doors.whole import Hold, WholeDoor
+
+_CHUNK: Final = 65_536
+
+
+@contextmanager
+def place(door: WholeDoor) -> Iterator[Hold]:
+    """Keep a place for the message of one request.
+
+    Raises:
+        RefusedError: There is none, or the message turns out to be too large for it.
+    """
+    try:
+        with place_for_one(door) as hold:
+            yield hold
+    except NoRoomError as err:
+        raise overloaded(str(err)) from err
+    except TooLargeError as err:
+        raise RefusedError(413, str(err)) from err
+
+
+async def read_message(request: web.Request, door: WholeDoor, hold: Hold) -> bytes:
+    """Return the message in the body of `request`.
+
+    Raises:
+        RefusedError: There is none, or it cannot be made plain, or it does not come.
+        TooLargeError: It is too large.
+        NoRoomError: There are too many.
+    """
+    announced = request.content_length or 0
+    if announced > door.bounds.message_bytes:
+        raise TooLargeError(f"the message is larger than {door.bounds.message_bytes} bytes")
+    body = bytearray()
+    try:
+        decoder = _decoder(request)
+        while chunk := await _next(request, door.bounds.data_timeout_s):
+            for piece in decoder.feed(chunk):
+                hold.take(len(piece))
+                body += piece
+                # A small chunk can stand for a lot; others shall have their turn.
+                await asyncio.sleep(0)
+        decoder.end()
+    except ParseError as err:
+        raise RefusedError(400, err.what) from err
+    if not body:
+        raise RefusedError(400, "the message is missing: it is the body of the request")
+    return bytes(body)
+
+
+def _decoder(request: web.Request) -> Decoder:
+    # rspamd's clients have a header of their own for it.
+    named = (request.headers.get(name, "") for name in ("Compression", "Content-Encoding"))
+    return decoder_of(next(filter(None, named), ""))
+
+
+async def _next(request: web.Request, timeout_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await request.content.read(_CHUNK)
+    except TimeoutError as err:
+        raise RefusedError(408, "the rest of the message did not come") from err

@@ -1,0 +1,117 @@
+"""Who calls, and whether that is enough for what is asked (RFC 6750 §2.1 for the token).
+
+A unix socket counts as a token, for its mode says who may use it. A program on this machine that
+speaks for somebody else (a reverse proxy says so in its headers) counts as that somebody, who is
+beyond it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from milter.http.endpoint import Access
+from milter.http.refusal import RefusedError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aiohttp import web
+
+    from milter.core.connection import IpAddress
+
+# Set by the supervisor on what it passes on to a worker. Read from a unix socket alone, whose
+# callers may do everything anyway: it can only take away.
+CALLER_HEADER: Final = "X-Gatepost-Caller"
+_BEARER: Final = "bearer "
+# What rspamd's clients send instead.
+_PASSWORD: Final = "Password"  # noqa: S105 - the name of a header
+_SPEAKS_FOR_OTHERS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+
+
+class Caller(StrEnum):
+    """Where a caller is."""
+
+    SOCKET = "socket"
+    MACHINE = "machine"
+    BEYOND = "beyond"
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Return who makes `request`."""
+    if any(name in request.headers for name in _SPEAKS_FOR_OTHERS):
+        return Caller.BEYOND
+    caller = _at_the_other_end(request.transport)
+    if caller is Caller.SOCKET and (said := request.headers.get(CALLER_HEADER)) is not None:
+        return _named(said)
+    return caller
+
+
+def address_of(transport: asyncio.BaseTransport | None) -> IpAddress | None:
+    """Return the address at the other end; None on a unix socket, and where it is not known."""
+    peer = None if transport is None else transport.get_extra_info("peername")
+    if not isinstance(peer, tuple) or not peer:
+        return None
+    try:
+        address = ip_address(str(peer[0]).partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+class Guard:
+    """Lets in who may ask.
+
+    Args:
+        token: What a caller has to know; empty: nobody does.
+    """
+
+    def __init__(self, token: bytes) -> None:
+        self._token = token.strip()
+
+    def admit(self, request: web.Request, access: Access) -> None:
+        """Return if the caller may ask what `access` protects.
+
+        Raises:
+            RefusedError: It may not.
+        """
+        if access is Access.OPEN:
+            return
+        caller = caller_of(request)
+        if caller is Caller.SOCKET or (access is Access.MACHINE and caller is Caller.MACHINE):
+            return
+        if not self._token:
+            raise RefusedError(401, "this needs a token: set `http.token_file`", _CHALLENGE)
+        given = _given(request)
+        if not given:
+            words = "a token is needed: `Authorization: Bearer TOKEN`"
+            raise RefusedError(401, words, _CHALLENGE)
+        if not hmac.compare_digest(given, self._token):
+            raise RefusedError(401, "the token is wrong", _CHALLENGE)
+
+
+def _at_the_other_end(transport: asyncio.BaseTransport | None) -> Caller:
+    peer = None if transport is None else transport.get_extra_info("peername")
+    if isinstance(peer, (str, bytes)):
+        return Caller.SOCKET
+    address = address_of(transport)
+    return Caller.MACHINE if address is not None and address.is_loopback else Caller.BEYOND
+
+
+def _named(said: str) -> Caller:
+    try:
+        return Caller(said)
+    except ValueError:
+        return Caller.BEYOND
+
+
+def _given(request: web.Request) -> bytes:
+    words = request.headers.get("Authorization", "")
+    if words.lower().startswith(_BEARER):
+        words = words[len(_BEARER) :]
+    else:
+        words = request.headers.get(_PASSWORD, "")
+    return words.strip().encode("utf-8", "surrogateescape")

@@ -1,0 +1,23 @@
+"""Every endpoint of the port, by who answers it.
+
+The supervisor has the port and knows the daemon as a whole; it passes on to a worker what needs
+policies, the store or the token. A new endpoint is declared beside its handler, named here, and its
+route is given where the process that answers it is put together (`server`, `app.scan_port`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.http.health import HEALTHZ, READYZ
+from milter.http.learn import LEARN
+from milter.http.lists import LISTS
+from milter.http.metrics import METRICS
+from milter.http.page import PAGE
+from milter.http.scan import SCAN
+
+if TYPE_CHECKING:
+    from milter.http.endpoint import Endpoint
+
+OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (PAGE, HEALTHZ, READYZ, METRICS, LISTS)
+OF_WORKERS: Final[tuple[Endpoint, ...]] = (SCAN, LEARN)

@@ -1,0 +1,45 @@
+"""A request that is not answered as asked: what the caller is told instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from milter.core.errors import GatepostError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Long enough for what holds the place to be over, short enough for a mail server that waits.
+RETRY_AFTER_S: Final = 5
+
+
+class RefusedError(GatepostError):
+    """The request is answered with a status and words.
+
+    Attributes:
+        status: Of the answer.
+        words: What is wrong, for a person.
+        headers: Of the answer, beside those that every answer bears.
+    """
+
+    def __init__(self, status: int, words: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.status = status
+        self.words = words
+        self.headers = dict(headers or {})
+
+
+def overloaded(
+    words: str, status: int = 503, *, retry_after_s: int = RETRY_AFTER_S
+) -> RefusedError:
+    """Return the refusal of what could be answered later (RFC 9110 §10.2.3)."""
+    return RefusedError(status, words, {"Retry-After": str(retry_after_s)})
+
+
+def told(refused: RefusedError) -> web.Response:
+    """Return the answer that says so."""
+    return web.json_response(
+        {"error": refused.words}, status=refused.status, headers=refused.headers
+    )

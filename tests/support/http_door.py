@@ -1,0 +1,104 @@
+"""The HTTP door of a worker, asked over a unix socket as the supervisor asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from milter.app.scan_port import RequestMeans, worker_routes
+from milter.core.limits import LocalLimits
+from milter.doors.whole import WholeDoor
+from milter.http.callers import Guard
+from milter.http.routing import application
+from milter.settings import Limits, Listener
+from milter.telemetry.metrics import Metrics
+from tests.support.pipeline import a_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from milter.checks.base import Check
+    from milter.doors.teaching import Teacher
+    from milter.pipeline.aftermath import Aftermath
+    from milter.pipeline.runner import Pipeline
+
+MESSAGE = b"From: a@example.net\nSubject: hello\n\nhello\n"
+Headers = dict[str, str] | list[tuple[str, str]]
+
+
+def a_whole_door(
+    *checks: Check,
+    pipeline: Pipeline | None = None,
+    in_flight: int = 1_000_000,
+    sessions: int = 1,
+    aftermath: Aftermath | None = None,
+    name: str = "http",
+) -> WholeDoor:
+    """Return a door whose messages may have 2,000 bytes."""
+    numbers = itertools.count()
+    return WholeDoor(
+        listener=Listener(name=name, bind="127.0.0.1:0"),
+        bounds=Limits(message_bytes=2000),
+        pipeline=pipeline or a_pipeline(*checks),
+        limits=LocalLimits(sessions=sessions, sessions_per_client=1, bytes_in_flight=in_flight),
+        metrics=Metrics(),
+        new_id=lambda: f"ID{next(numbers):010}",
+        clock=lambda: 0.0,
+        aftermath=aftermath,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+
+def asked(
+    door: WholeDoor,
+    folder: Path,
+    path: str,
+    *,
+    headers: Headers | None = None,
+    body: bytes | Iterable[bytes] | None = MESSAGE,
+    method: str = "POST",
+    token: bytes = b"",
+    teacher: Teacher | None = None,
+) -> Got:
+    """Return the answer to one request."""
+
+    async def once() -> Got:
+        means = RequestMeans(Guard(token), door, teacher)
+        runner = web.AppRunner(
+            application(worker_routes(means), means.guard), auto_decompress=False
+        )
+        await runner.setup()
+        socket_path = str(folder / "s")
+        await web.UnixSite(runner, socket_path).start()
+        try:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket_path)) as session,
+                session.request(
+                    method, f"http://worker{path}", data=body, headers=headers
+                ) as answer,
+            ):
+                return Got(answer.status, dict(answer.headers), await answer.read())
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(once())

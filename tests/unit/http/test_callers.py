@@ -1,0 +1,99 @@
+"""Who calls, by the other end of the connection and by what the supervisor or a proxy says."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from milter.http.callers import CALLER_HEADER, Caller, Guard, address_of, caller_of
+from milter.http.endpoint import Access
+from milter.http.refusal import RefusedError
+
+
+class _Transport(asyncio.Transport):
+    """A transport whose peer the test names."""
+
+    def is_closing(self) -> bool:
+        return False
+
+
+LOOPBACK = ("127.0.0.1", 5)
+ELSEWHERE = ("192.0.2.1", 5)
+
+
+def _caller(peer: object, headers: dict[str, str] | None = None) -> Caller:
+    request = make_mocked_request(
+        "GET", "/", headers=headers, transport=_Transport({"peername": peer})
+    )
+    return caller_of(request)
+
+
+@pytest.mark.parametrize(
+    ("peer", "caller"),
+    [
+        pytest.param(LOOPBACK, Caller.MACHINE, id="loopback"),
+        pytest.param(("::1", 5, 0, 0), Caller.MACHINE, id="loopback-v6"),
+        pytest.param(("::ffff:127.0.0.1", 5, 0, 0), Caller.MACHINE, id="loopback-mapped"),
+        pytest.param("", Caller.SOCKET, id="unix-socket"),
+        pytest.param(ELSEWHERE, Caller.BEYOND, id="elsewhere"),
+        pytest.param(("::ffff:192.0.2.1", 5, 0, 0), Caller.BEYOND, id="elsewhere-mapped"),
+        pytest.param(("fe80::1%eth0", 5, 0, 2), Caller.BEYOND, id="link-local"),
+        pytest.param(("nonsense", 5), Caller.BEYOND, id="no-address"),
+        pytest.param(None, Caller.BEYOND, id="unknown"),
+    ],
+)
+def test_caller_by_the_other_end(peer: object, caller: Caller) -> None:
+    assert _caller(peer) is caller
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "caller"),
+    [
+        pytest.param("", {CALLER_HEADER: "machine"}, Caller.MACHINE, id="the-supervisor-says"),
+        pytest.param("", {CALLER_HEADER: "?"}, Caller.BEYOND, id="the-supervisor-says-nonsense"),
+        pytest.param(LOOPBACK, {CALLER_HEADER: "socket"}, Caller.MACHINE, id="a-caller-says"),
+        pytest.param(ELSEWHERE, {CALLER_HEADER: "socket"}, Caller.BEYOND, id="a-stranger-says"),
+        pytest.param(LOOPBACK, {"X-Forwarded-For": "::1"}, Caller.BEYOND, id="a-proxy-here"),
+        pytest.param("", {"Forwarded": "for=192.0.2.1"}, Caller.BEYOND, id="a-proxy-at-the-socket"),
+    ],
+)
+def test_caller_by_what_is_said(peer: object, headers: dict[str, str], caller: Caller) -> None:
+    assert _caller(peer, headers) is caller
+
+
+def test_address_of_no_connection_is_not_known() -> None:
+    assert address_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "access", "admitted"),
+    [
+        pytest.param(ELSEWHERE, Access.OPEN, True, id="sums-for-everybody"),
+        pytest.param(ELSEWHERE, Access.MACHINE, False, id="scanning-from-elsewhere"),
+        pytest.param(LOOPBACK, Access.MACHINE, True, id="scanning-from-here"),
+        pytest.param(LOOPBACK, Access.TOKEN, False, id="history-from-here"),
+        pytest.param("", Access.TOKEN, True, id="history-over-a-socket"),
+    ],
+)
+def test_guard_without_the_token(peer: object, access: Access, admitted: bool) -> None:
+    request = make_mocked_request("GET", "/", transport=_Transport({"peername": peer}))
+    guard = Guard(b"secret")
+    if admitted:
+        guard.admit(request, access)
+        return
+    with pytest.raises(RefusedError) as refused:
+        guard.admit(request, access)
+    assert refused.value.status == 401
+    assert refused.value.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_guard_with_the_token_lets_in_from_anywhere() -> None:
+    request = make_mocked_request(
+        "GET",
+        "/",
+        headers={"Authorization": "Bearer secret"},
+        transport=_Transport({"peername": ELSEWHERE}),
+    )
+    Guard(b"secret\n").admit(request, Access.TOKEN)

@@ -1,0 +1,36 @@
+"""What is asked and who answers belong together: nothing is promised that nobody answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from milter.app.scan_port import RequestMeans, worker_routes
+from milter.http.callers import Guard
+from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
+from milter.http.endpoint import Access
+from milter.http.forward import Forwarder
+from milter.http.rate import Rate
+from milter.http.server import Views, own_routes
+from tests.support.http_door import a_whole_door
+
+if TYPE_CHECKING:
+    from milter.http.health import Status
+
+
+def _no_status() -> Status:
+    raise NotImplementedError
+
+
+def test_every_endpoint_of_the_workers_is_answered_by_them() -> None:
+    routes = worker_routes(RequestMeans(Guard(b""), a_whole_door(), None))
+    assert [route.endpoint for route in routes] == list(OF_WORKERS)
+
+
+def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
+    views = Views(_no_status, bytes, Forwarder("", 1, 1), list, Rate(1, lambda: 0.0))
+    assert [route.endpoint for route in own_routes(views)] == list(OF_SUPERVISOR)
+
+
+def test_what_names_somebody_or_changes_something_needs_the_token() -> None:
+    open_to_all = {one.path for one in (*OF_SUPERVISOR, *OF_WORKERS) if one.access is Access.OPEN}
+    assert open_to_all == {"/", "/healthz", "/readyz", "/metrics", "/v1/lists"}
