@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes the pages that are made from the code: settings, policy keys, symbols, facts and metrics.
+"""Writes the pages that are made: settings, policy keys, symbols, facts, metrics, Recommendations.
 
 Descriptions live beside what they describe; here they only become tables. `--check` writes nothing
 and ends with 1 when a page is not what the code says.
@@ -8,6 +8,7 @@ and ends with 1 when a page is not what the code says.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from pathlib import Path
@@ -76,6 +77,26 @@ looked through with `exists`: `attachments.exists(a, a.extension == "exe")`. Rul
 of a list and 4,096 characters of a text at most. Stage is when a fact is known.
 
 """
+_X1240: Final = f"""\
+# Gatepost beside the Recommendations of ITU-T on spam
+
+{_NOTICE}
+
+Gatepost is organised after these Recommendations; they are guidance. Of most of them only contents
+pages, scopes and summaries are public, so topics are told in our words. What serves a clause is
+named as in `docs/flow.md` (checks), `docs/symbols.md`, `docs/settings.md` and `docs/policy.md`; the
+tests show it. The table is `docs/x1240.tsv`.
+
+"""
+_NAMED_AS: Final = {
+    "check": "check `{}`",
+    "symbol": "`{}`",
+    "setting": "setting `{}`",
+    "policy": "policy key `{}`",
+    "action": "action `{}`",
+    "command": "`gatepost {}`",
+    "doc": "`{}`",
+}
 Schema = dict[str, Any]
 
 
@@ -104,6 +125,7 @@ def pages(folder: Path) -> dict[Path, str]:
         folder / "symbols.md": symbols_page(load_symbols()),
         folder / "facts.md": facts_page(FACTS),
         folder / "metrics.md": metrics_page(),
+        folder / "x1240.md": x1240_page(folder / "x1240.tsv"),
         policy: policy.read_text("utf-8").partition(_MARK)[0] + f"{_MARK}\n\n{policy_keys()}",
     }
 
@@ -173,6 +195,37 @@ def metrics_page() -> str:
         for spec in sorted(METRICS, key=lambda spec: spec.name)
     )
     return _METRICS + _table(("metric", "type", "labels", "what"), rows)
+
+
+def x1240_page(table: Path) -> str:
+    """Return the page of the Recommendations, a section for each."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    text = []
+    for name in dict.fromkeys(row["recommendation"] for row in rows):
+        own = (
+            (
+                row["clause"],
+                row["topic"],
+                _served(row["served"]),
+                row["note"],
+                "<br>".join(f"`{test}`" for test in row["tests"].split()) or "-",
+            )
+            for row in rows
+            if row["recommendation"] == name
+        )
+        head = ("clause", "topic", "served by", "how, or why not", "shown by")
+        text.append(f"## {name}\n\n{_table(head, own)}")
+    return _X1240 + "\n".join(text)
+
+
+def _served(named: str) -> str:
+    things = (thing.partition(":") for thing in named.split())
+    words = [
+        _NAMED_AS[kind].format(name.replace("-", " ") if kind == "command" else name)
+        for kind, _, name in things
+    ]
+    return ", ".join(words) or "not here"
 
 
 def _tables(model: type[BaseModel], level: int = 2) -> str:
