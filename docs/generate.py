@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from milter.settings.model import Settings
 from milter.telemetry.metric_table import METRICS, PREFIX
 from policies.facts import FACTS, FactType
-from policies.loader import load_symbols
+from policies.loader import PACKS, load_pack, load_symbols
 from policies.schema import PolicyFile
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ A symbol is one piece of evidence. Points are those of the shipped table, which 
 policy changes them under `weights`, and symbols of its own lists and patterns come beside them. 0
 points: seen and logged, not counted. Class is what the symbol looks at, stage when it is known.
 Code is the enhanced status code of a refusal that it decides, 5.7.1 where none is given.
+
+"""
+_RULES: Final = f"""\
+# Rules of the shipped packs
+
+{_NOTICE}
+
+What the presets look for in subject and text, by pack; each rule stands in `policies/rules` with a
+message that it finds and one like it that it does not. Points are those under `balanced`; a group
+bounds what all of them add. docs/policy.md says how a site chooses packs and adds its own.
 
 """
 _METRICS: Final = f"""\
@@ -123,6 +133,7 @@ def pages(folder: Path) -> dict[Path, str]:
     return {
         folder / "settings.md": settings_page(),
         folder / "symbols.md": symbols_page(load_symbols()),
+        folder / "rules.md": rules_page(),
         folder / "facts.md": facts_page(FACTS),
         folder / "metrics.md": metrics_page(),
         folder / "x1240.md": x1240_page(folder / "x1240.tsv"),
@@ -161,6 +172,20 @@ def symbols_page(symbols: Mapping[str, SymbolSpec]) -> str:
     )
     head = ("symbol", "points", "group", "class", "kind", "stage", "code", "what was seen")
     return _SYMBOLS + _table(head, rows)
+
+
+def rules_page() -> str:
+    """Return the page of the rules of all shipped packs."""
+    head = ("symbol", "points", "class", "kind", "what was seen", "where it is known from")
+    sections = []
+    for name in PACKS:
+        pack = load_pack(name)
+        rows = (
+            (f"`{rule.id}`", f"{rule.weight:g}", class_, kind, rule.describe, rule.source)
+            for class_, kind, rule in pack.rules()
+        )
+        sections.append(f"## {name}: {pack.about}\n\n{_table(head, rows)}")
+    return _RULES + "\n".join(sections)
 
 
 def facts_page(facts: Iterable[FactSpec]) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from policies.schema import PolicyFile
     from policies.schema_cases import CaseEntry, Expected
 
 
@@ -72,8 +71,7 @@ def differences(expected: Expected, came: Came) -> Iterator[str]:
         yield f"reply: expected {expected.reply!r} in {came.reply or 'no reply'!r}"
 
 
-def unhit(file: PolicyFile, results: Iterable[CaseResult]) -> list[str]:
-    """Return the rules and patterns of `file` that no test hits, in their order."""
+def unhit(declared: Iterable[str], results: Iterable[CaseResult]) -> list[str]:
+    """Return those of the symbols `declared` by rules and patterns that no test hits."""
     hit: Collection[str] = frozenset[str]().union(*(result.symbols for result in results))
-    declared = [*(rule.id for rule in file.rules), *(pattern.id for pattern in file.patterns)]
     return [name for name in declared if name not in hit]

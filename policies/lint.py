@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from policies.evaluate import evaluate
 from policies.findings import Finding
@@ -34,6 +34,8 @@ _ORDINARY: Final = (
     *("a", "7", "-", "See you at five", "Re: minutes of Tuesday's meeting"),
     *("https://www.example.org/a?b=1", "a@example.org", "周六的会议", "فاتورة", "invoice.pdf"),
 )
+# Parts that need tests.
+_RULED: Final[tuple[Literal["rules", "patterns"], ...]] = ("rules", "patterns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,8 @@ def _marks(loaded: LoadedPolicy) -> Iterator[Remark]:
 
 
 def _tests(loaded: LoadedPolicy) -> Iterator[Remark]:
-    own = loaded.file.rules or loaded.file.patterns
-    if own and not loaded.file.tests:
+    parts = [part for part in _RULED if loaded.own(part)]
+    if parts and not loaded.file.tests:
         what = "no tests: say under `tests` what must come of which message"
-        part = "rules" if loaded.file.rules else "patterns"
+        part = parts[0]
         yield at_key(loaded, (part,), Level.WARNING, "no-tests", what)

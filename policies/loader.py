@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from importlib import resources
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 import pydantic
 
@@ -25,6 +25,8 @@ from policies.extends import merge
 from policies.list_catalogue import CatalogueFile, ListCatalogue, build_catalogue
 from policies.lists import Kind, ListBuilder
 from policies.mistakes import in_words, near
+from policies.packs import KEY as RULES_PACKS
+from policies.packs import PackFile, beneath, expanded
 from policies.positions import Node, Positions, Value
 from policies.schema import PolicyFile
 from policies.shadow import Shadow, beside_live, widened
@@ -33,10 +35,14 @@ from policies.symbols import SymbolSpec, SymbolTable
 if TYPE_CHECKING:
     from policies.compile import Plan
     from policies.lists import LocalList
+    from policies.schema import PatternEntry
+    from policies.schema_rules import RuleEntry
     from policies.select import PolicySet
 
 PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
 DEFAULT_PRESET: Final = "balanced"
+# The shipped rule packs, `policies/rules`: one for each language, and one for those that read none.
+PACKS: Final = ("en",)
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -155,6 +161,29 @@ class LoadedPolicy:
     positions: Positions
     policies: PolicySet
 
+    def own(self, part: Literal["rules", "patterns"]) -> tuple[str, ...]:
+        """Return the ids of the rules or patterns that come from no pack, in their order.
+
+        Those of packs are tried where the packs are.
+        """
+        packs = {
+            _pack_path(self.positions, index, name)
+            for index, name in enumerate(self.file.rules_packs)
+        }
+        entries: tuple[RuleEntry | PatternEntry, ...] = getattr(self.file, part)
+        return tuple(
+            entry.id
+            for index, entry in enumerate(entries)
+            if self.positions.path((part, index)) not in packs
+        )
+
+
+def _pack_path(positions: Positions, index: int, name: str) -> str:
+    """Return the path of the pack that is named `index`th."""
+    if name.endswith(_ENDINGS):
+        return beside(positions.path((RULES_PACKS, index)), name)
+    return f"rules/{name}.yaml"
+
 
 def load_policies(source: Source, path: str | None = None) -> PolicySet:
     """Return the policies of a file, with what it extends.
@@ -235,7 +264,48 @@ def _with_what_it_extends(source: Source, path: str) -> Node:
             break
     if mistakes:
         raise ConfigErrors(mistakes)
-    return reduce(merge, reversed(chain))
+    return _with_its_packs(source, reduce(merge, reversed(chain)))
+
+
+def _with_its_packs(source: Source, root: Node) -> Node:
+    """Return the policy `root` with the rules of the packs that it names put below its own."""
+    positions = Positions(root)
+    named = positions.node((RULES_PACKS,))
+    if not isinstance(named.content, tuple):
+        return root
+    packs: list[Node] = []
+    mistakes: list[ConfigError] = []
+    for index, item in enumerate(named.content):
+        loc, name = (RULES_PACKS, index), str(item.value())
+        try:
+            if name.endswith(_ENDINGS):
+                packs.append(_pack(source, _pack_path(positions, index, name)))
+            elif name in PACKS:
+                packs.append(_shipped_pack(name))
+            else:
+                what = f"there is no pack `{name}`{near(name, PACKS)}; a file ends in .yaml"
+                mistakes.append(positions.error(loc, what))
+        except ConfigErrors as err:
+            mistakes.extend(err.errors)
+    if mistakes:
+        raise ConfigErrors(mistakes)
+    return beneath(root, packs)
+
+
+def _pack(source: Source, path: str) -> Node:
+    root = read_node(source, path)
+    return expanded(root, validate(root, PackFile))
+
+
+@lru_cache(maxsize=len(PACKS))
+def _shipped_pack(name: str) -> Node:
+    """Return a shipped pack as a part of a policy; read once, for it never changes."""
+    return _pack(_Shipped(), f"rules/{name}.yaml")
+
+
+def load_pack(name: str) -> PackFile:
+    """Return the shipped pack `name`, one of `PACKS`, with the messages that it is tried on."""
+    return validate(read_node(_Shipped(), f"rules/{name}.yaml"), PackFile)
 
 
 def _read_policy(source: Source, path: str) -> Node:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import re2
@@ -25,6 +26,7 @@ MAX_LENGTH: Final = 4096
 # For program and caches of one pattern; RE2 becomes slower, not larger, when its cache is full.
 _MAX_MEM: Final = 2 * 1024 * 1024
 _EXCERPT: Final = 80
+_KEPT: Final = 2048
 # Texts on which what matches the empty text matches it somewhere.
 _PROBES: Final = (b"", b"a", b"0", b" ", b"!", b"a b", b"\n", b"ab\nc")
 
@@ -213,8 +215,9 @@ def _hit(spec: PatternSpec, data: bytes, span: tuple[int, int]) -> PatternHit:
     return PatternHit(spec.id, spec.view, start, end, excerpt)
 
 
+@lru_cache(maxsize=_KEPT)
 def compile_pattern(spec: PatternSpec) -> Any:
-    """Return the compiled pattern.
+    """Return the compiled pattern; shadow policies and reloads share those they have in common.
 
     Raises:
         PatternError: RE2 cannot take it, or it matches the empty text.

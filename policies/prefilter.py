@@ -13,7 +13,8 @@ import hashlib
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 hyperscan: Any
 try:
@@ -21,12 +22,20 @@ try:
 except ImportError:  # where it has no wheel
     hyperscan = None
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # Fewer patterns are asked one by one in less time than the pass takes.
 LEAST: Final = 8
+# A gap between two parts of a pattern: `.{0,80}`, `.*`.
+_GAP: Final = re.compile(r"\.(?:\{\d*,\d*\}|\*)\??")
+# What stands outside of groups and classes is told from what stands inside by these.
+_STEP: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|.", re.DOTALL)
+_FLAGS: Final = re.compile(r"\(\?[a-zA-Z-]*\)|\\Q")
 _DIGEST: Final = 32
+# Of what `build` writes; another one is another database.
+_FORM: Final = 2
+# A pattern, and the parts that all stand where it matches.
+Way = tuple[int, Sequence[int]]
+_PLAIN: Final = ("(?:", "(?m)", "(?s)")
 # Letters that got a partner of the other case after the version of Unicode that Hyperscan has. A
 # test tries every letter with both engines; of each pair that differs the later one stands here.
 _LATE: Final = (
@@ -49,14 +58,19 @@ class Prefilter:
         always: Indexes of the patterns that it does not know; they are always asked.
     """
 
-    __slots__ = ("_database", "_ids", "_local", "_raw", "always")
+    __slots__ = ("_database", "_local", "_needed", "_of_part", "_raw", "always")
 
-    def __init__(self, database: Any, ids: Sequence[int], count: int, *, raw: bool) -> None:
+    def __init__(self, database: Any, ways: Sequence[Way], count: int, *, raw: bool) -> None:
         self._database = database
-        self._ids = tuple(ids)
         self._raw = raw
         self._local = threading.local()
-        self.always = tuple(sorted(set(range(count)) - set(ids)))
+        # A way is a pattern and the parts that it needs, all of them; a pattern may have several.
+        self._needed = tuple((pattern, frozenset(parts)) for pattern, parts in ways)
+        self._of_part: dict[int, list[int]] = {}
+        for way, (_, parts) in enumerate(ways):
+            for part in parts:
+                self._of_part.setdefault(part, []).append(way)
+        self.always = tuple(sorted(set(range(count)) - {pattern for pattern, _ in ways}))
 
     def candidates(self, data: bytes) -> list[int] | None:
         """Return the indexes of patterns that can match, rising; None: all must be asked."""
@@ -64,7 +78,14 @@ class Prefilter:
             return None
         found: list[int] = []
         self._database.scan(data, match_event_handler=_take, context=found, scratch=self._scratch())
-        return sorted({self._ids[each] for each in found} | set(self.always))
+        parts = set(found)
+        patterns = set(self.always)
+        for part in parts:
+            for way in self._of_part[part]:
+                pattern, needed = self._needed[way]
+                if pattern not in patterns and needed <= parts:
+                    patterns.add(pattern)
+        return sorted(patterns)
 
     def _scratch(self) -> Any:
         # Large messages are matched in threads; each needs a scratch space of its own.
@@ -87,7 +108,7 @@ def is_available() -> bool:
 def key_of(view: str, patterns: Sequence[str]) -> str:
     """Return under which name a database for these patterns is kept."""
     version = hyperscan.__version__ if hyperscan else ""
-    content = json.dumps([version, view == _RAW, _LATE, list(patterns)]).encode()
+    content = json.dumps([_FORM, version, view == _RAW, _LATE, list(patterns)]).encode()
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
@@ -98,11 +119,17 @@ def build(view: str, patterns: Sequence[str]) -> bytes:
         view: The view they are for.
         patterns: As RE2 is given them.
     """
-    ids = [index for index, text in enumerate(patterns) if _suits(view, text)]
     flags = _flags(view)
-    ids = [index for index in ids if _compiles(patterns[index], flags)]
-    database = hyperscan.dumpb(_database([patterns[index] for index in ids], flags)) if ids else b""
-    head = json.dumps({"ids": ids, "count": len(patterns), "raw": view == _RAW}).encode()
+    split_up = {index: split(text) for index, text in enumerate(patterns) if _suits(view, text)}
+    every = dict.fromkeys(part for each in split_up.values() for parts in each for part in parts)
+    if _compiles(list(every), flags):
+        known = list(every)
+    else:
+        known = [part for part in every if _compiles([part], flags)]
+    numbers = {part: number for number, part in enumerate(known)}
+    ways = [way for index, each in split_up.items() for way in _ways(index, each, numbers)]
+    database = hyperscan.dumpb(_database(known, flags)) if known else b""
+    head = json.dumps({"ways": ways, "count": len(patterns), "raw": view == _RAW}).encode()
     body = len(head).to_bytes(4, "big") + head + database
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
 
@@ -120,13 +147,48 @@ def load(data: bytes) -> Prefilter | None:
     body = data[_DIGEST:]
     end = 4 + int.from_bytes(body[:4], "big")
     head = json.loads(body[4:end])
-    if not head["ids"]:
+    if not head["ways"]:
         return None
     try:
         database = hyperscan.loadb(body[end:], hyperscan.HS_MODE_BLOCK)
-        return Prefilter(database, head["ids"], head["count"], raw=head["raw"])
+        return Prefilter(database, head["ways"], head["count"], raw=head["raw"])
     except hyperscan.error:
         return None
+
+
+def _ways(
+    index: int, alternatives: Sequence[Sequence[str]], numbers: Mapping[str, int]
+) -> list[Way]:
+    """Return the ways in which a pattern can match; none where one of them needs no known part."""
+    needed = [[numbers[part] for part in parts if part in numbers] for parts in alternatives]
+    return [(index, parts) for parts in needed] if all(needed) else []
+
+
+def split(text: str) -> list[list[str]]:
+    """Return the alternatives of a pattern, each as the parts between its gaps.
+
+    Where the pattern matches, all parts of an alternative do. A gap of a hundred characters makes
+    hundreds of states, and a pattern with two of them takes Hyperscan minutes to compile.
+    """
+    if _FLAGS.search(text, 1) or (text.startswith("(?") and not text.startswith(_PLAIN)):
+        return [[text]]
+    heading = text[: text.index(")") + 1] if text.startswith(("(?m)", "(?s)")) else ""
+    alternatives: list[list[str]] = [[""]]
+    depth, place = 0, len(heading)
+    while place < len(text):
+        gap = _GAP.match(text, place) if depth == 0 else None
+        step = gap or _STEP.match(text, place)
+        assert step is not None  # noqa: S101 - the last alternative of it takes any character
+        piece = step[0]
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if gap:
+            alternatives[-1].append("")
+        elif piece == "|" and depth == 0:
+            alternatives.append([""])
+        else:
+            alternatives[-1][-1] += piece
+        place = step.end()
+    return [[heading + part for part in parts if part] for parts in alternatives]
 
 
 def _suits(view: str, text: str) -> bool:
@@ -148,9 +210,9 @@ def _flags(view: str) -> int:
     return int(flags if view == _RAW else flags | hyperscan.HS_FLAG_UTF8)
 
 
-def _compiles(text: str, flags: int) -> bool:
+def _compiles(texts: Sequence[str], flags: int) -> bool:
     try:
-        _database([text], flags)
+        _database(texts, flags)
     except hyperscan.error:
         return False
     return True

@@ -231,6 +231,12 @@ class PolicyFile(Judging):
         "here; absent: as in what this one extends",
     )
     dns_lists: tuple[DnsListEntry, ...] = Field(default=(), description="DNS lists that are asked")
+    rules_packs: tuple[NonEmpty, ...] = Field(
+        default=(),
+        description="Packs of rules that stand below the patterns and rules of this file: shipped "
+        "ones by name, others as files whose paths start at this file; replaces those of what this "
+        "one extends",
+    )
     patterns: tuple[PatternEntry, ...] = Field(default=(), description="Patterns over the message")
     rates: tuple[RateEntry, ...] = Field(
         default=(), description="How much may come at once; needs a store"

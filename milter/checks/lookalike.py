@@ -90,7 +90,8 @@ class LookalikeCheck:
                 what = f"{name[:80]} <{author.local_part}@{author.domain}>"
                 yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
         # In most type a capital I is a small L.
-        for word in _WORDS.findall(skeleton(f"{name}\n{name.replace('I', 'l')}")):
+        read = f"{skeleton(name)}\n{skeleton(name.replace('I', 'l'))}"
+        for word in _WORDS.findall(read):
             imitated = self._brands.names.get(word)
             if imitated and word not in domain:
                 what = f"{name[:80]} writes from {author.domain}"

@@ -35,7 +35,7 @@ def test(*, path: str, junit: str | None, coverage: bool) -> int:
         click.echo(f"{'ok  ' if result.passed else 'FAIL'}  {printable(result.case.name)}")
         for difference in filter(None, (result.error, *result.differences)):
             click.echo(f"      {printable(difference)}")
-    missed = unhit(loaded.file, results)
+    missed = unhit((*loaded.own("rules"), *loaded.own("patterns")), results)
     if missed:
         click.echo(f"no test hits: {', '.join(missed)}")
     failed = sum(not result.passed for result in results)

@@ -254,8 +254,8 @@ class Message:
 
     @cached_property
     def skeleton(self) -> str:
-        """Subject and texts as the eye takes them, disguises undone."""
-        return skeleton(f"{self.subject}\n{self.body}")
+        """Subject and texts as the eye takes them, disguises undone: two lines, one for each."""
+        return f"{skeleton(self.subject)}\n{skeleton(self.body)}"
 
     @cached_property
     def languages(self) -> tuple[Language, ...]:

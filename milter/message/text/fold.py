@@ -36,14 +36,29 @@ _LATIN: Final = re.compile("[a-z\u00c0-\u024f]")
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]")
 _ACCENTED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 # `v1agra`, `p@ypal`: a sign that stands for a letter has letters on both sides, or begins a word.
+# Words of letters alone are passed over here, not in a function: they are nearly all.
 _LEET_WORD: Final = re.compile(
-    r"(?<![\w@$.])(?=[@$0-9]*[a-z])[a-z0-9@$!|]{3,20}(?![\w@$])(?!\.[a-z])"
+    r"(?<![\w@$.])(?=[a-z]{0,19}[0-9@$!|])(?=[@$0-9]*[a-z])[a-z0-9@$!|]{3,20}(?![\w@$])(?!\.[a-z])"
 )
 _LEAST_MIXED: Final = 4
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
+# What every spaced word holds; to look for it costs a third.
+_SPACED_AT_ALL: Final = re.compile(r"([ ._*\-~+/|])[^\W\d_]\1[^\W\d_]\1")
 # `v i a g r a`, `v.i.a.g.r.a`: single letters with one sign, the same one, between them.
 _SPACED: Final = re.compile(
     r"(?<![\w/.@])[^\W\d_](?:([ ._*\-~+/|])[^\W\d_])(?:\1[^\W\d_]){2,30}(?![^\W_])"
+)
+# Chinese and Japanese have no spaces; signs of these kinds between two letters part nothing.
+_BETWEEN_HAN: Final = re.compile(
+    "(?<=[\u3040-\u30ff\u3400-\u9fff])[ ._*~+/|\u00b7\u2022-]{1,3}(?=[\u3040-\u30ff\u3400-\u9fff])"
+)
+# The line that lengthens an Arabic word, and the vowel signs that are left out in everyday writing.
+_ARABIC_MARKS: Final = re.compile("[\u0640\u064b-\u0652\u0670]")
+_ARABIC: Final = re.compile("[\u0620-\u06ff]")
+# Letters that are written for one another: the forms of alef, ya and ha at the end of words.
+_ARABIC_FORMS: Final = str.maketrans(
+    "\u0623\u0625\u0622\u0671\u0649\u0629\u06a9\u06cc",
+    "\u0627\u0627\u0627\u0627\u064a\u0647\u0643\u064a",
 )
 
 
@@ -79,13 +94,16 @@ def skeleton(text: str) -> str:
 
     Words of one script stay in it. A word that mixes scripts is written in Latin letters where all
     of it looks so, else in the script that most of its letters are of. Accents on Latin letters
-    are dropped.
+    are dropped, and so are marks in Arabic. All space is single, none stands between Chinese or
+    Japanese letters.
     """
-    text = folded(text)
+    text = " ".join(folded(text).split())
     if not text.isascii():
         text = _WIDE_WORD.sub(_one_script, text)
-        text = _without_accents(text)
-    if _SPACED.search(text):
+        text = _BETWEEN_HAN.sub("", _without_accents(text))
+        if _ARABIC.search(text):
+            text = _ARABIC_MARKS.sub("", text).translate(_ARABIC_FORMS)
+    if _SPACED_AT_ALL.search(text):
         text = _SPACED.sub(lambda match: match[0].replace(match[1], ""), text)
     return _LEET_WORD.sub(_letters, text)
 

@@ -37,6 +37,7 @@ tests:
     message: lottery.eml
     with: {client_ip: 192.0.2.9, helo: mx.a.example, mail_from: x@a.example, dns: zone.yaml}
     expect: {action: reject, symbols: [SPF_FAIL], reply: No lotteries}
+rules_packs: []
 """
 LOTTERY = (
     "From: Ada <a@a.example>\nTo: b@example.org\nSubject: you won the lottery\n"

@@ -1,0 +1,108 @@
+"""Rule packs below a policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.prefilter import split
+from tests.unit.policies.policy_files import a_policy, mistakes, policies
+
+PACK = """\
+version: 1
+language: en
+about: For a test
+group: tale
+cap: 4
+content:
+  fraud:
+    - id: EN_A
+      in: body
+      match: alpha
+      weight: 2
+      describe: Alpha
+      source: A test of this project
+      hit: {body: alpha}
+      miss: {alpha: beta}
+characteristics:
+  botnet:
+    - id: EN_B
+      when: '"EN_A" in symbols'
+      weight: 1
+      describe: Beta
+      source: A test of this project
+      hit: {body: alpha}
+      miss: {alpha: beta}
+"""
+
+
+def test_pack_in_a_file_adds_its_patterns_and_rules() -> None:
+    policy = a_policy("rules_packs: [mine.yaml]\n", mine_yaml=PACK)
+
+    assert policy.weights == {"EN_A": 2, "EN_B": 1}
+    assert (policy.symbols["EN_A"].kind, policy.symbols["EN_A"].group) == ("fraud", "tale")
+    assert (policy.symbols["EN_B"].kind, policy.symbols["EN_B"].class_) == (
+        "botnet",
+        "characteristics",
+    )
+
+
+def test_pattern_of_the_policy_replaces_that_of_the_pack() -> None:
+    text = "rules_packs: [mine.yaml]\npatterns:\n  - {id: EN_A, in: subject, match: a1, "
+    found = policies(text + "weight: 3, describe: Mine}\n", mine_yaml=PACK)
+
+    assert [(one.id, one.view) for one in found.plan.patterns.patterns] == [("EN_A", "subject")]
+
+
+def test_packs_of_a_site_stand_in_place_of_those_of_the_preset() -> None:
+    with_packs = a_policy("extends: balanced\n").weights
+    without = a_policy("extends: balanced\nrules_packs: []\n").weights
+
+    assert "EN_NEXT_OF_KIN" in with_packs
+    assert "EN_NEXT_OF_KIN" not in without
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        (
+            "match: alpha",
+            "match: al(pha",
+            "mine.yaml:10:16: a parenthesis is opened and not closed",
+        ),
+        (
+            "      in: body\n",
+            "",
+            "mine.yaml:8:7: an item of `fraud` needs either `in` and `match`, or `when`",
+        ),
+        ("weight: 2", "wieght: 2", "mine.yaml:11:7: unknown key `wieght`: did you mean `weight`"),
+        ("fraud", "fruad", "mine.yaml:7:3: "),
+    ],
+)
+def test_mistake_in_a_pack_is_shown_at_its_place(old: str, new: str, mistake: str) -> None:
+    wrong = PACK.replace(old, new, 1)
+
+    found = mistakes("rules_packs: [mine.yaml]\n", mine_yaml=wrong)
+    assert [each for each in found if each.startswith(mistake)], found
+
+
+def test_pack_that_is_not_shipped_is_a_mistake_with_what_was_meant() -> None:
+    assert mistakes("rules_packs: [eng]\n") == [
+        "site.yaml:3:15: there is no pack `eng`: did you mean `en`?; a file ends in .yaml"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("a.{0,80}b", [["a", "b"]]),
+        ("a.*?b|c", [["a", "b"], ["c"]]),
+        ("(a.{0,9}b|c)d", [["(a.{0,9}b|c)d"]]),
+        (r"a\.{0,3}[.{0,9}|]b", [[r"a\.{0,3}[.{0,9}|]b"]]),
+        ("(?m)a.{0,9}b", [["(?m)a", "(?m)b"]]),
+        ("(?-i)a.{0,9}b", [["(?-i)a.{0,9}b"]]),
+        ("x(?-i)a.{0,9}b", [["x(?-i)a.{0,9}b"]]),
+        (".{3,}a", [["a"]]),
+    ],
+)
+def test_split_gives_what_must_stand_for_a_match(text: str, alternatives: list[list[str]]) -> None:
+    assert split(text) == alternatives
