@@ -18,6 +18,7 @@ from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.history import HistoryKeeper, Keeping
 from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
+from milter.pipeline.sure_lessons import Agreement, SureLessons
 from reputation.history.journal import Keep, retention
 
 if TYPE_CHECKING:
@@ -113,11 +114,15 @@ def build_memory(
     aftermath.add(statistics)
     aftermath.watch(statistics)
     folder = classifier_folder(settings.classifier.folder, home)
+    if folder is not None:
+        aftermath.add(Agreement(metrics))
+        if settings.classifier.learn_from_verdicts:
+            aftermath.add(SureLessons(recollection, metrics))
     return WorkingMemory(
         recollection,
         aftermath,
         weights=LiveWeights(folder, time.monotonic) if folder else None,
-        learning=Learning(folder, home) if folder else None,
+        learning=Learning(folder, home, metrics.lessons) if folder else None,
         statistics=statistics,
     )
 

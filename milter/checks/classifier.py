@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reputation.classifier.model import Opinion, State
 
 # From which probability a symbol is meant; of ham as far from 0.
-_SURE: Final = 0.99
+SURE: Final = 0.99
 _SPAM: Final = 0.9
 _LIKELY: Final = 0.7
 _UNSURE: Final = "CLASSIFIER_UNSURE"
@@ -86,7 +86,7 @@ def _symbol(opinion: Opinion) -> str:
     if opinion.unsure:
         return _UNSURE
     for bound, spam, ham in (
-        (_SURE, "CLASSIFIER_SPAM_SURE", "CLASSIFIER_HAM_SURE"),
+        (SURE, "CLASSIFIER_SPAM_SURE", "CLASSIFIER_HAM_SURE"),
         (_SPAM, "CLASSIFIER_SPAM", "CLASSIFIER_HAM"),
         (_LIKELY, "CLASSIFIER_SPAM_LIKELY", ""),
     ):

@@ -16,7 +16,10 @@ from reputation.classifier.learner import Learner
 from reputation.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from milter.memory.opening import Home
+    from reputation.classifier.learner import Progress
     from reputation.store import Store
 
 _log: Final = logging.getLogger("gatepost.memory")
@@ -41,11 +44,18 @@ class Learning:
     Args:
         folder: Where the classifier's files lie.
         home: Where the store is.
+        learned: Told of lessons by their label and number, in the event loop.
     """
 
-    def __init__(self, folder: Path, home: Home) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        home: Home,
+        learned: Callable[[str, int], None] = lambda label, lessons: None,
+    ) -> None:
         self._folder = folder
         self._lane = Lane("classifier", home.open, home.mend)
+        self._learned = learned
         self._learner: Learner | None = None
         self._failed = ""
 
@@ -53,8 +63,10 @@ class Learning:
         """Learn whatever comes; run it as a task."""
         while True:
             try:
-                behind = await self._lane.submit(self._step)
-                self._failed = ""
+                progress = await self._lane.submit(self._step)
+                behind, self._failed = progress.behind, ""
+                self._learned("ham", progress.lessons - progress.spam - progress.unreadable)
+                self._learned("spam", progress.spam)
             except StoreError as err:
                 behind = False
                 self._tell(err)
@@ -68,8 +80,8 @@ class Learning:
                 await self._lane.submit(self._let_go)
         await asyncio.to_thread(self._lane.close, _CLOSE_S)
 
-    def _step(self, store: Store) -> bool:
-        """Learn some lessons; return whether more are waiting."""
+    def _step(self, store: Store) -> Progress:
+        """Learn some lessons."""
         if self._learner is None:
             self._learner = Learner(self._folder)
             if (base := self._learner.begun_again_from) is not None:
@@ -77,7 +89,7 @@ class Learning:
         progress = self._learner.catch_up(store, _LESSONS_AT_ONCE)
         if progress.unreadable:
             _log.warning("lessons cannot be read", extra={"lessons": progress.unreadable})
-        return progress.behind
+        return progress
 
     def _let_go(self, _store: Store) -> None:
         if self._learner is not None:

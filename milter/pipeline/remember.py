@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from policies.verdict import Verdict
     from reputation.store import Put, Store
 
-_OWN: Final = frozenset({*ReputationCheck.symbols, *SYMBOLS.values(), "GREYLIST_TEMPERROR"})
+# The symbols that memory itself adds.
+OF_MEMORY: Final = frozenset({*ReputationCheck.symbols, *SYMBOLS.values(), "GREYLIST_TEMPERROR"})
 _STATES: Final = {symbol: state for state, symbol in SYMBOLS.items()}
 # A message to a trap can be nothing but spam.
 _TRAPPED: Final = 5.0
@@ -143,5 +144,5 @@ def worth(seen: Seen) -> tuple[float, float]:
 
 
 def _score_apart_from_memory(verdict: Verdict) -> float:
-    own = sum(one.counted for one in verdict.contributions if one.symbol in _OWN)
+    own = sum(one.counted for one in verdict.contributions if one.symbol in OF_MEMORY)
     return verdict.score - own

@@ -209,6 +209,11 @@ class Classifier(Section):
         description="Where its files lie; absent: `classifier` beside the file of the store. With "
         "a server as store it is needed, on a disk of this machine",
     )
+    learn_from_verdicts: bool = Field(
+        default=False,
+        description="Learn from messages about which all other evidence is sure and the classifier "
+        "leans the same way: 3 a day of one sender, 200 a day of ham and of spam",
+    )
 
 
 class Spf(Section):

@@ -180,6 +180,26 @@ METRICS: Final = (
         "Messages of which nothing was remembered or counted after the reply, for lack of room",
     ),
     MetricSpec(
+        "classifier_lessons_total",
+        "counter",
+        "Lessons that the classifier of this machine learned. label: ham, spam",
+        ("label",),
+    ),
+    MetricSpec(
+        "classifier_sure_lessons_total",
+        "counter",
+        "Lessons that were offered from sure verdicts (classifier.learn_from_verdicts); quotas may "
+        "refuse some. label: ham, spam",
+        ("label",),
+    ),
+    MetricSpec(
+        "classifier_agreement_total",
+        "counter",
+        "Messages of which the classifier was sure, by whether all other evidence says the same. "
+        "result: agrees, differs",
+        ("result",),
+    ),
+    MetricSpec(
         "next_hop_up",
         "gauge",
         "1 when a worker reached the next hop last time or none has tried yet, else 0",

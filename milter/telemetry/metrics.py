@@ -90,6 +90,9 @@ class Metrics:
         self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
         self._store_dropped = Sums(_counter(registry, "store_writes_dropped_total"), 0)
         self._forgotten = Sums(_counter(registry, "aftermath_dropped_total"), 0)
+        self._lessons = Sums(_counter(registry, "classifier_lessons_total"), 1)
+        self._sure_lessons = Sums(_counter(registry, "classifier_sure_lessons_total"), 1)
+        self._agreement = Sums(_counter(registry, "classifier_agreement_total"), 1)
         self._forged = Sums(_counter(registry, "forged_identity_total"), 1)
         self._check_seconds = _timings(registry, "check_seconds")
         self._next_hop_seconds = _timings(registry, "next_hop_seconds")
@@ -201,6 +204,19 @@ class Metrics:
     def aftermath_dropped(self) -> None:
         """Count a message of which nothing was remembered."""
         self._forgotten.add(())
+
+    def lessons(self, label: str, number: int) -> None:
+        """Count lessons of `label` that were learned: ham or spam."""
+        if number:
+            self._lessons.add((label,), number)
+
+    def sure_lesson(self, *, spam: bool) -> None:
+        """Count a lesson that was offered from a sure verdict."""
+        self._sure_lessons.add(("spam" if spam else "ham",))
+
+    def agreement(self, *, agrees: bool) -> None:
+        """Count a message of which the classifier was sure, by what other evidence says."""
+        self._agreement.add(("agrees" if agrees else "differs",))
 
     def flush(self) -> None:
         """Move what was counted since the last time into the registry; raises nothing."""

@@ -40,11 +40,13 @@ class Progress:
 
     Attributes:
         lessons: How many were new.
+        spam: How many of these are labelled spam.
         unreadable: How many of them could not be read.
         behind: Whether more are waiting.
     """
 
     lessons: int = 0
+    spam: int = 0
     unreadable: int = 0
     behind: bool = False
 
@@ -92,7 +94,8 @@ class Learner:
             self._learn_again(store, entries[-1].number)
         else:
             self._learn_more(entries, lessons)
-        return Progress(len(lessons), lessons.count(None), behind=len(entries) == limit)
+        spam = sum(lesson is not None and lesson.spam for lesson in lessons)
+        return Progress(len(lessons), spam, lessons.count(None), behind=len(entries) == limit)
 
     def close(self) -> None:
         """Write everything to the disk and let others learn."""

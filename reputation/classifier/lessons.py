@@ -25,6 +25,7 @@ DIGEST_BYTES: Final = 16
 
 _LABELS: Final = "lesson-labels"
 _REPORTERS: Final = "lesson-reporters"
+_BY_RULE: Final = "lessons-by-rule"
 _DAY_S: Final = 86_400
 # As long as one may change one's mind about a message.
 _LABEL_KEPT_S: Final = 400 * _DAY_S
@@ -74,6 +75,19 @@ class Reporter:
     per_day: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many lessons a day are taken that no person gave.
+
+    Attributes:
+        per_identity: From one identity, of each label.
+        per_label: Of each label, from all together.
+    """
+
+    per_identity: int
+    per_label: int
+
+
 def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | None = None) -> Heard:
     """Hand `lesson` to all that learn, unless it is known already; `changed` is found out here.
 
@@ -96,6 +110,39 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
             store.write([Append(STREAM, now, payload, (), KEEP)])
             return Heard.CHANGED if changed else Heard.LEARNED
     raise StoreError("the same message is reported by too many at once")
+
+
+def offer(
+    store: Store, lesson: Lesson, *, now: float, identity: str, quota: Quota
+) -> tuple[Append, ...]:
+    """Return what hands a lesson over that no person gave; nothing where it is not wanted.
+
+    A label that somebody gave is never changed, and whoever gives one later changes this one. The
+    rest of the quotas is used up by the call.
+
+    Args:
+        store: Asked, and told the label.
+        lesson: The lesson.
+        now: When it is offered.
+        identity: Whom the message came from.
+        quota: How many are taken.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    label = _SPAM if lesson.spam else _HAM
+    if store.records(_LABELS, [lesson.digest], now):
+        return ()
+    whose = b"%b:%b" % (label, identity.encode("utf-8", "surrogateescape"))
+    drops = [_drop(whose, quota.per_identity), _drop(label, quota.per_label)]
+    if store.take(drops, now).full:
+        return ()
+    expires_at = now + _LABEL_KEPT_S
+    if not store.replace(
+        _LABELS, lesson.digest, old=None, new=label, now=now, expires_at=expires_at
+    ):
+        return ()
+    return (Append(STREAM, now, packed(lesson), (), KEEP),)
 
 
 def packed(lesson: Lesson) -> bytes:
@@ -132,11 +179,9 @@ def digest_of(payload: bytes) -> bytes:
 def _listened_to(store: Store, reporter: Reporter | None, now: float) -> bool:
     if reporter is None or not reporter.name:
         return True
-    drop = Drop(
-        space=_REPORTERS,
-        key=reporter.name.encode("utf-8", "surrogateescape"),
-        amount=1,
-        capacity=reporter.per_day,
-        leak_per_s=reporter.per_day / _DAY_S,
-    )
+    drop = _drop(reporter.name.encode("utf-8", "surrogateescape"), reporter.per_day, _REPORTERS)
     return not store.take([drop], now).full
+
+
+def _drop(key: bytes, per_day: int, space: str = _BY_RULE) -> Drop:
+    return Drop(space, key, 1, capacity=per_day, leak_per_s=per_day / _DAY_S)

@@ -30,6 +30,7 @@ from tests.support.stores import Counted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from milter.checks.classifier import Weights
     from milter.core.connection import Connection
     from milter.pipeline.history import Keeping
     from milter.pipeline.outcome import Outcome
@@ -179,6 +180,7 @@ async def a_site(
     *,
     hashed: bool = False,
     keeping: Keeping | None = None,
+    weights: Weights | None = None,
 ) -> AsyncIterator[Site]:
     """Give a site; another one over the same store is the same site after a restart."""
     chosen = policies(policy) if isinstance(policy, str) else policy
@@ -192,8 +194,9 @@ async def a_site(
         gather_s=0.0,
     )
     memory = Recollection(store, hashed=hashed, traps=frozenset(traps))
+    means = Means("mx.ours.example", clock, memory=memory, weights=weights)
     pipeline = Pipeline(
-        checks=build_checks(chosen.plan, Means("mx.ours.example", clock, memory=memory)),
+        checks=build_checks(chosen.plan, means),
         policies=chosen,
         resolver=FakeResolver(zone or {}),
         identity=Identity("mx.ours.example", "mx.ours.example"),

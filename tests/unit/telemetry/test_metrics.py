@@ -44,6 +44,9 @@ def _fill(metrics: Metrics) -> None:
     metrics.store_failed("full")
     metrics.store_dropped(3)
     metrics.aftermath_dropped()
+    metrics.lessons("spam", 4)
+    metrics.sure_lesson(spam=False)
+    metrics.agreement(agrees=True)
 
 
 def test_metrics_every_call_is_seen_in_the_right_series() -> None:
@@ -55,6 +58,9 @@ def test_metrics_every_call_is_seen_in_the_right_series() -> None:
     assert _value(metrics, "bytes_saved_total", stage="rcpt") == 10
     assert _value(metrics, "store_errors_total", reason="full") == 1
     assert _value(metrics, "store_writes_dropped_total") == 3
+    assert _value(metrics, "classifier_lessons_total", label="spam") == 4
+    assert _value(metrics, "classifier_sure_lessons_total", label="ham") == 1
+    assert _value(metrics, "classifier_agreement_total", result="agrees") == 1
     assert _value(metrics, "sessions") == 1
     assert _value(metrics, "session_seconds_sum") == 1.5
     assert _value(metrics, "sessions_refused_total", reason="full") == 1
