@@ -101,6 +101,7 @@ def http_door(http: Http, means: DoorMeans) -> WholeDoor:
     return WholeDoor(
         listener=Listener(name="http", bind=http.bind, direction=http.direction),
         bounds=means.bounds,
+        hostname=means.hostname,
         pipeline=means.pipeline,
         limits=means.limits,
         metrics=means.metrics,

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from milter import __version__
 from milter.http.learn import learn_route
 from milter.http.routing import Route, application
+from milter.http.rspamd.check import check_route
+from milter.http.rspamd.learn import learn_routes
+from milter.http.rspamd.state import ping_route, stat_route, symbols_route
 from milter.http.scan import scan_route
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from milter.doors.teaching import Teacher
     from milter.doors.whole import WholeDoor
     from milter.http.callers import Guard
@@ -31,16 +37,27 @@ class RequestMeans:
         guard: Lets in who may ask.
         door: Judges what is scanned.
         teacher: Takes lessons; None where nothing is learned.
+        actions: Messages by action, over all workers; called in a thread.
     """
 
     guard: Guard
     door: WholeDoor
     teacher: Teacher | None
+    actions: Callable[[], Mapping[str, float]]
 
 
 def worker_routes(means: RequestMeans) -> list[Route]:
     """Return the routes of what a worker answers."""
-    return [scan_route(means.door), learn_route(means.door, means.teacher)]
+    door, teacher = means.door, means.teacher
+    return [
+        scan_route(door),
+        learn_route(door, teacher),
+        check_route(door),
+        *learn_routes(door, teacher),
+        ping_route(),
+        stat_route(__version__, means.actions, teacher),
+        symbols_route(door.pipeline.policies.all_single()),
+    ]
 
 
 class ScanPort:

@@ -39,6 +39,7 @@ from milter.settings import TlsFiles
 from milter.settings.read import read_settings
 from milter.smtp.tls import server_context
 from milter.telemetry.metrics import Metrics
+from milter.telemetry.multiprocess import label_sums
 from policies.loader import load_policies
 from policies.ranges import AddressRanges
 
@@ -138,7 +139,8 @@ class Workplace:
             return None
         token = self.source.read(http.token_file) if http.token_file else b""
         teacher = Teacher(memory.store) if memory and memory.learning else None
-        return ScanPort(RequestMeans(Guard(token), http_door(http, means), teacher), fd)
+        actions = label_sums(Path(self.handover.metrics_folder), "messages_total", "action")
+        return ScanPort(RequestMeans(Guard(token), http_door(http, means), teacher, actions), fd)
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None

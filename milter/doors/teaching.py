@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from milter.checks.classifier_fields import lesson_of
 from milter.message.document import Message
 from milter.pipeline.offline import with_crlf
-from reputation.classifier.lessons import report
+from reputation.classifier.lessons import STREAM, report
 
 if TYPE_CHECKING:
     from milter.memory.client import StoreClient
@@ -24,6 +24,14 @@ class Teacher:
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
+
+    async def lessons(self) -> int:
+        """Return how many lessons were heard so far.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        return await self._store.ask("newest", lambda store: store.newest(STREAM))
 
     async def teach(self, data: bytes, *, spam: bool, reporter: Reporter | None) -> Heard:
         """Have the message learned, and return how the lesson was heard.

@@ -44,6 +44,7 @@ class WholeDoor:
     Attributes:
         listener: Its name and direction.
         bounds: Limits of the daemon.
+        hostname: Our name, for addresses that have no domain.
         pipeline: Judges; a reload brings a new worker, so it never changes under a message.
         limits: Counts over all workers.
         metrics: Counts for Prometheus.
@@ -54,6 +55,7 @@ class WholeDoor:
 
     listener: Listener
     bounds: Limits
+    hostname: str
     pipeline: Pipeline
     limits: SharedLimits
     metrics: Metrics

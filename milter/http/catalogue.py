@@ -14,10 +14,22 @@ from milter.http.learn import LEARN
 from milter.http.lists import LISTS
 from milter.http.metrics import METRICS
 from milter.http.page import PAGE
+from milter.http.rspamd.check import CHECK
+from milter.http.rspamd.learn import LEARN_HAM, LEARN_SPAM
+from milter.http.rspamd.state import PING, STAT, SYMBOLS
 from milter.http.scan import SCAN
 
 if TYPE_CHECKING:
     from milter.http.endpoint import Endpoint
 
 OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (PAGE, HEALTHZ, READYZ, METRICS, LISTS)
-OF_WORKERS: Final[tuple[Endpoint, ...]] = (SCAN, LEARN)
+OF_WORKERS: Final[tuple[Endpoint, ...]] = (
+    SCAN,
+    LEARN,
+    CHECK,
+    LEARN_SPAM,
+    LEARN_HAM,
+    PING,
+    STAT,
+    SYMBOLS,
+)

@@ -9,10 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from milter.core.address import MAX_DOMAIN, MAX_LOCAL_PART, Mailbox, parse_path
 from milter.core.connection import Connection, Direction, Tls, normal_address
-from milter.core.errors import ParseError
-from milter.milter8.wire import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,31 +74,6 @@ def authenticated(connection: Connection, account: str, listener: Listener) -> C
     named = bool(listener.daemon_directions)
     direction = Direction.OUTBOUND if account and inbound and not named else connection.direction
     return replace(connection, account=account, direction=direction)
-
-
-def mailbox_of(path: bytes, hostname: str) -> Mailbox | None:
-    """Return the mailbox in a path of MAIL or RCPT; None for the null path.
-
-    The mail server has accepted the path, so it is read as far as it can be: a local user's name
-    stands alone, and what is no address by RFC 5321 §4.1.2 is divided at its last `@`.
-
-    Args:
-        path: As it came.
-        hostname: The domain of addresses that have none.
-    """
-    words = text(path).strip()
-    try:
-        return parse_path(words if words.startswith("<") else f"<{words}>")[0]
-    except ParseError:
-        pass
-    local, found, domain = words.removeprefix("<").removesuffix(">").rpartition("@")
-    if not found:
-        local, domain = domain, hostname
-    return Mailbox(_visible(local, MAX_LOCAL_PART), _visible(domain, MAX_DOMAIN))
-
-
-def _visible(words: str, length: int) -> str:
-    return "".join(c if c.isprintable() else "?" for c in words[:length])
 
 
 def _address(client: Client) -> IpAddress | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from milter.core.errors import GatepostError
 from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
+from milter.doors.paths import accepted_mailbox
 from milter.doors.record import client_fields
 from milter.milter8 import wire
-from milter.milter8.client import authenticated, connection_of, greeted, mailbox_of
+from milter.milter8.client import authenticated, connection_of, greeted
 from milter.milter8.negotiate import agree
 from milter.milter8.transaction import MilterTransaction
 
@@ -152,7 +153,7 @@ class Session:
             scan,
             client=self._client,
             txn_id=TxnId(self._door.new_id()),
-            mail_from=mailbox_of(path, self._hostname()),
+            mail_from=accepted_mailbox(wire.text(path), self._hostname()),
             announced_bytes=_announced(parameters),
         )
         self.transactions += 1
@@ -170,7 +171,7 @@ class Session:
         if self._macros.get(wire.RCPT, _NO_MACROS).get("rcpt_mailer") == _REFUSED_ALREADY:
             # The mail server has refused it itself and only lets us know.
             return wire.CONTINUE
-        mailbox = mailbox_of(path, self._hostname())
+        mailbox = accepted_mailbox(wire.text(path), self._hostname())
         if mailbox is None:
             raise wire.PacketError("a null recipient")
         if not self._door.limits.reserve(1):

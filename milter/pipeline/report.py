@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.results import AuthResult, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from milter.checks.base import Evidence
     from milter.core.edits import HeaderEdits
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A mailbox's first line is taken away and put back above our fields; it is no field itself.
 _FROM_LINE: Final = b"From "
 
+# What is told of one header field: name, value, offset in the message.
+Named = dict[str, str | int]
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
@@ -49,7 +51,7 @@ def scan_report(
         "auth": _auth(evidence),
         "facts": {name: _json(value) for name, value in evidence.facts.items()},
         "trace": list(verdict.trace),
-        "headers": _headers(outcome.edits, message),
+        "headers": _as_json(header_edits(outcome.edits, message)),
         "redirect_to": str(outcome.redirect_to) if outcome.redirect_to else "",
         "txn_id": txn_id,
         "policy": verdict.policy,
@@ -114,9 +116,15 @@ def _result(result: AuthResult) -> Json:
     return told
 
 
-def _headers(edits: HeaderEdits, message: bytes) -> dict[str, Json]:
+def header_edits(edits: HeaderEdits, message: bytes) -> dict[str, list[Named]]:
+    """Return the fields to `add` in their order, to `remove` and to `change`.
+
+    Args:
+        edits: Of one outcome.
+        message: As judged; tells the names of what is removed.
+    """
     removed = _names(message, [start for start, _ in edits.remove])
-    changed: list[Json] = []
+    changed: list[Named] = []
     if edits.subject is not None:
         start, _, instead = edits.subject
         value = _text(instead).partition(":")[2].strip()
@@ -126,6 +134,10 @@ def _headers(edits: HeaderEdits, message: bytes) -> dict[str, Json]:
         "remove": removed,
         "change": changed,
     }
+
+
+def _as_json(edits: Mapping[str, Sequence[Named]]) -> dict[str, Json]:
+    return {what: [dict(field) for field in fields] for what, fields in edits.items()}
 
 
 def _fields(block: bytes) -> list[bytes]:
@@ -139,12 +151,12 @@ def _fields(block: bytes) -> list[bytes]:
     return [field for field in fields if not field.startswith(_FROM_LINE)]
 
 
-def _field(field: bytes) -> Json:
+def _field(field: bytes) -> Named:
     name, _, value = _text(field).partition(":")
     return {"name": name, "value": value.strip()}
 
 
-def _names(message: bytes, starts: Sequence[int]) -> list[Json]:
+def _names(message: bytes, starts: Sequence[int]) -> list[Named]:
     """Return the names of the fields that begin at `starts`; which of several, the offset says."""
     return [
         {"name": _text(message[start : start + 100].partition(b":")[0]).strip(), "offset": start}

@@ -77,3 +77,26 @@ def scraper(
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     registry.register(_Gauges(read))
     return lambda: generate_latest(registry)
+
+
+def label_sums(folder: Path, counter: str, label: str) -> Callable[[], dict[str, float]]:
+    """Return a function that adds up one counter over all processes, by the values of one label.
+
+    Args:
+        folder: Where the processes count.
+        counter: Its name, without the prefix.
+        label: Of the counter.
+    """
+    collector = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+    name = PREFIX + counter
+
+    def read() -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for family in collector.collect():  # type: ignore[no-untyped-call]
+            for sample in family.samples:
+                if sample.name == name:
+                    value = sample.labels[label]
+                    sums[value] = sums.get(value, 0.0) + sample.value
+        return sums
+
+    return read

@@ -21,7 +21,7 @@ from milter.telemetry.metrics import Metrics
 from tests.support.pipeline import a_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from milter.checks.base import Check
@@ -46,6 +46,7 @@ def a_whole_door(
     return WholeDoor(
         listener=Listener(name=name, bind="127.0.0.1:0"),
         bounds=Limits(message_bytes=2000),
+        hostname="mx.example.org",
         pipeline=pipeline or a_pipeline(*checks),
         limits=LocalLimits(sessions=sessions, sessions_per_client=1, bytes_in_flight=in_flight),
         metrics=Metrics(),
@@ -79,11 +80,12 @@ def asked(
     method: str = "POST",
     token: bytes = b"",
     teacher: Teacher | None = None,
+    actions: Callable[[], Mapping[str, float]] | None = None,
 ) -> Got:
     """Return the answer to one request."""
 
     async def once() -> Got:
-        means = RequestMeans(Guard(token), door, teacher)
+        means = RequestMeans(Guard(token), door, teacher, actions or dict)
         runner = web.AppRunner(
             application(worker_routes(means), means.guard), auto_decompress=False
         )

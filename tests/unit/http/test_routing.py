@@ -22,7 +22,7 @@ def _no_status() -> Status:
 
 
 def test_every_endpoint_of_the_workers_is_answered_by_them() -> None:
-    routes = worker_routes(RequestMeans(Guard(b""), a_whole_door(), None))
+    routes = worker_routes(RequestMeans(Guard(b""), a_whole_door(), None, dict))
     assert [route.endpoint for route in routes] == list(OF_WORKERS)
 
 
@@ -33,4 +33,4 @@ def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
 
 def test_what_names_somebody_or_changes_something_needs_the_token() -> None:
     open_to_all = {one.path for one in (*OF_SUPERVISOR, *OF_WORKERS) if one.access is Access.OPEN}
-    assert open_to_all == {"/", "/healthz", "/readyz", "/metrics", "/v1/lists"}
+    assert open_to_all == {"/", "/healthz", "/readyz", "/metrics", "/v1/lists", "/ping", "/stat"}
