@@ -51,6 +51,8 @@ _COMMANDS: Final = (
     ("reputation", "Show or forget what is remembered of whom mail came from.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("lists", "Show how DNS lists are: those of the daemon, and the well-known ones.", True),
+    ("stats", "Show what was counted over a window of time.", True),
+    ("report", "Write a report on a year, a quarter or a month.", True),
     ("demo", "Send the samples through a daemon and show what happens to them.", True),
     ("worker", "One worker of the daemon; started by it.", False),
 )

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter import __version__
+from milter.daemon.figures import open_reader
 from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
 from milter.http.forward import Forwarder
@@ -72,6 +73,7 @@ def http_server(
             lambda: dns_lists(premises),
             Rate(http.requests_per_s, time.monotonic),
             configuration.files[http.token_file] if http.token_file else b"",
+            open_reader(configuration.settings, configuration.files.__getitem__),
         )
     )
 

@@ -72,6 +72,14 @@ class Guard:
     def __init__(self, token: bytes) -> None:
         self._token = token.strip()
 
+    def knows(self, request: web.Request) -> bool:
+        """Return whether the caller may see what a token is needed for."""
+        try:
+            self.admit(request, Access.TOKEN)
+        except RefusedError:
+            return False
+        return True
+
     def admit(self, request: web.Request, access: Access) -> None:
         """Return if the caller may ask what `access` protects.
 

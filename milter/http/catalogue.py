@@ -18,11 +18,12 @@ from milter.http.rspamd.check import CHECK
 from milter.http.rspamd.learn import LEARN_HAM, LEARN_SPAM
 from milter.http.rspamd.state import PING, STAT, SYMBOLS
 from milter.http.scan import SCAN
+from milter.http.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from milter.http.endpoint import Endpoint
 
-OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (PAGE, HEALTHZ, READYZ, METRICS, LISTS)
+OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (PAGE, HEALTHZ, READYZ, METRICS, LISTS, STATISTICS)
 OF_WORKERS: Final[tuple[Endpoint, ...]] = (
     SCAN,
     LEARN,

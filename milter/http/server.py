@@ -18,6 +18,7 @@ from milter.http.metrics import metrics_route
 from milter.http.page import page_route
 from milter.http.refusal import overloaded, told
 from milter.http.routing import Handler, application
+from milter.http.statistics import statistics_route
 
 if TYPE_CHECKING:
     import socket
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from milter.http.lists import ListStatus
     from milter.http.rate import Rate
     from milter.http.routing import Route
+    from milter.http.statistics import Reading
 
 _HEADERS: Final = {
     # Nothing on the page needs a script, a style from elsewhere, a frame or a referrer.
@@ -59,6 +61,7 @@ class Views:
         lists: The DNS lists at this moment.
         rate: How often one address beyond this machine may ask.
         token: What a caller has to know where a token is needed; empty: nobody does.
+        figures: Reads what was counted; None: nothing is. Closed with the port.
     """
 
     status: Callable[[], Status]
@@ -67,6 +70,7 @@ class Views:
     lists: Callable[[], Sequence[ListStatus]]
     rate: Rate
     token: bytes = b""
+    figures: Reading | None = None
 
 
 class HttpServer:
@@ -93,20 +97,23 @@ class HttpServer:
         """Answer what is being asked, for two seconds, and stop."""
         await self._runner.cleanup()
         await self._views.forwarder.close()
+        if self._views.figures is not None:
+            await self._views.figures.close()
 
 
 def port_application(views: Views) -> web.Application:
     """Return the application of the port."""
+    guard = Guard(views.token)
     app = application(
-        [*own_routes(views), *views.forwarder.routes(OF_WORKERS)],
-        Guard(views.token),
+        [*own_routes(views, guard), *views.forwarder.routes(OF_WORKERS)],
+        guard,
         [_bounded(views.rate)],
     )
     app.on_response_prepare.append(_add_headers)
     return app
 
 
-def own_routes(views: Views) -> list[Route]:
+def own_routes(views: Views, guard: Guard) -> list[Route]:
     """Return the routes of what the supervisor answers itself."""
     return [
         page_route(views.status),
@@ -114,6 +121,7 @@ def own_routes(views: Views) -> list[Route]:
         readyz_route(views.status),
         metrics_route(views.scrape),
         lists_route(views.lists),
+        statistics_route(views.figures, guard.knows),
     ]
 
 

@@ -16,6 +16,7 @@ from milter.core.connection import Direction
 from milter.settings.history import History
 from milter.settings.networks import Networks
 from milter.settings.section import Section
+from milter.settings.statistics import Statistics
 
 Network = IPv4Network | IPv6Network
 
@@ -351,6 +352,7 @@ class Settings(Section):
     networks: Networks = Field(
         default=Networks(), description="Tables of networks and countries of addresses"
     )
+    statistics: Statistics = Field(default=Statistics(), description="What statistics show")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

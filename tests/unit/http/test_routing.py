@@ -28,9 +28,10 @@ def test_every_endpoint_of_the_workers_is_answered_by_them() -> None:
 
 def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
     views = Views(_no_status, bytes, Forwarder("", 1, 1), list, Rate(1, lambda: 0.0))
-    assert [route.endpoint for route in own_routes(views)] == list(OF_SUPERVISOR)
+    assert [route.endpoint for route in own_routes(views, Guard(b""))] == list(OF_SUPERVISOR)
 
 
 def test_what_names_somebody_or_changes_something_needs_the_token() -> None:
     open_to_all = {one.path for one in (*OF_SUPERVISOR, *OF_WORKERS) if one.access is Access.OPEN}
-    assert open_to_all == {"/", "/healthz", "/readyz", "/metrics", "/v1/lists", "/ping", "/stat"}
+    health = {"/healthz", "/readyz", "/ping"}
+    assert open_to_all == {"/", "/metrics", "/v1/lists", "/v1/stats", "/stat"} | health
