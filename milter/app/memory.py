@@ -15,13 +15,14 @@ from milter.memory.opening import home_of
 from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
-from milter.pipeline.history import HistoryKeeper, Keeping
+from milter.pipeline.history import HistoryKeeper, Keeping, known_of
 from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
 from milter.pipeline.sure_lessons import Agreement, SureLessons
 from reputation.history.journal import Keep, retention
 
 if TYPE_CHECKING:
+    from milter.pipeline.runner import Pipeline
     from milter.settings import Settings
     from milter.settings.history import History
     from milter.telemetry.metrics import Metrics
@@ -53,6 +54,12 @@ class WorkingMemory:
         """The store, asked and written to."""
         return self.recollection.store
 
+    def keep_history(self, history: History, pipeline: Pipeline) -> None:
+        """Keep a record of each message that `pipeline` judges, as `history` says."""
+        if history.days:
+            keeper = HistoryKeeper(self.store, keeping_of(history), known_of(pipeline))
+            self.aftermath.add(keeper)
+
     async def tend(self) -> None:
         """Look after all of it; run it as a task."""
         async with asyncio.TaskGroup() as group:
@@ -79,17 +86,8 @@ def worker_atlas(settings: Settings) -> Atlas:
         return Atlas()
 
 
-def build_memory(
-    settings: Settings, source: Source, metrics: Metrics, version: str
-) -> WorkingMemory | None:
-    """Return the memory that `settings` describe; None where nothing is remembered.
-
-    Args:
-        settings: Those of the daemon.
-        source: Serves the files that they name.
-        metrics: Told of the store.
-        version: Of the policy files.
-    """
+def build_memory(settings: Settings, source: Source, metrics: Metrics) -> WorkingMemory | None:
+    """Return the memory that `settings` describe; None where nothing is remembered."""
     memory = settings.memory
     home = home_of(settings, source.read(memory.password_file) if memory.password_file else b"")
     if home is None:
@@ -108,8 +106,6 @@ def build_memory(
         traps=frozenset(address.lower() for address in memory.spamtraps),
     )
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)
-    if settings.history.days:
-        aftermath.add(HistoryKeeper(store, keeping_of(settings.history), version))
     statistics = Statistics(store, worker_atlas(settings), time.process_time)
     aftermath.add(statistics)
     aftermath.watch(statistics)

@@ -75,8 +75,7 @@ class Workplace:
     async def build(self, limits: SharedLimits) -> MailWorker:
         """Return the worker, not yet taking mail."""
         metrics = Metrics(symbols=self.policies.plan.symbols)
-        version = self.policies.version
-        memory = build_memory(self.settings, self.source, metrics, version)
+        memory = build_memory(self.settings, self.source, metrics)
         identity = _identity(self.settings, self.handover.hostname)
         relays = any(listener.protocol == "smtp" for listener in self.settings.listeners)
         next_hop = self._next_hop(identity, metrics, memory) if relays else None
@@ -92,7 +91,7 @@ class Workplace:
             limits=limits,
             metrics=metrics,
             new_id=_new_id,
-            aftermath=self._aftermath(memory, metrics, closing),
+            aftermath=self._aftermath(memory, metrics, closing, pipeline),
         )
         servers = {
             listener.name: self._server(listener, means, next_hop)
@@ -119,10 +118,16 @@ class Workplace:
         return smtp_server(listener, means, next_hop, self._tls(listener))
 
     def _aftermath(
-        self, memory: WorkingMemory | None, metrics: Metrics, closing: ExitStack
+        self,
+        memory: WorkingMemory | None,
+        metrics: Metrics,
+        closing: ExitStack,
+        pipeline: Pipeline,
     ) -> Aftermath | None:
         """Return who is told of each message after its reply: memory, and shadow policies."""
         aftermath = memory.aftermath if memory else None
+        if memory is not None:
+            memory.keep_history(self.settings.history, pipeline)
         shadows = self.policies.plan.shadows
         if not shadows:
             return aftermath

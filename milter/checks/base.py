@@ -53,6 +53,7 @@ class Evidence:
         auth: Results for `Authentication-Results`, in the order in which they shall stand.
         stories: How the checks came to all that; only where a pipeline was asked to explain.
         answers: What DNS lists answered that were believed, "not listed" included.
+        spared: Names of checks that were not run, for the message was decided.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -60,6 +61,7 @@ class Evidence:
     auth: tuple[AuthResult, ...] = ()
     stories: tuple[Story, ...] = ()
     answers: tuple[ListAnswer, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 NOTHING: Final = Evidence()

@@ -60,6 +60,7 @@ def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
         auth=tuple([result for piece in pieces for result in piece.auth]),
         stories=tuple([story for piece in pieces for story in piece.stories]),
         answers=tuple([answer for piece in pieces for answer in piece.answers]),
+        spared=tuple([name for piece in pieces for name in piece.spared]),
     )
 
 

@@ -6,6 +6,7 @@ the thread that writes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,6 +15,7 @@ from milter import __version__
 from milter.pipeline.facts import envelope_facts
 from policies.verdict import Action
 from reputation.history import journal
+from reputation.history.known import Known, tell
 from reputation.history.record import (
     MAX_RECIPIENTS,
     Answer,
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from milter.message.document import Message
     from milter.pipeline.aftermath import Seen
     from milter.pipeline.aftermath import Share as Dealt
+    from milter.pipeline.runner import Pipeline
     from policies.findings import Finding
+    from policies.patterns import PatternSpec
     from policies.verdict import Verdict
     from reputation.history.journal import Keep
     from reputation.store import Append, Store
@@ -77,23 +81,54 @@ class HistoryKeeper:
     Args:
         store: Written to.
         keeping: What is kept.
-        version: Of the policy files.
+        known: What the policies that judge here want to know; written once, before all records.
     """
 
-    def __init__(self, store: StoreClient, keeping: Keeping, version: str) -> None:
+    def __init__(self, store: StoreClient, keeping: Keeping, known: Known) -> None:
         self._store = store
         self._keeping = keeping
-        self._version = version
+        self._known = known
+        self._told = False
 
     def see(self, seen: Seen) -> None:
         """Take one message."""
+        if not self._told:
+            self._told = True
+            known, at = self._known, seen.at
+            self._store.write(lambda store: tell(store, known, at))
         kept = self._keeping.keeps(seen)
-        record = record_of(seen, self._version, message_kept=kept)
+        record = record_of(seen, self._known.version, message_kept=kept)
         self._store.write(_RecordWrite(record, self._keeping.keep))
         if kept:
             txn = seen.txn
             write = _MessageWrite(txn.txn_id, seen.at, txn.message, self._keeping.keep)
             self._store.write(write)
+
+
+def known_of(pipeline: Pipeline) -> Known:
+    """Return what `pipeline` looks at: what is not among it was not seen, rather than not there."""
+    plan = pipeline.policies.plan
+    checks = {
+        check.name: check
+        for by_stage in pipeline.stages.values()
+        for stage in by_stage.values()
+        for check in (*stage.checks, *stage.combines)
+    }
+    symbols = frozenset().union(*(check.symbols for check in checks.values()))
+    return Known(
+        pipeline.version,
+        __version__,
+        sorted(checks),
+        sorted(symbols),
+        {spec.id: pattern_digest(spec) for spec in plan.patterns.patterns},
+        sorted({(each.zone, ask.value) for each in plan.dns_lists for ask in each.asks}),
+    )
+
+
+def pattern_digest(spec: PatternSpec) -> str:
+    """Return a word that is the same for patterns that find the same."""
+    told = f"{spec.view}\n{spec.text}".encode()
+    return hashlib.blake2b(told, digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +211,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         answers=few(
             [Answer(*each[:3], list(each.records), each.trouble) for each in evidence.answers]
         ),
+        spared=list(evidence.spared),
         trace=[short(step) for step in few(list(verdict.trace))],
         duration_ms=round(seen.duration_s * 1000, 2),
         message_kept=message_kept,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.story import Story, TellingResolver
-from milter.checks.base import NOTHING, Ask, Check, Evidence
+from milter.checks.base import Ask, Check, Evidence
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -229,11 +229,12 @@ def with_story(evidence: Evidence, story: Story | None) -> Evidence:
 
 def spared(check: Check, means: Means) -> Evidence:
     """Return what stands for `check` where the message is decided without it."""
+    evidence = Evidence(spared=(check.name,))
     _, story = means.resolver_for(check)
     if story is None:
-        return NOTHING
+        return evidence
     story.decide("not asked, for the message is refused in any case")
-    return with_story(NOTHING, story)
+    return with_story(evidence, story)
 
 
 def failed(check: Check, txn: Transaction, error: Exception) -> Evidence:

@@ -121,6 +121,7 @@ class Record:
         ruled: What rules found.
         facts: What was known beside, by name.
         answers: What DNS lists answered.
+        spared: Checks that were not run, for the message was decided.
         trace: The steps that led to the action.
         duration_ms: From the end of data to the verdict.
         message_kept: Whether the message itself is kept as well.
@@ -160,6 +161,7 @@ class Record:
     ruled: list[Found] = field(default_factory=list)
     facts: dict[str, Plain] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    spared: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     duration_ms: float = 0.0
     message_kept: bool = False

@@ -20,7 +20,7 @@ from milter.dns.fake import FakeResolver
 from milter.memory.client import StoreClient
 from milter.memory.recollection import Recollection
 from milter.pipeline.aftermath import Aftermath, Seen
-from milter.pipeline.history import HistoryKeeper
+from milter.pipeline.history import HistoryKeeper, known_of
 from milter.pipeline.outcome import Identity
 from milter.pipeline.remember import keepers
 from milter.pipeline.runner import Pipeline
@@ -204,6 +204,6 @@ async def a_site(
     )
     aftermath = Aftermath(keepers(memory), clock)
     if keeping is not None:
-        aftermath.add(HistoryKeeper(store, keeping, chosen.version))
+        aftermath.add(HistoryKeeper(store, keeping, known_of(pipeline)))
     yield Site(pipeline, memory, aftermath, clock, counts)
     await store.close()
