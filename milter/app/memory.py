@@ -12,6 +12,7 @@ from milter.atlas import Atlas, AtlasError, open_atlas
 from milter.memory.client import StoreClient
 from milter.memory.learning import Learning, classifier_folder
 from milter.memory.opening import home_of
+from milter.memory.reading import Reading
 from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
@@ -40,6 +41,7 @@ class WorkingMemory:
         aftermath: Told of each message after its reply.
         weights: What the classifier learned; None: there is no place for its files.
         learning: Takes the lessons of the classifier, where it has a place.
+        reading: Asks long questions.
         statistics: Counts messages.
     """
 
@@ -47,6 +49,7 @@ class WorkingMemory:
     aftermath: Aftermath
     weights: LiveWeights | None
     learning: Learning | None
+    reading: Reading
     statistics: Statistics
 
     @property
@@ -74,6 +77,7 @@ class WorkingMemory:
         await self.statistics.finish()
         if self.learning is not None:
             await self.learning.close()
+        await self.reading.close()
         await self.store.close()
 
 
@@ -119,6 +123,7 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         aftermath,
         weights=LiveWeights(folder, time.monotonic) if folder else None,
         learning=Learning(folder, home, metrics.lessons) if folder else None,
+        reading=Reading.of(home),
         statistics=statistics,
     )
 

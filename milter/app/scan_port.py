@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from milter import __version__
+from milter.http.history import history_routes
 from milter.http.learn import learn_route
 from milter.http.routing import Route, application
 from milter.http.rspamd.check import check_route
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from milter.doors.teaching import Teacher
     from milter.doors.whole import WholeDoor
     from milter.http.callers import Guard
+    from milter.memory.reading import Reading
 
 # A scan is bounded by the budget of its checks; what is asked at the last moment is still answered.
 _SHUTDOWN_S: Final = 60.0
@@ -38,12 +40,14 @@ class RequestMeans:
         door: Judges what is scanned.
         teacher: Takes lessons; None where nothing is learned.
         actions: Messages by action, over all workers; called in a thread.
+        reading: Reads the history; None where nothing is remembered.
     """
 
     guard: Guard
     door: WholeDoor
     teacher: Teacher | None
     actions: Callable[[], Mapping[str, float]]
+    reading: Reading | None = None
 
 
 def worker_routes(means: RequestMeans) -> list[Route]:
@@ -57,6 +61,7 @@ def worker_routes(means: RequestMeans) -> list[Route]:
         ping_route(),
         stat_route(__version__, means.actions, teacher),
         symbols_route(door.pipeline.policies.all_single()),
+        *history_routes(means.reading),
     ]
 
 

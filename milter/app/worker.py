@@ -145,7 +145,9 @@ class Workplace:
         token = self.source.read(http.token_file) if http.token_file else b""
         teacher = Teacher(memory.store) if memory and memory.learning else None
         actions = label_sums(Path(self.handover.metrics_folder), "messages_total", "action")
-        return ScanPort(RequestMeans(Guard(token), http_door(http, means), teacher, actions), fd)
+        reading = memory.reading if memory else None
+        door = http_door(http, means)
+        return ScanPort(RequestMeans(Guard(token), door, teacher, actions, reading), fd)
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None

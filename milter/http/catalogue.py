@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from milter.http.health import HEALTHZ, READYZ
+from milter.http.history import HISTORY, HISTORY_ENTRY
 from milter.http.learn import LEARN
 from milter.http.lists import LISTS
 from milter.http.metrics import METRICS
@@ -33,4 +34,6 @@ OF_WORKERS: Final[tuple[Endpoint, ...]] = (
     PING,
     STAT,
     SYMBOLS,
+    HISTORY,
+    HISTORY_ENTRY,
 )

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,7 +21,7 @@ from reputation.history.record import packed, unpacked
 from reputation.store import LAST_ID, Append, Retention, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reputation.history.record import Record
     from reputation.store import Entry, Store
@@ -98,6 +99,18 @@ class Line(NamedTuple):
     record: Record
 
 
+class Page(NamedTuple):
+    """Some records, and where to go on.
+
+    Attributes:
+        lines: The youngest first.
+        rest: Wants those behind them; None: there are none.
+    """
+
+    lines: list[Line]
+    rest: Wanted | None
+
+
 def secret_of(store: Store) -> bytes:
     """Return what words and addresses are hashed with.
 
@@ -151,23 +164,46 @@ class Journal:
 
     def search(self, wanted: Wanted, limit: int) -> list[Line]:
         """Return at most `limit` records as `wanted`, the youngest first."""
-        found = []
-        for line in self.each(wanted):
-            found.append(line)
-            if len(found) >= limit:
-                break
-        return found
+        return list(islice(self.each(wanted), limit))
+
+    def page(self, wanted: Wanted, limit: int, looked_at: int) -> Page:
+        """Return at most `limit` records as `wanted`, having looked at `looked_at` at most, about.
+
+        A search for what is rare goes through all that is there: who must not do so for long asks
+        for the rest in steps.
+        """
+        fits = _Fitting(wanted, self._secret)
+        lines: list[Line] = []
+        looked = 0
+        for page in self._pages(wanted):
+            for entry in page:
+                looked += 1
+                record = _readable(entry)
+                if record is None or not fits(record):
+                    continue
+                lines.append(Line(entry.number, record))
+                if len(lines) >= limit:
+                    return Page(lines, replace(wanted, until=entry.at, before=entry.number))
+            if looked >= looked_at:
+                last = page[-1]
+                return Page(lines, replace(wanted, until=last.at, before=last.number))
+        return Page(lines, None)
 
     def each(self, wanted: Wanted) -> Iterator[Line]:
         """Give all records as `wanted`, the youngest first; one that cannot be read is left out."""
         fits = _Fitting(wanted, self._secret)
-        words = tuple(_word(self._secret, *pair) for pair in _asked(wanted))
-        search = Search(words, wanted.since, wanted.until, wanted.before)
-        while page := self._store.search(STREAM, search, _PAGE):
+        for page in self._pages(wanted):
             for entry in page:
                 record = _readable(entry)
                 if record is not None and fits(record):
                     yield Line(entry.number, record)
+
+    def _pages(self, wanted: Wanted) -> Iterator[Sequence[Entry]]:
+        """Give the entries that the words of `wanted` lead to, some at a time."""
+        words = tuple(_word(self._secret, *pair) for pair in _asked(wanted))
+        search = Search(words, wanted.since, wanted.until, wanted.before)
+        while page := self._store.search(STREAM, search, _PAGE):
+            yield page
             search = Search(words, wanted.since, page[-1].at, page[-1].number)
 
 

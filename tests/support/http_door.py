@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from milter.checks.base import Check
     from milter.doors.teaching import Teacher
+    from milter.memory.reading import Reading
     from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.runner import Pipeline
 
@@ -81,11 +82,12 @@ def asked(
     token: bytes = b"",
     teacher: Teacher | None = None,
     actions: Callable[[], Mapping[str, float]] | None = None,
+    reading: Reading | None = None,
 ) -> Got:
     """Return the answer to one request."""
 
     async def once() -> Got:
-        means = RequestMeans(Guard(token), door, teacher, actions or dict)
+        means = RequestMeans(Guard(token), door, teacher, actions or dict, reading)
         runner = web.AppRunner(
             application(worker_routes(means), means.guard), auto_decompress=False
         )
@@ -102,5 +104,7 @@ def asked(
                 return Got(answer.status, dict(answer.headers), await answer.read())
         finally:
             await runner.cleanup()
+            if reading is not None:
+                await reading.close()
 
     return asyncio.run(once())

@@ -1,0 +1,140 @@
+"""A record in words and as plain values: for people, for programs, the same everywhere.
+
+A sentence says what happened and why. It goes to the admin of the site, who may know everything;
+peers chose parts of it, so whoever prints it to a terminal takes out what does not print.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reputation.history.record import Plain, Record
+
+_SHOWN: Final = 3
+_DONE: Final = {
+    "pass": "Delivered",
+    "tag": "Delivered with a mark as spam",
+    "quarantine": "Delivered marked as quarantined",
+    "defer": "Deferred",
+    "reject": "Refused",
+    "discard": "Thrown away in silence",
+}
+_SENDER: Final = ("SPF_", "DKIM_", "DMARC_", "ARC_", "IPREV_", "HELO_")
+
+
+def plain(record: Record) -> dict[str, Plain]:
+    """Return all of `record` as values of JSON, rows as objects."""
+    said = {each.name: _plain(getattr(record, each.name)) for each in fields(record)}
+    return {**said, "sentence": sentence(record)}
+
+
+def summary(record: Record) -> dict[str, Plain]:
+    """Return what a list of messages shows of each."""
+    return {
+        "txn_id": record.txn_id,
+        "at": record.at,
+        "action": record.action,
+        "score": record.score,
+        "delivered": record.delivered,
+        "listener": record.listener,
+        "direction": record.direction,
+        "client_ip": record.client.get("ip", ""),
+        "mail_from": record.mail_from,
+        "author": record.author,
+        "recipients": [*record.recipients],
+        "subject": record.subject,
+        "message_id": record.message_id,
+        "queue_ids": [*record.queue_ids],
+        "size_bytes": record.size_bytes,
+        "policy": record.policy,
+        "version": record.version,
+        "rule": record.rule,
+        "kind": record.kind,
+        "reason": record.reason,
+        "reply": record.reply,
+        "symbols": [one.symbol for one in record.symbols],
+        "message_kept": record.message_kept,
+        "sentence": sentence(record),
+    }
+
+
+def sentence(record: Record) -> str:
+    """Return what happened to a message and why, in a sentence or two."""
+    told = [f"{_what(record)} at {_when(record)}: {_mail(record)}"]
+    why = record.reason or _why(record)
+    if why:
+        told[0] += f": {why}"
+    told[0] += "."
+    if record.action in {"defer", "reject"} or not record.delivered:
+        told.append(f"The client was told {record.reply}.")
+    elif record.action != "discard":
+        told.append(f"The next mail server said {record.reply}.")
+    told.append(f"Try: {advice(record)}")
+    return " ".join(told)
+
+
+def advice(record: Record) -> str:
+    """Return the command that tells more about what decided."""
+    decisive = record.rule or next((one.symbol for one in record.symbols if one.counted > 0), "")
+    domain = record.author.rpartition("@")[2] or record.mail_from.rpartition("@")[2]
+    listed = {each.symbol for each in record.found if "zone" in each.details}
+    if decisive in listed:
+        return "gatepost lists status"
+    if decisive.startswith(_SENDER) and domain:
+        ip = str(record.client.get("ip", ""))
+        return f"gatepost diagnose {domain}{f' --ip {ip}' if ip else ''}"
+    return f"gatepost policy explain {record.txn_id}"
+
+
+def moment(at: float) -> str:
+    """Return a time as people read it, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _what(record: Record) -> str:
+    done = _DONE.get(record.action, record.action.capitalize())
+    if record.delivered or record.action in {"defer", "reject", "discard"}:
+        return done
+    again = record.reply.startswith("4")
+    return "Not delivered yet" if again else "Not delivered"
+
+
+def _why(record: Record) -> str:
+    if record.action == "pass" and record.delivered:
+        return ""
+    if not record.delivered and record.action not in {"defer", "reject"}:
+        return "our verdict was to take it, and the next mail server did not"
+    return f"{record.rule} decided" if record.rule else ""
+
+
+def _when(record: Record) -> str:
+    return f"{moment(record.at)} UTC"
+
+
+def _mail(record: Record) -> str:
+    sender = record.mail_from or "<>"
+    author = record.author
+    of = f" (author {author})" if author and author.lower() != sender.lower() else ""
+    ip, name = record.client.get("ip", ""), record.client.get("helo", "")
+    client = f" by {ip or 'a local client'}" + (f" ({name})" if name else "")
+    return f"mail from {sender}{of} to {_recipients(record)}{client}"
+
+
+def _recipients(record: Record) -> str:
+    more = record.rcpt_count - _SHOWN
+    shown = ", ".join(record.recipients[:_SHOWN]) or "nobody yet"
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _plain(value: Any) -> Plain:
+    if isinstance(value, tuple):
+        return {name: _plain(each) for name, each in value._asdict().items()}  # type: ignore[attr-defined]  # rows are named tuples
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    plain_value: Plain = value
+    return plain_value
