@@ -35,7 +35,7 @@ from policies.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from milter.checks.base import Check, Look
+    from milter.checks.base import Check, Combine, Look
     from milter.core.connection import IpAddress
     from policies.dnslists import DnsList
     from policies.facts import FactValue
@@ -254,7 +254,7 @@ async def _run(
 ) -> Evidence:
     if hasattr(check, "combine"):
         assert message is not None  # noqa: S101 - who combines does so at the end of data
-        return await check.combine(txn, message, FakeResolver({}), known)
+        return await cast("Combine", check).combine(txn, message, FakeResolver({}), known)
     return cast("Look", check).look(txn, message)
 
 
