@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.daemon.shared import NextHopState
 from milter.telemetry.metrics import FLUSH_S
+from policies.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +115,10 @@ class MailWorker:
         if self._next_hop is None or self._next_hop.up:
             return NextHopState.UP
         return NextHopState.DOWN if self._tried else NextHopState.UNKNOWN
+
+    def verdicts(self) -> Sequence[int]:
+        """Return the verdicts on mail since the start, by action."""
+        return [self._metrics.verdicts[action.word] for action in Action]
 
     async def _watch_next_hop(self) -> None:
         """Try the next hop again for as long as it is down, so that we know when it is back."""

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from milter import __version__
 from milter.daemon.advice import advice
-from milter.daemon.configuration import Configuration, prepare_store, read_configuration
 from milter.daemon.generation import WorkersFailedError
 from milter.daemon.premises import Premises, open_premises
 from milter.daemon.supervisor import Supervisor
+from milter.daemon.watching import ConfigurationFiles
 from milter.telemetry.writer import Logging
 from policies.loader import FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from milter.daemon.configuration import Configuration
 
 _log: Final = logging.getLogger("gatepost.daemon")
 
@@ -62,13 +64,8 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
     Raises:
         ConfigErrors: The configuration cannot be run, a taken port included.
     """
-
-    def read() -> Configuration:
-        configuration = read_configuration(path, FileSource())
-        prepare_store(configuration)
-        return configuration
-
-    configuration = read()
+    files = ConfigurationFiles(path, FileSource())
+    configuration = files.read()
     with open_premises(os.environ) as premises:
         logs = _Logs(premises, configuration)
         try:
@@ -76,7 +73,7 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
             for warning in advice(configuration, FileSource()):
                 _log.warning("configuration to think about", extra={"error": str(warning)})
             supervisor = Supervisor(
-                premises, command or (sys.executable, *WORKER_COMMAND), read, logs.follow
+                premises, command or (sys.executable, *WORKER_COMMAND), files, logs.follow
             )
             return asyncio.run(supervisor.run(configuration))
         except WorkersFailedError as err:

@@ -21,8 +21,11 @@ from struct import Struct, calcsize
 from typing import TYPE_CHECKING, Final
 
 from milter.core.limits import client_key
+from policies.verdict import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from milter.core.connection import IpAddress
     from milter.settings import Limits
 
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 SLOTS: Final = 512
 CELLS: Final = 4096
 _ROWS: Final = 2
-_COLUMNS: Final = 6
+# Verdicts of a worker, one column for each action.
+_VERDICTS: Final = len(Action)
+_COLUMNS: Final = 6 + _VERDICTS
 _WORD: Final = calcsize("q")
 _CELL: Final = calcsize("I")
 _TABLE: Final = _WORD * (1 + _COLUMNS * SLOTS)
@@ -75,7 +80,8 @@ class SharedTable:
             self._words[1 + number * SLOTS : 1 + (number + 1) * SLOTS] for number in range(_COLUMNS)
         ]
         self.pid, self.state, self.sessions, self.bytes_in_flight = columns[:4]
-        self.next_hop, self.generation = columns[4:]
+        self.next_hop, self.generation = columns[4:6]
+        self._verdicts = columns[6:]
 
     @property
     def used(self) -> int:
@@ -96,7 +102,13 @@ class SharedTable:
         """Forget all that a dead worker counted, and free its slot. For the supervisor."""
         start = slot * _ROWS * CELLS
         self._cells[start : start + _ROWS * CELLS] = memoryview(bytes(_SKETCH)).cast("I")
-        for column in (self.pid, self.sessions, self.bytes_in_flight, self.next_hop):
+        for column in (
+            self.pid,
+            self.sessions,
+            self.bytes_in_flight,
+            self.next_hop,
+            *self._verdicts,
+        ):
             column[slot] = 0
         self.generation[slot] = 0
         self.state[slot] = WorkerState.FREE
@@ -112,6 +124,15 @@ class SharedTable:
     def in_state(self, state: WorkerState) -> list[int]:
         """Return the slots whose worker is in `state`."""
         return [slot for slot in range(self.used) if self.state[slot] == state]
+
+    def verdicts_of(self, slot: int) -> tuple[int, ...]:
+        """Return the verdicts of a worker since its start, by action."""
+        return tuple(column[slot] for column in self._verdicts)
+
+    def tell_verdicts(self, slot: int, verdicts: Sequence[int]) -> None:
+        """Write the verdicts of the own slot, by action."""
+        for column, count in zip(self._verdicts, verdicts, strict=True):
+            column[slot] = count
 
     def cell(self, slot: int, row: int, bucket: int) -> int:
         """Return where the count of a bucket of a slot stands, for `counted` and `count`."""
@@ -130,7 +151,8 @@ class SharedTable:
     def close(self) -> None:
         """Let go of the memory."""
         columns = (self.pid, self.state, self.sessions, self.bytes_in_flight)
-        for view in (*columns, self.next_hop, self.generation, self._words, self._cells):
+        later = (self.next_hop, self.generation, *self._verdicts)
+        for view in (*columns, *later, self._words, self._cells):
             view.release()
         self._bytes.release()
         self._map.close()

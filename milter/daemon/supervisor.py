@@ -17,6 +17,7 @@ from milter.daemon.configuration import socket_key
 from milter.daemon.generation import Generation, WorkersFailedError, Workshop
 from milter.daemon.handover import Handover
 from milter.daemon.listening import ListenError, Listeners, hand_over
+from milter.daemon.minding import Minder
 from milter.daemon.sdnotify import reloading
 from milter.daemon.view import daemon_status, http_server
 from policies.errors import ConfigErrors
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from milter.daemon.configuration import Configuration
     from milter.daemon.premises import Premises
     from milter.daemon.view import State
-    from milter.http.health import Status
+    from milter.daemon.watching import ConfigurationFiles
+    from milter.http.health import ReloadResult, Status
     from milter.http.server import HttpServer
 
 _log: Final = logging.getLogger("gatepost.daemon")
@@ -47,7 +49,7 @@ class Supervisor:
     Args:
         premises: What it has whatever the configuration is.
         command: Starts a worker.
-        read: Reads and validates the configuration anew.
+        files: Reads and validates the configuration anew, and sees when its files change.
         on_change: Told of every configuration that is taken; logging follows it.
     """
 
@@ -55,14 +57,14 @@ class Supervisor:
         self,
         premises: Premises,
         command: Sequence[str],
-        read: Callable[[], Configuration],
+        files: ConfigurationFiles,
         on_change: Callable[[Configuration], None],
     ) -> None:
         self._premises = premises
         self._workshop = Workshop(
             command, premises.table, premises.metrics_folder, premises.metrics, time.monotonic
         )
-        self._read = read
+        self._files = files
         self._on_change = on_change
         self._listeners = Listeners()
         self._generations: dict[Generation, asyncio.Task[None]] = {}
@@ -73,7 +75,15 @@ class Supervisor:
         self._number = 0
         self._state: State = "starting"
         self._failure: Exception | None = None
-        self._reload_asked = asyncio.Event()
+        self._last_reload: ReloadResult = "ok"
+        self._asked: set[Callable[[asyncio.TaskGroup], Coroutine[Any, Any, ReloadResult]]] = set()
+        self._asking = asyncio.Event()
+        self._minder = Minder(
+            premises.table,
+            files.changed,
+            lambda: self._ask(self._reload),
+            lambda: self._ask(self._roll_back),
+        )
         self._stop_asked = asyncio.Event()
         self._kill_asked = asyncio.Event()
 
@@ -86,12 +96,13 @@ class Supervisor:
         """
         with self._signals():
             async with asyncio.TaskGroup() as group:
-                watchdog = group.create_task(self._watch())
+                side = [group.create_task(self._watch()), group.create_task(self._minder.tend())]
                 try:
                     await self._serve(group, configuration)
                 finally:
                     await self._stop()
-                    watchdog.cancel()
+                    for task in side:
+                        task.cancel()
         if self._failure is not None:
             raise self._failure
         return int(self._kill_asked.is_set())
@@ -99,13 +110,13 @@ class Supervisor:
     def status(self) -> Status:
         """Return how the daemon is at this moment."""
         workers = self._configuration.workers if self._configuration else 0
-        return daemon_status(self._premises, self._state, workers)
+        return daemon_status(self._premises, self._state, workers, self._last_reload)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         actions = {
-            signal.SIGHUP: self._reload_asked.set,
+            signal.SIGHUP: lambda: self._ask(self._reload),
             signal.SIGTERM: self._ask_to_stop,
             signal.SIGINT: self._ask_to_stop,
         }
@@ -116,6 +127,13 @@ class Supervisor:
         finally:
             for number in actions:
                 loop.remove_signal_handler(number)
+
+    def _ask(
+        self, change: Callable[[asyncio.TaskGroup], Coroutine[Any, Any, ReloadResult]]
+    ) -> None:
+        """Have `change` made when no other one is under way."""
+        self._asked.add(change)
+        self._asking.set()
 
     def _ask_to_stop(self) -> None:
         # Who asks twice does not want to wait for what is still being delivered.
@@ -132,7 +150,7 @@ class Supervisor:
         """Start, then reload whenever asked, until asked to stop."""
         await self._unless_stopped(self._first(group, configuration))
         while not self._stop_asked.is_set():
-            await self._unless_stopped(self._next_reload(group))
+            await self._unless_stopped(self._next_change(group))
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -153,37 +171,65 @@ class Supervisor:
             self._failure = err
             self._stop_asked.set()
             return
+        self._minder.took(self._number, configuration)
         self._enter("serving")
         _log.info("started", extra={"workers": configuration.workers})
 
-    async def _next_reload(self, group: asyncio.TaskGroup) -> None:
-        await self._reload_asked.wait()
-        self._reload_asked.clear()
+    async def _next_change(self, group: asyncio.TaskGroup) -> None:
+        await self._asking.wait()
+        if not self._asked:
+            self._asking.clear()
+            return
+        # What took verdicts to find out comes before what the files say by now.
+        change = self._roll_back if self._roll_back in self._asked else self._reload
+        self._asked.discard(change)
+        if not self._asked:
+            self._asking.clear()
         self._state = "reloading"
         self._premises.notify(reloading(time.monotonic_ns()))
+        with self._minder.resting():
+            self._last_reload = await self._result_of(change(group))
+        self._premises.metrics.reload(self._last_reload)
+        self._enter("serving")
+
+    async def _result_of(self, change: Coroutine[Any, Any, ReloadResult]) -> ReloadResult:
         try:
-            await self._reload(group)
+            return await change
         except ConfigErrors as err:
             for mistake in err.errors:
                 _log.error("configuration refused", extra={"error": str(mistake)})
-            self._premises.metrics.reload("refused")
+            return "refused"
         except WorkersFailedError as err:
             _log.error("reload failed", extra={"error": str(err)})
-            self._premises.metrics.reload("failed")
-        else:
-            _log.info("reloaded", extra={"workers": self.status().workers})
-            self._premises.metrics.reload("ok")
-        self._enter("serving")
+            return "failed"
 
-    async def _reload(self, group: asyncio.TaskGroup) -> None:
-        """Replace workers and addresses by those of the configuration as it is now.
+    async def _reload(self, group: asyncio.TaskGroup) -> ReloadResult:
+        """Take the configuration as it is now.
 
         Raises:
             ConfigErrors: It cannot be taken; nothing has changed.
             WorkersFailedError: Its workers do not start; nothing has changed.
         """
         # Compiling policies takes long enough to miss the watchdog or a dead worker.
-        configuration = await asyncio.to_thread(self._read)
+        configuration = await asyncio.to_thread(self._files.read)
+        await self._change_to(group, configuration)
+        self._minder.took(self._number, configuration)
+        # The trial of another one that was replaced meanwhile is over.
+        self._asked.discard(self._roll_back)
+        _log.info("reloaded", extra={"workers": configuration.workers})
+        return "ok"
+
+    async def _roll_back(self, group: asyncio.TaskGroup) -> ReloadResult:
+        """Take the last configuration back that has held; raises what `_reload` does."""
+        good = self._minder.good
+        assert good is not None  # noqa: S101 - nothing is on trial before a first one was taken
+        await self._change_to(group, good)
+        self._minder.took_back(self._number, good)
+        _log.error("configuration rolled back", extra={"error": self._minder.why})
+        return "rolled_back"
+
+    async def _change_to(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
+        """Replace workers and addresses by those of `configuration`."""
         sockets, old = self._open(configuration), self._current
         try:
             await self._begin(group, configuration, sockets)

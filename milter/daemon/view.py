@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from milter import __version__
 from milter.daemon.figures import open_reader
 from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
 from milter.http.forward import Forwarder
-from milter.http.health import Status
+from milter.http.health import ReloadResult, Status
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.telemetry.multiprocess import scraper
@@ -30,7 +30,9 @@ State = Literal["starting", "serving", "reloading", "draining"]
 _SCAN_MARGIN_S: Final = 30.0
 
 
-def daemon_status(premises: Premises, state: State, workers: int) -> Status:
+def daemon_status(
+    premises: Premises, state: State, workers: int, last_reload: ReloadResult
+) -> Status:
     """Return how the daemon is at this moment."""
     table = premises.table
     ready = table.in_state(WorkerState.READY)
@@ -43,6 +45,7 @@ def daemon_status(premises: Premises, state: State, workers: int) -> Status:
         sessions=table.total_sessions(),
         bytes_in_flight=table.total_bytes(),
         uptime_s=int(time.monotonic() - premises.started),
+        last_reload=last_reload,
         dns_lists_aside=tuple(
             f"{one.zone}: {one.reason}" for one in dns_lists(premises) if one.reason
         ),
@@ -91,5 +94,7 @@ def _gauges(now: Status) -> Iterator[tuple[str, Mapping[str, str], float]]:
     yield "next_hop_up", {}, float(now.next_hop != "down")
     yield "bytes_in_flight", {}, float(now.bytes_in_flight)
     yield "workers", {}, float(now.workers_ready)
+    for result in get_args(ReloadResult):
+        yield "config_last_reload", {"result": result}, float(result == now.last_reload)
     build = {"version": now.version, "python": platform.python_version()}
     yield "build_info", build, 1.0

@@ -25,7 +25,7 @@ from milter.telemetry.writer import Logging
 from policies.errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from milter.core.limits import SharedLimits
     from milter.settings import Settings
@@ -69,6 +69,10 @@ class Worker(Protocol):
         """Return what is known of the next hop."""
         ...
 
+    def verdicts(self) -> Sequence[int]:
+        """Return the verdicts on mail since the start, by action."""
+        ...
+
 
 class Workplace(Protocol):
     """The configuration of a worker, read and compiled, before anything runs."""
@@ -96,6 +100,7 @@ class _Seat:
 
     def report(self, worker: Worker) -> None:
         self.table.next_hop[self.slot] = worker.next_hop_state()
+        self.table.tell_verdicts(self.slot, worker.verdicts())
 
 
 def run_worker(open_workplace: Callable[[Handover], Workplace]) -> int:

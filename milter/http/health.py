@@ -48,6 +48,9 @@ READYZ: Final = Endpoint(
 )
 
 
+ReloadResult = Literal["ok", "refused", "failed", "rolled_back"]
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The daemon at one moment.
@@ -62,6 +65,7 @@ class Status:
         sessions: Connections of clients now.
         bytes_in_flight: Bytes of messages held now.
         uptime_s: Whole seconds since the start.
+        last_reload: What came of the last reload; before the first one, ok.
         dns_lists_aside: DNS lists that are not asked or not believed now, with the reason; mail is
             taken without them.
     """
@@ -74,6 +78,7 @@ class Status:
     sessions: int
     bytes_in_flight: int
     uptime_s: int
+    last_reload: ReloadResult = "ok"
     dns_lists_aside: tuple[str, ...] = ()
 
     @property

@@ -15,10 +15,12 @@ from milter.settings.model import (
     TlsFiles,
 )
 from milter.settings.networks import Networks
+from milter.settings.reload import Guard, Reload
 from milter.settings.section import Section
 
 __all__ = [
     "Dns",
+    "Guard",
     "History",
     "Http",
     "Limits",
@@ -28,6 +30,7 @@ __all__ = [
     "Network",
     "Networks",
     "NextHop",
+    "Reload",
     "Section",
     "Settings",
     "Spf",

@@ -15,6 +15,7 @@ from pydantic import Field
 from milter.core.connection import Direction
 from milter.settings.history import History
 from milter.settings.networks import Networks
+from milter.settings.reload import Reload
 from milter.settings.section import Section
 from milter.settings.statistics import Statistics
 
@@ -355,6 +356,9 @@ class Settings(Section):
     statistics: Statistics = Field(default=Statistics(), description="What statistics show")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
+    )
+    reload: Reload = Field(
+        default=Reload(), description="Reading the configuration again while mail is taken"
     )
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = Field(
         default="auto", description="Worker processes; auto: one per core"

@@ -216,7 +216,16 @@ METRICS: Final = (
     MetricSpec(
         "config_reloads_total",
         "counter",
-        "Reloads of the configuration. result: ok, refused, failed",
+        "Reloads of the configuration. result: ok, refused (a mistake in it), failed (its workers "
+        "did not start), rolled_back (the guard took the one before back)",
+        ("result",),
+        source="supervisor",
+    ),
+    MetricSpec(
+        "config_last_reload",
+        "gauge",
+        "1 for the result of the last reload, 0 for the others: ok (also before the first), "
+        "refused, failed, rolled_back. All but ok: the files say what does not run",
         ("result",),
         source="supervisor",
     ),

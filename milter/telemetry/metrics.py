@@ -7,7 +7,7 @@ Nothing here serves HTTP or knows of processes; how the numbers of several worke
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -68,6 +68,9 @@ class Metrics:
         registry: Where the metrics are registered; a new one for each instance.
         symbols: The declared symbols. With it every worker gives the same 499 of them a series of
             their own; without it the first ones that occur get one.
+
+    Attributes:
+        verdicts: Verdicts of all policies, by the word of their action.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class Metrics:
         self._sessions = _gauge(registry, "sessions", "livesum")
         # The worker that has set a list aside shows, however many others have not.
         self._lists_up = _gauge(registry, "dns_list_up", "livemin")
+        self.verdicts: defaultdict[str, int] = defaultdict(int)
         self._open = 0
         self._broken = False
         self._stored: deque[tuple[str, float]] = deque()
@@ -158,6 +162,7 @@ class Metrics:
     def policy(self, policy: str, action: str) -> None:
         """Count a verdict of a policy."""
         self._policies.add((policy, action))
+        self.verdicts[action] += 1
 
     def shadow_difference(self, policy: str, live: str, shadow: str) -> None:
         """Count a message that a shadow policy would have treated otherwise."""
@@ -247,7 +252,7 @@ class SupervisorMetrics:
         self._restarts = _counter(registry, "worker_restarts_total")
 
     def reload(self, result: str) -> None:
-        """Count a reload: ok, refused (bad configuration) or failed (workers did not start)."""
+        """Count a reload: ok, refused (bad), failed (no workers) or rolled_back (by the guard)."""
         self._reloads.labels(result).inc()
 
     def restart(self) -> None:

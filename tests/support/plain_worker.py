@@ -1,8 +1,9 @@
 """A worker that knows the daemon's seam and nothing of mail, for tests of the supervisor alone.
 
 To each client it says its generation and its pid, and takes lines until `bye`, which it answers;
-`die` ends the process at once. Told to drain it waits for its clients. It greets with the word that
-the configuration calls `hostname`. A hostname that begins with `broken` cannot be built.
+`die` ends the process at once, and the word of an action counts as a verdict. Told to drain it
+waits for its clients. It greets with the word that the configuration calls `hostname`. A hostname
+that begins with `broken` cannot be built.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from milter.daemon.handover import HandedSource
 from milter.daemon.shared import NextHopState
 from milter.daemon.worker import run_worker
 from milter.settings.read import read_settings
+from policies.verdict import Action
 
 if TYPE_CHECKING:
     from milter.core.limits import SharedLimits
@@ -35,6 +37,7 @@ class PlainWorker:
         self._limits = limits
         self._servers: list[asyncio.Server] = []
         self._clients = 0
+        self._verdicts = {action.word: 0 for action in Action}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -68,6 +71,10 @@ class PlainWorker:
         down = self._settings.hostname == "down.example"
         return NextHopState.DOWN if down else NextHopState.UP
 
+    def verdicts(self) -> list[int]:
+        """How often clients said the word of each action."""
+        return list(self._verdicts.values())
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
         self._idle.clear()
@@ -91,6 +98,9 @@ class PlainWorker:
             if line == b"die\n":
                 os._exit(3)
             writer.write(line)
+            word = line.decode().strip()
+            if word in self._verdicts:
+                self._verdicts[word] += 1
             if line == b"bye\n":
                 break
         await writer.drain()

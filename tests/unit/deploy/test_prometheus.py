@@ -30,7 +30,7 @@ def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.debian
-@pytest.mark.parametrize("what", ["dns-lists", "store", "classifier"])
+@pytest.mark.parametrize("what", ["classifier", "dns-lists", "reload", "store"])
 def test_rules_fire_when_it_fails_and_stop_when_it_is_back(checkout: Path, what: str) -> None:
     done = promtool(checkout / "deploy/prometheus", "test", "rules", f"{what}.test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,7 +45,7 @@ def test_rules_that_are_changed_fail_their_test(checkout: Path, tmp_path: Path) 
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("what", ["dns-lists", "store", "classifier"])
+@pytest.mark.parametrize("what", ["classifier", "dns-lists", "reload", "store"])
 def test_rules_name_metrics_that_there_are(checkout: Path, what: str) -> None:
     rules = yaml.safe_load((checkout / f"deploy/prometheus/{what}.rules.yml").read_text())
     named = {
