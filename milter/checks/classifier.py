@@ -13,7 +13,7 @@ from milter.checks.classifier_fields import classifier_fields
 from milter.core.transaction import Stage
 from policies.findings import Finding
 from reputation.classifier.explain import heaviest
-from reputation.classifier.features import extract
+from reputation.classifier.features import domain_number, extract
 from reputation.classifier.model import judge
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ClassifierCheck:
             return Evidence((Finding("CLASSIFIER_ERROR", "its weights cannot be read"),))
         read = classifier_fields(message)
         features = extract(read.fields, read.disguised)
-        opinion = judge(state, features)
+        opinion = judge(state, features, _domain_of(txn))
         facts = {"classifier": {**opinion._asdict()}}
         symbol = _symbol(opinion)
         if not symbol:
@@ -80,6 +80,12 @@ class ClassifierCheck:
             reasons = heaviest(state, read.fields, features, spam=True)
             said = "; ".join((said, *reasons))
         return Evidence((Finding(symbol, said),), facts)
+
+
+def _domain_of(txn: Transaction) -> int:
+    """Return the number of the domain that all recipients have in common; 0: of none."""
+    domains = {one.domain_key for one in txn.recipients}
+    return domain_number(domains.pop()) if len(domains) == 1 else 0
 
 
 def _symbol(opinion: Opinion) -> str:

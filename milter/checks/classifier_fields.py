@@ -10,7 +10,7 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reputation.classifier.features import extract
+from reputation.classifier.features import domain_number, extract
 from reputation.classifier.lessons import DIGEST_BYTES, Lesson
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def lesson_of(message: Message, *, spam: bool) -> Lesson:
+def lesson_of(message: Message, *, spam: bool, domain: str = "") -> Lesson:
     """Return what is learned from `message`; no text of it is kept.
+
+    `domain` is whose own model learns it too, as for comparing (`domain_key`); empty: none.
 
     Two copies of a message are the same lesson when author, date, id, subject and body are the
     same, whatever was put on top of them on the way.
@@ -102,4 +104,5 @@ def lesson_of(message: Message, *, spam: bool) -> Lesson:
         digest.update(b"\0")
     digest.update(message.raw[message.body_start :].replace(b"\r\n", b"\n").strip())
     read = classifier_fields(message)
-    return Lesson(digest.digest(), spam, changed=False, features=extract(*read))
+    number = domain_number(domain) if domain else 0
+    return Lesson(digest.digest(), spam, changed=False, features=extract(*read), domain=number)

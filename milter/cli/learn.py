@@ -13,6 +13,7 @@ from milter.cli import EXIT_FINE, EXIT_INPUT, Misconfigured
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
 from milter.cli.progress import progress_bar
+from milter.core.address import domain_key
 from milter.memory.learning import classifier_folder
 from milter.memory.opening import home_of
 from milter.message.document import Message
@@ -40,7 +41,9 @@ _NO_FOLDER: Final = "with a server as store, `classifier.folder` must be set"
 @click.argument("label", type=click.Choice(["ham", "spam"]))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("-c", "config", metavar="FILE", help="Configuration of the daemon.")
-def learn(label: str, paths: tuple[str, ...], config: str | None) -> int:
+@click.option("--domain", default="", metavar="NAME",
+              help="The domain whose recipients say so: its own model learns it too.")  # fmt: skip
+def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -> int:
     """Learn the messages at PATH: files, mailboxes, Maildirs, folders; - is the standard input.
 
     A message that is known counts once; with the other label it changes its mind. A daemon that
@@ -54,7 +57,7 @@ def learn(label: str, paths: tuple[str, ...], config: str | None) -> int:
         click.echo(f"{home.place}: {err.what}", err=True)
         return EXIT_INPUT
     try:
-        _teach(store, paths, heard, spam=label == "spam")
+        _teach(store, paths, heard, spam=label == "spam", domain=domain_key(domain))
         waiting = _learn_here(folder, store)
     except StoreError as err:
         click.echo(f"{home.place}: {err.what}", err=True)
@@ -80,7 +83,9 @@ def _places(config: str | None) -> tuple[Home, Path]:
     return home, folder
 
 
-def _teach(store: Store, paths: tuple[str, ...], heard: Counter[str], *, spam: bool) -> None:
+def _teach(
+    store: Store, paths: tuple[str, ...], heard: Counter[str], *, spam: bool, domain: str
+) -> None:
     """Hand over every message; how each was heard is counted as it happens."""
     with progress_bar() as progress:
         task = progress.add_task("messages", total=None)
@@ -89,7 +94,7 @@ def _teach(store: Store, paths: tuple[str, ...], heard: Counter[str], *, spam: b
                 heard["unread"] += 1
                 click.echo(f"{printable(mail.name)}: {mail.error}", err=True)
                 continue
-            lesson = lesson_of(Message(with_crlf(mail.data)), spam=spam)
+            lesson = lesson_of(Message(with_crlf(mail.data)), spam=spam, domain=domain)
             heard[report(store, lesson, now=time.time())] += 1
             progress.advance(task)
 

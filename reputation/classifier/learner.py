@@ -8,17 +8,21 @@ Beside the weights lie bases, states as of a round number of lessons (`bases`):
   behind a base are taken again without it. Where the wrong label is older than all bases, the
   message is learned with its new label until that label is believed.
 
-Bases end at the same lessons on every machine, so that all of them reach the same weights.
+Bases end at the same lessons on every machine, so that all of them reach the same weights. They are
+shared (`sharing`): a machine that joins late, or was away for so long that lessons are gone, begins
+with those of the others.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reputation.classifier.bases import LESSONS, Bases
 from reputation.classifier.lessons import STREAM, Lesson, digest_of, unpacked
 from reputation.classifier.model import State, learn, margin, new_state
+from reputation.classifier.sharing import share, shared
 from reputation.classifier.weights import Weights
 from reputation.errors import StoreError
 
@@ -86,6 +90,8 @@ class Learner:
             StoreError: The store does not answer; what was learned so far is kept.
         """
         entries = list(store.follow(STREAM, self.applied, limit))
+        if self._misses_lessons(entries) and self._join(store):
+            entries = list(store.follow(STREAM, self.applied, limit))
         if not entries:
             self._notice_loss(store)
             return Progress()
@@ -93,7 +99,7 @@ class Learner:
         if any(lesson is not None and lesson.changed for lesson in lessons):
             self._learn_again(store, entries[-1].number)
         else:
-            self._learn_more(entries, lessons)
+            self._learn_more(store, entries, lessons)
         spam = sum(lesson is not None and lesson.spam for lesson in lessons)
         return Progress(len(lessons), spam, lessons.count(None), behind=len(entries) == limit)
 
@@ -101,13 +107,32 @@ class Learner:
         """Write everything to the disk and let others learn."""
         self._weights.close()
 
-    def _learn_more(self, entries: list[Entry], lessons: list[Lesson | None]) -> None:
+    def _misses_lessons(self, entries: list[Entry]) -> bool:
+        """Return whether others know lessons that the store does not have any more, or may."""
+        if entries and entries[0].number > self.applied + 1:
+            return True
+        return not self.applied and not self._bases.numbers()
+
+    def _join(self, store: Store) -> bool:
+        """Take over the bases of the others; return whether they know more than we."""
+        bases = shared(store)
+        newest = max(bases, default=0)
+        if newest <= self.applied:
+            return False
+        for number in sorted(bases):
+            self._bases.save(number, bases[number])
+        self._weights.replace(bases[newest], newest)
+        return True
+
+    def _learn_more(self, store: Store, entries: list[Entry], lessons: list[Lesson | None]) -> None:
         state = self._weights.state
         for entry, lesson in zip(entries, lessons, strict=True):
-            self._save_base_before(entry.number, state, self.applied)
+            base = _base_before(entry)
+            if self.applied <= base and base not in self._bases.numbers():
+                self._save_base(store, base, state, seen=base, at=entry.at)
             with self._weights.changing() as change:
                 if lesson is not None:
-                    learn(state, lesson.features, spam=lesson.spam)
+                    learn(state, lesson.features, spam=lesson.spam, domain=lesson.domain)
                 change.applied = entry.number
 
     def _learn_again(self, store: Store, last: int) -> None:
@@ -118,11 +143,12 @@ class Learner:
         ]
         latest = {digest: number for number, digest in heads}
         taken_back = {number for number, digest in heads if latest[digest] != number}
-        base = self._base_before(min(taken_back, default=last))
+        base = self._newest_base_before(min(taken_back, default=last))
         first_time = {digest: number for number, digest in reversed(heads)}
         state, number = self._loaded(base)
         for entry in _entries(store, base, last):
-            self._save_base_before(entry.number, state, number, again=True)
+            if number <= _base_before(entry):
+                self._save_base(store, _base_before(entry), state, seen=last, at=entry.at)
             number = entry.number
             lesson = _lesson(entry)
             if lesson is None or number in taken_back:
@@ -130,18 +156,19 @@ class Learner:
             _take(state, lesson, insist=lesson.changed and first_time[lesson.digest] == number)
         self._weights.replace(state, last)
 
-    def _save_base_before(
-        self, number: int, state: State, applied: int, *, again: bool = False
-    ) -> None:
-        """Keep `state` as a base where lesson `number` is the first one behind a round number."""
-        base = (number - 1) // LESSONS * LESSONS
-        if applied <= base and base > 0 and (again or base not in self._bases.numbers()):
-            self._bases.save(base, state)
+    def _save_base(self, store: Store, base: int, state: State, *, seen: int, at: float) -> None:
+        """Keep `state` as a base, where there is one before this lesson, and share it."""
+        if not base:
+            return
+        self._bases.save(base, state)
+        # A store that is full or gone keeps nobody from learning.
+        with suppress(StoreError):
+            share(store, base, state, seen=seen, at=at)
 
     def _oldest(self) -> int:
         return min(self._bases.numbers(), default=0)
 
-    def _base_before(self, number: int) -> int:
+    def _newest_base_before(self, number: int) -> int:
         return next((base for base in self._bases.numbers() if base < number), 0)
 
     def _loaded(self, base: int) -> tuple[State, int]:
@@ -181,10 +208,15 @@ def _entries(store: Store, after: int, last: int) -> Iterator[Entry]:
         after = page[-1].number
 
 
+def _base_before(entry: Entry) -> int:
+    """Return the round number of lessons before this one."""
+    return (entry.number - 1) // LESSONS * LESSONS
+
+
 def _take(state: State, lesson: Lesson, *, insist: bool) -> None:
     """Learn `lesson`; with `insist` until its label is believed, for the other one was learned."""
     for _ in range(_MOST_REPEATS if insist else 1):
-        learn(state, lesson.features, spam=lesson.spam)
+        learn(state, lesson.features, spam=lesson.spam, domain=lesson.domain)
         side = margin(state, lesson.features) * (1 if lesson.spam else -1)
         if side > _BELIEVED:
             return

@@ -6,14 +6,15 @@ order, and so reaches the same weights.
 
 from __future__ import annotations
 
+import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reputation.classifier.features import SLOTS, Features
+from reputation.classifier.features import SLOTS, Features, domain_number
 from reputation.errors import StoreError
 from reputation.store import Append, Drop, Retention
 
@@ -30,6 +31,8 @@ _DAY_S: Final = 86_400
 # As long as one may change one's mind about a message.
 _LABEL_KEPT_S: Final = 400 * _DAY_S
 _HEAD: Final = 2 + DIGEST_BYTES
+# How many of the slots are words, and the domain.
+_BODY: Final = struct.Struct("<II")
 _HAM, _SPAM = b"h", b"s"
 _MOST_ATTEMPTS: Final = 5
 # A stream keeps what is needed to begin again from the base, see `learner`.
@@ -54,12 +57,14 @@ class Lesson:
         spam: The label.
         changed: Whether the other label was learned before.
         features: What the message has.
+        domain: The number of the domain that says so (`features.domain_number`); 0: none.
     """
 
     digest: bytes
     spam: bool
     changed: bool
     features: Features
+    domain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,19 @@ class Reporter:
     """Who says so, and how often a day that is listened to.
 
     Attributes:
-        name: The account; of an administrator, who is always listened to: empty.
+        name: The account, as a mailbox where its domain shall learn by it too; of an administrator,
+            who is always listened to: empty.
         per_day: Lessons a day.
     """
 
     name: str = ""
     per_day: int = 50
+
+    @property
+    def domain(self) -> int:
+        """The number of its domain; 0: it has none."""
+        domain = self.name.rpartition("@")[2].lower() if "@" in self.name else ""
+        return domain_number(domain) if domain else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,9 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
             _LABELS, lesson.digest, old=known, new=label, now=now, expires_at=expires_at
         ):
             changed = known == other
-            payload = packed(Lesson(lesson.digest, lesson.spam, changed, lesson.features))
-            store.write([Append(STREAM, now, payload, (), KEEP)])
+            domain = lesson.domain or (reporter.domain if reporter else 0)
+            handed = replace(lesson, changed=changed, domain=domain)
+            store.write([Append(STREAM, now, packed(handed), (), KEEP)])
             return Heard.CHANGED if changed else Heard.LEARNED
     raise StoreError("the same message is reported by too many at once")
 
@@ -150,8 +163,8 @@ def packed(lesson: Lesson) -> bytes:
     # In rising order the steps are small, and small numbers are packed well.
     steps = np.diff(np.sort(lesson.features.slots), prepend=0).astype("<u4")
     flags = bytes((int(lesson.spam), int(lesson.changed)))
-    words = lesson.features.words.to_bytes(4, "little")
-    return flags + lesson.digest + zlib.compress(words + steps.tobytes(), level=1)
+    head = _BODY.pack(lesson.features.words, lesson.domain)
+    return flags + lesson.digest + zlib.compress(head + steps.tobytes(), level=1)
 
 
 def unpacked(data: bytes) -> Lesson:
@@ -161,14 +174,14 @@ def unpacked(data: bytes) -> Lesson:
         StoreError: It is none.
     """
     try:
-        plain = zlib.decompressobj().decompress(data[_HEAD:], 4 * (SLOTS + 1))
-        slots = np.cumsum(np.frombuffer(plain, "<u4", offset=4), dtype=np.int64)
-        words = int.from_bytes(plain[:4], "little")
-    except (zlib.error, ValueError) as err:
+        plain = zlib.decompressobj().decompress(data[_HEAD:], _BODY.size + 4 * SLOTS)
+        words, domain = _BODY.unpack_from(plain)
+        slots = np.cumsum(np.frombuffer(plain, "<u4", offset=_BODY.size), dtype=np.int64)
+    except (zlib.error, ValueError, struct.error) as err:
         raise StoreError("a lesson that cannot be read", temporary=False) from err
     if len(data) < _HEAD or words > len(slots) or (len(slots) and slots.max() >= SLOTS):
         raise StoreError("a lesson that cannot be read", temporary=False)
-    return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, Features(slots, words))
+    return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, Features(slots, words), domain)
 
 
 def digest_of(payload: bytes) -> bytes:

@@ -8,6 +8,9 @@ sure verdict moves less than the logistic loss would have it: most of those are 
 two more numbers that are learned beside it, each lesson scored before it is learned (J. Platt,
 1999).
 
+A domain that learned enough has a say of its own: the weights of its words in a range of their own
+learn what is left of the error of all together, and are added to their margin.
+
 All state is in the arrays that are given; equal lessons in equal order give equal arrays.
 """
 
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from reputation.classifier.features import SLOTS
+from reputation.classifier.features import TABLE_SLOTS, of_domain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +40,11 @@ _TRUSTED_AFTER: Final = 300
 _LARGEST_MARGIN: Final = 30.0
 # Lessons of ham, lessons of spam, slope and shift of the calibration.
 NUMBERS: Final = 4
+# Counts of the lessons of so many domains; two that share an entry share their count.
+DOMAINS: Final = 1 << 12
+# Of ham and of spam each, before a domain's own weights are used.
+_ENOUGH_OF_DOMAIN: Final = 25
+_DOMAIN_RATE: Final = 3.0
 _CALIBRATION_RATE: Final = 0.05
 # Below this many lessons of either label there is no verdict.
 _ENOUGH_LESSONS: Final = 20
@@ -52,11 +60,13 @@ class State:
         weights: One for each slot.
         support: Sums of squared steps.
         numbers: Lessons of ham and of spam; slope and shift of the calibration.
+        domains: Lessons of ham and of spam of each domain, by its number modulo `DOMAINS`.
     """
 
     weights: NDArray[np.float32]
     support: NDArray[np.float32]
     numbers: NDArray[np.float64]
+    domains: NDArray[np.uint32]
 
     @property
     def ham(self) -> int:
@@ -86,19 +96,43 @@ class Opinion(NamedTuple):
 def new_state() -> State:
     """Return a state that knows nothing."""
     return State(
-        np.zeros(SLOTS, np.float32),
-        np.zeros(SLOTS, np.float32),
+        np.zeros(TABLE_SLOTS, np.float32),
+        np.zeros(TABLE_SLOTS, np.float32),
         np.array([0.0, 0.0, 1.0, 0.0], np.float64),
+        np.zeros((DOMAINS, 2), np.uint32),
     )
 
 
-def margin(state: State, features: Features) -> float:
-    """Return the log-odds of spam before calibration; 0 where nothing is known."""
+def margin(state: State, features: Features, domain: int = 0) -> float:
+    """Return the log-odds of spam before calibration; 0 where nothing is known.
+
+    Args:
+        state: What was learned.
+        features: Of the message.
+        domain: The number of the domain that it is for; 0: of none.
+    """
+    common = _common_margin(state, features)
+    if domain and knows_domain(state, domain):
+        return common + _domain_margin(state, features, domain)
+    return common
+
+
+def knows_domain(state: State, domain: int) -> bool:
+    """Return whether a domain learned enough to have a say of its own."""
+    return int(state.domains[domain % DOMAINS].min()) >= _ENOUGH_OF_DOMAIN
+
+
+def _common_margin(state: State, features: Features) -> float:
     weights = state.weights.take(features.slots)
     words = float(np.add.reduce(weights[: features.words]))
     grams = float(np.add.reduce(weights[features.words :]))
     word_share, gram_share = _shares(features)
     return words * word_share + grams * gram_share
+
+
+def _domain_margin(state: State, features: Features, domain: int) -> float:
+    weights = state.weights.take(of_domain(features, domain))
+    return float(np.add.reduce(weights)) * _shares(features)[0]
 
 
 def contributions(
@@ -108,9 +142,9 @@ def contributions(
     return state.weights[slots] * np.float32(_shares(features)[0])
 
 
-def judge(state: State, features: Features) -> Opinion:
-    """Return the opinion on a message."""
-    probability = calibrated(state, margin(state, features))
+def judge(state: State, features: Features, domain: int = 0) -> Opinion:
+    """Return the opinion on a message for `domain`; 0: for none."""
+    probability = calibrated(state, margin(state, features, domain))
     support = state.support.take(features.slots)
     known = float(np.count_nonzero(support)) / max(len(support), 1)
     lessons = min(state.ham, state.spam)
@@ -127,24 +161,47 @@ def calibrated(state: State, value: float) -> float:
     return _logistic(float(state.numbers[2]) * value + float(state.numbers[3]))
 
 
-def learn(state: State, features: Features, *, spam: bool) -> None:
-    """Learn one message."""
-    value = margin(state, features)
+def learn(state: State, features: Features, *, spam: bool, domain: int = 0) -> None:
+    """Learn one message, that `domain` says this of; 0: no domain."""
+    value = _common_margin(state, features)
     _calibrate(state, value, spam=spam)
-    error = float(spam) - _logistic(value)
-    step = error * _trust(state, abs(error))
+    step = _step(state, value, spam=spam)
     state.numbers[int(spam)] += 1
     slots, words = features
+    change = _change(state, slots, _RATE, step)
+    word_share, gram_share = _shares(features)
+    change[:words] *= np.float32(word_share)
+    change[words:] *= np.float32(gram_share)
+    state.weights[slots] += change
+    if domain:
+        _learn_of_domain(state, features, domain, spam=spam)
+
+
+def _learn_of_domain(state: State, features: Features, domain: int, *, spam: bool) -> None:
+    """Learn what the common weights, that have just learned it too, do not say."""
+    value = _common_margin(state, features) + _domain_margin(state, features, domain)
+    slots = of_domain(features, domain)
+    change = _change(state, slots, _DOMAIN_RATE, _step(state, value, spam=spam))
+    change *= np.float32(_shares(features)[0])
+    state.weights[slots] += change
+    state.domains[domain % DOMAINS, int(spam)] += 1
+
+
+def _step(state: State, value: float, *, spam: bool) -> float:
+    error = float(spam) - _logistic(value)
+    return error * _trust(state, abs(error))
+
+
+def _change(
+    state: State, slots: NDArray[np.int64], rate: float, step: float
+) -> NDArray[np.float32]:
+    """Return how far each of `slots` moves, before its share; their support grows."""
     support = state.support[slots]
     support += np.float32(step * step)
     state.support[slots] = support
     support += np.float32(_FIRST_SUPPORT)
     np.sqrt(support, out=support)
-    change = np.divide(np.float32(_RATE * step), support, out=support)
-    word_share, gram_share = _shares(features)
-    change[:words] *= np.float32(word_share)
-    change[words:] *= np.float32(gram_share)
-    state.weights[slots] += change
+    return np.divide(np.float32(rate * step), support, out=support)
 
 
 def _shares(features: Features) -> tuple[float, float]:

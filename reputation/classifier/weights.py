@@ -1,6 +1,6 @@
 """The file of the classifier's weights: one process writes, all map it.
 
-    header of one page: magic, format, numbers; then the weights, then the support
+    header of one page: magic, format, numbers; then weights, support, and counts of domains
 
 The writer changes the file in place, so that what was learned is seen at once by who maps it. What
 protects it is `changing`, which stands in the header while slots are being changed: a writer that
@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from reputation.classifier.features import SLOTS
-from reputation.classifier.model import NUMBERS, State, new_state
+from reputation.classifier.features import TABLE_SLOTS
+from reputation.classifier.model import DOMAINS, NUMBERS, State, new_state
 from reputation.errors import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_MAGIC: Final = b"gatepost weights 1\0"
+_MAGIC: Final = b"gatepost weights 2\0"
 _HEADER: Final = mmap.PAGESIZE
 _NUMBERS_AT: Final = 64
-_TABLE_BYTES: Final = SLOTS * 4
-FILE_BYTES: Final = _HEADER + 2 * _TABLE_BYTES
+_TABLE_BYTES: Final = TABLE_SLOTS * 4
+_DOMAINS_AT: Final = _HEADER + 2 * _TABLE_BYTES
+_DOMAINS_BYTES: Final = DOMAINS * 2 * 4
+FILE_BYTES: Final = _DOMAINS_AT + _DOMAINS_BYTES
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 # Places in the header's numbers behind those of the model.
@@ -60,9 +62,10 @@ class Weights:
         header = np.frombuffer(self._map, np.float64, NUMBERS + 3, _NUMBERS_AT)
         self._header = header
         self.state = State(
-            np.frombuffer(self._map, np.float32, SLOTS, _HEADER),
-            np.frombuffer(self._map, np.float32, SLOTS, _HEADER + _TABLE_BYTES),
+            np.frombuffer(self._map, np.float32, TABLE_SLOTS, _HEADER),
+            np.frombuffer(self._map, np.float32, TABLE_SLOTS, _HEADER + _TABLE_BYTES),
             header[:NUMBERS],
+            np.frombuffer(self._map, np.uint32, 2 * DOMAINS, _DOMAINS_AT).reshape(DOMAINS, 2),
         )
 
     @property
@@ -90,6 +93,7 @@ class Weights:
             np.copyto(self.state.weights, state.weights)
             np.copyto(self.state.support, state.support)
             np.copyto(self.state.numbers, state.numbers)
+            np.copyto(self.state.domains, state.domains)
             change.applied = applied
 
     def close(self, *, in_order: bool = True) -> None:
@@ -135,6 +139,7 @@ def packed(state: State) -> bytes:
     content = zlib.compress(
         len(seen).to_bytes(4, "little")
         + state.numbers.tobytes()
+        + state.domains.tobytes()
         + seen.tobytes()
         + state.weights[seen].tobytes()
         + state.support[seen].tobytes(),
@@ -160,6 +165,9 @@ def unpacked(data: bytes) -> State:
     state = new_state()
     np.copyto(state.numbers, np.frombuffer(plain, np.float64, NUMBERS, 4))
     place = 4 + 8 * NUMBERS
+    counts = np.frombuffer(plain, np.uint32, 2 * DOMAINS, place)
+    np.copyto(state.domains, counts.reshape(DOMAINS, 2))
+    place += _DOMAINS_BYTES
     seen = np.frombuffer(plain, np.uint32, count, place)
     state.weights[seen] = np.frombuffer(plain, np.float32, count, place + 4 * count)
     state.support[seen] = np.frombuffer(plain, np.float32, count, place + 8 * count)

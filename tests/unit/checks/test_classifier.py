@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.checks.classifier import ClassifierCheck
 from milter.checks.classifier_fields import classifier_fields, lesson_of
+from milter.core.address import Mailbox
 from milter.message.document import Message
-from reputation.classifier.model import learn, new_state
-from tests.support.checks import looked, symbols_of
+from reputation.classifier.features import domain_number
+from reputation.classifier.model import judge, learn, new_state
+from tests.support.checks import a_transaction, looked, symbols_of
 
 if TYPE_CHECKING:
     from reputation.classifier.model import State
@@ -55,6 +58,37 @@ def test_what_was_learned_is_said_with_its_reasons(
     assert symbols_of(evidence) == [symbol]
     assert evidence.facts["classifier"]["unsure"] is False  # type: ignore[index, call-overload]
     assert ("won" in evidence.findings[0].evidence) == spam
+
+
+@pytest.mark.parametrize(
+    ("recipients", "own"),
+    [
+        pytest.param(["a@pharmacy.example", "b@PHARMACY.example"], True, id="one-domain"),
+        pytest.param(["a@pharmacy.example", "b@else.example"], False, id="two-domains"),
+        pytest.param(["a@else.example"], False, id="another-domain"),
+    ],
+)
+def test_domain_of_all_recipients_has_a_say(recipients: list[str], *, own: bool) -> None:
+    state, number = new_state(), domain_number("pharmacy.example")
+    for seed in range(100):
+        spam = seed % 2 == 1
+        lesson = lesson_of(Message(a_message(seed, spam=spam)), spam=spam).features
+        learn(state, lesson, spam=spam)
+        learn(state, lesson, spam=not spam, domain=number)
+    mailboxes = tuple(Mailbox(*one.split("@")) for one in recipients)
+    txn = replace(a_transaction(), recipients=mailboxes)
+
+    evidence = looked(ClassifierCheck(Fixed(state)), a_message(1000, spam=True), txn)
+
+    expected = judge(
+        state,
+        lesson_of(Message(a_message(1000, spam=True)), spam=True).features,
+        number if own else 0,
+    )
+    assert evidence.facts["classifier"] == expected._asdict()
+    assert own == (
+        expected != judge(state, lesson_of(Message(a_message(1000, spam=True)), spam=True).features)
+    )
 
 
 def test_who_learned_nothing_says_so() -> None:

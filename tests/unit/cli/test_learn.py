@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.cli import EXIT_CONFIGURATION, EXIT_FINE, EXIT_INPUT, run
+from reputation.classifier.features import domain_number
 from reputation.classifier.learner import WEIGHTS_NAME, Learner
+from reputation.classifier.model import knows_domain
 from reputation.classifier.weights import Weights
 
 if TYPE_CHECKING:
@@ -48,6 +50,17 @@ def test_learned_mail_is_in_the_weights(site: Path, capsys: pytest.CaptureFixtur
     state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
     assert (state.ham, state.spam) == (30, 30)
     assert capsys.readouterr().out == "30 learned as ham\n30 learned as spam\n"
+
+
+def test_domain_that_says_so_learns_it_too(site: Path) -> None:
+    config = str(site / "gatepost.yaml")
+    for label in ("ham", "spam"):
+        told = ["learn", label, str(site / label), "-c", config, "--domain", "Example.ORG."]
+        assert run(told) == EXIT_FINE
+
+    state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
+    assert knows_domain(state, domain_number("example.org"))
+    assert not knows_domain(state, domain_number("example.net"))
 
 
 def test_known_and_changed_mail_is_told(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

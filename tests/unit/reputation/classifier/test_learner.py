@@ -5,28 +5,28 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from reputation.classifier import bases, learner, lessons
-from reputation.classifier.features import SLOTS
+from reputation.classifier.features import SLOTS, domain_number
 from reputation.classifier.learner import WEIGHTS_NAME, Learner
 from reputation.classifier.lessons import Heard, Reporter, packed, report, unpacked
-from reputation.classifier.model import judge, new_state
+from reputation.classifier.model import State, judge, knows_domain, new_state
 from reputation.classifier.model import learn as learn_one
 from reputation.classifier.weights import FILE_BYTES, Weights
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
-from reputation.store import Append
+from reputation.store import Append, Retention
 from tests.support.lessons import features_of, lesson
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reputation.classifier.model import State
     from reputation.store import Store
 
 
@@ -43,7 +43,9 @@ def caught_up(folder: Path, store: Store, at_once: int = 500) -> State:
     while one.catch_up(store, at_once).behind:
         pass
     one.close()
-    return Weights(folder / WEIGHTS_NAME).state
+    # A copy: the file changes.
+    kept = Weights(folder / WEIGHTS_NAME).state
+    return State(*(np.array(getattr(kept, each.name)) for each in fields(State)))
 
 
 def same(left: State, right: State) -> bool:
@@ -115,6 +117,92 @@ def test_machines_reach_the_same_weights_whatever_their_pace(store: Store, tmp_p
 
     assert same(Weights(tmp_path / "early" / WEIGHTS_NAME).state, late)
     early.close()
+
+
+@pytest.fixture
+def short_stream(small_bases: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Retention(entries=50, total_bytes=2**20, age_s=1e9)
+    monkeypatch.setattr(lessons, "KEEP", kept)
+
+
+@pytest.mark.usefixtures("short_stream")
+@pytest.mark.parametrize("wrong", [-1, 70, 125], ids=["no-change", "old-change", "new-change"])
+def test_machine_that_joins_when_lessons_are_gone_reaches_the_same_weights(
+    store: Store, tmp_path: Path, wrong: int
+) -> None:
+    early = Learner(tmp_path / "early")
+    for begin in range(0, 140, 10):
+        teach(store, range(begin, begin + 10), wrong)
+        early.catch_up(store)
+    if wrong >= 0:
+        report(store, lesson(wrong, spam=wrong % 2 == 1), now=200.0)
+    early.catch_up(store)
+
+    late = Learner(tmp_path / "late")
+    while late.catch_up(store, 7).behind:
+        pass
+
+    weights = [Weights(tmp_path / name / WEIGHTS_NAME) for name in ("early", "late")]
+    assert same(*(one.state for one in weights))
+    assert weights[1].state.ham + weights[1].state.spam == (141 if wrong == 70 else 140)
+    # From here on both hear the same.
+    teach(store, range(140, 200))
+    report(store, lesson(150, spam=True), now=300.0)
+    for one in (early, late):
+        while one.catch_up(store).behind:
+            pass
+        one.close()
+    assert same(*(one.state for one in weights))
+
+
+@pytest.mark.usefixtures("short_stream")
+def test_machine_that_was_away_too_long_takes_the_bases_of_others(
+    store: Store, tmp_path: Path
+) -> None:
+    teach(store, range(10))
+    caught_up(tmp_path / "away", store)
+    here = Learner(tmp_path / "here")
+    for begin in range(10, 150, 10):
+        teach(store, range(begin, begin + 10))
+        here.catch_up(store)
+    here.close()
+
+    away = caught_up(tmp_path / "away", store)
+
+    assert same(away, Weights(tmp_path / "here" / WEIGHTS_NAME).state)
+
+
+def test_lesson_counts_for_the_domain_of_its_reporter(store: Store, tmp_path: Path) -> None:
+    for number in range(60):
+        said = lesson(number, spam=number % 2 == 1)
+        report(store, said, now=1.0, reporter=Reporter("ann@Example.ORG", per_day=100))
+
+    state = caught_up(tmp_path, store)
+
+    assert knows_domain(state, domain_number("example.org"))
+    assert not knows_domain(state, domain_number("example.net"))
+
+
+@pytest.mark.usefixtures("small_bases")
+def test_weights_of_domains_outlive_a_writer_that_was_killed(store: Store, tmp_path: Path) -> None:
+    for number in range(100):
+        report(
+            store,
+            lesson(number, spam=number % 2 == 1),
+            now=1.0,
+            reporter=Reporter("ann@example.org", per_day=100),
+        )
+    before = caught_up(tmp_path, store)
+    damaged = Weights(tmp_path / WEIGHTS_NAME, write=True)
+    damaged.state.domains[:] = 0
+    with pytest.raises(ZeroDivisionError), damaged.changing():
+        raise ZeroDivisionError
+    damaged.close(in_order=False)
+
+    after = caught_up(tmp_path, store)
+
+    assert same(before, after)
+    assert np.array_equal(before.domains, after.domains)
 
 
 def test_second_learner_is_told_that_one_is_there(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from reputation.classifier.explain import heaviest
-from reputation.classifier.features import extract
-from reputation.classifier.model import State, judge, learn, new_state
+from reputation.classifier.features import Features, domain_number, extract
+from reputation.classifier.model import State, judge, knows_domain, learn, new_state
 from tests.support.lessons import UNWANTED, features_of, fields_of
 
 
@@ -89,3 +89,52 @@ def test_nothing_speaks_for_spam_where_nothing_was_learned() -> None:
     fields = fields_of(spam=True, seed=1)
 
     assert heaviest(new_state(), fields, extract(fields, []), spam=True) == []
+
+
+# Domains. For the pharmacy mail about pills is wanted, and its meetings are none of ours.
+PHARMACY, SCHOOL = domain_number("pharmacy.example"), domain_number("school.example")
+
+
+def about_pills(seed: int) -> Features:
+    """Return a message that is spam everywhere but at the pharmacy."""
+    fields = fields_of(spam=True, seed=seed)
+    return extract({**fields, "from": b"wholesale pharmacy orders"}, [])
+
+
+def taught_by_domains(lessons: int) -> State:
+    """Return what is known where the school has ten times as many lessons as the pharmacy."""
+    state = taught(100)
+    for seed in range(lessons):
+        for more in range(10):
+            learn(state, about_pills(10 * seed + more), spam=True, domain=SCHOOL)
+            ham = features_of(spam=False, seed=10 * seed + more)
+            learn(state, ham, spam=False, domain=SCHOOL)
+        learn(state, about_pills(seed + 10_000), spam=False, domain=PHARMACY)
+        learn(state, features_of(spam=False, seed=seed + 10_000), spam=True, domain=PHARMACY)
+    return state
+
+
+def test_domain_that_learned_enough_has_a_say_of_its_own() -> None:
+    state = taught_by_domains(60)
+
+    at_pharmacy, at_school, elsewhere = (
+        judge(state, about_pills(99_999), domain).probability for domain in (PHARMACY, SCHOOL, 0)
+    )
+
+    assert at_pharmacy < 0.3
+    assert at_school > 0.8
+    assert elsewhere > 0.7
+
+
+def test_domain_that_learned_little_is_judged_as_all() -> None:
+    state = taught_by_domains(24)
+
+    assert not knows_domain(state, PHARMACY)
+    assert judge(state, about_pills(99_999), PHARMACY) == judge(state, about_pills(99_999))
+
+
+def test_domain_that_nobody_taught_is_judged_as_all() -> None:
+    state = taught_by_domains(40)
+    other = domain_number("other.example")
+
+    assert judge(state, about_pills(99_999), other) == judge(state, about_pills(99_999))
