@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.compile import Plan
@@ -22,11 +22,12 @@ from policies.schema import Group
 from policies.select import PolicySet, counted_symbols, judging_said, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from policies.list_catalogue import ListCatalogue
     from policies.lists import LocalList
     from policies.positions import Loc, Positions
+    from policies.rates import Rate
     from policies.rules import RuleSet
     from policies.schema import Judging, PolicyFile
     from policies.symbols import SymbolSpec
@@ -71,54 +72,71 @@ def assemble(
     declared = Declared(positions, shipped)
     for index, pattern in enumerate(file.patterns):
         declared.add_pattern(index, pattern)
-    lists = DeclaredLists(positions, shipped, beside.catalogue, declared.symbols, declared.mistakes)
-    for index, dns_list in enumerate(file.dns_lists):
-        lists.add(index, dns_list, beside.keys.get(index, ""))
+    lists = _lists(file, positions, shipped, beside, declared)
     file = _bounded(file, lists.bounds)
-    of_rates, rates, doubled = declare_rates(file.rates, {**shipped, **declared.symbols}, positions)
-    declared.symbols.update(of_rates)
+    rates = _rates(file, positions, shipped, declared)
     found = {**shipped, **declared.symbols}
     of_rules, taken = rule_symbols(file.rules, found, positions)
     table = {**found, **of_rules}
     ruling = Ruling(file.rules, positions, table, beside.lists)
     rules = ruling.rule_set()
-    mistakes = [
-        *declared.mistakes,
-        *doubled,
-        *taken,
-        *ruling.mistakes,
-        *_mistakes(file, positions, table),
-        *_switches(file, positions),
-    ]
-    if mistakes:
-        raise ConfigErrors(sorted(mistakes, key=lambda err: (err.path, err.line, err.column)))
+    _refuse([*declared.mistakes, *taken, *ruling.mistakes, *_mistakes(file, positions, table)])
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)
-    counted = counted_symbols(file, file.overrides, table, defaults)
-    needed = counted | _read_by(rules, table)
+    needed = counted_symbols(file, file.overrides, table, defaults) | _read_by(rules, table)
     return PolicySet(
         name=file.name,
         base=file,
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=replace(
-            _plan(declared, lists, needed, rules),
-            rates=tuple(rate for rate in rates if rate.symbol in needed),
-        ),
+        plan=_plan(declared, lists, rates, needed, rules),
         version=_version(file, shipped, beside.digest),
     )
 
 
+def _refuse(mistakes: list[ConfigError]) -> None:
+    if mistakes:
+        raise ConfigErrors(sorted(mistakes, key=lambda err: (err.path, err.line, err.column)))
+
+
+def _lists(
+    file: PolicyFile,
+    positions: Positions,
+    shipped: Mapping[str, SymbolSpec],
+    beside: Beside,
+    declared: Declared,
+) -> DeclaredLists:
+    """Return the DNS lists of `file`; their symbols and mistakes go to `declared`."""
+    lists = DeclaredLists(positions, shipped, beside.catalogue, declared.symbols, declared.mistakes)
+    for index, dns_list in enumerate(file.dns_lists):
+        lists.add(index, dns_list, beside.keys.get(index, ""))
+    return lists
+
+
+def _rates(
+    file: PolicyFile, positions: Positions, shipped: Mapping[str, SymbolSpec], declared: Declared
+) -> Sequence[Rate]:
+    """Return the rates of `file`; their symbols and mistakes go to `declared`."""
+    symbols, rates, doubled = declare_rates(file.rates, {**shipped, **declared.symbols}, positions)
+    declared.symbols.update(symbols)
+    declared.mistakes.extend(doubled)
+    return rates
+
+
 def _plan(
-    declared: Declared, lists: DeclaredLists, needed: frozenset[str], rules: RuleSet | None
+    declared: Declared,
+    lists: DeclaredLists,
+    rates: Sequence[Rate],
+    needed: frozenset[str],
+    rules: RuleSet | None,
 ) -> Plan:
-    asked = tuple(one for one in lists.dns_lists if one.symbols & needed)
     return Plan(
         symbols=needed,
         facts=rules.facts if rules else frozenset(),
-        dns_lists=asked,
+        dns_lists=tuple(one for one in lists.dns_lists if one.symbols & needed),
         patterns=declared.pattern_set(needed),
         rules=rules,
+        rates=tuple(rate for rate in rates if rate.symbol in needed),
     )
 
 
@@ -146,6 +164,8 @@ def _bounded(file: PolicyFile, bounds: Mapping[str, Mapping[str, float]]) -> Pol
 def _mistakes(
     file: PolicyFile, positions: Positions, table: Mapping[str, SymbolSpec]
 ) -> Iterator[ConfigError]:
+    """Yield what is wrong beyond single patterns, lists and rules."""
+    yield from _switches(file, positions)
     groups = {spec.group for spec in table.values()} - {""}
     said = judging_said(file)
     yield from _of_judging((), file, said, positions)

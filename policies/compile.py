@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
 from policies.replies import parse_reply
 from policies.verdict import Action, Contribution, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from policies.patterns import PatternSet
     from policies.rates import Rate
@@ -41,8 +41,7 @@ __all__ = [
 _SCORED: Final = (Action.REJECT, Action.DEFER, Action.QUARANTINE, Action.TAG)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Cap and floor of a group; None where there is none."""
 
     cap: float | None
@@ -134,48 +133,34 @@ def build_policy(
     name: str,
     judging: Judging,
     table: Mapping[str, SymbolSpec],
-    *,
     default_weights: Sequence[str],
     rules: RuleSet | None = None,
 ) -> Policy:
-    """Return the policy that `judging` describes.
+    """Return the policy that `judging`, overrides merged in, describes.
 
     Args:
-        name: Its name, overrides included.
-        judging: What was said, overrides merged in.
+        name: With the overrides: `example+sales`.
+        judging: What was said.
         table: Every symbol there is.
         default_weights: Symbols that have the weight of the table where `judging` gives none.
-        rules: Rules over symbols and facts; all policies of a file share them.
+        rules: Over symbols and facts; all policies of a file share them.
     """
-    every = tuple(rules.by_id.values()) if rules else ()
-    switched = {rule.id for rule in every if rule.action is not None}
-    off = frozenset(name for name in switched if judging.weights.get(name) == 0)
-    weights = effective_weights(judging, table, default_weights)
-    weights = {symbol: weight for symbol, weight in weights.items() if symbol not in switched}
-    symbols = {symbol: table[symbol] for symbol in weights}
-    used = {spec.group for spec in symbols.values()}
-    groups = {
-        group: Bounds(bounds.cap, bounds.floor)
-        for group, bounds in sorted(judging.groups.items())
-        if group in used
-    }
-    thresholds = _thresholds(judging)
-    early = judging.early.model_dump(exclude_none=True)
-    quarantine = judging.actions.quarantine
-    active = [rule for rule in every if rule.id not in off]
-    scored = [early, weights, {name: [each.cap, each.floor] for name, each in groups.items()}]
-    refusal_key = _key(_refusing(judging, thresholds, scored, active))
+    active, acting, off = _switches(judging, rules)
+    weights = effective_weights(judging, table, default_weights, leave_out=acting)
+    groups = _groups(judging, [table[symbol] for symbol in weights])
+    thresholds, early = _thresholds(judging), judging.early.model_dump(exclude_none=True)
+    refusal_key = _key(_refusing(judging, thresholds, [early, weights, groups], active))
     return Policy(
         name=name,
         thresholds=thresholds,
         early=early,
-        slow=(judging.slow.connect, judging.slow.seconds) if judging.slow.connect else None,
+        slow=_slow(judging),
         weights=weights,
-        symbols=symbols,
+        symbols={symbol: table[symbol] for symbol in weights},
         groups=groups,
         subject_prefix=judging.actions.tag.subject_prefix,
         force_subject=judging.actions.tag.force,
-        redirect_to=quarantine.to if quarantine.as_ == "redirect" else None,
+        redirect_to=_redirect_to(judging),
         defer=parse_reply(judging.actions.defer.reply),
         headers=judging.headers == "all",
         rules=rules,
@@ -186,13 +171,44 @@ def build_policy(
     )
 
 
+def _switches(
+    judging: Judging, rules: RuleSet | None
+) -> tuple[list[Rule], frozenset[str], frozenset[str]]:
+    """Return the rules that are not off; the names of those with an action; those that are off."""
+    every = tuple(rules.by_id.values()) if rules else ()
+    acting = frozenset(rule.id for rule in every if rule.action is not None)
+    off = frozenset(name for name in acting if judging.weights.get(name) == 0)
+    return [rule for rule in every if rule.id not in off], acting, off
+
+
+def _groups(judging: Judging, symbols: Iterable[SymbolSpec]) -> dict[str, Bounds]:
+    """Return the bounds of the groups that `symbols` are in."""
+    used = {spec.group for spec in symbols}
+    groups = sorted(judging.groups.items())
+    return {name: Bounds(said.cap, said.floor) for name, said in groups if name in used}
+
+
+def _slow(judging: Judging) -> tuple[float, float] | None:
+    return (judging.slow.connect, judging.slow.seconds) if judging.slow.connect else None
+
+
+def _redirect_to(judging: Judging) -> str | None:
+    quarantine = judging.actions.quarantine
+    return quarantine.to if quarantine.as_ == "redirect" else None
+
+
 def effective_weights(
-    judging: Judging, table: Mapping[str, SymbolSpec], default_weights: Sequence[str]
+    judging: Judging,
+    table: Mapping[str, SymbolSpec],
+    default_weights: Sequence[str],
+    *,
+    leave_out: Collection[str] = (),
 ) -> dict[str, float]:
-    """Return the weight of each symbol that counts, by name."""
+    """Return the weight of each symbol that counts, by name, but for those in `leave_out`."""
     weights = {symbol: table[symbol].weight for symbol in default_weights}
     weights.update(judging.weights)
-    return {symbol: weight for symbol, weight in sorted(weights.items()) if weight}
+    counting = sorted(weights.items())
+    return {symbol: weight for symbol, weight in counting if weight and symbol not in leave_out}
 
 
 def _thresholds(judging: Judging) -> dict[Action, float]:

@@ -82,18 +82,24 @@ def weigh(
             run.take_last(rule, points.total)
     acting = [rule for rule in run.true if rule.action is not None and rule.id not in policy.off]
     allowed = next((rule for rule in acting if rule.action is Action.PASS), None)
-    counting = points.contributions
-    total = points.total
+    total, counting = points.total, points.contributions
     if allowed is not None and thresholds and total >= min(thresholds.values()):
-        counting = tuple(c for c in counting if stands(policy, c))
-        lowered = round(min(thresholds.values()) - _JUST_BELOW, 2)
-        total = min(total, max(lowered, total_of(policy, counting)))
+        total, counting = _lowered(policy, thresholds, points)
     else:
         allowed = None
     if known != LAST_STAGE:
         acting = [rule for rule in acting if rule.early]
     action, ruled = _decided(reached(total, thresholds), acting)
     return Weighed(points, total, counting, action, ruled, allowed, tuple(run.found))
+
+
+def _lowered(
+    policy: Policy, thresholds: Thresholds, points: Score
+) -> tuple[float, tuple[Contribution, ...]]:
+    """Return what an allow leaves of `points`, and of what that is made."""
+    counting = tuple(c for c in points.contributions if stands(policy, c))
+    just_below = round(min(thresholds.values()) - _JUST_BELOW, 2)
+    return min(points.total, max(just_below, total_of(policy, counting))), counting
 
 
 def _decided(action: Action, acting: Sequence[Rule]) -> tuple[Action, Rule | None]:
