@@ -8,20 +8,33 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import dns.exception
+import dns.message
+import dns.query
+
 from tests.support.debian import need_program
+from tests.support.patience import wait_until
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _STOP_S: Final = 20
+_ASK_AGAIN_S: Final = 0.5
+
+
+def _answers(port: int, zone: str) -> bool:
+    question = dns.message.make_query(f"2.0.0.127.{zone}", "A")
+    try:
+        dns.query.udp(question, "127.0.0.1", _ASK_AGAIN_S, port)
+    except (dns.exception.Timeout, OSError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
 def running_rbldnsd(zones: Mapping[str, tuple[str, str]]) -> Iterator[int]:
-    """Run rbldnsd; give its port.
-
-    It takes questions before it detaches from us, so nobody has to wait for it.
+    """Run rbldnsd; give its port once it answers.
 
     Args:
         zones: By name: its type (ip4trie, dnset, ...) and what stands in its file.
@@ -41,6 +54,7 @@ def running_rbldnsd(zones: Mapping[str, tuple[str, str]]) -> Iterator[int]:
                 command, stdout=log, stderr=log, cwd=folder, env=program.environment
             )
         try:
+            wait_until(lambda: _answers(port, next(iter(zones))), (folder / "log").read_text)
             yield port
         finally:
             process.terminate()
