@@ -10,22 +10,25 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from milter.app.lists import ListKeeper
 from milter.checks.catalogue import Means, build_checks
 from milter.checks.dnslists.asking import ListAsker
+from milter.checks.dnslists.checks import (
+    ClientListsCheck,
+    HeloListsCheck,
+    MessageListsCheck,
+    SenderListsCheck,
+)
 from milter.checks.dnslists.health import State
+from milter.checks.dnslists.relays import relay_addresses
 from milter.core.connection import Direction
 from milter.core.transaction import Stage, Transaction
 from milter.dns.cache import CachingResolver
@@ -41,13 +44,15 @@ from policies.loader import load_list_catalogue, load_policies
 from policies.verdict import Action
 from tests.support.checks import a_transaction
 from tests.support.corpora import corpus
-from tests.support.dns_server import DnsServer, running
+from tests.support.dns_server import ConstantServer, running_constant
 from tests.support.rbldnsd import running_rbldnsd
 from tests.support.third_party import SHARED
+from tests.support.unbound import running_unbound
 from tests.unit.policies.policy_files import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from milter.checks.base import Ask, Evidence
     from milter.dns.resolver import Resolver, Rrtype
@@ -110,7 +115,7 @@ class Site:
 
     async def changed(self, asker: ListAsker, resolver: Resolver) -> list[tuple[Action, Action]]:
         """Return the verdicts that the lists change, as they are without and with them."""
-        checks = list_checks(self.plan, asker)
+        checks = list_checks(asker)
         changed = []
         for mail in self.mail:
             pieces: list[Evidence] = []
@@ -123,12 +128,11 @@ class Site:
         return changed
 
 
-def list_checks(plan: Plan, asker: ListAsker) -> list[Ask]:
-    """Return the checks that ask lists, in the order of the stages."""
-    checks = build_checks(plan, Means("mx.example.org", lambda: 0.0, lists=asker))
-    stages = plan_stages(checks)[Direction.INBOUND].values()
-    asks = [check for stage in stages for _, check in stage.asks]
-    return [check for check in asks if check.name.startswith("dnslists")]
+def list_checks(asker: ListAsker) -> list[Ask]:
+    """Return the checks that ask the lists of `asker`, in the order of the stages."""
+    asks: list[Ask] = [ClientListsCheck(asker), HeloListsCheck(asker), SenderListsCheck(asker)]
+    asks.append(MessageListsCheck(asker, relay_addresses))
+    return [check for check in asks if check.symbols]
 
 
 def _site(names: Sequence[str]) -> Site:
@@ -169,23 +173,6 @@ def answers_of_the_facts() -> list[str]:
     return list(dict.fromkeys([*codes, *_EACH_BIT, "127.0.5.3", *REFUSALS, *ENDS]))
 
 
-def always(answer: str) -> object:
-    """Return what makes a name server answer every question in this way."""
-
-    def respond(query: dns.message.Message) -> dns.message.Message | None:
-        if answer == "silence":
-            return None
-        response = dns.message.make_response(query)
-        if answer in {"nxdomain", "servfail", "refused"}:
-            response.set_rcode(dns.rcode.from_text(answer.upper()))
-        elif answer != "nodata":
-            name = query.question[0].name
-            response.answer.append(dns.rrset.from_text(name, 300, "IN", "A", answer))
-        return response
-
-    return respond
-
-
 class ListsAlone:
     """Asks lists, and says of everything else that there is no such name.
 
@@ -201,7 +188,7 @@ class ListsAlone:
         return await self._lists.resolve(name, rrtype) if rrtype == "A" else _NO_NAME
 
 
-async def _with_health(site: Site, lists: Sequence[DnsList], server: DnsServer) -> object:
+async def _with_health(site: Site, lists: Sequence[DnsList], server: ConstantServer) -> object:
     """Return what a worker's lists change, asked through the client and cache of a daemon."""
     # Of a list that lists nothing two questions a message show as much as twenty.
     lists = [replace(one, most=2) for one in lists]
@@ -218,9 +205,9 @@ async def _with_health(site: Site, lists: Sequence[DnsList], server: DnsServer) 
 def test_no_answer_of_all_lists_changes_what_happens_to_wanted_mail(ham: Site) -> None:
     async def run() -> dict[str, object]:
         changed = {}
-        async with running(always("nxdomain")) as (server, _):  # type: ignore[arg-type]
+        async with running_constant("nxdomain") as server:
             for answer in answers_of_the_facts():
-                server.respond = always(answer)  # type: ignore[assignment]
+                server.answer = answer
                 if found := await _with_health(ham, ham.plan.dns_lists, server):
                     changed[answer] = found
         return changed
@@ -232,9 +219,9 @@ def test_no_answer_of_all_lists_changes_what_happens_to_wanted_mail(ham: Site) -
 def test_no_answer_of_one_list_changes_what_happens_to_wanted_mail(ham: Site) -> None:
     async def run() -> dict[tuple[str, str], object]:
         changed = {}
-        async with running(always("nxdomain")) as (server, _):  # type: ignore[arg-type]
+        async with running_constant("nxdomain") as server:
             for answer in answers_of_the_facts():
-                server.respond = always(answer)  # type: ignore[assignment]
+                server.answer = answer
                 for one in ham.plan.dns_lists:
                     if found := await _with_health(ham, [one], server):
                         changed[one.zone, answer] = found
@@ -245,7 +232,7 @@ def test_no_answer_of_one_list_changes_what_happens_to_wanted_mail(ham: Site) ->
 
 def test_without_the_health_rules_lists_that_list_the_world_reject_wanted_mail(ham: Site) -> None:
     async def run() -> list[tuple[Action, Action]]:
-        async with running(always("127.0.0.2")) as (server, _):  # type: ignore[arg-type]
+        async with running_constant("127.0.0.2") as server:
             with closing(DnsClient([("127.0.0.1", server.port)], 5, 1)) as client:
                 asker = ListAsker(ham.plan.dns_lists, lambda: 0.0)
                 return await ham.changed(asker, client)
@@ -257,7 +244,7 @@ def test_without_the_health_rules_lists_that_list_the_world_reject_wanted_mail(h
 
 def test_lists_that_allow_everybody_change_no_verdict_about_spam(spam: Site) -> None:
     async def run(answer: str) -> tuple[object, list[tuple[Action, Action]]]:
-        async with running(always(answer)) as (server, _):  # type: ignore[arg-type]
+        async with running_constant(answer) as server:
             healthy = await _with_health(spam, spam.plan.dns_lists, server)
             with closing(DnsClient([("127.0.0.1", server.port)], 5, 1)) as client:
                 asker = ListAsker(spam.plan.dns_lists, lambda: 0.0)
@@ -298,8 +285,26 @@ dns_lists:
 """
 
 
+@contextmanager
+def asked_directly(port: int) -> Iterator[int]:
+    """Yield the port of rbldnsd itself."""
+    yield port
+
+
+@contextmanager
+def asked_through_unbound(port: int) -> Iterator[int]:
+    """Yield the port of a resolver as sites run it, which asks rbldnsd."""
+    with running_unbound(
+        "@ 900 IN SOA ns root 1 7200 900 86400 120\n", {"example.test": port}
+    ) as it:
+        yield it
+
+
 @pytest.mark.debian
-def test_lists_of_a_real_rbldnsd_are_asked_and_those_that_fail_are_left_out() -> None:
+@pytest.mark.parametrize("asked", [asked_directly, asked_through_unbound])
+def test_lists_of_a_real_rbldnsd_are_asked_and_those_that_fail_are_left_out(
+    asked: Callable[[int], AbstractContextManager[int]],
+) -> None:
     plan = load_policies(Files({"p.yaml": LISTED_BY_RBLDNSD}), "p.yaml").plan
     message = Message(b"Subject: x\r\n\r\nhttp://www.bad.example/ and http://good.example/\r\n")
     zones = {
@@ -313,14 +318,14 @@ def test_lists_of_a_real_rbldnsd_are_asked_and_those_that_fail_are_left_out() ->
             keeper = ListKeeper(plan.dns_lists, client, Metrics(), None, probing=True)
             await keeper.turn()
             symbols = set()
-            for check in list_checks(plan, keeper.asker):
+            for check in list_checks(keeper.asker):
                 txn = a_transaction(client_ip="11.0.0.7")
                 seen = message if check.stage is Stage.MESSAGE else None
                 evidence = await check.ask(txn, seen, client)
                 symbols |= {finding.symbol for finding in evidence.findings}
             return symbols, {report.zone: report.state for report in keeper.health.reports()}
 
-    with running_rbldnsd(zones) as port:
+    with running_rbldnsd(zones) as rbldnsd, asked(rbldnsd) as port:
         symbols, states = asyncio.run(run(port))
     assert symbols & {"RBL_IP", "RBL_DOMAIN", "RBL_WORLD", "RBL_MISSING"} == {
         "RBL_IP",

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import asynccontextmanager, contextmanager, suppress
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final, cast
 
 import dns.flags
@@ -21,6 +22,50 @@ Respond = Callable[[dns.message.Message], "dns.message.Message | bytes | list[by
 SOA: Final = "example. 900 IN SOA ns.example. root.example. 1 7200 900 86400 120"
 # What a lie says; no test may ever see it as an answer.
 LIE: Final = "192.0.2.66"
+
+
+class ConstantServer(asyncio.DatagramProtocol):
+    """Answers every question over UDP in one way, with bytes alone: for a great many questions.
+
+    Attributes:
+        answer: An IPv4 address, or nodata, nxdomain, servfail, refused or silence. A test may
+            change it.
+        port: Its own port, on 127.0.0.1.
+    """
+
+    _RCODES: Final = {"nodata": 0, "servfail": 2, "nxdomain": 3, "refused": 5}
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+        self.port: int = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self.answer == "silence":
+            return
+        rcode = self._RCODES.get(self.answer)
+        record = b""
+        if rcode is None:
+            # The owner is the name of the question, its address is held for five minutes.
+            record = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4" + IPv4Address(self.answer).packed
+        head = data[:2] + bytes((0x81, 0x80 | (rcode or 0))) + b"\0\1\0"
+        question = data[12 : data.index(b"\0", 12) + 5]
+        self.transport.sendto(head + bytes((bool(record), 0, 0, 0, 0)) + question + record, addr)
+
+
+@asynccontextmanager
+async def running_constant(answer: str) -> AsyncIterator[ConstantServer]:
+    """Run a server that answers everything so."""
+    server = ConstantServer(answer)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: server, ("127.0.0.1", 0)
+    )
+    try:
+        yield server
+    finally:
+        transport.close()
 
 
 class DnsServer(asyncio.DatagramProtocol):

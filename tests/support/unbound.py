@@ -14,7 +14,7 @@ from tests.support.debian import need_program
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _READY_S: Final = 20
 _STOP_S: Final = 20
@@ -44,11 +44,25 @@ remote-control:
 """
 
 
+# unbound says of itself that there is no `test.` (RFC 6761 §6.2).
+_FORWARD: Final = """\
+server:
+  local-zone: "test." nodefault
+forward-zone:
+  name: "{zone}."
+  forward-addr: 127.0.0.1@{port}
+"""
+
+
 @contextlib.contextmanager
-def running_unbound(zone: str) -> Iterator[int]:
+def running_unbound(zone: str, others: Mapping[str, int] | None = None) -> Iterator[int]:
     """Run unbound with `zone`, the master file of `example.`; give its port.
 
     It refuses to answer for names below `closed.test.`.
+
+    Args:
+        zone: Below the origin `example.`
+        others: Zones below `test.` that another name server has, with its port on loopback.
     """
     program = need_program("unbound")
     port = free_port()
@@ -56,6 +70,7 @@ def running_unbound(zone: str) -> Iterator[int]:
         folder = Path(path)
         (folder / "zone").write_text(zone, "ascii")
         text = _CONFIGURATION.format(port=port, folder=folder)
+        text += "".join(_FORWARD.format(zone=at, port=its) for at, its in (others or {}).items())
         (folder / "conf").write_text(text, "ascii")
         command = [str(program.path), "-d", "-c", str(folder / "conf")]
         with subprocess.Popen(command, env=program.environment) as process:
