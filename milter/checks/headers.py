@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
 from milter.message.charsets import decode_raw
-from milter.message.dates import parse_date
 from milter.message.guard import Fault
 from policies.findings import Finding
 
@@ -101,7 +100,7 @@ def _date(message: Message) -> Iterator[Finding]:
     values = message.values("date")
     if not values:
         yield Finding("DATE_MISSING")
-    elif parse_date(values[0]) is None:
+    elif message.date is None:
         yield Finding("DATE_INVALID", _shown(values[0]))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.core.transaction import Stage
-from milter.message.dates import impossible_in_date, parse_date
+from milter.message.dates import parse_date
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -72,15 +72,14 @@ class OdditiesCheck:
         return Evidence(found) if found else NOTHING
 
     def _date(self, message: Message) -> Iterator[Finding]:
-        values = message.values("date")
-        moment = parse_date(values[0]) if values else None
-        if moment is None:
+        dated = message.date
+        if dated is None:
             return
-        if words := impossible_in_date(values[0]):
-            yield Finding("DATE_IMPOSSIBLE", words)
+        if dated.impossible:
+            yield Finding("DATE_IMPOSSIBLE", dated.impossible)
         taken = _taken(message)
         # Mail that is scanned years later is not late: only a host that had it can say so.
-        ahead = moment - (taken or datetime.fromtimestamp(self._clock(), UTC))
+        ahead = dated.moment - (taken or datetime.fromtimestamp(self._clock(), UTC))
         if ahead > _AHEAD:
             yield Finding("DATE_FUTURE", f"{_span(ahead)} after it was sent on")
         elif taken is not None and -ahead > _BEHIND:

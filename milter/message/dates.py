@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
 _DATE: Final = re.compile(
@@ -12,10 +13,8 @@ _DATE: Final = re.compile(
     r" (\d{1,2}):(\d{2})(?::(\d{2}))?"
     r" ?([+-]\d{4}|[A-Za-z]{1,5})"
 )
-_MONTHS: Final[tuple[str, ...]] = (
-    *("jan", "feb", "mar", "apr", "may", "jun"),
-    *("jul", "aug", "sep", "oct", "nov", "dec"),
-)
+_MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec"
+_MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES.split(), 1)}
 # RFC 5322 §4.3: other letters tell nothing and count as UTC.
 _ZONES: Final = {
     "est": -5,
@@ -33,22 +32,36 @@ _WEST_H, _EAST_H, _QUARTER_MIN = 12, 14, 15
 _MAX_LENGTH: Final = 200
 
 
+class Dated(NamedTuple):
+    """A moment, as somebody wrote it.
+
+    Attributes:
+        moment: In UTC.
+        impossible: What cannot be in it, in words; empty when nothing is. RFC 5322 §3.3: the day of
+            the week must be that of the date; and no place on earth has a clock outside of -1200 to
+            +1400, or off the quarters of an hour.
+    """
+
+    moment: datetime
+    impossible: str = ""
+
+
+def read_date(value: bytes) -> Dated | None:
+    """Return what an unfolded Date tells; None when it names no moment."""
+    match = _matched(value)
+    moment = _moment(match) if match is not None else None
+    return Dated(moment, _impossible(match)) if match is not None and moment is not None else None
+
+
 def parse_date(value: bytes) -> datetime | None:
     """Return the moment that an unfolded Date names, in UTC; None when it names none."""
     match = _matched(value)
     return None if match is None else _moment(match)
 
 
-def impossible_in_date(value: bytes) -> str:
-    """Return what cannot be in a Date whose moment can be told, in words; empty when nothing is.
-
-    RFC 5322 §3.3: the day of the week must be that of the date. No place on earth has a clock
-    outside of -1200 to +1400, or off the quarters of an hour.
-    """
-    match = _matched(value)
-    if match is None or _moment(match) is None:
-        return ""
-    day = date(_year(match[3]), _MONTHS.index(match[2].lower()) + 1, int(match[1]))
+def _impossible(match: re.Match[str]) -> str:
+    """Return what cannot be in a date whose moment can be told."""
+    day = date(_year(match[3]), _MONTHS[match[2].lower()], int(match[1]))
     named, real = match[0][:3].lower(), _WEEKDAYS[day.weekday()]
     if named in _WEEKDAYS and named != real:
         return f"{day} is a {real.title()}, not a {named.title()}"
@@ -56,13 +69,16 @@ def impossible_in_date(value: bytes) -> str:
 
 
 def _matched(value: bytes) -> re.Match[str] | None:
-    text = _COMMENT.sub(" ", value[:_MAX_LENGTH].decode("latin-1"))
-    match = _DATE.fullmatch(" ".join(text.split()))
+    text = value[:_MAX_LENGTH].decode("latin-1")
+    # As most programs write it; else space and comments are made even first.
+    match = _DATE.fullmatch(text)
+    if match is None:
+        match = _DATE.fullmatch(" ".join(_COMMENT.sub(" ", text).split()))
     return match if match is not None and match[2].lower() in _MONTHS else None
 
 
 def _moment(match: re.Match[str]) -> datetime | None:
-    month = _MONTHS.index(match[2].lower()) + 1
+    month = _MONTHS[match[2].lower()]
     second = int(match[6] or 0)
     try:
         # RFC 5322 §3.3 allows the leap second, which our calendar has not.
@@ -95,6 +111,7 @@ def _is_zone(zone: str) -> bool:
     return abs(offset) <= timedelta(hours=most) and int(zone[3:5]) % _QUARTER_MIN == 0
 
 
+@lru_cache(maxsize=256)
 def _offset(zone: str) -> timedelta:
     if zone[0] not in "+-":
         return timedelta(hours=_ZONES.get(zone.lower(), 0))

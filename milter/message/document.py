@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
+from milter.message.dates import Dated, read_date
 from milter.message.decode import decode_words
 from milter.message.detect import Detector
 from milter.message.files.attachment import read_attachments
@@ -93,7 +94,8 @@ class Message:
 
     def values(self, name: str) -> list[bytes]:
         """Return the unfolded, undecoded values of `name`, in lower case, from the top."""
-        return [unfolded(self.raw, field) for field in self._by_name.get(name, ())]
+        fields = self._by_name.get(name)
+        return [unfolded(self.raw, field) for field in fields] if fields else []
 
     def decoded(self, name: str) -> list[str]:
         """Return the values of `name`, in lower case, with encoded words decoded."""
@@ -111,6 +113,12 @@ class Message:
         # Bare bytes, which mail readers take for those of the text; UTF-8 comes first (RFC 6532).
         charset = next((part.charset for part in self.parts if part.charset), "utf-8")
         return self._detector.decode(value, charset)[0]
+
+    @cached_property
+    def date(self) -> Dated | None:
+        """The topmost Date, read; None where it names no moment or there is none."""
+        fields = self._by_name.get("date")
+        return read_date(unfolded(self.raw, fields[0])) if fields else None
 
     @cached_property
     def authors(self) -> AddressList:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 
 # RFC 5322 §3.6.8 for the name, §4.5 for the space before the colon, §2.2.3 for folding. Possessive,
 # so that a line without a colon is given up in one pass.
-_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
+_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:()[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)")
 _EMPTY_LINE: Final = re.compile(rb"\r?\n")
 _HEADER_END: Final = re.compile(rb"\n\r?\n")
 # What mbox tools leave above a header; Postfix takes it away from the top of a message likewise.
@@ -69,14 +70,11 @@ def split_header(
     fields: list[HeaderField] = []
     position, match_field = start, _FIELD.match
     while match := match_field(source, position, limit):
-        if match.end() == limit < end:
+        (begin, position), _, (value_start, _) = match.regs
+        if position == limit < end:
             # Its end is not known, so it is none that could be cut out.
-            position = limit
             break
-        name = match[1]
-        colon = source.find(b":", position + len(name))
-        position = match.end()
-        fields.append(HeaderField(name.decode("ascii").lower(), match.start(), position, colon + 1))
+        fields.append(HeaderField(_lowered(match[1]), begin, position, value_start))
         if len(fields) == bounds.header_fields:
             limit = position
     return HeaderBlock(tuple(fields), _body_start(source, position, limit, end, notes))
@@ -84,9 +82,14 @@ def split_header(
 
 def unfolded(source: bytes, field: HeaderField) -> bytes:
     """Return the value of `field` on one line, without space at its ends (RFC 5322 §2.2.3)."""
-    value = source[field.value_start : field.end]
+    value = source[field.value_start : field.end].strip()
     # Within a field each line break is followed by a space or tab: the field would have ended.
-    return value.replace(b"\r\n", b"").replace(b"\n", b"").strip()
+    return value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
+
+
+@lru_cache(maxsize=1024)
+def _lowered(name: bytes) -> str:
+    return name.decode("ascii").lower()
 
 
 def _body_start(source: bytes, position: int, limit: int, end: int, notes: Notes) -> int:

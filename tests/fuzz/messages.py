@@ -17,10 +17,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from milter.checks.attachments import AttachmentsCheck
+from milter.checks.bulk import BulkCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.html import HtmlCheck
+from milter.checks.identities import IdentitiesCheck
 from milter.checks.links import LinksCheck
 from milter.checks.lookalike import LookalikeCheck
+from milter.checks.mailers import MailersCheck
+from milter.checks.mime_form import MimeFormCheck
+from milter.checks.oddities import OdditiesCheck
 from milter.checks.text import TextCheck
 from milter.message.document import VIEWS, Message
 from tests.support.checks import a_transaction
@@ -60,16 +65,29 @@ SEEDS = (
     b"From: a@b.example\nContent-Type: message/rfc822\n\nSubject: in\nContent-Type: text/html\n"
     b"Content-Transfer-Encoding: quoted-printable\n\n" + _HTML.replace(b"=", b"=3D"),
     b"Content-Type: application/octet-stream; name=a.rar\r\n\r\nRar!\x1a\x07\x01\x00" + bytes(60),
+    b"X-Mailer: Microsoft Outlook Express 6.0\r\nX-Priority: 1\r\nMessage-ID: <1@b>\r\n"
+    b"Date: Tue, 1 Jan 2026 1:2:3 +1707\r\nReceived: from a by b; x\r\nContent-Type: "
+    b"application/x-7z-compressed; name=a.7z\r\n\r\n7z\xbc\xaf\x27\x1c\x00\x04"
+    + bytes(12)
+    + b"\x20"
+    + bytes(15)
+    + b"\x01\x05\x01\x0e\x01\x80\x11\x0d\x00a\x00.\x00e\x00x\x00e\x00"
+    + bytes(4),
     b"Content-Type: application/x-tar\r\n\r\na.exe" + bytes(119) + b"0000010\x00" + bytes(600),
 )
 CHECKS: tuple[Look, ...] = (
     *(HeadersCheck(), LinksCheck(), HtmlCheck(), TextCheck()),
-    *(AttachmentsCheck(), LookalikeCheck()),
+    *(AttachmentsCheck(), LookalikeCheck(), IdentitiesCheck(), BulkCheck()),
+    *(OdditiesCheck(lambda: 0.0), MimeFormCheck(), MailersCheck()),
 )
 BOMBS = {
     "message/rfc822 in itself 2,000 times": b"Content-Type: message/rfc822\r\n\r\n" * 2_000,
     "a tag with 50,000 attributes": b"Content-Type: text/html\r\n\r\n<a " + b"b " * 50_000 + b">",
     "100,000 elements in each other": b"Content-Type: text/html\r\n\r\n" + b"<div>" * 100_000,
+    "9,900 elements whose ends are of others": b"Content-Type: text/html\r\n\r\n"
+    + b"<div></b>" * 9_900,
+    "9,900 elements whose ends are in comments": b"Content-Type: text/html\r\n\r\n"
+    + b"<div><!--</div>-->" * 9_900,
     "a Subject of a megabyte": b"Subject: " + b"=?utf-8?B?YQ==?= " * 60_000 + b"\r\n\r\n",
     "3,000 segments of a parameter": b"Content-Type: a/b"
     + b"".join(b";\r\n n*%d=x" % place for place in range(3_000))

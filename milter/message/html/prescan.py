@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _TAG: Final = re.compile(
     r"<(/)?([A-Za-z][A-Za-z0-9]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+)", re.DOTALL
 )
+_OPENED: Final = re.compile(r"<([A-Za-z][A-Za-z0-9]*+)")
 _WHOLE_TAG: Final = re.compile(r"<[A-Za-z](?:[^>\"']++|\"[^\"]*+\"|'[^']*+'|[\"'])*+", re.DOTALL)
 _ATTRIBUTES: Final = "an HTML tag has more attributes than are read"
 _ATTRIBUTE: Final = re.compile(r"[^\s/=\"']++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"']++))?")
@@ -32,7 +34,11 @@ _HREF: Final = re.compile(
     re.IGNORECASE,
 )
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^>]*+>?")
+_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SHORT_TAG: Final = 512
+# As long as no `>` is quoted each tag ends at the first one, and a long one is seen at a glance.
+_QUOTED_END: Final = re.compile(r"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
+_LONG_TAG: Final = re.compile(rf"<[A-Za-z][^>]{{{_SHORT_TAG}}}")
 
 
 def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
@@ -40,9 +46,11 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     if len(text) > bounds.html_chars:
         notes.limit("html", "an HTML text is longer than is taken apart")
         return False
-    # What has fewer tags than may lie in each other need not be looked at tag by tag.
-    if text.count("<") > bounds.html_depth:
+    # What opens fewer elements than may lie in each other need not be looked at tag by tag.
+    if text.count("<") > bounds.html_depth and _may_be_deep(text, bounds):
         return _tags_fit(text, notes, bounds)
+    if _LONG_TAG.search(text) is None and _QUOTED_END.search(text) is None:
+        return True
     long = [tag for tag in _WHOLE_TAG.findall(text) if len(tag) > _SHORT_TAG]
     if any(_too_many(tag, bounds.html_attributes) for tag in long):
         notes.limit("html", _ATTRIBUTES)
@@ -50,13 +58,26 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     return True
 
 
+def _may_be_deep(text: str, bounds: Bounds) -> bool:
+    """Return whether there are so many tags that it depends on how they lie."""
+    names = Counter(_OPENED.findall(text))
+    nesting = sum(count for name, count in names.items() if name.lower() not in _FLAT)
+    return nesting > bounds.html_depth or names.total() > bounds.html_tags
+
+
 def _tags_fit(text: str, notes: Notes, bounds: Bounds) -> bool:
-    depth, count, flat = 0, 0, _FLAT
-    for match in _TAG.finditer(text):
+    opened: Counter[str] = Counter()
+    depth, count = 0, 0
+    # An end tag in a comment ends nothing.
+    for match in _TAG.finditer(_COMMENT.sub(" ", text) if "<!--" in text else text):
         slash, name, attributes = match.groups()
         count += 1
-        if name.lower() not in flat:
-            depth += -1 if slash and depth else 1 if not slash else 0
+        name = name.lower()
+        if name not in _FLAT:
+            # Nor does one that belongs to no element that is open.
+            step = 1 if not slash else -1 if opened[name] else 0
+            opened[name] += step
+            depth += step
             if depth > bounds.html_depth:
                 notes.limit("html", "HTML elements lie deeper in each other than is read")
                 return False

@@ -19,8 +19,8 @@ from milter.message.html.style import (
     WHITE,
     Style,
     alike,
+    coloured,
     length_px,
-    parse_colour,
     parse_sheet,
     parse_style,
     tiny,
@@ -45,6 +45,13 @@ _MUTE_NAMES: Final = """
 script style template noembed noframes iframe title head
 """
 _MUTE: Final = frozenset(_MUTE_NAMES.split())
+# What tags do without any attribute, in one table: most do nothing.
+_BLOCK, _MUTES, _BREAKS, _LEADS = 1, 2, 4, 8
+_DOES: Final = (
+    dict.fromkeys(_BLOCKS, _BLOCK)
+    | dict.fromkeys(_MUTE, _MUTES)
+    | {"br": _BREAKS, "a": _LEADS, "form": _BLOCK | _LEADS}
+)
 _LINKS: Final[dict[str, tuple[str, Source]]] = {
     "area": ("href", Source.LINK),
     "iframe": ("src", Source.FRAME),
@@ -57,35 +64,39 @@ _LINKS: Final[dict[str, tuple[str, Source]]] = {
     "audio": ("src", Source.IMAGE),
 }
 _FIELDS: Final = frozenset(("input", "textarea", "select", "button"))
+_TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS))
 _COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
+_NOT_DISPLAYED: Final = Style(hidden="display")
 _MAX_SHEETS: Final = 20
 _TRACKING_PX: Final = 2.0
 _MAX_ALT: Final = 1_000
+_MAX_COLOUR: Final = 100
 _REMOTE: Final = ("http:", "https:", "//")
 
 
 class _Seen:
     """How an element is seen, and what it lies in. Shared by those that add nothing."""
 
-    __slots__ = ("background", "block", "colour", "form", "hidden", "link", "mute", "size", "why")
+    __slots__ = ("background", "colour", "form", "hidden", "link", "mute", "size", "styled", "why")
 
     def __init__(self) -> None:
         self.hidden = ""
         self.colour: Colour | None = BLACK
         self.background: Colour | None = WHITE
         self.size: float | None = None
-        self.block = 0
         self.link = -1
         self.form = -1
         self.mute = False
         # Why text here is not seen; None: not worked out yet.
         self.why: str | None = None
+        # How elements with a style are seen that lie here: the rows of a table are all alike.
+        self.styled: dict[int, tuple[Style, _Seen]] = {}
 
     def copy(self) -> _Seen:
         other = _Seen.__new__(_Seen)
         other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
-        other.size, other.block, other.link = self.size, self.block, self.link
-        other.form, other.mute, other.why = self.form, self.mute, self.why
+        other.size, other.link, other.form = self.size, self.link, self.form
+        other.mute, other.why, other.styled = self.mute, self.why, {}
         return other
 
     def reason(self) -> str:
@@ -122,7 +133,7 @@ class _Walk:
     """One walk through one document; lives as long as that takes."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self.bounds = bounds
+        self._most = bounds.urls
         self.visible: list[str] = []
         self.hidden: dict[str, list[str]] = {}
         self.title: list[str] = []
@@ -150,31 +161,36 @@ class _Walk:
         tree = LexborHTMLParser(text)
         for sheet in tree.css("style")[:_MAX_SHEETS]:
             self._rules.update(parse_sheet(sheet.text()))
-        seen: dict[int, _Seen] = {}
-        outermost = _Seen()
         if tree.root is None:
             return
+        # How each element is seen, and the block that its text belongs to.
+        outermost = (_Seen(), 0)
+        seen: dict[int, tuple[_Seen, int]] = {}
         for node in tree.root.traverse(include_text=True):
             parent, tag = node.parent, node.tag or "-"
-            around = seen.get(parent.mem_id, outermost) if parent is not None else outermost
+            around, block = outermost if parent is None else seen.get(parent.mem_id, outermost)
             if tag == "-text":
-                in_title = parent is not None and parent.tag == "title"
-                self._text(node.text_content or "", around, in_title=in_title)
+                if around.mute:
+                    if parent is not None and parent.tag == "title":
+                        self.title.append(node.text_content or "")
+                else:
+                    self._text(node.text_content or "", around, block)
             elif tag[0] != "-":
-                seen[node.mem_id] = self._element(tag, node.attributes, around)
+                does, attributes = _DOES.get(tag, 0), node.attributes
+                if does & _BLOCK:
+                    self._blocks = block = self._blocks + 1
+                if does or attributes or self._rules:
+                    around = self._element(tag, does, attributes, around)
+                seen[node.mem_id] = around, block
 
-    def _text(self, text: str, around: _Seen, *, in_title: bool) -> None:
-        if around.mute:
-            if in_title:
-                self.title.append(text)
-            return
+    def _text(self, text: str, around: _Seen, block: int) -> None:
         if text.isspace():
             self.visible.append(" ")
             return
-        if around.block != self._block:
-            self._block = around.block
+        if block != self._block:
+            self._block = block
             self.visible.append("\n")
-        reason = around.reason()
+        reason = around.reason() if around.why is None else around.why
         if reason:
             self.hidden.setdefault(reason, []).append(text)
             return
@@ -183,26 +199,26 @@ class _Walk:
         if around.link >= 0:
             self.links[around.link][0].pieces.append(text)
 
-    def _element(self, tag: str, attributes: _Attributes, around: _Seen) -> _Seen:
+    def _element(self, tag: str, does: int, attributes: _Attributes, around: _Seen) -> _Seen:
+        """Return how what an element holds is seen, and take what it leads to."""
         inside = around
-        if tag in _BLOCKS:
-            inside = around.copy()
-            self._blocks += 1
-            inside.block = self._blocks
-        elif tag == "br":
-            self.visible.append("\n")
-        if tag in _MUTE:
-            inside = inside.copy()
-            inside.mute = True
-            self.scripts += tag == "script"
-        if attributes or self._rules:
-            style = self._style(tag, attributes)
-            if style is not PLAIN:
-                inside = _handed_down(inside, style)
-        if tag == "a":
-            inside = inside.copy()
+        style = self._style(tag, attributes) if attributes or self._rules else PLAIN
+        if style is not PLAIN:
+            inside = _handed_down(around, style)
+        if does > _BLOCK:
+            if does & _BREAKS:
+                self.visible.append("\n")
+            else:
+                inside = inside.copy()
+            if does & _MUTES:
+                inside.mute = True
+                self.scripts += tag == "script"
         if attributes or tag == "form":
-            self._take(tag, attributes, inside)
+            if tag in _TAKEN:
+                self._take(tag, attributes, inside)
+            for name in attributes:
+                if name == "background" or name[:2] == "on":
+                    self._take_any(name, attributes, inside)
         return inside
 
     def _style(self, tag: str, attributes: _Attributes) -> Style:
@@ -210,14 +226,16 @@ class _Walk:
         if written := attributes.get("style"):
             style = parse_style(written)
         elif "hidden" in attributes:
-            style = Style(hidden="display")
+            style = _NOT_DISPLAYED
         if self._rules and style is PLAIN:
             style = self._ruled(tag, attributes)
         if tag in _COLOUR_TAGS and style.colour is None and style.background is None:
             colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
             background = attributes.get("bgcolor")
-            if colour or background or attributes.get("background"):
-                style = _coloured(style, colour, background, attributes.get("background"))
+            picture = attributes.get("background")
+            if colour or background or picture:
+                names = (colour or "")[:_MAX_COLOUR], (background or "")[:_MAX_COLOUR]
+                style = coloured(style, *names, pictured=bool(picture))
         return style
 
     def _ruled(self, tag: str, attributes: _Attributes) -> Style:
@@ -230,7 +248,7 @@ class _Walk:
 
     def _take(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
         """Take the addresses and fields of an element."""
-        if len(self.links) >= self.bounds.urls:
+        if len(self.links) >= self._most:
             return
         if (take := self._takes.get(tag)) is not None:
             take(attributes, inside)
@@ -238,11 +256,14 @@ class _Walk:
             self._field(tag, attributes, inside)
         elif (place := _LINKS.get(tag)) is not None and (written := attributes.get(place[0])):
             self._link(written, place[1], inside)
-        if written := attributes.get("background"):
+
+    def _take_any(self, name: str, attributes: _Attributes, inside: _Seen) -> None:
+        """Take what any element may have: a picture behind it, handlers of events."""
+        written = attributes[name] if name == "background" else None
+        if name != "background":
+            self.scripts += 1
+        elif written and len(self.links) < self._most:
             self._link(written, Source.IMAGE, inside)
-        for name in attributes:
-            if name[:2] == "on":
-                self.scripts += 1
 
     def _anchor(self, attributes: _Attributes, inside: _Seen) -> None:
         if href := attributes.get("href") or attributes.get("xlink:href"):
@@ -329,6 +350,11 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
 
 
 def _handed_down(around: _Seen, style: Style) -> _Seen:
+    """Return how an element of `style` is seen that lies in what is seen as `around`."""
+    known = around.styled.get(id(style))
+    # The style is kept beside, so that no other one can come to have its id.
+    if known is not None and known[0] is style:
+        return known[1]
     inside = around.copy()
     inside.why = None
     if style.hidden:
@@ -345,20 +371,8 @@ def _handed_down(around: _Seen, style: Style) -> _Seen:
         inside.hidden = inside.hidden or "colour"
     elif style.colour is not None:
         inside.colour = style.colour
+    around.styled[id(style)] = (style, inside)
     return inside
-
-
-def _coloured(
-    style: Style, colour: str | None, background: str | None, picture: str | None
-) -> Style:
-    return Style(
-        hidden=style.hidden,
-        visible=style.visible,
-        size_px=style.size_px,
-        colour=parse_colour(colour) if colour else None,
-        background=parse_colour(background) if background else None,
-        pictured=bool(picture) or style.pictured,
-    )
 
 
 def _is_small(attributes: _Attributes) -> bool:

@@ -7,7 +7,7 @@ what is handed down. Rules for single media are left out, for they hide on purpo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -170,6 +170,17 @@ def alike(one: Colour, other: Colour) -> bool:
         abs(one[0] - other[0]) <= _ALIKE
         and abs(one[1] - other[1]) <= _ALIKE
         and abs(one[2] - other[2]) <= _ALIKE
+    )
+
+
+@lru_cache(maxsize=1024)
+def coloured(style: Style, colour: str, background: str, *, pictured: bool) -> Style:
+    """Return `style` with the colours that attributes of HTML name."""
+    return replace(
+        style,
+        colour=parse_colour(colour) if colour else None,
+        background=parse_colour(background) if background else None,
+        pictured=pictured or style.pictured,
     )
 
 

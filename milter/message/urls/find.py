@@ -50,9 +50,16 @@ ai am app as at be by cc do in is it la me md mov my name no pl pm ps py re rs s
 _WORDS: Final = frozenset(_NAMES_OF_WORDS.split())
 _TRAILING: Final = ".,;:!?*_~"
 _PAIRS: Final = {")": "(", "]": "[", "}": "{"}
+# By the rarest character of each: most texts have none of these and are done with them at once.
 _SIGNS_OF_MENDING: Final = (
-    *("[.", "(.", "{.", "[dot", "(dot", "[DOT", "(DOT", "[:", "hxxp", "hXXp", "HXXP", "h**p"),
-    *("http:// ", "https:// ", ": //", " ://"),
+    ("[", ("[.", "[dot", "[DOT", "[:")),
+    ("(", ("(.", "(dot", "(DOT")),
+    ("{", ("{.",)),
+    ("xp", ("hxxp",)),
+    ("XXp", ("hXXp",)),
+    ("XXP", ("HXXP",)),
+    ("**p", ("h**p",)),
+    ("//", ("http:// ", "https:// ", ": //", " ://")),
 )
 _DEFANGED_DOT: Final = re.compile(r" ?(?:\[\.\]?|\(\.\)|\{\.\}|[\[(]dot[\])]) ?", re.IGNORECASE)
 _DEFANGED_SCHEME: Final = re.compile(
@@ -81,7 +88,7 @@ class Found:
 def find_urls(text: str, bounds: Bounds = DEFAULT_BOUNDS) -> list[Found]:
     """Return the addresses in `text`, at most `bounds.urls`, those with a scheme first."""
     found = _search(text, bounds.urls)
-    if len(found) >= bounds.urls or not any(sign in text for sign in _SIGNS_OF_MENDING):
+    if len(found) >= bounds.urls or not _may_be_mended(text):
         return found
     mended = _DEFANGED_SCHEME.sub(r"http\1://", text)
     mended = _DEFANGED_DOT.sub(".", mended)
@@ -90,6 +97,15 @@ def find_urls(text: str, bounds: Bounds = DEFAULT_BOUNDS) -> list[Found]:
         if each.written not in known:
             found.append(Found(each.written, each.schemeless, mended=True))
     return found
+
+
+def _may_be_mended(text: str) -> bool:
+    for rare, signs in _SIGNS_OF_MENDING:
+        if rare in text:
+            for sign in signs:
+                if sign in text:
+                    return True
+    return False
 
 
 def _search(text: str, most: int) -> list[Found]:
