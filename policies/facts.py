@@ -267,7 +267,7 @@ FACTS: Final = (
     FactSpec(
         *("truncated", TEXTS, "message", "What was left unread because a bound was reached"),
         example=["parts"],
-        check="headers",
+        check="defects",
     ),
     FactSpec(
         *("reputation", RECORDS, "message", "What is remembered of whom this mail came from"),

@@ -29,6 +29,7 @@ from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
 from milter.doors.teaching import Teacher
 from milter.http.callers import Guard
+from milter.message.warm import warm_up
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
@@ -97,6 +98,7 @@ class Workplace:
             listener.name: self._server(listener, means, next_hop)
             for listener in self.settings.listeners
         }
+        warm_up(languages="languages" in self.policies.plan.facts)
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()

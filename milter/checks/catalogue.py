@@ -17,6 +17,7 @@ from milter.checks.bulk import BulkCheck
 from milter.checks.bulk_rules import BulkRulesCheck
 from milter.checks.classifier import ClassifierCheck
 from milter.checks.connection import ConnectionCheck
+from milter.checks.defects import DefectsCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
 from milter.checks.dnslists.asking import ListAsker
@@ -67,7 +68,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
     *(IdentitiesCheck, BulkCheck, BulkRulesCheck),
-    *(OdditiesCheck, MimeFormCheck, MailersCheck),
+    *(OdditiesCheck, MimeFormCheck, MailersCheck, DefectsCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
     *(ReputationCheck, BackscatterCheck, GreylistCheck, RateCheck),
 )
@@ -184,6 +185,7 @@ def _of_the_message(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, 
         MimeFormCheck(),
         MailersCheck(),
         PatternsCheck(plan.patterns),
+        DefectsCheck(),
     )
 
 

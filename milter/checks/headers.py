@@ -1,4 +1,4 @@
-"""Whether the header is what RFC 5322 §3.6 asks for, and the message readable at all.
+"""Whether the header is what RFC 5322 §3.6 asks for.
 
 Looks at form alone: who the author claims to be is judged elsewhere.
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
 from milter.message.charsets import decode_raw
-from milter.message.guard import Fault
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -36,17 +35,11 @@ _ONCE: Final = {
 }
 # RFC 5322 §3.6.4, leniently: quoted parts and odd characters are common, a missing @ is not.
 _MESSAGE_ID: Final = re.compile(rb"<[^\s<>@]{1,900}@[^\s<>]{1,900}>")
-_FAULT_SYMBOLS: Final = {
-    Fault.HEADER: "HEADER_MALFORMED",
-    Fault.MIME: "MIME_MALFORMED",
-    Fault.LIMIT: "MESSAGE_LIMIT",
-    Fault.CHARSET: "CHARSET_UNDECODABLE",
-}
 _SHOWN: Final = 80
 
 
 class HeadersCheck:
-    """Form of the header, defects of the whole message, and the facts that the header yields."""
+    """Form of the header, and the facts that it yields."""
 
     name = "headers"
     stage = Stage.MESSAGE
@@ -55,7 +48,7 @@ class HeadersCheck:
         {
             *("FROM_MISSING", "FROM_SEVERAL", "FROM_INVALID", "DATE_MISSING", "DATE_INVALID"),
             *("MESSAGE_ID_MISSING", "MESSAGE_ID_INVALID", "SUBJECT_SEVERAL", "HEADER_DOUBLED"),
-            *("HEADER_8BIT", *_FAULT_SYMBOLS.values()),
+            "HEADER_8BIT",
         }
     )
 
@@ -63,14 +56,12 @@ class HeadersCheck:
         """Return what is wrong with the form, and the facts subject, author_domain and headers."""
         if message is None:
             return NOTHING
-        message.read()
         findings = (
             *_from(message),
             *_date(message),
             *_message_id(message),
             *_several(message),
             *_eight_bit(message),
-            *_defects(message),
         )
         counts: dict[str, FactValue] = dict(message.counts)
         domains = message.author_domains
@@ -78,7 +69,6 @@ class HeadersCheck:
             "subject": message.subject,
             "author_domain": domains[0] if domains else "",
             "headers": counts,
-            "truncated": [*message.truncated],
         }
         return Evidence(findings, facts)
 
@@ -129,15 +119,6 @@ def _eight_bit(message: Message) -> Iterator[Finding]:
         header.decode("utf-8")
     except UnicodeDecodeError as error:
         yield Finding("HEADER_8BIT", f"byte {header[error.start]:#04x} at offset {error.start}")
-
-
-def _defects(message: Message) -> Iterator[Finding]:
-    """Yield one finding for each kind of defect, with all that is wrong of that kind."""
-    said: dict[Fault, list[str]] = {}
-    for defect in message.defects:
-        said.setdefault(defect.fault, []).append(defect.what)
-    for fault, texts in said.items():
-        yield Finding(_FAULT_SYMBOLS[fault], "; ".join(texts))
 
 
 def _shown(value: bytes) -> str:

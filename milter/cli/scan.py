@@ -133,6 +133,12 @@ def _networks(
     "--trust-sealer", multiple=True, metavar="DOMAIN", help="ARC seals to believe; may be repeated."
 )
 @click.option(
+    "--protected-domain",
+    multiple=True,
+    metavar="DOMAIN",
+    help="Domain of yours that others imitate; may be repeated.",
+)
+@click.option(
     "--classifier",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False),
@@ -155,6 +161,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     zone: str | None,
     policy: str | None,
     trust_sealer: tuple[str, ...],
+    protected_domain: tuple[str, ...],
     classifier: str | None,
     offline: bool,
     explain: bool,
@@ -182,7 +189,9 @@ def scan(  # noqa: PLR0913 - one argument an option
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     closing = ExitStack()
-    means = _means(trust_sealer, classifier)
+    means = _means(
+        SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain), classifier
+    )
     pipeline = _pipeline(policy, zone, means, closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
     if trusted_relay:
@@ -191,11 +200,11 @@ def scan(  # noqa: PLR0913 - one argument an option
     return tally.code(strict=strict)
 
 
-def _means(trusted_sealers: tuple[str, ...], classifier: str | None) -> Means:
+def _means(senders: SenderChecks, classifier: str | None) -> Means:
     return Means(
         platform.node() or "localhost",
         time.time,
-        senders=SenderChecks(trusted_sealers=trusted_sealers),
+        senders=senders,
         weights=LiveWeights(Path(classifier), time.monotonic) if classifier else None,
     )
 

@@ -236,3 +236,16 @@ def test_scan_explain_tells_what_was_asked(
     out = capsys.readouterr().out
     assert "  what iprev asked and decided\n    ? 1.2.0.192.in-addr.arpa PTR: 1 record" in out
     assert "    ? 1.2.0.192.bl.example A: nxdomain\n" in out
+
+
+def test_scan_protected_domain_is_looked_for_in_the_mail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mail = tmp_path / "a.eml"
+    mail.write_text(HAM.replace("example.net", "our-branb.example"))
+
+    run(["scan", "--offline", "--json", "--protected-domain", "our-brand.example", str(mail)])
+
+    assert any(
+        name.startswith("LOOKALIKE_") for name in json.loads(capsys.readouterr().out)["symbols"]
+    )
