@@ -80,7 +80,15 @@ def assemble(
     table = {**found, **of_rules}
     ruling = Ruling(file.rules, positions, table, beside.lists)
     rules = ruling.rule_set()
-    _refuse([*declared.mistakes, *taken, *ruling.mistakes, *_mistakes(file, positions, table)])
+    _refuse(
+        [
+            *declared.mistakes,
+            *taken,
+            *ruling.mistakes,
+            *_mistakes(file, positions, table),
+            *_expected(file, positions, table),
+        ]
+    )
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)
     needed = counted_symbols(file, file.overrides, table, defaults) | _read_by(rules, table)
     return PolicySet(
@@ -236,6 +244,24 @@ def _unknown(
         if group not in groups:
             what = f"no symbol is in a group `{group}`{near(group, groups)}"
             yield positions.key_error((*loc, "groups", group), what)
+
+
+def _expected(
+    file: PolicyFile, positions: Positions, table: Mapping[str, SymbolSpec]
+) -> Iterator[ConfigError]:
+    """Find tests that could not fail, or not pass, whatever comes of their message."""
+    for index, case in enumerate(file.tests):
+        loc, expect = ("tests", index, "expect"), case.expect
+        if not expect.model_dump(exclude_defaults=True):
+            what = "this expects nothing: say what must come of the message, such as `action: tag`"
+            yield positions.error(loc, what)
+        named: list[tuple[Loc, str]] = [((*loc, "rule"), expect.rule)] if expect.rule else []
+        named += [((*loc, "symbols", i), name) for i, name in enumerate(expect.symbols)]
+        named += [((*loc, "not_symbols", i), name) for i, name in enumerate(expect.not_symbols)]
+        for place, name in named:
+            if name not in table:
+                what = f"there is no symbol {name}{near(name, table)}"
+                yield positions.error(place, what)
 
 
 def _version(file: PolicyFile, shipped: Mapping[str, SymbolSpec], digest: str) -> str:

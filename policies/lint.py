@@ -16,10 +16,11 @@ from policies.evaluate import evaluate
 from policies.findings import Finding
 from policies.lint_rules import of_rules
 from policies.lint_types import Level, Remark, at_key, at_value
+from policies.loader import beside
 from policies.patterns import PatternSet, PatternSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from policies.compile import Policy
     from policies.loader import LoadedPolicy
@@ -44,9 +45,13 @@ class Surroundings:
 
     Attributes:
         checks: Names of the checks there are; the facts of others are always empty.
+        today: As 2027-01-31; empty where nobody knows.
+        is_file: Whether there is a file at a path.
     """
 
     checks: Collection[str]
+    today: str = ""
+    is_file: Callable[[str], bool] = bool
 
 
 def lint(loaded: LoadedPolicy, around: Surroundings) -> list[Remark]:
@@ -58,6 +63,8 @@ def lint(loaded: LoadedPolicy, around: Surroundings) -> list[Remark]:
         _overrides(loaded),
         _marks(loaded),
         _tests(loaded),
+        _files_of_tests(loaded, around.is_file),
+        _ended(loaded, around.today),
     )
     return sorted(remarks, key=lambda remark: (remark.path, remark.line, remark.column))
 
@@ -176,3 +183,23 @@ def _tests(loaded: LoadedPolicy) -> Iterator[Remark]:
         what = "no tests: say under `tests` what must come of which message"
         part = parts[0]
         yield at_key(loaded, (part,), Level.WARNING, "no-tests", what)
+
+
+def _files_of_tests(loaded: LoadedPolicy, is_file: Callable[[str], bool]) -> Iterator[Remark]:
+    for index, case in enumerate(loaded.file.tests):
+        named: list[tuple[Loc, str | None]] = [
+            (("tests", index, "message"), case.message),
+            (("tests", index, "with", "dns"), case.with_.dns),
+        ]
+        for loc, path in named:
+            if path and not is_file(beside(loaded.positions.path(loc), path)):
+                what = f"there is no file {path}: the test cannot be run"
+                yield at_value(loaded, loc, Level.WARNING, "no-file", what)
+
+
+def _ended(loaded: LoadedPolicy, today: str) -> Iterator[Remark]:
+    for index, shadow in enumerate(loaded.file.shadow):
+        if shadow.until < today:
+            loc = ("shadow", index, "until")
+            what = f"{shadow.policy} ended on {shadow.until} and runs no more: take it out"
+            yield at_value(loaded, loc, Level.WARNING, "ended", what)

@@ -1,4 +1,4 @@
-"""The one reader of YAML configuration; the only place of the policies that reads files.
+"""The one reader of YAML configuration.
 
 `load` reads a file into a model and reports every mistake at its line and column. It follows no
 `extends` and knows no policy; `load_policies` does.
@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from importlib import resources
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import pydantic
 
@@ -30,14 +30,22 @@ from policies.packs import PackFile, beneath, expanded
 from policies.positions import Node, Positions, Value
 from policies.schema import PolicyFile
 from policies.shadow import Shadow, beside_live, widened
+from policies.sources import MAX_FILE_BYTES, FileSource, Source
 from policies.symbols import SymbolSpec, SymbolTable
 
 if TYPE_CHECKING:
     from policies.compile import Plan
     from policies.lists import LocalList
+    from policies.positions import Loc
     from policies.schema import PatternEntry
     from policies.schema_rules import RuleEntry
     from policies.select import PolicySet
+
+__all__ = [
+    "DEFAULT_PRESET", "MAX_FILE_BYTES", "PACKS", "PRESETS", "FileSource", "LoadedPolicy",
+    "Source", "beside", "load", "load_document", "load_list_catalogue", "load_pack",
+    "load_policies", "load_symbols", "read_node", "read_policy", "validate",
+]  # fmt: skip
 
 PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
 DEFAULT_PRESET: Final = "balanced"
@@ -46,8 +54,6 @@ PACKS: Final = ("en",)
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
-# A list of a million domains; what is read as YAML has a lower bound of its own.
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _PRESET: Final = "preset:"
 _ENDINGS: Final = (".yaml", ".yml")
 _MAX_CHAIN: Final = 10
@@ -60,31 +66,6 @@ _LIST_KINDS: Final = {
 }
 # Labels of a domain name (RFC 1035 §2.3.1); some lists hand out keys of more than one.
 _KEY: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,3}")
-
-
-class Source(Protocol):
-    """Where files come from: a disk, a test's mapping, a package."""
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of the file.
-
-        Raises:
-            ConfigError: It cannot be read; the words say why.
-        """
-        ...
-
-
-class FileSource:
-    """Files of this machine."""
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of the file, a little more than the largest that is read at most."""
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(MAX_FILE_BYTES + 1)
-        except (OSError, ValueError) as err:
-            reason = getattr(err, "strerror", None) or str(err)
-            raise ConfigError(path, 0, 0, f"cannot be read: {reason}") from err
 
 
 def read_node(source: Source, path: str) -> Node:
@@ -232,11 +213,24 @@ def _shadows(source: Source, file: PolicyFile, positions: Positions, live: Plan)
             path = beside(positions.path(loc), path)
         if os.path.normpath(path) == os.path.normpath(positions.path(loc)):
             raise ConfigErrors([positions.error(loc, "this is the live policy itself")])
-        root = _with_what_it_extends(source, _policy_path(path))
+        root = _named(source, _policy_path(path), positions, loc)
         other = validate(root, PolicyFile).model_copy(update={"shadow": ()})
         policies = _assembled(source, other, Positions(root))
         shadows.append(beside_live(other.name, policies, live, entry.until, ask=entry.ask))
     return shadows
+
+
+def _named(source: Source, path: str, positions: Positions, loc: Loc) -> Node:
+    """Return the document at `path`, which `loc` names: that is where a missing one is told."""
+    try:
+        return _with_what_it_extends(source, path)
+    except ConfigErrors as err:
+        raise ConfigErrors([_at(each, positions, loc) for each in err.errors]) from err
+
+
+def _at(error: ConfigError, positions: Positions, loc: Loc) -> ConfigError:
+    """Return what is wrong with a file as a whole at the place that names the file."""
+    return error if error.line else positions.error(loc, f"{error.path} {error.what}")
 
 
 def _policy_path(path: str) -> str:
@@ -260,7 +254,8 @@ def _with_what_it_extends(source: Source, path: str) -> Node:
             chain.append(root)
             following = _extended(validate(root, PolicyFile), Positions(root), seen)
         except ConfigErrors as err:
-            mistakes.extend(err.errors)
+            named = Positions(chain[-1]) if chain else None
+            mistakes += [_at(each, named, ("extends",)) if named else each for each in err.errors]
             break
     if mistakes:
         raise ConfigErrors(mistakes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,7 +18,9 @@ ActionName = Literal["pass", "tag", "quarantine", "defer", "reject", "discard"]
 class Sent(Section):
     """How the message of a test is sent; what is not said here is not known."""
 
-    client_ip: str | None = Field(default=None, description="Address of the client")
+    client_ip: (
+        Annotated[str, Form(r"[0-9A-Fa-f:.]+", "an address such as 192.0.2.1", ip_address)] | None
+    ) = Field(default=None, description="Address of the client")
     helo: str = Field(default="", description="Name that the client gives")
     mail_from: str | None = Field(default=None, description="Reverse path; <> for the null one")
     rcpt: Strings = Field(default=(), description="Recipient, or a list of them")
@@ -56,7 +60,7 @@ class ShadowEntry(Section):
 
     policy: NonEmpty = Field(description="Preset or file; its path starts at this file")
     until: Annotated[
-        str, Form(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", "a day such as 2027-01-31")
+        str, Form(r"\d{4}-\d{2}-\d{2}", "a day such as 2027-01-31", date.fromisoformat)
     ] = Field(description="The last day on which it runs")
     ask: bool = Field(
         default=False,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 # The kind of error that `mistakes` shows as "needs ...".
@@ -22,10 +24,12 @@ class Form:
     Attributes:
         pattern: A regular expression that the whole text matches.
         needs: What is needed, in words that follow "needs".
+        read: Reads what the pattern cannot tell, such as the days of a month; raises ValueError.
     """
 
     pattern: str
     needs: str
+    read: Callable[[str], object] = str
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
@@ -38,6 +42,13 @@ class Form:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
     def _checked(self, text: str) -> str:
-        if re.fullmatch(self.pattern, text) is None:
+        if re.fullmatch(self.pattern, text) is None or not self._reads(text):
             raise PydanticCustomError(NEEDS, "{needs}", {"needs": self.needs})
         return text
+
+    def _reads(self, text: str) -> bool:
+        try:
+            self.read(text)
+        except ValueError:
+            return False
+        return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -41,7 +43,9 @@ def lint(*, path: str, form: str, strict: bool) -> int:
     loaded: LoadedPolicy | None = None
     try:
         loaded = read_policy(source, path)
-        remarks = lint_policy(loaded, Surroundings(DIRECTIONS.keys()))
+        today = datetime.now(UTC).date().isoformat()
+        around = Surroundings(DIRECTIONS.keys(), today, lambda path: Path(path).is_file())
+        remarks = lint_policy(loaded, around)
     except ConfigErrors as err:
         remarks = [
             Remark(each.path, each.line, each.column, Level.ERROR, _MISTAKE, each.what)

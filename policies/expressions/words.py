@@ -90,6 +90,10 @@ def _no_name(found: re.Match[str], text: str, offset: int) -> ExpressionError:
     name = found[1]
     called = text[offset : offset + 1] == "("
     start = text.rfind(name, 0, offset) if called else _word_at(text, offset, name)
+    if not called and "." in name:
+        # The library tells the dot behind an unknown name as the place of both.
+        start = text.rfind(name, 0, offset + len(name))
+        name = name.partition(".")[0]
     start = max(start, 0)
     if called and name in SIGNATURES:
         return ExpressionError(f"`{name}` is written {SIGNATURES[name]}", start)

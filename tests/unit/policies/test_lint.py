@@ -39,119 +39,15 @@ def test_lint_of_the_strict_preset_says_what_refuses_alone() -> None:
     ("text", "expected"),
     [
         pytest.param(
-            "rules: [{id: R1, when: 'subject == \"x\"', weight: 1, describe: d}]",
-            "3:1 warning no-tests: no tests: say under `tests` what must come of which message",
-            id="no-tests",
-        ),
-        pytest.param(
-            TESTS + "rules: [{id: R1, when: 'subject == \"x\"', weight: 1}]",
-            "4:9 warning no-description: R1 has no `describe`: nobody will know in a year what it is for",
-            id="no-description",
-        ),
-        pytest.param(
-            TESTS + "rules: [{id: R1, when: 'subject == \"x\"', weight: 0, describe: d}]",
-            "4:50 warning dead: R1 has no points and no rule reads it: it does nothing",
-            id="rule-without-effect",
-        ),
-        pytest.param(
-            TESTS + "patterns: [{id: P1, in: subject, match: x, weight: 0, describe: d}]",
-            "4:52 warning dead: P1 has no points and no rule reads it: it does nothing",
-            id="pattern-without-effect",
-        ),
-        pytest.param(
-            TESTS
-            + "rules:\n  - {id: R1, when: 'subject == \"x\"', action: tag, describe: d}\n  - {id: R2, when: 'subject  ==  \"x\"', action: reject, describe: d}",
-            "6:20 warning shadowed: R2 has the condition of R1: only the severer action ever counts",
-            id="shadowed-by-an-action",
-        ),
-        pytest.param(
-            TESTS
-            + "rules:\n  - {id: R1, when: 'subject == \"x\"', weight: 1, describe: d}\n  - {id: R2, when: 'subject == \"x\"', weight: 2, describe: d}",
-            "6:20 warning shadowed: R2 has the condition of R1: both count for one thing",
-            id="counted-twice",
-        ),
-        pytest.param(
-            TESTS
-            + "patterns:\n  - {id: P1, in: subject, match: won, weight: 1, describe: d}\n  - {id: P2, in: subject, match: won, weight: 1, describe: d}",
-            "6:34 warning same-pattern: P2 looks for the same as P1: both count for one thing",
-            id="same-pattern",
-        ),
-        pytest.param(
-            TESTS + "patterns: [{id: P1, in: subject, match: '[^z]', weight: 1, describe: d}]",
-            "4:41 warning matches-everything: P1 matches nearly every text",
-            id="pattern-of-everything",
-        ),
-        pytest.param(
-            TESTS
-            + "rules: [{id: R1, when: 'dmarc.result != \"pass\"', action: reject, describe: d}]",
-            "4:24 warning matches-everything: R1 is true where nothing is known at all, as when a check has failed: it would reject every such message",
-            id="refuses-what-nobody-knows",
-        ),
-        pytest.param(
-            TESTS + "rules: [{id: R1, when: '1 < 2', weight: 1, describe: d}]",
-            "4:24 warning constant: R1 is true of every message",
-            id="always-true",
-        ),
-        pytest.param(
-            TESTS + "rules: [{id: R1, when: 'false', weight: 1, describe: d}]",
-            "4:24 warning constant: R1 is never true",
-            id="never-true",
-        ),
-        pytest.param(
             TESTS
             + "rules: [{id: R1, when: 'classifier.probability > 0.9', weight: 1, describe: d}]",
             "4:24 warning empty-fact: nothing in this version finds out `classifier`: it is always empty",
             id="fact-that-nobody-finds",
         ),
         pytest.param(
-            TESTS + "rules: [{id: R1, when: 'subject == \"x\"', action: discard, describe: d}]",
-            "4:50 warning discards: R1 throws mail away, and neither sender nor recipient will know",
-            id="discard",
-        ),
-        pytest.param(
             TESTS + "rules: [{id: R1, when: 'subject == \"x\"', action: reject, describe: d}]",
             "4:50 note rejects-alone: R1 alone refuses a message",
             id="rule-that-refuses",
-        ),
-        pytest.param(
-            TESTS
-            + "rules: [{id: R1, when: '\"SPF_TEMPERROR\" in symbols', action: reject, describe: d}]",
-            "4:62 warning rejects-uncertain: R1 reads what could not be asked: it defers then and never rejects",
-            id="refuses-what-could-not-be-asked",
-        ),
-        pytest.param(
-            TESTS
-            + "rules: [{id: R1, when: 'under_domain(author_domain, \"a.example\")', action: pass, needs: nothing, describe: d}]",
-            "4:89 warning spoofable-allow: R1 allows by author_domain, which anybody can write, without anything that authenticates the sender",
-            id="allow-by-from",
-        ),
-        pytest.param(
-            TESTS
-            + "rules: [{id: R1, when: 'mail_from == \"a@b.example\"', action: pass, needs: dmarc.aligned, describe: d}]",
-            "4:75 warning spoofable-allow: dmarc.aligned vouches for author_domain, not for mail_from, which the sender can choose",
-            id="allow-by-what-nobody-vouches-for",
-        ),
-        pytest.param(
-            TESTS
-            + "rules: [{id: R1, when: 'author_domain == \"b.example\"', action: pass, needs: tls.client, describe: d}]",
-            "4:77 warning dead: no listener asks clients for a certificate in this version: this never allows",
-            id="allow-that-never-comes",
-        ),
-        pytest.param(
-            TESTS + "thresholds: {tag: 2, reject: 5}\nweights: {HELO_SYNTAX: 6}",
-            "5:24 warning rejects-alone: HELO_SYNTAX alone is refused (6 points): a single mistake of it costs a wanted message",
-            id="weight-that-refuses-alone",
-        ),
-        pytest.param(
-            TESTS + "actions: {tag: {subject_prefix: '[spam]'}}",
-            "4:33 warning breaks-dkim: a changed Subject breaks DKIM signatures for everybody behind this server",
-            id="subject-prefix",
-        ),
-        pytest.param(
-            TESTS
-            + "thresholds: {tag: 3}\noverrides:\n  - {match: {recipient: 'a@*'}, thresholds: {tag: 3}}",
-            "5:1 warning dead: no override changes anything",
-            id="override-without-effect",
         ),
         pytest.param(
             TESTS
@@ -161,7 +57,7 @@ def test_lint_of_the_strict_preset_says_what_refuses_alone() -> None:
         ),
     ],
 )
-def test_lint_tells_traps_at_their_place(text: str, expected: str) -> None:
+def test_lint_tells_what_the_command_does_not_show(text: str, expected: str) -> None:
     assert expected in told(text)
 
 
