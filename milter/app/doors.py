@@ -13,6 +13,8 @@ from milter.milter8.server import MilterServer
 from milter.settings import Listener
 from milter.smtp.door import Door as SmtpDoor
 from milter.smtp.server import SmtpServer
+from milter.spamd.server import SpamdServer
+from milter.spamd.session import SpamdDoor
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from milter.core.limits import SharedLimits
+    from milter.doors.teaching import Teacher
     from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.runner import Pipeline
     from milter.relay.nexthop import NextHop
@@ -54,6 +57,7 @@ class DoorMeans:
     metrics: Metrics
     new_id: Callable[[], str]
     aftermath: Aftermath | None
+    teacher: Teacher | None
 
 
 def milter_server(listener: Listener, means: DoorMeans) -> Server:
@@ -98,8 +102,18 @@ def smtp_server(
 
 def http_door(http: Http, means: DoorMeans) -> WholeDoor:
     """Return the door of messages that come over HTTP."""
+    listener = Listener(name="http", bind=http.bind, direction=http.direction)
+    return _whole_door(listener, means)
+
+
+def spamd_server(listener: Listener, means: DoorMeans) -> Server:
+    """Return the server of a listener that speaks spamd's protocol."""
+    return SpamdServer(SpamdDoor(_whole_door(listener, means), means.teacher))
+
+
+def _whole_door(listener: Listener, means: DoorMeans) -> WholeDoor:
     return WholeDoor(
-        listener=Listener(name="http", bind=http.bind, direction=http.direction),
+        listener=listener,
         bounds=means.bounds,
         hostname=means.hostname,
         pipeline=means.pipeline,

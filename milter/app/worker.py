@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
-from milter.app.doors import DoorMeans, http_door, milter_server, smtp_server
+from milter.app.doors import DoorMeans, http_door, milter_server, smtp_server, spamd_server
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
@@ -93,6 +93,7 @@ class Workplace:
             metrics=metrics,
             new_id=_new_id,
             aftermath=self._aftermath(memory, metrics, closing, pipeline),
+            teacher=Teacher(memory.store) if memory and memory.learning else None,
         )
         servers = {
             listener.name: self._server(listener, means, next_hop)
@@ -115,6 +116,8 @@ class Workplace:
         )
 
     def _server(self, listener: Listener, means: DoorMeans, next_hop: NextHop | None) -> Server:
+        if listener.protocol == "spamd":
+            return spamd_server(listener, means)
         if next_hop is None or listener.protocol == "milter":
             return milter_server(listener, means)
         return smtp_server(listener, means, next_hop, self._tls(listener))
@@ -145,11 +148,10 @@ class Workplace:
         if http is None or fd is None:
             return None
         token = self.source.read(http.token_file) if http.token_file else b""
-        teacher = Teacher(memory.store) if memory and memory.learning else None
+        door, guard = http_door(http, means), Guard(token)
         actions = label_sums(Path(self.handover.metrics_folder), "messages_total", "action")
         reading = memory.reading if memory else None
-        door = http_door(http, means)
-        return ScanPort(RequestMeans(Guard(token), door, teacher, actions, reading), fd)
+        return ScanPort(RequestMeans(guard, door, means.teacher, actions, reading), fd)
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from milter.core.address import parse_mailbox
-from milter.core.connection import Direction
 from milter.core.errors import ParseError
+from milter.doors.told_envelope import MAX_RECIPIENTS, direction_of
 from milter.http.endpoint import Parameter
 from milter.http.refusal import RefusedError
 from milter.pipeline.offline import Envelope
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from milter.core.connection import IpAddress
     from milter.settings import Listener
 
-MAX_RECIPIENTS: Final = 1000
 _MAX_TEXT: Final = 1000
 
 PARAMETERS: Final = (
@@ -59,13 +58,6 @@ def read_envelope(headers: CIMultiDictProxy[str], listener: Listener) -> Envelop
         listener=listener.name,
         account=account,
     )
-
-
-def direction_of(listener: Listener, account: str) -> Direction:
-    """Return which way a message goes: who logged in is a user of ours, as at the milter door."""
-    if account and listener.direction is Direction.INBOUND:
-        return Direction.OUTBOUND
-    return listener.direction
 
 
 def text_of(headers: CIMultiDictProxy[str], name: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from milter.core.address import parse_mailbox
 from milter.core.connection import Direction
 from milter.core.errors import ParseError
-from milter.settings.check_milter import milter_mistakes
+from milter.settings.check_protocols import protocol_mistakes
 from milter.settings.places import Place, parse_place
 from policies.errors import ConfigError
 
@@ -49,7 +49,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
         _upstreams,
         _memory,
         _history,
-        milter_mistakes,
+        protocol_mistakes,
     ):
         found += rule(settings, at)
     return found
@@ -98,7 +98,7 @@ def _listeners(settings: Settings, at: At) -> Iterator[ConfigError]:
 
 def _open_relays(settings: Settings, at: At) -> Iterator[ConfigError]:
     for i, listener in enumerate(settings.listeners):
-        if listener.protocol == "milter":
+        if listener.protocol != "smtp":
             continue  # it relays nothing
         if listener.direction is Direction.INBOUND:
             if not listener.recipient_domains and _open_to_strangers(listener):

@@ -33,8 +33,10 @@ class Listener(Section):
     """One address that takes mail."""
 
     name: str = Field(description="Name in logs, metrics and policies")
-    protocol: Literal["smtp", "milter"] = Field(
-        default="smtp", description="smtp: mail goes through us; milter: a mail server asks us"
+    protocol: Literal["smtp", "milter", "spamd"] = Field(
+        default="smtp",
+        description="smtp: mail goes through us; milter: a mail server asks us; spamd: what speaks "
+        "with SpamAssassin's spamd asks us (spamc, Exim)",
     )
     bind: str = Field(description="host:port, [v6]:port or unix:/path")
     socket_mode: str | None = Field(

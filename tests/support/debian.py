@@ -60,7 +60,8 @@ def need_root() -> None:
 
 
 def _unpacked_environment() -> dict[str, str]:
-    libraries = [_UNPACKED / "usr/lib/postfix", *sorted((_UNPACKED / "usr/lib").glob("*-linux-*"))]
+    folders = [_UNPACKED / "usr/lib/postfix", _UNPACKED / "usr/lib"]
+    libraries = [*folders, *sorted((_UNPACKED / "usr/lib").glob("*-linux-*"))]
     perl = _UNPACKED / "usr/share/perl5"
     return {
         **os.environ,

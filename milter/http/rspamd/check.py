@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from milter.doors.told_envelope import told_envelope, words_of
 from milter.doors.whole import judge_whole
 from milter.http.bodies import place, read_message
 from milter.http.endpoint import (
@@ -22,7 +23,7 @@ from milter.http.endpoint import (
     record,
 )
 from milter.http.routing import Route
-from milter.http.rspamd.envelope import PARAMETERS, is_remembered, read_envelope, words_of
+from milter.http.rspamd.envelope import PARAMETERS, is_remembered
 from milter.http.rspamd.reply import ACTIONS, rspamd_reply
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def check_route(door: WholeDoor) -> Route:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = request.headers
-        envelope = read_envelope(headers, door.listener, door.hostname)
+        envelope = told_envelope(headers, door.listener, door.hostname)
         with place(door) as hold:
             data = await read_message(request, door, hold)
             judged = await judge_whole(

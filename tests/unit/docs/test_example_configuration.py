@@ -38,7 +38,8 @@ def test_example_with_every_line_switched_on_loads(checkout: Path, tmp_path: Pat
 
     settings = read_settings(FileSource(), str(whole))
 
-    assert [listener.name for listener in settings.listeners] == ["inbound", "outbound", "milter"]
+    names = [listener.name for listener in settings.listeners]
+    assert names == ["inbound", "outbound", "milter", "spamd"]
     assert settings.store == "sqlite:/var/lib/gatepost/gatepost.db"
 
 

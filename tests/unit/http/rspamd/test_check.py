@@ -8,7 +8,8 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from milter.core.connection import Direction
-from milter.http.rspamd.envelope import is_remembered, read_envelope
+from milter.doors.told_envelope import told_envelope
+from milter.http.rspamd.envelope import is_remembered
 from milter.pipeline.aftermath import Aftermath
 from milter.settings import Listener
 from tests.support.http_door import MESSAGE, Headers, a_whole_door, asked
@@ -34,7 +35,7 @@ def said(*headers: tuple[str, str]) -> CIMultiDictProxy[str]:
 
 
 def read(*headers: tuple[str, str]) -> Envelope:
-    return read_envelope(said(*headers), LISTENER, "mx.example.org")
+    return told_envelope(said(*headers), LISTENER, "mx.example.org")
 
 
 def checked(

@@ -1,4 +1,4 @@
-"""What may not stand together on a listener that speaks the milter protocol."""
+"""What may not stand together on a listener, by the protocol that it speaks."""
 
 from __future__ import annotations
 
@@ -13,28 +13,35 @@ if TYPE_CHECKING:
     from milter.settings.model import Listener, Settings
     from policies.errors import ConfigError
 
-# What has a meaning at one kind of listener alone.
-_OF_SMTP: Final = (
-    "trusted_clients",
-    "proxy_protocol",
-    "tls",
-    "bare_newlines",
-    "greeting_delay_s",
-)
-_OF_MILTER: Final = ("daemon_directions", "hold_quarantined")
+# What has a meaning with other protocols alone.
+_MEANINGLESS: Final = {
+    "smtp": ("daemon_directions", "hold_quarantined"),
+    "milter": ("trusted_clients", "proxy_protocol", "tls", "bare_newlines", "greeting_delay_s"),
+    "spamd": (
+        "trusted_clients",
+        "proxy_protocol",
+        "tls",
+        "recipient_domains",
+        "differing_recipients",
+        "bare_newlines",
+        "greeting_delay_s",
+        "daemon_directions",
+        "hold_quarantined",
+    ),
+}
 
 
-def milter_mistakes(
+def protocol_mistakes(
     settings: Settings, at: Callable[[tuple[str | int, ...], str], ConfigError]
 ) -> Iterator[ConfigError]:
-    """Yield every mistake about milter listeners, and about keys that only they have."""
+    """Yield every mistake about what only some listeners have, and about who may ask them."""
     for i, listener in enumerate(settings.listeners):
-        is_milter = listener.protocol == "milter"
-        for key in _OF_SMTP if is_milter else _OF_MILTER:
+        for key in _MEANINGLESS[listener.protocol]:
             if getattr(listener, key) != _default(listener, key):
                 what = f"`{key}` has no meaning with `protocol: {listener.protocol}`"
                 yield at(("listeners", i, key), what)
-        if is_milter and listener.clients is None and not _is_local(listener):
+        asked = listener.protocol != "smtp"
+        if asked and listener.clients is None and not _is_local(listener):
             yield at(
                 ("listeners", i),
                 f"anybody could ask listener `{listener.name}` and have it work: name your mail "
