@@ -50,7 +50,7 @@ __all__ = [
 PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
 DEFAULT_PRESET: Final = "balanced"
 # The shipped rule packs, `policies/rules`: one for each language, and one for those that read none.
-PACKS: Final = ("en",)
+PACKS: Final = ("any", "ar", "de", "en", "es", "fr", "hi", "ja", "pt", "ru", "zh")
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 

@@ -122,13 +122,14 @@ def build(view: str, patterns: Sequence[str]) -> bytes:
     flags = _flags(view)
     split_up = {index: split(text) for index, text in enumerate(patterns) if _suits(view, text)}
     every = dict.fromkeys(part for each in split_up.values() for parts in each for part in parts)
-    if _compiles(list(every), flags):
-        known = list(every)
-    else:
-        known = [part for part in every if _compiles([part], flags)]
+    known = list(every)
+    made = _made(known, flags)
+    if made is None:
+        known = [part for part in known if _made([part], flags) is not None]
+        made = _made(known, flags)
     numbers = {part: number for number, part in enumerate(known)}
     ways = [way for index, each in split_up.items() for way in _ways(index, each, numbers)]
-    database = hyperscan.dumpb(_database(known, flags)) if known else b""
+    database = hyperscan.dumpb(made) if known else b""
     head = json.dumps({"ways": ways, "count": len(patterns), "raw": view == _RAW}).encode()
     body = len(head).to_bytes(4, "big") + head + database
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
@@ -206,24 +207,21 @@ def _spans_late(first: str, last: str) -> bool:
 
 def _flags(view: str) -> int:
     flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_SINGLEMATCH
-    flags |= hyperscan.HS_FLAG_PREFILTER
+    # A part may match the empty text, though no pattern does.
+    flags |= hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
     return int(flags if view == _RAW else flags | hyperscan.HS_FLAG_UTF8)
 
 
-def _compiles(texts: Sequence[str], flags: int) -> bool:
-    try:
-        _database(texts, flags)
-    except hyperscan.error:
-        return False
-    return True
-
-
-def _database(patterns: Sequence[str], flags: int) -> Any:
+def _made(texts: Sequence[str], flags: int) -> Any:
+    """Return the database of `texts`; None where one of them cannot be compiled."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[text.encode() for text in patterns],
-        ids=list(range(len(patterns))),
-        elements=len(patterns),
-        flags=[flags] * len(patterns),
-    )
+    try:
+        database.compile(
+            expressions=[text.encode() for text in texts],
+            ids=list(range(len(texts))),
+            elements=len(texts),
+            flags=[flags] * len(texts),
+        )
+    except hyperscan.error:
+        return None
     return database

@@ -109,13 +109,22 @@ def test_rules_stand_once_and_say_where_they_come_from() -> None:
 
     assert max(ids.values()) == 1
     assert max(described.values()) == 1
-    assert not [rule.id for rule in _RULES.values() if len(rule.source) < 20]
+    assert not [rule.id for rule in _RULES.values() if len(rule.source) < 8]
 
 
-def test_every_kind_has_rules() -> None:
+def test_every_kind_and_language_has_its_share_of_rules() -> None:
     kinds = Counter(kind for pack in _PACKS.values() for _, kind, _ in pack.rules())
+    languages = Counter(pack.language for pack in _PACKS.values() for _ in pack.rules())
 
+    assert len(_RULES) >= 250
     assert set(kinds) == set(get_args(Kind))
+    assert min(kinds.values()) >= 15
+    assert set(languages) == {pack.language for pack in _PACKS.values()} == {*PACKS}
+    assert min(count for language, count in languages.items() if language != "any") >= 20
+
+
+def test_every_pack_is_named_by_the_preset() -> None:
+    assert read_policy(FileSource()).file.rules_packs == PACKS
 
 
 def test_rule_of_a_language_says_so_in_its_name() -> None:
