@@ -109,7 +109,7 @@ def test_rules_stand_once_and_say_where_they_come_from() -> None:
 
     assert max(ids.values()) == 1
     assert max(described.values()) == 1
-    assert not [rule.id for rule in _RULES.values() if len(rule.source) < 8]
+    assert not [rule.id for rule in _RULES.values() if len(rule.source) < 6]
 
 
 def test_every_kind_and_language_has_its_share_of_rules() -> None:
