@@ -14,6 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from milter import __version__
+from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
+from milter.http.openapi import document
 from milter.settings.model import Settings
 from milter.telemetry.metric_table import METRICS, PREFIX
 from policies.facts import FACTS, FactType
@@ -136,6 +139,7 @@ def pages(folder: Path) -> dict[Path, str]:
         folder / "rules.md": rules_page(),
         folder / "facts.md": facts_page(FACTS),
         folder / "metrics.md": metrics_page(),
+        folder / "openapi.json": openapi_page(),
         folder / "x1240.md": x1240_page(folder / "x1240.tsv"),
         policy: policy.read_text("utf-8").partition(_MARK)[0] + f"{_MARK}\n\n{policy_keys()}",
     }
@@ -206,6 +210,12 @@ def _field_rows(
         inner = f"{path}{of_each}.{field.name}"
         yield f"`{inner}`", field.type.value, "", field.words, ""
         yield from _field_rows(inner, field.type, field.fields)
+
+
+def openapi_page() -> str:
+    """Return the document of the HTTP port."""
+    shown = document((*OF_SUPERVISOR, *OF_WORKERS), __version__)
+    return json.dumps(shown, indent=1, ensure_ascii=True) + "\n"
 
 
 def metrics_page() -> str:

@@ -14,6 +14,7 @@ from milter.http.history import HISTORY, HISTORY_ENTRY
 from milter.http.learn import LEARN
 from milter.http.lists import LISTS
 from milter.http.metrics import METRICS
+from milter.http.openapi import OPENAPI
 from milter.http.page import PAGE
 from milter.http.rspamd.check import CHECK
 from milter.http.rspamd.learn import LEARN_HAM, LEARN_SPAM
@@ -24,7 +25,15 @@ from milter.http.statistics import STATISTICS
 if TYPE_CHECKING:
     from milter.http.endpoint import Endpoint
 
-OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (PAGE, HEALTHZ, READYZ, METRICS, LISTS, STATISTICS)
+OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (
+    PAGE,
+    HEALTHZ,
+    READYZ,
+    METRICS,
+    LISTS,
+    STATISTICS,
+    OPENAPI,
+)
 OF_WORKERS: Final[tuple[Endpoint, ...]] = (
     SCAN,
     LEARN,

@@ -63,11 +63,13 @@ class Answer:
         words: What it means.
         schema: JSON Schema of the body.
         media_type: Of the body; empty: there is none.
+        text_types: Media types of texts that a caller can ask for instead.
     """
 
     words: str
     schema: Schema = field(default_factory=dict)
     media_type: str = "application/json"
+    text_types: tuple[str, ...] = ()
 
 
 def record(needed: Mapping[str, Schema], more: Mapping[str, Schema] | None = None) -> Schema:

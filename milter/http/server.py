@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from milter import __version__
 from milter.http.callers import Guard, address_of
-from milter.http.catalogue import OF_WORKERS
+from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
 from milter.http.health import healthz_route, readyz_route
 from milter.http.lists import lists_route
 from milter.http.metrics import metrics_route
+from milter.http.openapi import document, openapi_route
 from milter.http.page import page_route
 from milter.http.refusal import overloaded, told
 from milter.http.routing import Handler, application
@@ -122,6 +124,7 @@ def own_routes(views: Views, guard: Guard) -> list[Route]:
         metrics_route(views.scrape),
         lists_route(views.lists),
         statistics_route(views.figures, guard.knows),
+        openapi_route(document((*OF_SUPERVISOR, *OF_WORKERS), __version__)),
     ]
 
 

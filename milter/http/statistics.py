@@ -88,6 +88,7 @@ STATISTICS: Final = Endpoint(
                     "personal": {**ANYTHING, "type": "boolean"},
                 }
             ),
+            text_types=("text/csv",),
         ),
         400: Answer("There is no such window or format", FAULT),
         404: Answer("Nothing is counted, for there is no store", FAULT),

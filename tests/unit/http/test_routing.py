@@ -34,4 +34,7 @@ def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
 def test_what_names_somebody_or_changes_something_needs_the_token() -> None:
     open_to_all = {one.path for one in (*OF_SUPERVISOR, *OF_WORKERS) if one.access is Access.OPEN}
     health = {"/healthz", "/readyz", "/ping"}
-    assert open_to_all == {"/", "/metrics", "/v1/lists", "/v1/stats", "/stat"} | health
+    assert (
+        open_to_all
+        == {"/", "/metrics", "/v1/lists", "/v1/stats", "/stat", "/v1/openapi.json"} | health
+    )
