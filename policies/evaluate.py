@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
-from policies.replies import explained
+from policies.replies import filled
 from policies.rules import LAST_STAGE, RULE_ERROR, Rule
 from policies.scoring import score, total_without
 from policies.verdict import Action, Contribution, Refusal, Verdict
@@ -88,7 +88,7 @@ def _of_findings(
     if postmaster and action.refuses:
         trace.append(f"the postmaster is never refused: quarantine instead of {action.word}")
         action = Action.QUARANTINE
-    return _explained(_verdict(policy, policy.thresholds, weighed, action, trace), facts)
+    return _filled(_verdict(policy, policy.thresholds, weighed, action, trace), facts)
 
 
 def decide_early(
@@ -124,7 +124,7 @@ def decide_early(
     if weighed.ruled is None:
         least = _g(min(limits))
         trace.append(f"{_g(weighed.total)} reaches the early threshold {least} at {stage}")
-    return _explained(_verdict(policy, thresholds, weighed, action, trace), facts)
+    return _filled(_verdict(policy, thresholds, weighed, action, trace), facts)
 
 
 def until(stage: EarlyStage) -> tuple[EarlyStage, ...]:
@@ -184,11 +184,11 @@ def _verdict(
     )
 
 
-def _explained(verdict: Verdict, facts: Mapping[str, FactValue]) -> Verdict:
+def _filled(verdict: Verdict, facts: Mapping[str, FactValue]) -> Verdict:
     """Return `verdict` with the places of its reply that facts fill."""
     if verdict.refusal is None:
         return verdict
-    return replace(verdict, refusal=explained(verdict.refusal, facts))
+    return replace(verdict, refusal=filled(verdict.refusal, facts))
 
 
 def _refusal(

@@ -299,6 +299,14 @@ FACTS: Final = (
         check="classifier",
     ),
     FactSpec(
+        *("rate", RECORD, "message", "Rates of the policy that the message exceeds"),
+        example={"wait_s": 420.0},
+        fields=(
+            FieldSpec("wait_s", NUMBER, "After so many seconds there is room again; 0: there is"),
+        ),
+        check="rate",
+    ),
+    FactSpec(
         *("symbols", TEXTS, "message", "What checks, patterns, lists and rules have found"),
         example=["SPF_FAIL", "LOTTERY_SUBJECT"],
     ),

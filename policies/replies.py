@@ -1,12 +1,14 @@
 """Replies as a policy writes them, and the places in them.
 
-`{txn_id}` is filled by the door, which alone knows it; `{spf_explanation}` here, from the fact spf.
+`{txn_id}` is filled by the door, which alone knows it; the others here, from facts: by
+`{spf_explanation}` a domain says why SPF fails, `{wait}` is when a rate has room again.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from policies.verdict import Refusal
@@ -18,10 +20,15 @@ if TYPE_CHECKING:
 
 TXN_ID: Final = "{txn_id}"
 SPF_EXPLANATION: Final = "{spf_explanation}"
+WAIT: Final = "{wait}"
+# The fact that fills each place.
+_FACTS: Final = {SPF_EXPLANATION: "spf", WAIT: "rate"}
 # The whole text, so that the id fits behind it into a reply line (RFC 5321 §4.5.3.1.5).
 _MAX_TEXT: Final = 420
 _MAX_DOMAIN: Final = 100
-_PLACES: Final = re.compile(r" ?\(?\{(?:txn_id|spf_explanation)\}\)?")
+_PLACES: Final = re.compile(r" ?\(?\{(?:txn_id|spf_explanation|wait)\}\)?")
+# Of a unit there are more than one: 90 seconds are more exact than 2 minutes.
+_UNITS: Final = (("hour", 3600), ("minute", 60), ("second", 1))
 # A brace would pose as a place of ours.
 _UNSAFE: Final = re.compile(r"[^ -z|~]")
 
@@ -37,23 +44,39 @@ def sentence(reply: str) -> str:
     return _PLACES.sub("", parse_reply(reply).text).strip(" :;,")
 
 
-def explains(refusal: Refusal | None) -> bool:
-    """Return whether `refusal` has a place for what the sender's domain says of its SPF fail."""
-    return refusal is not None and SPF_EXPLANATION in refusal.text
+def facts_told(refusal: Refusal | None) -> frozenset[str]:
+    """Return the facts that fill places of `refusal`."""
+    text = refusal.text if refusal is not None else ""
+    return frozenset(fact for place, fact in _FACTS.items() if place in text)
 
 
-def explained(refusal: Refusal, facts: Mapping[str, FactValue]) -> Refusal:
-    """Return `refusal` with that place filled.
+def filled(refusal: Refusal, facts: Mapping[str, FactValue]) -> Refusal:
+    """Return `refusal` with the places filled that facts fill.
 
-    The words are those of a stranger, so the reply says whose they are, and what could end the line
-    or pose as a place of ours is not in them (RFC 7208 §6.2, §11.5.3).
+    What a domain says are the words of a stranger, so the reply says whose they are, and what could
+    end the line or pose as a place of ours is not in them (RFC 7208 §6.2, §11.5.3).
     """
-    if not explains(refusal):
-        return refusal
-    head, _, tail = refusal.text.partition(SPF_EXPLANATION)
-    words = _words(facts.get("spf"))
-    room = max(0, _MAX_TEXT - len(head) - len(tail))
-    return replace(refusal, text=f"{head}{words[:room]}{tail}".replace(SPF_EXPLANATION, ""))
+    text = refusal.text
+    if WAIT in text:
+        text = text.replace(WAIT, _wait(facts.get("rate")))
+    if SPF_EXPLANATION in text:
+        head, _, tail = text.partition(SPF_EXPLANATION)
+        words = _words(facts.get("spf"))
+        room = max(0, _MAX_TEXT - len(head) - len(tail))
+        text = f"{head}{words[:room]}{tail}".replace(SPF_EXPLANATION, "")
+    return refusal if text == refusal.text else replace(refusal, text=text)
+
+
+def _wait(rate: FactValue | None) -> str:
+    """Return when there is room again, rounded up: who comes earlier comes in vain."""
+    wait_s = rate.get("wait_s") if isinstance(rate, dict) else 0
+    if not isinstance(wait_s, int | float) or wait_s <= 0:
+        return "later"
+    for unit, seconds in _UNITS:
+        if wait_s > 2 * seconds or unit == "second":
+            count = ceil(wait_s / seconds)
+            return f"in {count} {unit}{'s' if count > 1 else ''}"
+    return "later"
 
 
 def _words(spf: FactValue | None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from policies.expressions.language import Condition, Failure, all_hold, holds
 from policies.expressions.values import values
 from policies.findings import Finding
-from policies.replies import explains
+from policies.replies import facts_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,8 +70,7 @@ class Rule:
     @property
     def facts(self) -> frozenset[str]:
         """The facts that its condition and its reply read."""
-        told = {"spf"} if explains(self.refusal) else set()
-        return frozenset(self.condition.reading.facts | told)
+        return frozenset(self.condition.reading.facts | facts_told(self.refusal))
 
     @property
     def last(self) -> bool:

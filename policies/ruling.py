@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from policies.expressions.language import Language
 from policies.expressions.reading import SYMBOLS, ExpressionError
 from policies.facts import FACTS_BY_NAME
-from policies.replies import TXN_ID, explains, parse_reply, sentence
+from policies.replies import TXN_ID, facts_told, parse_reply, sentence
 from policies.rules import LAST_STAGE, STAGES, Rule, RuleSet
 from policies.symbols import KIND_WORDS, SymbolSpec
 from policies.verdict import Action
@@ -32,8 +32,6 @@ _NEEDS: Final[Mapping[str, str]] = {
     "tls.client": 'tls.client != ""',
     "account": 'account != ""',
 }
-# What a reply says of SPF is known when SPF was asked.
-_EXPLAINED: Final = FACTS_BY_NAME["spf"].stage
 
 
 def rule_symbols(
@@ -233,8 +231,8 @@ class Ruling:
         stages += [self._stages.get(read) or self._table[read].stage for read in reading.symbols]
         if reading.every_symbol:
             stages.append(LAST_STAGE)
-        if explains(_refusal(self._entries[self._index[name]])):
-            stages.append(_EXPLAINED)
+        told = facts_told(_refusal(self._entries[self._index[name]]))
+        stages += [FACTS_BY_NAME[fact].stage for fact in told]
         return max(stages, key=STAGES.index, default=STAGES[0])
 
     def _rule(self, entry: RuleEntry) -> Rule:

@@ -47,7 +47,7 @@ class RuleEntry(Section):
             str,
             Form(
                 r"[45][0-9]{2} [45]\.[0-9]{1,3}\.[0-9]{1,3} "
-                r"(?:[ -z|~]|\{spf_explanation\}){1,400}(\{txn_id\}[ -z|~]{0,20})?",
+                r"(?:[ -z|~]|\{spf_explanation\}|\{wait\}){1,400}(\{txn_id\}[ -z|~]{0,20})?",
                 "a reply like '550 5.7.1 Executable attachments are not accepted here'",
             ),
         ]
@@ -56,7 +56,8 @@ class RuleEntry(Section):
         default=None,
         description="Reply of a defer or reject; absent: made of `words`. {txn_id} becomes the id "
         "of the transaction, which else stands at the end; {spf_explanation} what the domain of "
-        "the reverse path says of its SPF fail",
+        "the reverse path says of its SPF fail; {wait} when a rate has room again: `in 7 minutes`, "
+        "or `later`",
     )
     describe: str = Field(default="", description="Words for the admin")
     words: str = Field(

@@ -81,8 +81,11 @@ class RateCheck:
             taken = await self._memory.store.ask("take", take)
         except StoreError as err:
             return Evidence((Finding("RATE_TEMPERROR", err.what),))
+        if not taken.full:
+            return NOTHING
         full = {asked[index][0].symbol: asked[index] for index in reversed(taken.full)}
-        return Evidence(tuple(_finding(rate, names, taken) for rate, names, _ in full.values()))
+        findings = tuple(_finding(rate, names, taken) for rate, names, _ in full.values())
+        return Evidence(findings, {"rate": {"wait_s": float(ceil(taken.wait_s))}})
 
 
 def _pours(

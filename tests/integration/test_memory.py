@@ -382,7 +382,7 @@ rules:
   - id: TOO_MUCH
     when: '"ACCOUNT_RATE" in symbols || "PAIR_RATE" in symbols'
     action: defer
-    reply: '451 4.7.1 Too much mail at once, try again in ten minutes ({txn_id})'
+    reply: '451 4.7.1 Too much mail at once, try again {wait} ({txn_id})'
     describe: more than the rates let through
 """
 )
@@ -400,7 +400,9 @@ def test_rate_holds_a_stolen_account_back_and_no_other(site: Any) -> None:
         # The bucket is shared by all workers and outlives them.
         async with site(clock, RATES) as ours:
             found = await ours.take(stolen[25])
-            assert found.reply.startswith("451 4.7.1 Too much mail at once, try again")
+            assert found.reply.startswith(
+                "451 4.7.1 Too much mail at once, try again in 3 minutes ("
+            )
             clock.pass_by(minutes=3)
             assert await ours.words(stolen[26], 2) == ["pass", "defer"]
 

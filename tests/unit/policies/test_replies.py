@@ -1,4 +1,4 @@
-"""What a rule's own reply says of an SPF fail."""
+"""What a rule's own reply says of an SPF fail, and of when to come again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policies.evaluate import decide_early, evaluate
-from policies.replies import sentence
+from policies.replies import filled, sentence
+from policies.verdict import Refusal
 from tests.unit.policies.policy_files import a_policy, found, mistakes, policies
 
 if TYPE_CHECKING:
@@ -64,6 +65,35 @@ def test_long_explanation_leaves_room_for_the_words_of_the_site() -> None:
 
     assert len(said) == 420
     assert said.endswith("xxx, see our page ({txn_id})")
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "words"),
+    [
+        pytest.param(0.4, "in 1 second", id="part-of-a-second"),
+        pytest.param(90.0, "in 90 seconds", id="a-minute-and-a-half"),
+        pytest.param(121.0, "in 3 minutes", id="rounded-up"),
+        pytest.param(7200.0, "in 120 minutes", id="two-hours"),
+        pytest.param(9000.0, "in 3 hours", id="hours"),
+        pytest.param(0.0, "later", id="not-known"),
+    ],
+)
+def test_wait_is_told_in_words(wait_s: float, words: str) -> None:
+    told = Refusal(451, "4.7.1", "Too much mail, try again {wait} ({txn_id})")
+
+    facts: dict[str, FactValue] = {"rate": {"wait_s": wait_s}} if wait_s else {}
+
+    assert filled(told, facts).text == f"Too much mail, try again {words} ({{txn_id}})"
+
+
+def test_rule_whose_reply_tells_the_wait_runs_after_the_rates() -> None:
+    site = (
+        "rates: [{id: TOO_FAST, by: [client], limit: 5, per: 1m, describe: x}]\n"
+        "rules: [{id: NO, when: '\"TOO_FAST\" in symbols', action: defer, "
+        "reply: '451 4.7.1 Come again {wait}'}]"
+    )
+
+    assert "rate" in policies(site).plan.facts
 
 
 def test_rule_whose_reply_explains_makes_spf_run() -> None:
