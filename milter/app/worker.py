@@ -93,7 +93,7 @@ class Workplace:
             metrics=metrics,
             new_id=_new_id,
             aftermath=self._aftermath(memory, metrics, closing, pipeline),
-            teacher=Teacher(memory.store) if memory and memory.learning else None,
+            teacher=Teacher(memory.store, memory.weights) if memory and memory.learning else None,
         )
         servers = {
             listener.name: self._server(listener, means, next_hop)

@@ -11,6 +11,7 @@ from milter.pipeline.offline import with_crlf
 from reputation.classifier.lessons import STREAM, report
 
 if TYPE_CHECKING:
+    from milter.checks.classifier import Weights
     from milter.memory.client import StoreClient
     from reputation.classifier.lessons import Heard, Lesson, Reporter
 
@@ -20,10 +21,12 @@ class Teacher:
 
     Args:
         store: Through which they travel.
+        weights: What was learned so far, to see what contradicts it; None: nothing does.
     """
 
-    def __init__(self, store: StoreClient) -> None:
+    def __init__(self, store: StoreClient, weights: Weights | None = None) -> None:
         self._store = store
+        self._weights = weights
 
     async def lessons(self) -> int:
         """Return how many lessons were heard so far.
@@ -46,8 +49,10 @@ class Teacher:
         """
         lesson = await asyncio.to_thread(_read, data, spam=spam)
         now = self._store.clock()
+        taught = self._weights.state() if self._weights is not None else None
         return await self._store.ask(
-            "replace", lambda store: report(store, lesson, now=now, reporter=reporter)
+            "replace",
+            lambda store: report(store, lesson, now=now, reporter=reporter, taught=taught),
         )
 
 

@@ -132,7 +132,7 @@ class Learner:
                 self._save_base(store, base, state, seen=base, at=entry.at)
             with self._weights.changing() as change:
                 if lesson is not None:
-                    learn(state, lesson.features, spam=lesson.spam, domain=lesson.domain)
+                    _learn(state, lesson)
                 change.applied = entry.number
 
     def _learn_again(self, store: Store, last: int) -> None:
@@ -216,10 +216,14 @@ def _base_before(entry: Entry) -> int:
 def _take(state: State, lesson: Lesson, *, insist: bool) -> None:
     """Learn `lesson`; with `insist` until its label is believed, for the other one was learned."""
     for _ in range(_MOST_REPEATS if insist else 1):
-        learn(state, lesson.features, spam=lesson.spam, domain=lesson.domain)
+        _learn(state, lesson)
         side = margin(state, lesson.features) * (1 if lesson.spam else -1)
         if side > _BELIEVED:
             return
+
+
+def _learn(state: State, one: Lesson) -> None:
+    learn(state, one.features, spam=one.spam, domain=one.domain, weight=one.weight)
 
 
 def _lesson(entry: Entry) -> Lesson | None:

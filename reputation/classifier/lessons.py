@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reputation.classifier.features import SLOTS, Features, domain_number
+from reputation.classifier.model import contradicts
 from reputation.errors import StoreError
 from reputation.store import Append, Drop, Retention
 
 if TYPE_CHECKING:
+    from reputation.classifier.model import State
     from reputation.store import Store
 
 STREAM: Final = "lessons"
@@ -26,13 +28,17 @@ DIGEST_BYTES: Final = 16
 
 _LABELS: Final = "lesson-labels"
 _REPORTERS: Final = "lesson-reporters"
+_CONTRARY: Final = "lesson-reporters-contrary"
 _BY_RULE: Final = "lessons-by-rule"
 _DAY_S: Final = 86_400
 # As long as one may change one's mind about a message.
 _LABEL_KEPT_S: Final = 400 * _DAY_S
 _HEAD: Final = 2 + DIGEST_BYTES
-# How many of the slots are words, and the domain.
-_BODY: Final = struct.Struct("<II")
+# How many of the slots are words, the domain, the weight.
+_BODY: Final = struct.Struct("<2If")
+# What one user says, or a rule, counts less than an administrator: whoever labels everything the
+# same would else turn the verdicts of all within a week.
+OF_A_USER: Final = 0.2
 _HAM, _SPAM = b"h", b"s"
 _MOST_ATTEMPTS: Final = 5
 # A stream keeps what is needed to begin again from the base, see `learner`.
@@ -58,6 +64,7 @@ class Lesson:
         changed: Whether the other label was learned before.
         features: What the message has.
         domain: The number of the domain that says so (`features.domain_number`); 0: none.
+        weight: How much it counts; 1 for what an administrator says.
     """
 
     digest: bytes
@@ -65,6 +72,7 @@ class Lesson:
     changed: bool
     features: Features
     domain: int = 0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +83,13 @@ class Reporter:
         name: The account, as a mailbox where its domain shall learn by it too; of an administrator,
             who is always listened to: empty.
         per_day: Lessons a day.
+        contrary_per_day: Lessons a day of the label that the classifier finds less likely: enough
+            for mail that it mistook, too few to teach it the opposite.
     """
 
     name: str = ""
     per_day: int = 50
+    contrary_per_day: int = 5
 
     @property
     def domain(self) -> int:
@@ -100,8 +111,22 @@ class Quota:
     per_label: int
 
 
-def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | None = None) -> Heard:
+def report(
+    store: Store,
+    lesson: Lesson,
+    *,
+    now: float,
+    reporter: Reporter | None = None,
+    taught: State | None = None,
+) -> Heard:
     """Hand `lesson` to all that learn, unless it is known already; `changed` is found out here.
+
+    Args:
+        store: Through which it goes.
+        lesson: The lesson.
+        now: When it is told.
+        reporter: By whom; None: an administrator.
+        taught: What was learned so far, to see what contradicts it; None: nothing does.
 
     Raises:
         StoreError: The store does not answer; nothing was handed over, or all of it.
@@ -111,7 +136,7 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
         known = store.records(_LABELS, [lesson.digest], now).get(lesson.digest)
         if known == label:
             return Heard.KNOWN
-        if not _listened_to(store, reporter, now):
+        if not _listened_to(store, lesson, reporter, taught, now):
             return Heard.TOO_MANY
         expires_at = now + _LABEL_KEPT_S
         if store.replace(
@@ -119,7 +144,8 @@ def report(store: Store, lesson: Lesson, *, now: float, reporter: Reporter | Non
         ):
             changed = known == other
             domain = lesson.domain or (reporter.domain if reporter else 0)
-            handed = replace(lesson, changed=changed, domain=domain)
+            weight = OF_A_USER if reporter and reporter.name else 1.0
+            handed = replace(lesson, changed=changed, domain=domain, weight=weight)
             store.write([Append(STREAM, now, packed(handed), (), KEEP)])
             return Heard.CHANGED if changed else Heard.LEARNED
     raise StoreError("the same message is reported by too many at once")
@@ -155,7 +181,7 @@ def offer(
         _LABELS, lesson.digest, old=None, new=label, now=now, expires_at=expires_at
     ):
         return ()
-    return (Append(STREAM, now, packed(lesson), (), KEEP),)
+    return (Append(STREAM, now, packed(replace(lesson, weight=OF_A_USER)), (), KEEP),)
 
 
 def packed(lesson: Lesson) -> bytes:
@@ -163,7 +189,7 @@ def packed(lesson: Lesson) -> bytes:
     # In rising order the steps are small, and small numbers are packed well.
     steps = np.diff(np.sort(lesson.features.slots), prepend=0).astype("<u4")
     flags = bytes((int(lesson.spam), int(lesson.changed)))
-    head = _BODY.pack(lesson.features.words, lesson.domain)
+    head = _BODY.pack(lesson.features.words, lesson.domain, lesson.weight)
     return flags + lesson.digest + zlib.compress(head + steps.tobytes(), level=1)
 
 
@@ -175,13 +201,16 @@ def unpacked(data: bytes) -> Lesson:
     """
     try:
         plain = zlib.decompressobj().decompress(data[_HEAD:], _BODY.size + 4 * SLOTS)
-        words, domain = _BODY.unpack_from(plain)
+        words, domain, weight = _BODY.unpack_from(plain)
         slots = np.cumsum(np.frombuffer(plain, "<u4", offset=_BODY.size), dtype=np.int64)
     except (zlib.error, ValueError, struct.error) as err:
         raise StoreError("a lesson that cannot be read", temporary=False) from err
     if len(data) < _HEAD or words > len(slots) or (len(slots) and slots.max() >= SLOTS):
         raise StoreError("a lesson that cannot be read", temporary=False)
-    return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, Features(slots, words), domain)
+    if not 0 < weight <= 1:
+        raise StoreError("a lesson that cannot be read", temporary=False)
+    features = Features(slots, words)
+    return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, features, domain, weight)
 
 
 def digest_of(payload: bytes) -> bytes:
@@ -189,11 +218,16 @@ def digest_of(payload: bytes) -> bytes:
     return payload[2:_HEAD]
 
 
-def _listened_to(store: Store, reporter: Reporter | None, now: float) -> bool:
+def _listened_to(
+    store: Store, lesson: Lesson, reporter: Reporter | None, taught: State | None, now: float
+) -> bool:
     if reporter is None or not reporter.name:
         return True
-    drop = _drop(reporter.name.encode("utf-8", "surrogateescape"), reporter.per_day, _REPORTERS)
-    return not store.take([drop], now).full
+    name = reporter.name.encode("utf-8", "surrogateescape")
+    drops = [_drop(name, reporter.per_day, _REPORTERS)]
+    if taught is not None and contradicts(taught, lesson.features, spam=lesson.spam):
+        drops.append(_drop(name, reporter.contrary_per_day, _CONTRARY))
+    return not store.take(drops, now).full
 
 
 def _drop(key: bytes, per_day: int, space: str = _BY_RULE) -> Drop:

@@ -45,6 +45,7 @@ DOMAINS: Final = 1 << 12
 # Of ham and of spam each, before a domain's own weights are used.
 _ENOUGH_OF_DOMAIN: Final = 25
 _DOMAIN_RATE: Final = 3.0
+_EVEN: Final = 0.5
 _CALIBRATION_RATE: Final = 0.05
 # Below this many lessons of either label there is no verdict.
 _ENOUGH_LESSONS: Final = 20
@@ -156,32 +157,50 @@ def judge(state: State, features: Features, domain: int = 0) -> Opinion:
     )
 
 
+def contradicts(state: State, features: Features, *, spam: bool) -> bool:
+    """Return whether `spam` is not what is said of a message."""
+    opinion = judge(state, features)
+    return not opinion.unsure and (opinion.probability > _EVEN) != spam
+
+
 def calibrated(state: State, value: float) -> float:
     """Return the probability that belongs to a margin."""
     return _logistic(float(state.numbers[2]) * value + float(state.numbers[3]))
 
 
-def learn(state: State, features: Features, *, spam: bool, domain: int = 0) -> None:
-    """Learn one message, that `domain` says this of; 0: no domain."""
+def learn(
+    state: State, features: Features, *, spam: bool, domain: int = 0, weight: float = 1.0
+) -> None:
+    """Learn one message.
+
+    Args:
+        state: What changes.
+        features: Of the message.
+        spam: What is said of it.
+        domain: The number of the domain that says so; 0: none.
+        weight: How much it counts, from above 0 to 1.
+    """
     value = _common_margin(state, features)
-    _calibrate(state, value, spam=spam)
+    _calibrate(state, value, spam=spam, weight=weight)
     step = _step(state, value, spam=spam)
     state.numbers[int(spam)] += 1
     slots, words = features
-    change = _change(state, slots, _RATE, step)
+    change = _change(state, slots, _RATE * weight, step)
     word_share, gram_share = _shares(features)
     change[:words] *= np.float32(word_share)
     change[words:] *= np.float32(gram_share)
     state.weights[slots] += change
     if domain:
-        _learn_of_domain(state, features, domain, spam=spam)
+        _learn_of_domain(state, features, domain, spam=spam, weight=weight)
 
 
-def _learn_of_domain(state: State, features: Features, domain: int, *, spam: bool) -> None:
+def _learn_of_domain(
+    state: State, features: Features, domain: int, *, spam: bool, weight: float
+) -> None:
     """Learn what the common weights, that have just learned it too, do not say."""
     value = _common_margin(state, features) + _domain_margin(state, features, domain)
     slots = of_domain(features, domain)
-    change = _change(state, slots, _DOMAIN_RATE, _step(state, value, spam=spam))
+    change = _change(state, slots, _DOMAIN_RATE * weight, _step(state, value, spam=spam))
     change *= np.float32(_shares(features)[0])
     state.weights[slots] += change
     state.domains[domain % DOMAINS, int(spam)] += 1
@@ -216,10 +235,10 @@ def _trust(state: State, error: float) -> float:
     return max(_LEAST_TRUST, math.pow(1 - error, _DOUBT))
 
 
-def _calibrate(state: State, value: float, *, spam: bool) -> None:
+def _calibrate(state: State, value: float, *, spam: bool, weight: float) -> None:
     """Move slope and shift towards this label; by less, the more was learned."""
     error = float(spam) - calibrated(state, value)
-    rate = _CALIBRATION_RATE / math.sqrt(1 + (state.ham + state.spam) / 100)
+    rate = weight * _CALIBRATION_RATE / math.sqrt(1 + (state.ham + state.spam) / 100)
     bounded = max(-_LARGEST_MARGIN, min(_LARGEST_MARGIN, value))
     state.numbers[2] = max(0.05, float(state.numbers[2]) + rate * error * bounded / 10)
     state.numbers[3] += rate * error
