@@ -111,6 +111,9 @@ def _weighed(loaded: LoadedPolicy, symbol: str) -> bool:
 def _rejecting_alone(loaded: LoadedPolicy) -> Iterator[Remark]:
     """Yield symbols that refuse by themselves, by the weights that this policy gives them."""
     policy = loaded.policies.all_single()[0]
+    if evaluate(policy, ()).action.refuses:
+        # A rule refuses what nothing is known of, and `of_rules` tells that one.
+        return
     for symbol, weight in policy.weights.items():
         spec = policy.symbols[symbol]
         if weight <= 0 or spec.direct or spec.temporary or not _refuses(policy, symbol):

@@ -70,3 +70,10 @@ rules:
   - {id: BOTH, when: '"LOTTERY" in symbols && "SPF_FAIL" in symbols', weight: 2, describe: d}
 """
     assert told(text + TESTS) == []
+
+
+def test_lint_of_a_rule_that_refuses_everything_blames_no_symbol() -> None:
+    rule = "{id: ALL, when: 'true', action: reject, describe: d}"
+    remarks = told(f"{TESTS}default_weights: true\nrules: [{rule}]")
+
+    assert [remark.split()[2] for remark in remarks] == ["constant:", "rejects-alone:"]
