@@ -1,7 +1,8 @@
 """A name server process that answers every question at once: for measuring what asking costs.
 
-It knows nothing: every A is 127.0.0.2 for an hour, the question is repeated as it came. Usage:
-python -m tests.support.dns_stub; it prints its port, and ends when its standard input ends.
+It knows nothing: every A is 127.0.0.2 for an hour, but below `nobody.example` there are no names, as
+its SOA says; the question is repeated as it came. Usage: python -m tests.support.dns_stub; it prints
+its port, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 _FLAGS: Final = b"\x81\x80\0\1\0\1\0\0\0\0"
 _RECORD: Final = b"\xc0\x0c\0\1\0\1\0\0\x0e\x10\0\4\x7f\0\0\2"
+# There is no name below it.
+NOBODY: Final = "nobody.example"
+_END_OF_NOBODY: Final = b"\x06nobody\x07example\0"
+_NXDOMAIN: Final = b"\x81\x83\0\1\0\0\0\1\0\0"
+# Owner, type, class, TTL; the data: two names that point back at it, and five numbers.
+_SOA: Final = b"\0\6\0\1\0\0\0\x3c\0\x18"
+_NUMBERS: Final = b"\0\0\0\1\0\0\x1c\x20\0\0\x03\x84\0\1\x51\x80\0\0\0\x3c"
 _STOP_S: Final = 10
 
 
@@ -34,7 +42,15 @@ def serve() -> None:
             while all(key.fileobj is sock for key, _ in selector.select()):
                 query, peer = sock.recvfrom(512)
                 end = query.index(b"\0", 12) + 5
-                sock.sendto(query[:2] + _FLAGS + query[12:end] + _RECORD, peer)
+                sock.sendto(_answer(query, end), peer)
+
+
+def _answer(query: bytes, end: int) -> bytes:
+    """Return the answer to the question that ends at `end`."""
+    if not query[:end].lower().endswith(_END_OF_NOBODY, 0, end - 4):
+        return query[:2] + _FLAGS + query[12:end] + _RECORD
+    zone = (0xC000 | end - 4 - len(_END_OF_NOBODY)).to_bytes(2)
+    return query[:2] + _NXDOMAIN + query[12:end] + zone + _SOA + zone + zone + _NUMBERS
 
 
 @contextlib.contextmanager
