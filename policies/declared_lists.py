@@ -223,6 +223,8 @@ def list_of(entry: DnsListEntry) -> DnsList:
         ipv6=entry.ipv6,
         most=entry.most,
         most_hits=entry.most_hits,
+        graded=entry.graded,
+        part=entry.part or "",
         a_day=entry.queries_a_day or 0,
     )
 

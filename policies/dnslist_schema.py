@@ -93,6 +93,10 @@ class DnsListEntry(Section):
     key_file: str | None = Field(
         default=None, description="File with the secret label that stands before the zone"
     )
+    part: Annotated[str, Form(r"[a-z0-9_-]{1,63}", "a label such as _email")] | None = Field(
+        default=None,
+        description="Label before the key that says what part of the zone is asked, such as _email",
+    )
     page: Annotated[str, Form(r"https?://[!-~]{4,200}", "the address of a page")] | None = Field(
         default=None,
         description="Page on which a sender can look a listing up; {listed} becomes what is listed",
@@ -124,6 +128,11 @@ class DnsListEntry(Section):
         le=99,
         description="Percent of the last 50 different questions; a list that lists more is set"
         " aside, for it lists the world",
+    )
+    graded: bool = Field(
+        default=False,
+        description="Whether it answers for most of what it is asked about, with a grade; then only"
+        " answers that are mapped count for `most_hits`",
     )
     queries_a_day: int | None = Field(
         default=None,

@@ -150,11 +150,14 @@ class DnsList:
         bits: Symbols by bit of the last octet, for a list of bits; one of the two is empty.
         errors: Answers by which this list refuses, beside those by which all do.
         key: Secret label that stands before the zone in a query; empty when there is none.
+        part: Label before that one, which says what part of the zone is asked; empty as a rule.
         hashed: How it writes hashes.
         points: Its test points.
         ipv6: Whether it is asked about IPv6 addresses.
         most: The most questions that one message asks about each of `asks`.
         most_hits: Percent of the last subjects that it may list before it is not believed.
+        graded: Whether it answers for most of what it is asked about, with a grade: then only
+            answers that have a symbol are hits.
         a_day: Questions a day, over all workers, before it is left alone until midnight UTC; 0: any
             number.
     """
@@ -166,17 +169,19 @@ class DnsList:
     bits: Mapping[int, str] = field(default_factory=dict)
     errors: frozenset[IPv4Address] = frozenset()
     key: str = field(default="", repr=False)
+    part: str = ""
     hashed: HashForm = HashForm()
     points: ProbePoints = DEFAULT_POINTS["addresses"]
     ipv6: bool = True
     most: int = 20
     most_hits: int = 90
+    graded: bool = False
     a_day: int = 0
 
     @property
     def query_zone(self) -> str:
         """The zone with its key: for the query alone, never shown."""
-        return f"{self.key}.{self.zone}" if self.key else self.zone
+        return ".".join(filter(None, (self.part, self.key, self.zone)))
 
     @property
     def content(self) -> str:

@@ -178,7 +178,8 @@ class ListHealth:
                 self._set_aside(record, f"{record.failures} questions in a row had no answer")
         else:
             record.failures = record.refusals = 0
-            self._count_hit(record, subject, hit=outcome != "not_listed")
+            hit = outcome == "listed" if dns_list.graded else outcome != "not_listed"
+            self._count_hit(record, subject, hit=hit)
 
     def due(self) -> list[DnsList]:
         """Return the lists whose test points are to be asked now; each is given out once."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policies.dnslists import ERROR, UNKNOWN, Asks, DnsList, Listed, NoListing, parse_code
+from policies.loader import load_policies
+from tests.unit.policies.policy_files import Files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +95,16 @@ def test_parse_code_gives_every_answer(text: str, expected: list[str]) -> None:
 def test_parse_code_refuses_what_is_no_code(text: str) -> None:
     with pytest.raises(ValueError, match="written like"):
         parse_code(text)
+
+
+def test_part_of_a_zone_stands_before_the_key() -> None:
+    text = "version: 1\nname: x\ndns_lists: [{use: spamhaus-hbl-email-dqs, key_file: key}]"
+    (found,) = load_policies(Files({"p.yaml": text, "key": "k3y"}), "p.yaml").plan.dns_lists
+
+    assert (found.zone, found.query_zone) == (
+        "hbl.dq.spamhaus.net",
+        "_email.k3y.hbl.dq.spamhaus.net",
+    )
 
 
 def test_dns_list_key_stands_in_the_query_and_nowhere_else() -> None:

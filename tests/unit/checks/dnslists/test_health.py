@@ -74,6 +74,25 @@ def test_list_without_probing_is_believed_from_the_start() -> None:
     assert health.believes(LIST)
 
 
+@pytest.mark.parametrize(("graded", "state"), [(True, State.UP), (False, State.ASIDE)])
+def test_list_that_grades_everybody_is_believed_while_most_grades_are_good(
+    *, graded: bool, state: State
+) -> None:
+    life = Life(replace(LIST, graded=graded))
+    life.probe()
+    life.told("unknown", 60)
+
+    assert life.state() is state
+
+
+def test_list_that_grades_everybody_badly_is_set_aside() -> None:
+    life = Life(replace(LIST, graded=True))
+    life.probe()
+    life.told("listed", 60)
+
+    assert life.state() is State.ASIDE
+
+
 def test_test_points_are_due_every_ten_minutes() -> None:
     life = working()
     life.wait(PROBE_EVERY_S - 1)
