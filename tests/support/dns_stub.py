@@ -1,8 +1,8 @@
 """A name server process that answers every question at once: for measuring what asking costs.
 
-It knows nothing: every A is 127.0.0.2 for an hour, but below `nobody.example` there are no names, as
-its SOA says; the question is repeated as it came. Usage: python -m tests.support.dns_stub; it prints
-its port, and ends when its standard input ends.
+It knows nothing: every A is 127.0.0.2 for an hour, but below `nobody.example` there are no names,
+as its SOA says; the question is repeated as it came. Usage: python -m tests.support.dns_stub; it
+prints its port, and ends when its standard input ends.
 """
 
 from __future__ import annotations
