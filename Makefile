@@ -40,12 +40,13 @@ bench: $(VENV)/test.stamp
 		$(BIN)/python -m bench.$$name $(BENCH_ARGS) || over=1; \
 	done; exit $$over
 
-fuzz: $(VENV)/test.stamp
+fuzz: $(VENV)/fuzz.stamp
 	$(BIN)/python -m tests.fuzz.dns_packets
 	$(BIN)/python -m tests.fuzz.milter_packets
 	$(BIN)/python -m tests.fuzz.sender_texts
 	$(BIN)/python -m tests.fuzz.signatures
 	$(BIN)/python -m tests.fuzz.messages
+	$(BIN)/python -m tests.fuzz.guided 600
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .
@@ -77,6 +78,10 @@ $(VENV)/run.stamp: $(VENV)/made.stamp pyproject.toml requirements/build.txt requ
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 	$(PIP) install --require-hashes --no-build-isolation -r requirements/test.txt
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/test.stamp requirements/fuzz.txt
+	$(PIP) install --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/check.stamp: $(VENV)/run.stamp requirements/check.txt

@@ -12,6 +12,7 @@ Everywhere else the resolver is a plain one, and the story costs that one questi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _MAX_STEPS: Final = 1_000
 _MAX_RECORDS: Final = 20
 _MAX_SHOWN: Final = 500
+_ENCODED: Final = re.compile(r"[A-Za-z0-9+/]{100,}={0,2}")
+_KEY_SHOWN: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,15 @@ class Story:
 
     def lines(self) -> Iterator[str]:
         """Yield the story for a reader: questions begin with `?`, conclusions with `=`."""
+        told: dict[tuple[str, str], Answer] = {}
         for step in self.steps:
             if isinstance(step, Decision):
                 section = f"  [{step.section}]" if step.section else ""
                 yield f"= {step.words}{section}"
+            elif told.get(question := (step.name.lower(), step.rrtype)) == step.answer:
+                yield f"? {step.name} {step.rrtype}: as above"
             else:
+                told[question] = step.answer
                 yield from _lookup_lines(step)
 
     def _add(self, step: Lookup | Decision) -> None:
@@ -129,4 +136,11 @@ def _shown(record: Rdata) -> str:
         return record
     parts = [part.decode("utf-8", "backslashreplace") for part in record if isinstance(part, bytes)]
     # What has no strings is an MX: a number and a name.
-    return '"' + "".join(parts) + '"' if parts else " ".join(map(str, record))
+    return f'"{without_key("".join(parts))}"' if parts else " ".join(map(str, record))
+
+
+def without_key(text: str) -> str:
+    """Return `text` with what is long and encoded, a key of DKIM, told by its begin and length."""
+    return _ENCODED.sub(
+        lambda found: f"{found[0][:_KEY_SHOWN]}...({len(found[0])} characters)", text
+    )

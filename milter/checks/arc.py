@@ -58,7 +58,8 @@ class ArcCheck:
             hops = ", ".join(seal.domain for seal in said.seals)
             words = f"{said.result.value}{f' ({said.reason})' if said.reason else ''}"
             story.decide(f"the chain{f' of {hops}' if hops else ''}: {words}", "RFC 8617 §5.2")
-            story.decide(f"{len(trusted)} hops at its end are trusted", "")
+            names = ", ".join(seal.domain for seal in trusted)
+            story.decide(f"the site trusts, from the last hop on: {names or 'none'}")
         auth = AuthResult("arc", said.result, (), said.reason or f"sealed by {said.sealer}")
         return Evidence((_finding(said, trusted),), {"arc": _fact(said, trusted)}, (auth,))
 

@@ -73,7 +73,7 @@ class DmarcCheck:
         ]
         if story := story_of(resolver):
             for said in results:
-                _tell(story, said)
+                _tell(story, said, _vouching_sealer(said.author_domain, known))
         # Had SPF not been left out, one of its domains might be aligned: no failure is certain.
         if not any(each.method == "spf" for each in identifiers):
             results = [said for said in results if said.result is not Result.FAIL]
@@ -88,8 +88,8 @@ class DmarcCheck:
         return Evidence(tuple(findings), facts, tuple(_auth(said, known) for said in results))
 
 
-def _tell(story: Story, said: DmarcResult) -> None:
-    """Say how the result for one author domain came about."""
+def _tell(story: Story, said: DmarcResult, sealer: str) -> None:
+    """Say how the result for one author domain came about; `sealer` vouches for it, if any does."""
     if said.record_domain:
         found = f"the record of {said.record_domain} holds for {said.author_domain}"
         wish = f"{said.tag}={said.published.value}{', t=y' if said.testing else ''}"
@@ -103,6 +103,8 @@ def _tell(story: Story, said: DmarcResult) -> None:
     why = f" ({said.reason})" if said.reason else ""
     section = "RFC 9989 §5.3.6" if said.result is Result.TEMPERROR else "RFC 9989 §5.3.5"
     story.decide(f"{said.author_domain}: {said.result.value}{why}", section)
+    if said.result is Result.FAIL and sealer:
+        story.decide(f"{sealer}, whom the site trusts, saw it pass: it was forwarded")
 
 
 def _authors(message: Message) -> list[str]:

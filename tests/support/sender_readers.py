@@ -108,5 +108,10 @@ PIECES: Final = (*_MARKS, *_WORDS)
 
 def read(reader: Reader, piece: bytes, size: int) -> None:
     """Have a text of about `size` octets read, one piece again and again; it may be refused."""
+    read_text(reader, piece * (size // len(piece)))
+
+
+def read_text(reader: Reader, text: bytes) -> None:
+    """Have `text` read; a refusal of ours is an answer, anything else that is raised a mistake."""
     with suppress(ParseError):
-        reader.read(piece * (size // len(piece)))
+        reader.read(text)

@@ -10,6 +10,7 @@ from milter.auth.dkim.key import Key, read_key
 from milter.auth.dmarc import Walker, check_dmarc
 from milter.auth.iprev import check_iprev
 from milter.auth.results import Result
+from milter.auth.story import without_key
 from milter.dns.resolver import Outcome
 
 if TYPE_CHECKING:
@@ -163,4 +164,4 @@ def _texts(answer: Answer) -> list[bytes]:
 
 
 def _shown(text: bytes) -> str:
-    return text.decode("utf-8", "backslashreplace")
+    return without_key(text.decode("utf-8", "backslashreplace"))

@@ -127,7 +127,9 @@ async def _check(
     evaluation = Evaluation(sender, answers, means.limits, story)
     said = await _evaluated(evaluation, asked, means.limits.timeout_s)
     if story is not None:
-        story.decide(f"SPF of {asked.domain} for {asked.ip}: {said.result}", "RFC 7208 §2.6")
+        identity = "HELO" if said.identity == "helo" else "MAIL FROM"
+        words = f"SPF of {asked.domain} ({identity}) for {asked.ip}: {said.result}"
+        story.decide(words, "RFC 7208 §2.6")
     # An error may be due to what this one sender wrote, or to a time of ours that ran out.
     if memory is not None and said.result not in (Result.TEMPERROR, Result.PERMERROR):
         memory.keep(asked.ip, said, asked.helo_name, evaluation.depends_on, answers.hold_until)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from milter.auth.story import Decision, Story, TellingResolver, story_of
+from milter.auth.story import Decision, Story, TellingResolver, story_of, without_key
 from milter.dns.fake import FakeResolver
 
 
@@ -37,6 +37,27 @@ def test_story_holds_questions_and_conclusions_in_order() -> None:
         "= -all matched  [RFC 7208 §5.1]",
         "= so be it",
     ]
+
+
+def test_question_that_is_asked_again_is_told_once_where_the_answer_is_the_same() -> None:
+    story = Story("spf")
+    first, second = FakeResolver({"a.example": {"A": ["192.0.2.1"]}}), FakeResolver({})
+
+    for resolver in (first, first, second):
+        asyncio.run(TellingResolver(resolver, story).resolve("a.example", "A"))
+
+    assert list(story.lines()) == [
+        "? a.example A: 1 record, TTL 300 s",
+        "    192.0.2.1",
+        "? a.example A: as above",
+        "? a.example A: nxdomain",
+    ]
+
+
+def test_key_is_told_by_its_begin_and_length() -> None:
+    assert without_key(f"v=DKIM1; p={'MIIB' * 98}; t=s") == (
+        "v=DKIM1; p=MIIBMIIBMIIBMIIBMIIBMIIB...(392 characters); t=s"
+    )
 
 
 def test_story_of_many_steps_and_records_is_bounded() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.auth.results import Result
+from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Evidence
 from milter.checks.dmarc import DmarcCheck
 from milter.dns.fake import FakeResolver
@@ -47,6 +48,19 @@ def arc(sealer: str, *passed: str, result: str = "pass") -> Evidence:
 
 
 ELSEWHERE = spf("list.example")
+
+
+def test_story_names_the_sealer_that_vouches() -> None:
+    story = Story("dmarc")
+    message = Message(b"From: a@reject.example\r\n\r\nx\r\n")
+    known = (ELSEWHERE, arc("lists.example", "reject.example"))
+    resolver = TellingResolver(FakeResolver(ZONE), story)
+
+    asyncio.run(DmarcCheck().combine(a_transaction(), message, resolver, known))
+
+    assert [*story.lines()][-1] == (
+        "= lists.example, whom the site trusts, saw it pass: it was forwarded"
+    )
 
 
 def judged(author: str, *known: Evidence, txn: Transaction | None = None) -> Evidence:

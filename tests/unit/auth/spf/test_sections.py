@@ -398,5 +398,5 @@ def test_story_of_an_evaluation_tells_each_term_and_its_section() -> None:
         '    "v=spf1 ip4:192.0.2.0/24"',
         "= i.example: ip4:192.0.2.0/24 matches  [RFC 7208 §5.6]",
         "= email.example.com: include:i.example matches  [RFC 7208 §5.2]",
-        "= SPF of email.example.com for 192.0.2.1: pass  [RFC 7208 §2.6]",
+        "= SPF of email.example.com (MAIL FROM) for 192.0.2.1: pass  [RFC 7208 §2.6]",
     ]
