@@ -6,18 +6,22 @@ import platform
 import time
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from milter import __version__
 from milter.daemon.figures import open_reader
 from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
+from milter.http.checks import CheckTimes
 from milter.http.forward import Forwarder
 from milter.http.health import ReloadResult, Status
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
-from milter.telemetry.multiprocess import scraper
+from milter.telemetry.multiprocess import samples, scraper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
 
     from milter.daemon.configuration import Configuration
     from milter.daemon.premises import Premises
@@ -59,6 +63,24 @@ def dns_lists(premises: Premises) -> list[ListStatus]:
     return read_boards(premises.lists_folder, workers)
 
 
+def check_times(metrics_folder: Path) -> list[CheckTimes]:
+    """Return how the checks did since the start, over all workers."""
+    runs: dict[str, float] = {}
+    failed: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    into = {"check_seconds_count": runs, "check_seconds_sum": seconds}
+    for name, labels, value in samples(metrics_folder, (*into, "check_results_total")):
+        check = labels["check"]
+        if name in into:
+            into[name][check] = into[name].get(check, 0.0) + value
+        elif labels["result"] != "ok":
+            failed[check] = failed.get(check, 0.0) + value
+    return [
+        CheckTimes(check, int(count), int(failed.get(check, 0)), seconds.get(check, 0.0))
+        for check, count in runs.items()
+    ]
+
+
 def http_server(
     premises: Premises, configuration: Configuration, http: Http, status: Callable[[], Status]
 ) -> HttpServer:
@@ -67,7 +89,8 @@ def http_server(
     forwarder = Forwarder(
         str(premises.scan_path), limits.message_bytes, limits.budget_s + _SCAN_MARGIN_S
     )
-    scrape = scraper(premises.metrics_folder, lambda: _gauges(status()))
+    lasting = tuple(_lasting_gauges(configuration))
+    scrape = scraper(premises.metrics_folder, lambda: (*_gauges(status()), *lasting))
     return HttpServer(
         Views(
             status,
@@ -77,6 +100,7 @@ def http_server(
             Rate(http.requests_per_s, time.monotonic),
             configuration.files[http.token_file] if http.token_file else b"",
             open_reader(configuration.settings, configuration.files.__getitem__),
+            lambda: check_times(premises.metrics_folder),
         )
     )
 
@@ -98,3 +122,14 @@ def _gauges(now: Status) -> Iterator[tuple[str, Mapping[str, str], float]]:
         yield "config_last_reload", {"result": result}, float(result == now.last_reload)
     build = {"version": now.version, "python": platform.python_version()}
     yield "build_info", build, 1.0
+
+
+def _lasting_gauges(configuration: Configuration) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    """Give the gauges that only a reload changes."""
+    yield "sessions_limit", {}, float(configuration.settings.limits.sessions)
+    for listener in configuration.settings.listeners:
+        if listener.tls is not None:
+            # Of a chain the first one is the listener's own.
+            (own, *_) = load_pem_x509_certificates(configuration.files[listener.tls.certificate])
+            ends = own.not_valid_after_utc.timestamp()
+            yield "certificate_expires_seconds", {"listener": listener.name}, ends

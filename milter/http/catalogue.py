@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from milter.http.health import HEALTHZ, READYZ
+from milter.http.checks import CHECKS
+from milter.http.health import HEALTHZ, READYZ, STATUS
 from milter.http.history import HISTORY, HISTORY_ENTRY
 from milter.http.learn import LEARN
 from milter.http.lists import LISTS
 from milter.http.metrics import METRICS
 from milter.http.openapi import OPENAPI
-from milter.http.page import PAGE
+from milter.http.page import ASSETS, PAGE
 from milter.http.rspamd.check import CHECK
 from milter.http.rspamd.learn import LEARN_HAM, LEARN_SPAM
 from milter.http.rspamd.state import PING, STAT, SYMBOLS
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 OF_SUPERVISOR: Final[tuple[Endpoint, ...]] = (
     PAGE,
+    *ASSETS,
     HEALTHZ,
     READYZ,
     METRICS,
     LISTS,
     STATISTICS,
     OPENAPI,
+    STATUS,
+    CHECKS,
 )
 OF_WORKERS: Final[tuple[Endpoint, ...]] = (
     SCAN,

@@ -48,6 +48,14 @@ READYZ: Final = Endpoint(
 )
 
 
+STATUS: Final = Endpoint(
+    "GET",
+    "/v1/status",
+    Access.OPEN,
+    "How the daemon is, always with 200, and whether it counts messages.",
+    {200: Answer("How it is", record({"status": _STATUS, "counted": TRUTH}))},
+)
+
 ReloadResult = Literal["ok", "refused", "failed", "rolled_back"]
 
 
@@ -109,3 +117,14 @@ def readyz_route(status: Callable[[], Status]) -> Route:
         return web.json_response(body, status=200 if now.ready else 503)
 
     return Route(READYZ, handle)
+
+
+def status_route(status: Callable[[], Status], *, counted: bool) -> Route:
+    """Return the route of `GET /v1/status`, for the page: what it asks shall not fail."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        now = status()
+        told = {"status": {"ready": now.ready, **asdict(now)}, "counted": counted}
+        return web.json_response(told)
+
+    return Route(STATUS, handle)

@@ -13,11 +13,12 @@ from aiohttp import web
 from milter import __version__
 from milter.http.callers import Guard, address_of
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
-from milter.http.health import healthz_route, readyz_route
+from milter.http.checks import checks_route
+from milter.http.health import healthz_route, readyz_route, status_route
 from milter.http.lists import lists_route
 from milter.http.metrics import metrics_route
 from milter.http.openapi import document, openapi_route
-from milter.http.page import page_route
+from milter.http.page import page_routes
 from milter.http.refusal import overloaded, told
 from milter.http.routing import Handler, application
 from milter.http.statistics import statistics_route
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
+    from milter.http.checks import CheckTimes
     from milter.http.forward import Forwarder
     from milter.http.health import Status
     from milter.http.lists import ListStatus
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
     from milter.http.routing import Route
     from milter.http.statistics import Reading
 
+_POLICY: Final = "Content-Security-Policy"
 _HEADERS: Final = {
-    # Nothing on the page needs a script, a style from elsewhere, a frame or a referrer.
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'",
+    # The page, which needs scripts and styles of our own, says so itself.
+    _POLICY: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -64,6 +66,7 @@ class Views:
         rate: How often one address beyond this machine may ask.
         token: What a caller has to know where a token is needed; empty: nobody does.
         figures: Reads what was counted; None: nothing is. Closed with the port.
+        checks: How the checks did; called in a thread.
     """
 
     status: Callable[[], Status]
@@ -73,6 +76,7 @@ class Views:
     rate: Rate
     token: bytes = b""
     figures: Reading | None = None
+    checks: Callable[[], Sequence[CheckTimes]] = tuple
 
 
 class HttpServer:
@@ -118,13 +122,15 @@ def port_application(views: Views) -> web.Application:
 def own_routes(views: Views, guard: Guard) -> list[Route]:
     """Return the routes of what the supervisor answers itself."""
     return [
-        page_route(views.status),
+        *page_routes(views.status),
         healthz_route(),
         readyz_route(views.status),
         metrics_route(views.scrape),
         lists_route(views.lists),
         statistics_route(views.figures, guard.knows),
         openapi_route(document((*OF_SUPERVISOR, *OF_WORKERS), __version__)),
+        status_route(views.status, counted=views.figures is not None),
+        checks_route(views.checks),
     ]
 
 
@@ -142,4 +148,7 @@ def _bounded(rate: Rate) -> Middleware:
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    own = response.headers.get(_POLICY)
     response.headers.update(_HEADERS)
+    if own is not None:
+        response.headers[_POLICY] = own

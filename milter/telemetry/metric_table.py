@@ -230,6 +230,20 @@ METRICS: Final = (
         source="supervisor",
     ),
     MetricSpec(
+        "sessions_limit",
+        "gauge",
+        "Connections of clients that there may be at once (limits.sessions)",
+        source="supervisor",
+    ),
+    MetricSpec(
+        "certificate_expires_seconds",
+        "gauge",
+        "When the certificate of a listener ends, in seconds since 1970. listener: a configured "
+        "name; one without a certificate has no series",
+        ("listener",),
+        source="supervisor",
+    ),
+    MetricSpec(
         "build_info",
         "gauge",
         "Always 1. version: of Gatepost; python: of the interpreter",

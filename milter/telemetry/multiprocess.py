@@ -100,3 +100,13 @@ def label_sums(folder: Path, counter: str, label: str) -> Callable[[], dict[str,
         return sums
 
     return read
+
+
+def samples(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    """Give name without prefix, labels and value of the samples `names`, over all processes."""
+    wanted = {PREFIX + name for name in names}
+    collector = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+    for family in collector.collect():  # type: ignore[no-untyped-call]
+        for sample in family.samples:
+            if sample.name in wanted:
+                yield sample.name.removeprefix(PREFIX), sample.labels, sample.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.debian
-@pytest.mark.parametrize("what", ["classifier", "dns-lists", "reload", "store"])
+@pytest.mark.parametrize("what", ["classifier", "dns-lists", "mail", "reload", "store"])
 def test_rules_fire_when_it_fails_and_stop_when_it_is_back(checkout: Path, what: str) -> None:
     done = promtool(checkout / "deploy/prometheus", "test", "rules", f"{what}.test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,14 +46,52 @@ def test_rules_that_are_changed_fail_their_test(checkout: Path, tmp_path: Path) 
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("what", ["classifier", "dns-lists", "reload", "store"])
+@pytest.mark.parametrize("what", ["classifier", "dns-lists", "mail", "reload", "store"])
 def test_rules_name_metrics_that_there_are(checkout: Path, what: str) -> None:
     rules = yaml.safe_load((checkout / f"deploy/prometheus/{what}.rules.yml").read_text())
     named = {
         name
         for group in rules["groups"]
         for rule in group["rules"]
-        for name in re.findall(rf"{PREFIX}\w+", rule["expr"])
+        for name in metrics_of(rule["expr"])
     }
     assert named
     assert named <= {PREFIX + spec.name for spec in METRICS}
+
+
+def test_every_alert_has_a_page_that_says_what_to_do(checkout: Path) -> None:
+    alerts = {
+        rule["alert"]
+        for file in (checkout / "deploy/prometheus").glob("*.rules.yml")
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    pages = {file.stem: file.read_text() for file in (checkout / "docs/runbooks").glob("*.md")}
+
+    assert set(pages) == alerts
+    for page in pages.values():
+        assert re.findall("^## (.+)$", page, re.MULTILINE) == [
+            "What it means",
+            "What to do",
+            "How it ends",
+        ]
+
+
+def test_every_panel_of_the_dashboard_names_metrics_that_there_are(checkout: Path) -> None:
+    dashboard = json.loads((checkout / "deploy/grafana/gatepost.json").read_text())
+
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            named = metrics_of(target["expr"])
+            assert named, panel["title"]
+            assert named <= {PREFIX + spec.name for spec in METRICS}, panel["title"]
+
+
+def metrics_of(expression: str) -> set[str]:
+    """Return the metrics in an expression; those of recording rules have a colon before them."""
+    known = {PREFIX + spec.name for spec in METRICS}
+    named = re.findall(rf"(?<![:\w]){PREFIX}\w+", expression)
+    # A histogram is asked for by its parts.
+    parts = {name: re.sub("_(bucket|sum|count)$", "", name) for name in named}
+    return {name if name in known else parts[name] for name in named}

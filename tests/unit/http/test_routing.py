@@ -9,6 +9,7 @@ from milter.http.callers import Guard
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
 from milter.http.endpoint import Access
 from milter.http.forward import Forwarder
+from milter.http.page import ASSETS
 from milter.http.rate import Rate
 from milter.http.server import Views, own_routes
 from tests.support.http_door import a_whole_door
@@ -34,7 +35,14 @@ def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
 def test_what_names_somebody_or_changes_something_needs_the_token() -> None:
     open_to_all = {one.path for one in (*OF_SUPERVISOR, *OF_WORKERS) if one.access is Access.OPEN}
     health = {"/healthz", "/readyz", "/ping"}
-    assert (
-        open_to_all
-        == {"/", "/metrics", "/v1/lists", "/v1/stats", "/stat", "/v1/openapi.json"} | health
-    )
+    sums = {
+        "/metrics",
+        "/v1/lists",
+        "/v1/stats",
+        "/v1/status",
+        "/v1/checks",
+        "/stat",
+        "/v1/openapi.json",
+    }
+    page = {"/", *(one.path for one in ASSETS)}
+    assert open_to_all == page | sums | health

@@ -17,7 +17,6 @@ from milter.http.callers import CALLER_HEADER
 from milter.http.forward import Forwarder
 from milter.http.health import Status
 from milter.http.lists import ListStatus
-from milter.http.page import render
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 
@@ -139,13 +138,6 @@ def test_readyz_says_whether_mail_should_be_sent(tmp_path: Path, status: Status,
             assert answer.status == 200
 
     _ask(test, tmp_path, status=status)
-
-
-def test_page_escapes_and_says_how_it_is() -> None:
-    text = render(replace(_SERVING, version="<script>", next_hop="down"))
-    assert "<script>" not in text
-    assert "Does not take mail now." in text
-    assert "2 of 2" in text
 
 
 def test_scan_reaches_a_worker_with_its_envelope(tmp_path: Path) -> None:

@@ -1,0 +1,211 @@
+"""The page in a real browser: it loads, updates itself, and is usable by everybody.
+
+Chromium and its driver come from Debian, axe-core from npm (`.ci/packages`). Screenshots are kept
+in `build/screenshots`.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from milter.http.page import LANGUAGES, words_of
+from tests.support import scripted_day as day
+from tests.support.debian import find_program
+from tests.support.gatepost import running_gatepost
+from tests.support.mailbox_sink import running_sink
+from tests.support.patience import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+    from tests.support.gatepost import Gatepost
+
+pytestmark = [pytest.mark.slow, pytest.mark.debian, pytest.mark.timeout(300)]
+
+_AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+_SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+_NARROW, _WIDE = 360, 1600
+_MAIL = 40
+
+
+@contextmanager
+def a_browser(width: int = _WIDE, *, dark: bool = False) -> Iterator[WebDriver]:
+    chromium, driver = find_program("chromium"), find_program("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not here: .ci/packages installs them")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium.path)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    if dark:
+        options.add_argument("--force-dark-mode")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(str(driver.path)))
+    try:
+        # A window of headless Chromium is never narrower than 500 pixels; this is what phones are.
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        yield browser
+    finally:
+        browser.quit()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatepost]:
+    folder = tmp_path_factory.mktemp("page")
+    with running_sink() as sink:
+        config, files = day.a_site(folder, f"127.0.0.1:{sink.port}")
+        with running_gatepost(config, files) as daemon:
+            day.send(daemon.port, day.script(_MAIL))
+            yield daemon
+
+
+def opened(browser: WebDriver, daemon: Gatepost, query: str = "?lang=en") -> None:
+    browser.get(f"http://127.0.0.1:{daemon.http_port}/{query}")
+    wait_until(
+        lambda: bool(browser.find_elements(By.CSS_SELECTOR, "#totals dd")),
+        lambda: f"{told(browser, 'trouble')} {errors(browser)}",
+    )
+
+
+def told(browser: WebDriver, name: str) -> str:
+    """Return the text of an element as a person reads it."""
+    return browser.find_element(By.ID, name).text
+
+
+def errors(browser: WebDriver) -> list[Any]:
+    log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    return [one for one in log if one["level"] in {"SEVERE", "WARNING"}]
+
+
+def messages(browser: WebDriver) -> int:
+    return int(browser.find_element(By.CSS_SELECTOR, "#totals dd").text.replace(",", ""))
+
+
+def violations(browser: WebDriver) -> list[str]:
+    if not _AXE.exists():
+        pytest.skip("axe-core is not here: .ci/packages gets it from npm")
+    # The page's own policy lets no script in; what the driver runs is above it.
+    browser.execute_script(_AXE.read_text("utf-8"))
+    found = browser.execute_async_script(
+        "const done = arguments[arguments.length - 1];"
+        "axe.run().then(done, (e) => done({error: String(e)}));"
+    )
+    assert "error" not in found, found
+    return [
+        f"{one['id']}: {json.dumps([node['html'][:120] for node in one['nodes']][:3])}"
+        for one in found["violations"]
+    ]
+
+
+def shot(browser: WebDriver, name: str) -> None:
+    _SHOTS.mkdir(parents=True, exist_ok=True)
+    browser.save_screenshot(str(_SHOTS / f"{name}.png"))
+
+
+def test_page_loads_and_updates_itself_while_mail_flows(daemon: Gatepost) -> None:
+    with a_browser() as browser:
+        opened(browser, daemon)
+        wait_until(lambda: messages(browser) >= _MAIL, lambda: told(browser, "totals"))
+        before = messages(browser)
+
+        day.send(daemon.port, day.script(10))
+
+        wait_until(lambda: messages(browser) == before + 10, lambda: told(browser, "totals"))
+        assert "malware" in told(browser, "kind").lower()
+        assert "United States" in told(browser, "country")
+        assert errors(browser) == []
+
+
+@pytest.mark.parametrize("width", [_NARROW, _WIDE])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_fits_speaks_and_passes_axe(daemon: Gatepost, width: int, language: str) -> None:
+    with a_browser(width) as browser:
+        opened(browser, daemon, f"?lang={language}")
+
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        direction = browser.execute_script("return getComputedStyle(document.body).direction")
+        shot(browser, f"{language}-{width}")
+
+        assert wide <= width
+        assert direction == ("rtl" if language == "ar" else "ltr")
+        assert words_of(language)["over_time"] in told(browser, "main")
+        assert violations(browser) == []
+        assert errors(browser) == []
+
+
+def test_page_in_the_dark_passes_axe(daemon: Gatepost) -> None:
+    with a_browser() as browser:
+        scheme = [{"name": "prefers-color-scheme", "value": "dark"}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        opened(browser, daemon)
+        shot(browser, "dark")
+
+        ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+        assert ground == "rgb(20, 23, 26)"
+        assert violations(browser) == []
+
+
+def test_everything_can_be_done_with_the_keyboard(daemon: Gatepost) -> None:
+    with a_browser() as browser:
+        opened(browser, daemon)
+        reached = []
+        for _ in range(20):
+            browser.switch_to.active_element.send_keys(Keys.TAB)
+            active = browser.switch_to.active_element
+            reached.append(
+                active.get_attribute("id") or active.get_attribute("value") or active.text
+            )
+            if reached[-1] == "7d":
+                active.send_keys(Keys.ENTER)
+            elif reached[-1] == "secret":
+                active.send_keys(day.TOKEN, Keys.ENTER)
+
+        assert {"5m", "7d", "language", "secret"} <= set(reached)
+        pressed = browser.find_element(By.CSS_SELECTOR, '#windows [aria-pressed="true"]')
+        assert pressed.get_attribute("value") == "7d"
+        wait_until(lambda: "8.8.8.0/24" in told(browser, "block"), lambda: told(browser, "main"))
+
+
+def test_token_shows_sources_and_verdicts_and_can_be_forgotten(daemon: Gatepost) -> None:
+    with a_browser() as browser:
+        opened(browser, daemon)
+        assert "8.8.8.0" not in browser.page_source
+
+        browser.find_element(By.ID, "secret").send_keys(day.TOKEN, Keys.ENTER)
+        wait_until(lambda: "8.8.8.0/24" in told(browser, "block"), lambda: told(browser, "main"))
+        wait_until(lambda: "550" in told(browser, "verdicts"), lambda: told(browser, "verdicts"))
+        shot(browser, "token")
+        assert violations(browser) == []
+        browser.find_element(By.ID, "forget").click()
+
+        wait_until(lambda: "8.8.8.0" not in browser.page_source, lambda: browser.page_source)
+        assert not browser.find_element(By.ID, "s-verdicts").is_displayed()
+        assert errors(browser) == []
+
+
+def test_page_of_a_private_site_shows_no_address_to_anybody(tmp_path: Path) -> None:
+    with running_sink() as sink:
+        config, files = day.a_site(tmp_path, f"127.0.0.1:{sink.port}", statistics={"privacy": True})
+        with running_gatepost(config, files) as daemon, a_browser() as browser:
+            day.send(daemon.port, day.script(_MAIL))
+            opened(browser, daemon)
+            browser.find_element(By.ID, "secret").send_keys(day.TOKEN, Keys.ENTER)
+            wait_until(lambda: messages(browser) >= _MAIL, lambda: told(browser, "totals"))
+
+            source = browser.page_source
+
+            assert not browser.find_element(By.ID, "s-verdicts").is_displayed()
+            assert not any(address.rpartition(".")[0] in source for address in day.SOURCES)
+            assert "example.org" not in source
