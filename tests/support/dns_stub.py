@@ -1,8 +1,8 @@
 """A name server process that answers every question at once: for measuring what asking costs.
 
 It knows nothing: every A is 127.0.0.2 for an hour, but below `nobody.example` there are no names,
-as its SOA says; the question is repeated as it came. Usage: python -m tests.support.dns_stub; it
-prints its port, and ends when its standard input ends.
+as its SOA says; or no name exists at all. The question is repeated as it came. Usage: python -m
+tests.support.dns_stub [nxdomain]; it prints its port, and ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ _NXDOMAIN: Final = b"\x81\x83\0\1\0\0\0\1\0\0"
 # Owner, type, class, TTL; the data: two names that point back at it, and five numbers.
 _SOA: Final = b"\0\6\0\1\0\0\0\x3c\0\x18"
 _NUMBERS: Final = b"\0\0\0\1\0\0\x1c\x20\0\0\x03\x84\0\1\x51\x80\0\0\0\x3c"
+_NO_NAME: Final = b"\x81\x83\0\1\0\0\0\0\0\0"
 _STOP_S: Final = 10
 
 
-def serve() -> None:
+def serve(*, nxdomain: bool = False) -> None:
     """Answer until standard input ends."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -42,7 +43,8 @@ def serve() -> None:
             while all(key.fileobj is sock for key, _ in selector.select()):
                 query, peer = sock.recvfrom(512)
                 end = query.index(b"\0", 12) + 5
-                sock.sendto(_answer(query, end), peer)
+                answer = query[:2] + _NO_NAME + query[12:end] if nxdomain else _answer(query, end)
+                sock.sendto(answer, peer)
 
 
 def _answer(query: bytes, end: int) -> bytes:
@@ -54,9 +56,9 @@ def _answer(query: bytes, end: int) -> bytes:
 
 
 @contextlib.contextmanager
-def running_dns_stub() -> Iterator[int]:
+def running_dns_stub(*, nxdomain: bool = False) -> Iterator[int]:
     """Run the stub as a process of its own; give its port."""
-    command = [sys.executable, "-m", "tests.support.dns_stub"]
+    command = [sys.executable, "-m", "tests.support.dns_stub", *(["nxdomain"] * nxdomain)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -68,4 +70,4 @@ def running_dns_stub() -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(nxdomain=sys.argv[1:] == ["nxdomain"])
