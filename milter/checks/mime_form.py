@@ -72,7 +72,8 @@ def _needless(message: Message) -> Iterator[Finding]:
 
 def _structure(message: Message) -> Iterator[Finding]:
     parts = message.parts
-    if len(parts) == 1 and parts[0].content_type == "text/html":
+    shown = [part.content_type for part in message.text_parts if part.disposition != "attachment"]
+    if shown and all(content_type == "text/html" for content_type in shown):
         yield Finding("MIME_ONLY_HTML")
     # RFC 2046 §5.1.4: alternatives are of one another.
     if len(parts) == 1 and _top_type(message) == "multipart/alternative":

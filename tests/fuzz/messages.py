@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from milter.checks.attachments import AttachmentsCheck
 from milter.checks.bulk import BulkCheck
+from milter.checks.defects import DefectsCheck
 from milter.checks.headers import HeadersCheck
 from milter.checks.html import HtmlCheck
 from milter.checks.identities import IdentitiesCheck
@@ -78,7 +79,7 @@ SEEDS = (
 CHECKS: tuple[Look, ...] = (
     *(HeadersCheck(), LinksCheck(), HtmlCheck(), TextCheck()),
     *(AttachmentsCheck(), LookalikeCheck(), IdentitiesCheck(), BulkCheck()),
-    *(OdditiesCheck(lambda: 0.0), MimeFormCheck(), MailersCheck()),
+    *(OdditiesCheck(lambda: 0.0), MimeFormCheck(), MailersCheck(), DefectsCheck()),
 )
 BOMBS = {
     "message/rfc822 in itself 2,000 times": b"Content-Type: message/rfc822\r\n\r\n" * 2_000,

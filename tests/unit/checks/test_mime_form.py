@@ -25,13 +25,13 @@ PART = "--b\r\nContent-Type: text/html\r\n\r\n<p>x\r\n"
         pytest.param(
             f"{V}Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n"
             f"\r\n{PART}{PART}--b--",
-            ["MIME_ENCODING_FORBIDDEN"],
+            ["MIME_ENCODING_FORBIDDEN", "MIME_ONLY_HTML"],
             id="multipart-in-base64",
         ),
         pytest.param(
             f"{V}Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n"
             f"\r\n{PART}{PART}--b--",
-            [],
+            ["MIME_ONLY_HTML"],
             id="multipart-in-8bit",
         ),
         pytest.param(
