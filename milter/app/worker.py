@@ -20,8 +20,8 @@ from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
 from milter.app.pattern_cache import arm_in_background
 from milter.app.scan_port import RequestMeans, ScanPort
-from milter.auth.spf import SpfLimits
-from milter.checks.catalogue import Means, SenderChecks, build_checks
+from milter.app.senders import sender_checks
+from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import new_id
 from milter.daemon.handover import HandedSource, as_paths
 from milter.dns.cache import CachingResolver
@@ -181,12 +181,7 @@ class Workplace:
             identity.hostname,
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
-            senders=SenderChecks(
-                spf_limits=SpfLimits(**self.settings.spf.model_dump()),
-                trusted_authserv_ids=self.settings.trusted_authserv_ids,
-                trusted_sealers=self.settings.trusted_sealers,
-                protected_domains=self.settings.protected_domains,
-            ),
+            senders=sender_checks(self.settings),
             lists=lists.asker,
             memory=memory.recollection if memory else None,
             weights=memory.weights if memory else None,

@@ -48,6 +48,8 @@ _COMMANDS: Final = (
     ("learn", "Teach the classifier with messages in files, mailboxes or folders.", True),
     ("evaluate", "Show how well the classifier would do on labelled mail of yours.", True),
     ("config", "Check, describe or show the configuration of the daemon.", True),
+    ("history", "Find recorded messages, show why they got their verdict, judge them again.", True),
+    ("trace", "Where is my mail? Say what happened to a message and why.", True),
     ("reputation", "Show or forget what is remembered of whom mail came from.", True),
     ("diagnose", "Tell what the world sees of a domain, with advice.", True),
     ("lists", "Show how DNS lists are: those of the daemon, and the well-known ones.", True),

@@ -7,8 +7,6 @@ unless a zone file answers, so that the same mail gives the same table again.
 from __future__ import annotations
 
 import asyncio
-import html
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,8 +15,12 @@ import click
 
 from milter.checks.catalogue import Means, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
+from milter.cli.comparison import as_json as comparison_json
+from milter.cli.comparison import page as html_page
+from milter.cli.comparison import table
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
+from milter.cli.past_mail import HISTORY, opened
 from milter.core.address import parse_mailbox
 from milter.core.errors import ParseError
 from milter.core.ids import SessionId, TxnId
@@ -27,7 +29,7 @@ from milter.message.document import Message
 from milter.pipeline.offline import Envelope, judge, with_crlf, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
-from policies.compare import Change, Comparison, changed, compared
+from policies.compare import Change, changed, compared
 from policies.loader import FileSource, load_policies
 
 if TYPE_CHECKING:
@@ -40,32 +42,55 @@ _IDENTITY: Final = Identity("mx.example.org", "mx.example.org")
 _BUDGET_S: Final = 20.0
 # Fields by which a mail server says for whom a message was; To is only what its author says.
 _DELIVERED: Final = ("delivered-to", "x-original-to", "envelope-to")
-_SHOWN: Final = 200
 
 
 @click.command()
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("--mail", required=True, metavar="PATH", help="Message, mbox, Maildir or folder.")
+@click.option(
+    "--mail",
+    required=True,
+    metavar="PATH",
+    help="Message, mbox, Maildir, folder, or the word `history`: what was recorded.",
+)
+@click.option("-c", "path", metavar="FILE", help="history: configuration that names the store.")
+@click.option("--since", default="", metavar="TIME", help="history: not older, such as 7d.")
 @click.option("--dns", "zone", metavar="ZONE.yaml", help="Names come from this file alone.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--html", "page", metavar="FILE", help="Write a page, too.")
-def diff(
-    *, old: str, new: str, mail: str, zone: str | None, as_json: bool, page: str | None
+def diff(  # noqa: PLR0913 - one argument an option
+    *,
+    old: str,
+    new: str,
+    mail: str,
+    path: str | None,
+    since: str,
+    zone: str | None,
+    as_json: bool,
+    page: str | None,
 ) -> int:
     """Judge the mail at PATH under the policies OLD and NEW and tell what changes.
 
-    Recipients are those that Delivered-To, X-Original-To or Envelope-To name. Exit code: 0 nothing
+    Recipients are those that Delivered-To, X-Original-To or Envelope-To name. With `history` the
+    recorded messages are judged again, by what was seen and answered then. Exit code: 0 nothing
     changes, 1 something does, 3 something could not be read, 78 a mistake in a policy.
     """
-    pipelines = [_pipeline(path, zone) for path in (old, new)]
     unread: list[str] = []
-    comparison = compared(_changes(pipelines, mail, unread))
+    if mail == HISTORY:
+        if zone:
+            raise click.UsageError("--dns and --mail history exclude each other")
+        with opened(path) as past:
+            comparison = compared(past.changes([old, new], past.wanted(since), unread))
+    else:
+        if path or since:
+            raise click.UsageError("-c and --since belong to --mail history")
+        pipelines = [_pipeline(each, zone) for each in (old, new)]
+        comparison = compared(_changes(pipelines, mail, unread))
     for told in unread:
         click.echo(told, err=True)
-    click.echo(_json(comparison) if as_json else _table(comparison))
+    click.echo(comparison_json(comparison) if as_json else table(comparison))
     if page:
-        Path(page).write_text(_page(old, new, comparison), "utf-8")
+        Path(page).write_text(html_page(old, new, comparison), "utf-8")
     if unread:
         return EXIT_INPUT
     return EXIT_FINDING if comparison.changes else EXIT_FINE
@@ -117,77 +142,3 @@ def _recipients(message: bytes) -> tuple[Mailbox, ...]:
         if found:
             break
     return tuple(dict.fromkeys(found))
-
-
-def _table(comparison: Comparison) -> str:
-    lines = []
-    for change in comparison.changes[:_SHOWN]:
-        lines.append(f"{_way(change)}  {change.message}  by {', '.join(change.by) or 'thresholds'}")
-    if len(comparison.changes) > _SHOWN:
-        lines.append(f"... and {len(comparison.changes) - _SHOWN} more: --json has all")
-    lines.append(f"{len(comparison.changes)} of {comparison.messages} messages change")
-    lines += [f"  {count:>6}  {old} -> {new}" for old, new, count in comparison.by_way()]
-    domains = [row for row in comparison.by_domain() if row[0]]
-    if domains:
-        lines.append("by recipient domain")
-        lines += [f"  {count:>6}  {domain}: {old} -> {new}" for domain, old, new, count in domains]
-    return "\n".join(lines)
-
-
-def _way(change: Change) -> str:
-    points = f"{change.old.score:g} -> {change.new.score:g}"
-    return f"{change.old.action} -> {change.new.action} ({points})"
-
-
-def _json(comparison: Comparison) -> str:
-    return json.dumps(
-        {
-            "messages": comparison.messages,
-            "changes": [
-                {
-                    "message": change.message,
-                    "domain": change.domain,
-                    "old": _side(change, new=False),
-                    "new": _side(change, new=True),
-                    "by": change.by,
-                }
-                for change in comparison.changes
-            ],
-            "by_way": comparison.by_way(),
-            "by_domain": comparison.by_domain(),
-        },
-        indent=2,
-    )
-
-
-def _side(change: Change, *, new: bool) -> dict[str, object]:
-    side = change.new if new else change.old
-    return {"action": side.action, "score": side.score, "rule": side.rule}
-
-
-def _page(old: str, new: str, comparison: Comparison) -> str:
-    """Return a page of its own, without scripts or anything from elsewhere."""
-    ways = _rows(comparison.by_way())
-    domains = _rows(comparison.by_domain())
-    changes = _rows(
-        (change.message, change.domain, _way(change), ", ".join(change.by) or "thresholds")
-        for change in comparison.changes
-    )
-    title = f"{html.escape(old)} &rarr; {html.escape(new)}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        "<style>body{font:15px/1.5 sans-serif;margin:2em}table{border-collapse:collapse}"
-        "td,th{border-bottom:1px solid #ccc;padding:.2em .8em;text-align:left}</style>"
-        f"<h1>{title}</h1>"
-        f"<p>{len(comparison.changes)} of {comparison.messages} messages change.</p>"
-        f"<table><tr><th>from<th>to<th>messages</tr>{ways}</table>"
-        f"<h2>By recipient domain</h2><table><tr><th>domain<th>from<th>to<th>messages</tr>{domains}"
-        "</table><h2>Messages</h2><table><tr><th>message<th>recipients<th>change<th>by</tr>"
-        f"{changes}</table></html>\n"
-    )
-
-
-def _rows(rows: Iterator[tuple[object, ...]] | Sequence[tuple[object, ...]]) -> str:
-    return "".join(
-        f"<tr>{''.join(f'<td>{html.escape(str(cell))}' for cell in row)}</tr>" for row in rows
-    )

@@ -1,20 +1,42 @@
 """`gatepost policy explain`: why a message gets its verdict, and what would have changed it.
 
-It is `gatepost scan --explain`, under the name by which one looks for it.
+Of a message in a file it is `gatepost scan --explain`, under the name by which one looks for it. Of
+a message that came through, its id is enough: the history has what was seen.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
 import click
 
+from milter.cli import UnreadableInput
+from milter.cli.explain import printable
+from milter.cli.past_mail import opened
+from milter.cli.past_story import again, story
 from milter.cli.scan import scan
+from policies.counterfactuals import ways
+from policies.loader import load_symbols
+from reputation.history.told import plain
+
+if TYPE_CHECKING:
+    from milter.cli.past_mail import PastMail
+    from reputation.history.record import Record
+
+# `milter.core.ids`: Crockford's base 32.
+_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}", re.IGNORECASE)
 
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog="All options of `gatepost scan` can be given: --policy, --client-ip, --rcpt and so on.",
+    epilog="Of files, all options of `gatepost scan` can be given: --policy, --client-ip, --rcpt "
+    "and so on. Of an id: -c FILE, --policy FILE, --json.",
 )
-@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="FILE...")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="FILE|ID...")
 @click.pass_context
 def explain(context: click.Context, arguments: tuple[str, ...]) -> object:
     """Tell the whole story of the verdict on each message.
@@ -22,5 +44,48 @@ def explain(context: click.Context, arguments: tuple[str, ...]) -> object:
     The policy that holds and its thresholds, each symbol with weight, evidence and words, the rule
     that decided, and the nearest ways to another outcome, each of them tried.
     """
+    if any(_ID.fullmatch(each) and not Path(each).exists() for each in arguments):
+        return _of_history.main(
+            list(arguments), prog_name=context.command_path, standalone_mode=False
+        )
     told = () if "--json" in arguments else ("--explain",)
     return scan.main([*told, *arguments], prog_name=context.command_path, standalone_mode=False)
+
+
+@click.command()
+@click.argument("txn_id", metavar="ID")
+@click.option("--policy", metavar="FILE", help="Policy or preset; absent: the configuration's.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("-c", "path", metavar="FILE", help="Configuration that names store and policies.")
+def _of_history(*, txn_id: str, policy: str | None, as_json: bool, path: str | None) -> None:
+    """Tell the story of a message of the history."""
+    with opened(path) as past:
+        record = past.journal.find(txn_id.upper())
+        if record is None:
+            raise UnreadableInput(f"the history has no message {printable(txn_id)} (any more)")
+        click.echo(
+            "\n".join(_json(past, record, policy) if as_json else _text(past, record, policy))
+        )
+
+
+def _text(past: PastMail, record: Record, policy: str | None) -> list[str]:
+    replay, policies = past.replay(policy)
+    replayed = asyncio.run(replay.judge(past.past(record)))
+    table = {**load_symbols(), **replayed.group.policy.symbols}
+    lines = [*story(record, table), *again(record, replayed, policies.version)]
+    return [printable(line) for line in lines]
+
+
+def _json(past: PastMail, record: Record, policy: str | None) -> list[str]:
+    replay, policies = past.replay(policy)
+    replayed = asyncio.run(replay.judge(past.past(record)))
+    verdict, group, evidence = replayed.verdict, replayed.group, replayed.evidence
+    found = ways(group.policy, evidence.findings, dict(evidence.facts), postmaster=group.postmaster)
+    now = {
+        "version": policies.version,
+        "action": verdict.action.word,
+        "score": verdict.score,
+        "unknown": list(replayed.unknown),
+        "ways": [{"action": way.action.word, "words": way.words} for way in found],
+    }
+    return [json.dumps({**plain(record), "now": now}, indent=2)]
