@@ -21,11 +21,16 @@ from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
 from milter.pipeline.sure_lessons import Agreement, SureLessons
 from reputation.history.journal import Keep, retention
+from reputation.subjects import Kind, Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from milter.core.connection import IpAddress
     from milter.pipeline.runner import Pipeline
     from milter.settings import Settings
     from milter.settings.history import History
+    from milter.settings.networks import Networks
     from milter.telemetry.metrics import Metrics
     from policies.loader import Source
 
@@ -90,6 +95,25 @@ def worker_atlas(settings: Settings) -> Atlas:
         return Atlas()
 
 
+def places_of(atlas: Atlas, tables: Networks) -> Callable[[IpAddress | None], tuple[Subject, ...]]:
+    """Return what gives the network (AS) and the country of a client as subjects.
+
+    Only where the admin named a table: the built-in countries are those of registration, which say
+    too little of who sends to be held against anybody.
+    """
+
+    def places(client: IpAddress | None) -> tuple[Subject, ...]:
+        place = atlas.place(client)
+        found = []
+        if tables.asn_file and place.asn:
+            found.append(Subject(Kind.ASN, str(place.asn)))
+        if tables.country_file and place.country:
+            found.append(Subject(Kind.COUNTRY, place.country.lower()))
+        return tuple(found)
+
+    return places
+
+
 def build_memory(settings: Settings, source: Source, metrics: Metrics) -> WorkingMemory | None:
     """Return the memory that `settings` describe; None where nothing is remembered."""
     memory = settings.memory
@@ -104,13 +128,15 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         timeout_s=home.timeout_s,
         mend=home.mend,
     )
+    atlas = worker_atlas(settings)
     recollection = Recollection(
         store,
         hashed=memory.subjects == "hashed",
         traps=frozenset(address.lower() for address in memory.spamtraps),
+        places=places_of(atlas, settings.networks),
     )
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)
-    statistics = Statistics(store, worker_atlas(settings), time.process_time)
+    statistics = Statistics(store, atlas, time.process_time)
     aftermath.add(statistics)
     aftermath.watch(statistics)
     folder = classifier_folder(settings.classifier.folder, home)

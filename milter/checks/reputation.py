@@ -58,7 +58,8 @@ class ReputationCheck:
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
     ) -> Evidence:
         """Return the symbols and the fact reputation; temperror where the store does not answer."""
-        subjects = origins.subjects(txn, message, known)
+        places = self._memory.places(txn.connection.client_ip)
+        subjects = origins.subjects(txn, message, known) + places
         author = origins.proven_author(message, known)
         named = origins.named_messages(message)
         ours = [one.text for one in txn.recipients[:_MOST_RECIPIENTS]]

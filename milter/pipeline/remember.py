@@ -47,9 +47,9 @@ class StandingKeeper:
         good, bad = worth(seen)
         if not (good or bad):
             return
+        memory, client = self._memory, seen.txn.connection.client_ip
         subjects = origins.subjects(seen.txn, seen.message, (seen.evidence,))
-        observation = Observation(seen.at, subjects, good, bad)
-        memory = self._memory
+        observation = Observation(seen.at, subjects + memory.places(client), good, bad)
         memory.store.write(lambda store: list(fades(observation, memory.secret(store))))
 
 

@@ -13,10 +13,11 @@ class Networks(Section):
     asn_file: str | None = Field(
         default=None,
         description="MaxMind DB file with the network (AS) of addresses, such as GeoLite2-ASN or "
-        "DB-IP's; absent: networks are not known",
+        "DB-IP's; absent: networks are not known. Each is a subject of reputation (asn:64500)",
     )
     country_file: str | None = Field(
         default=None,
         description="MaxMind DB file with the country of addresses; absent: the country of "
-        "registration, from a table that is built in",
+        "registration, from a table that is built in. Only the countries of a file are subjects of "
+        "reputation (country:nl)",
     )

@@ -15,6 +15,7 @@ import pytest
 from milter.core.connection import Direction
 from policies.loader import load_policies
 from reputation.sqlite import SqliteStore
+from reputation.subjects import Kind, Subject
 from tests.support.pipeline import Texts
 from tests.support.site import Clock, Sent, Site, a_site
 
@@ -234,6 +235,23 @@ def test_standing_of_a_spammer_counts_against_its_next_message(site: Any) -> Non
             )
             near = await ours.take(neighbour)
             assert "REPUTATION_BAD_NEARBY" in near.symbols
+
+    run(main)
+
+
+def test_standing_of_a_network_counts_for_its_other_addresses(site: Any) -> None:
+    async def main() -> None:
+        spam = replace(PLAIN, subject="surely spam")
+        same = {"192.0.2.50", "203.0.113.99"}
+
+        def places(client: Any) -> tuple[Subject, ...]:
+            return (Subject(Kind.ASN, "64500"),) if str(client) in same else ()
+
+        async with site(Clock(), places=places) as ours:
+            await ours.words(spam, 10, every_s=600)
+            for address, is_near in (("203.0.113.99", True), ("203.0.113.100", False)):
+                far = Sent(client_ip=address, helo_name="x.example", domain="other.example")
+                assert ("REPUTATION_BAD_NEARBY" in (await ours.take(far)).symbols) is is_near
 
     run(main)
 

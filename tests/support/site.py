@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from milter.checks.classifier import Weights
-    from milter.core.connection import Connection
+    from milter.core.connection import Connection, IpAddress
     from milter.pipeline.history import Keeping
     from milter.pipeline.outcome import Outcome
     from policies.select import PolicySet
     from reputation.store import Store
+    from reputation.subjects import Subject
 
 US = "alice@ours.example"
 
@@ -181,6 +182,7 @@ async def a_site(
     hashed: bool = False,
     keeping: Keeping | None = None,
     weights: Weights | None = None,
+    places: Callable[[IpAddress | None], tuple[Subject, ...]] = lambda client: (),
 ) -> AsyncIterator[Site]:
     """Give a site; another one over the same store is the same site after a restart."""
     chosen = policies(policy) if isinstance(policy, str) else policy
@@ -193,7 +195,7 @@ async def a_site(
         timeout_s=5.0,
         gather_s=0.0,
     )
-    memory = Recollection(store, hashed=hashed, traps=frozenset(traps))
+    memory = Recollection(store, hashed=hashed, traps=frozenset(traps), places=places)
     means = Means("mx.ours.example", clock, memory=memory, weights=weights)
     pipeline = Pipeline(
         checks=build_checks(chosen.plan, means),
