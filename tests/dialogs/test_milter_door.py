@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +13,12 @@ from tests.support.milter_door import MailServer, running_milter
 from tests.support.milter_session import a_door
 from tests.support.pipeline import Asks
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BEGIN = mta.offer() + mta.connect() + mta.helo()
 # More than the default of sessions that one client may hold: a mail server is no client.
-_MANY = 300
+_MANY = 1000
 
 
 def test_message_byte_by_byte_gets_its_verdict() -> None:
@@ -86,8 +91,19 @@ def test_packet_that_never_ends_is_given_up() -> None:
         assert milter.broken("timeout") == 1
 
 
-def test_many_idle_connections_leave_room_for_one_more() -> None:
-    with running_milter(a_door()) as milter, contextlib.ExitStack() as stack:
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Both ends of many connections are in this process, which may open few files by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * _MANY)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_idle_connections_leave_room_for_one_more() -> None:
+    door = a_door(limits={"sessions": _MANY + 1})
+    with running_milter(door) as milter, contextlib.ExitStack() as stack:
         idle = [stack.enter_context(MailServer(milter.port)) for _ in range(_MANY)]
         for server in idle:
             server.send(BEGIN)
