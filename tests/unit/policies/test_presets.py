@@ -6,8 +6,10 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from policies.evaluate import decide_early, evaluate
+from policies.evaluate import decide_early, evaluate, slowed_s
 from policies.loader import PRESETS, load_policies
 from policies.verdict import Action
 from tests.unit.policies.policy_files import INBOUND, Files, found
@@ -130,6 +132,29 @@ def test_strict_refuses_at_rcpt_and_waits_with_spf_alone() -> None:
 
     assert decide_early(policy, found(*BOTH_LISTS, "IPREV_MISSING"), "rcpt") is not None
     assert decide_early(policy, found("SPF_FAIL"), "rcpt") is None
+
+
+@given(st.sets(st.sampled_from(sorted(load_policies(Files({}), "monitor").plan.symbols))))
+@settings(max_examples=200)
+def test_monitor_acts_on_nothing_whatever_is_found(symbols: set[str]) -> None:
+    monitor = preset("monitor")
+    seen = found(*symbols)
+    verdict = evaluate(monitor, seen)
+
+    assert verdict.action is Action.PASS
+    assert not verdict.headers
+    assert slowed_s(monitor, seen) == 0
+    for stage in ("greeting", "connect", "rcpt"):
+        assert decide_early(monitor, seen, stage) is None
+
+
+def test_monitor_acts_on_nothing_where_everything_is_found() -> None:
+    monitor = preset("monitor")
+
+    assert evaluate(monitor, found(*monitor.symbols)).action is Action.PASS
+    assert monitor.early_rules == frozenset()
+    rules = monitor.rules.by_id.values() if monitor.rules else ()
+    assert [rule.id for rule in rules if rule.action is not None] == []
 
 
 def test_monitor_scores_like_balanced_and_touches_nothing() -> None:
