@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from milter.daemon.listening import ListenError
     from milter.settings import Settings
     from policies.loader import Source
+    from policies.select import PolicySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,13 @@ class Configuration:
         path: The file; None for the embedded defaults.
         placed: The settings, and where each stands.
         files: Every text that was read, by path.
+        version: Of the policy files: a hash.
     """
 
     path: str | None
     placed: Placed
     files: Mapping[str, bytes] = field(repr=False)
+    version: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -90,10 +93,11 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     """
     recording = RecordingSource(source)
     placed = read_checked(recording, path)
-    found = [*_file_mistakes(placed, recording), *_other_mistakes(placed)]
+    loaded: list[PolicySet] = []
+    found = [*_file_mistakes(placed, recording, loaded), *_other_mistakes(placed)]
     if found:
         raise ConfigErrors(found)
-    return Configuration(path, placed, recording.files)
+    return Configuration(path, placed, recording.files, loaded[0].version)
 
 
 def prepare_store(configuration: Configuration) -> None:
@@ -122,11 +126,16 @@ def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:
     return ()
 
 
-def _file_mistakes(placed: Placed, source: Source) -> Iterator[ConfigError]:
-    """Read every file that the settings name, those too that libraries later read by path."""
+def _file_mistakes(
+    placed: Placed, source: Source, loaded: list[PolicySet]
+) -> Iterator[ConfigError]:
+    """Read every file that the settings name, those too that libraries later read by path.
+
+    The policies are added to `loaded`.
+    """
     settings = placed.settings
     readings: list[tuple[tuple[str, ...], Callable[[], object]]] = [
-        (("policies",), lambda: load_policies(source, settings.policies))
+        (("policies",), lambda: loaded.append(load_policies(source, settings.policies)))
     ]
     if zone_file := settings.dns.zone_file:
         readings.append((("dns", "zone_file"), lambda: read_zone(source, zone_file)))

@@ -126,6 +126,7 @@ def _gauges(now: Status) -> Iterator[tuple[str, Mapping[str, str], float]]:
 
 def _lasting_gauges(configuration: Configuration) -> Iterator[tuple[str, Mapping[str, str], float]]:
     """Give the gauges that only a reload changes."""
+    yield "policy_info", {"version": configuration.version}, 1.0
     yield "sessions_limit", {}, float(configuration.settings.limits.sessions)
     for listener in configuration.settings.listeners:
         if listener.tls is not None:

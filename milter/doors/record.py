@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from milter.core.reply import Reply
     from milter.pipeline.aftermath import Aftermath
     from milter.pipeline.outcome import Outcome
+    from milter.pipeline.runner import Pipeline
     from milter.pipeline.scan import Judgement
     from milter.relay.delivery import Delivered
     from milter.settings import Listener
@@ -78,6 +79,11 @@ class Door(Protocol):
     @property
     def metrics(self) -> Metrics:
         """What is counted."""
+        ...
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What judges."""
         ...
 
     @property
@@ -207,6 +213,7 @@ class TransactionRecord:
     def _judge(self, verdict: Verdict) -> None:
         self._action = verdict.action.word
         self._fields |= {"action": self._action, "score": verdict.score, "policy": verdict.policy}
+        self._fields["policy_version"] = self._door.pipeline.version
         self._door.metrics.policy(verdict.policy, self._action)
         if verdict.rule:
             self._fields["rule"] = verdict.rule

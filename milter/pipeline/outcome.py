@@ -52,11 +52,13 @@ class Identity:
         hostname: Our name in the greeting and towards the next hop.
         authserv_id: Our name in `Authentication-Results` (RFC 8601 §2.5).
         relays: Our own hosts that pass mail on to us, for which the client before them is judged.
+        version: Of the policy files that judge, a hash; empty: it is not told.
     """
 
     hostname: str
     authserv_id: str
     relays: Addresses = ()
+    version: str = ""
 
 
 class Outcome(NamedTuple):
@@ -148,7 +150,7 @@ class Marker:
             fields.append(headers.format_field(headers.X_GATEPOST_ID, self._txn.txn_id))
         else:
             fields.append(self._authentication_results())
-            fields += result_fields(verdict, self._txn.txn_id)
+            fields += result_fields(verdict, self._txn.txn_id, self._identity.version)
         if verdict.redirect_to:
             recipients = map(str, self._txn.recipients)
             fields.append(headers.format_list("X-Gatepost-Recipients", recipients))
@@ -202,7 +204,7 @@ class Marker:
         )
 
 
-def result_fields(verdict: Verdict, txn_id: TxnId) -> list[bytes]:
+def result_fields(verdict: Verdict, txn_id: TxnId, version: str = "") -> list[bytes]:
     """Return the fields that tell a mail server and a person what was decided, in their order."""
     flag = verdict.action >= Action.TAG
     counted = [contribution.symbol for contribution in verdict.contributions]
@@ -213,6 +215,8 @@ def result_fields(verdict: Verdict, txn_id: TxnId) -> list[bytes]:
         f"{'Yes' if flag else 'No'}, score={score} "
         f"required={format_score(verdict.required)} tests={tests}"
     )
+    if version:
+        status += f" policy={version}"
     rows = (
         ("X-Spam-Flag", "YES" if flag else "NO"),
         ("X-Spam-Score", score),

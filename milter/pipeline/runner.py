@@ -59,7 +59,7 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policies = policies
-        self.identity = identity
+        self.identity = replace(identity, version=policies.version)
         self.stages: StagePlan = plan_stages(checks)
         self.means = Means(resolver, budget_s, observe or _observe_nothing, clock)
         self.version: str = policies.version

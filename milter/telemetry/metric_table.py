@@ -250,6 +250,13 @@ METRICS: Final = (
         ("version", "python"),
         source="supervisor",
     ),
+    MetricSpec(
+        "policy_info",
+        "gauge",
+        "Always 1. version: hash of the policy files that judge now, as in log, header and history",
+        ("version",),
+        source="supervisor",
+    ),
 )
 
 METRICS_BY_NAME: Final = {spec.name: spec for spec in METRICS}
