@@ -35,20 +35,24 @@ class Door:
     """A listener, and what is counted at it."""
 
     listener: Listener = Listener(name="inbound", bind="127.0.0.1:0")  # noqa: RUF009 - frozen
+    pipeline: Pipeline = field(default_factory=lambda: a_pipeline())
     metrics: Metrics = field(default_factory=Metrics)
     clock: Callable[[], float] = lambda: 0.0
     aftermath: Aftermath | None = None
 
 
-def one_judged() -> Judged:
+def a_pipeline() -> Pipeline:
     chosen = policies()
-    pipeline = Pipeline(
+    return Pipeline(
         checks=build_checks(chosen.plan, Means("mx.example.org", lambda: 0.0)),
         policies=chosen,
         resolver=FakeResolver({}),
         identity=IDENTITY,
         budget_s=5,
     )
+
+
+def one_judged(pipeline: Pipeline) -> Judged:
     message = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
     return asyncio.run(judge(pipeline, message, Envelope(), TxnId("T"), SessionId("S")))
 
@@ -56,7 +60,8 @@ def one_judged() -> Judged:
 @pytest.mark.slow
 def test_100_000_senders_add_no_series(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "gatepost")
-    door, judged = Door(), one_judged()
+    door = Door()
+    judged = one_judged(door.pipeline)
 
     def send(number: int) -> None:
         sender = Mailbox(f"u{number}", f"d{number}.example")
