@@ -30,17 +30,6 @@ if TYPE_CHECKING:
 SENDERS = 100_000
 
 
-@dataclass
-class Door:
-    """A listener, and what is counted at it."""
-
-    listener: Listener = Listener(name="inbound", bind="127.0.0.1:0")  # noqa: RUF009 - frozen
-    pipeline: Pipeline = field(default_factory=lambda: a_pipeline())
-    metrics: Metrics = field(default_factory=Metrics)
-    clock: Callable[[], float] = lambda: 0.0
-    aftermath: Aftermath | None = None
-
-
 def a_pipeline() -> Pipeline:
     chosen = policies()
     return Pipeline(
@@ -50,6 +39,17 @@ def a_pipeline() -> Pipeline:
         identity=IDENTITY,
         budget_s=5,
     )
+
+
+@dataclass
+class Door:
+    """A listener, and what is counted at it."""
+
+    listener: Listener = Listener(name="inbound", bind="127.0.0.1:0")  # noqa: RUF009 - frozen
+    pipeline: Pipeline = field(default_factory=a_pipeline)
+    metrics: Metrics = field(default_factory=Metrics)
+    clock: Callable[[], float] = lambda: 0.0
+    aftermath: Aftermath | None = None
 
 
 def one_judged(pipeline: Pipeline) -> Judged:
