@@ -116,32 +116,49 @@ def gatepost(dns_port: int) -> Iterator[Peer]:
         yield Peer("gatepost", daemon.process.pid, daemon.http_port)
 
 
+def rspamd(dns_port: int) -> contextlib.AbstractContextManager[Peer | None]:
+    """Run rspamd, asked over HTTP; None where it is not installed."""
+    port, controller = free_ports(2)
+    files = {
+        "worker-normal.inc": f'bind_socket = "127.0.0.1:{port}"; count = 1;\n',
+        "worker-proxy.inc": "enabled = false;\n",
+    }
+    return _rspamd(port, "normal process", files | _rspamd_files(controller, dns_port))
+
+
+def rspamd_milter(dns_port: int) -> contextlib.AbstractContextManager[Peer | None]:
+    """Run rspamd, asked over the milter protocol, in the process that scans; None without it."""
+    port, controller = free_ports(2)
+    files = {
+        "worker-normal.inc": "enabled = false;\n",
+        "worker-proxy.inc": f'bind_socket = "127.0.0.1:{port}"; milter = yes; count = 1;\n'
+        'timeout = 120s; upstream "local" { default = yes; self_scan = yes; }\n',
+    }
+    return _rspamd(port, "rspamd_proxy", files | _rspamd_files(controller, dns_port))
+
+
 @contextlib.contextmanager
-def rspamd(dns_port: int) -> Iterator[Peer | None]:
-    """Run rspamd; None where it is not installed."""
+def _rspamd(port: int, only: str, files: dict[str, str]) -> Iterator[Peer | None]:
     program = shutil.which("rspamd")
     if program is None:
         yield None
         return
-    port, controller = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="rspamd-") as folder:
         local = Path(folder) / "local.d"
         local.mkdir()
-        for name, text in _rspamd_files(port, controller, dns_port).items():
+        for name, text in files.items():
             (local / name).write_text(text, "ascii")
         places = [f"--var={name}={folder}" for name in ("DBDIR", "RUNDIR", "LOGDIR")]
         command = [program, "-f", "-i", *places, f"--var=LOCAL_CONFDIR={folder}"]
         with _running(command, folder, port) as pid:
-            yield Peer("rspamd", pid, port, only="normal process")
+            yield Peer("rspamd", pid, port, only=only)
 
 
-def _rspamd_files(port: int, controller: int, dns_port: int) -> dict[str, str]:
+def _rspamd_files(controller: int, dns_port: int) -> dict[str, str]:
     return {
         "options.inc": f'dns {{ nameserver = ["127.0.0.1:{dns_port}"]; }}\nneighbours {{}}\n',
         "logging.inc": 'type = "console"; level = "error";\n',
-        "worker-normal.inc": f'bind_socket = "127.0.0.1:{port}"; count = 1;\n',
         "worker-controller.inc": f'bind_socket = "127.0.0.1:{controller}"; count = 1;\n',
-        "worker-proxy.inc": "enabled = false;\n",
         "worker-fuzzy.inc": "enabled = false;\n",
         "fuzzy_check.conf": "enabled = false;\n",
         "greylist.conf": "enabled = false;\n",
