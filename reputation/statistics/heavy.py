@@ -12,6 +12,7 @@ and too low by at most `error` as well: a value that was thrown out had not more
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ class Summary:
 
     def top(self, most: int) -> tuple[Heavy, ...]:
         """Return the `most` frequent values."""
-        ordered = sorted(self.rows.items(), key=lambda item: (-item[1][1], item[0]))
-        return tuple([Heavy(value, *row[1:]) for value, row in ordered[:most]])
+        # Of many thousands that a long window has, few are wanted.
+        first = nsmallest(most, self.rows.items(), key=lambda item: (-item[1][1], item[0]))
+        return tuple([Heavy(value, *row[1:]) for value, row in first])
 
 
 def merged(kept: int, summaries: Iterable[Summary]) -> Summary:
