@@ -24,15 +24,18 @@ from rich.console import Console
 
 from bench.measure import machine
 from bench.tables import OVER, limit_words, markdown, print_table
+from milter.app.memory import keeping_of
 from milter.app.pattern_cache import arm_in_background
 from milter.checks.catalogue import Means, build_checks
 from milter.dns.fake import FakeResolver
 from milter.memory.client import StoreClient
 from milter.memory.recollection import Recollection
 from milter.pipeline.aftermath import Aftermath
+from milter.pipeline.history import HistoryKeeper, known_of
 from milter.pipeline.outcome import Identity
 from milter.pipeline.remember import keepers
 from milter.pipeline.runner import Pipeline
+from milter.settings import History
 from policies.loader import FileSource, load_policies
 from reputation.memory import MemoryStore
 from reputation.sqlite import SqliteStore
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from reputation.store import Store
 
 HEAD: Final = ("home", "us CPU a message", "least-most", "of a message without", "limit")
+HISTORY: Final = " with history"
 LIMITS: Final = {"SQLite": 1.7}
 _SENDERS: Final = 200
 
@@ -79,8 +83,17 @@ def the_policy() -> PolicySet:
     return chosen
 
 
-async def run(chosen: PolicySet, open_store: Callable[[], Store] | None, messages: int) -> float:
-    """Judge `messages`, remember them where there is a store; return microseconds a message."""
+async def run(
+    chosen: PolicySet,
+    open_store: Callable[[], Store] | None,
+    messages: int,
+    *,
+    recorded: bool = False,
+) -> float:
+    """Judge `messages`, remember them where there is a store; return microseconds a message.
+
+    With `recorded` the history has a record of each, as the settings come.
+    """
     clock = Clock()
     client = StoreClient(
         open_store or (lambda: MemoryStore(os.urandom)),
@@ -101,6 +114,9 @@ async def run(chosen: PolicySet, open_store: Callable[[], Store] | None, message
     site = Site(
         pipeline, memory, Aftermath(keepers(memory) if used else (), clock), clock, Counted()
     )
+    if recorded:
+        keeping = keeping_of(History())
+        site.aftermath.add(HistoryKeeper(client, keeping, known_of(pipeline)))
     for number in range(100):
         await site.judge(sent(number))
     started = time.process_time()
@@ -140,12 +156,15 @@ def main() -> int:
         homes: dict[str, Callable[[], Store] | None] = {
             "no memory": None,
             "SQLite": lambda: SqliteStore(folder / "s.db", os.urandom),
+            f"SQLite{HISTORY}": lambda: SqliteStore(folder / "h.db", os.urandom),
             "Redis": lambda: redis.store(os.urandom, time.time),
         }
         chosen = the_policy()
         for _ in range(options.rounds):
             for name, home in homes.items():
-                spent.setdefault(name, []).append(asyncio.run(run(chosen, home, options.messages)))
+                recorded = name.endswith(HISTORY)
+                one = run(chosen, home, options.messages, recorded=recorded)
+                spent.setdefault(name, []).append(asyncio.run(one))
     table = rows(spent)
     print_table(Console(width=120), HEAD, table)
     if options.write:

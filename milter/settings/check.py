@@ -28,8 +28,9 @@ Loc = tuple[str | int, ...]
 At = Callable[[Loc, str], ConfigError]
 
 _STORES: Final = ("sqlite:", "redis://", "rediss://")
-# What finding a record takes in a file beside the record, about (bench/history.py), and how much of
-# a file the history may take: the rest is for what checks ask about.
+# What is counted for finding a record, beside the record: rows of its words, of which a message to
+# one recipient has about eleven. And how much of a file the history may take: the rest is for what
+# checks ask about.
 _INDEX_BYTES: Final = 1500
 _HISTORY_SHARE: Final = 0.75
 
