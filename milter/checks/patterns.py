@@ -16,7 +16,7 @@ from policies.findings import Finding
 if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.message.document import Message, View
-    from policies.patterns import PatternSet
+    from policies.patterns import PatternHit, PatternSet
 
 
 class PatternsCheck:
@@ -41,7 +41,18 @@ class PatternsCheck:
         hits = self._patterns.match(partial(view_of, txn, message))
         if not hits:
             return NOTHING
-        return Evidence(tuple(Finding(hit.id, f"{hit.view}: {hit.excerpt}") for hit in hits))
+        return Evidence(
+            tuple(Finding(hit.id, f"{_place(hit, message)}: {hit.excerpt}") for hit in hits)
+        )
+
+
+def _place(hit: PatternHit, message: Message) -> str:
+    """Return where a person finds what matched: two views hold the subject and all texts."""
+    if hit.view == "skeleton":
+        return "subject" if hit.start <= message.skeleton.find("\n") else "text"
+    if hit.view == "folded":
+        return "subject" if hit.start <= message.folded.find("\n") else "text"
+    return hit.view
 
 
 def view_of(txn: Transaction, message: Message, name: str) -> View:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from milter.cli.note import note
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,6 +57,7 @@ def explanation(name: str, judged: Judged) -> Text:
 
 def _sections(judged: Judged) -> Iterator[tuple[str, Iterator[str]]]:
     outcome = judged.outcome
+    yield "in short", note(judged)
     yield "reply", iter([str(outcome.reply)] if outcome.reply else [])
     yield "goes instead to", iter([str(outcome.redirect_to)] if outcome.redirect_to else [])
     yield "symbols", _symbols(outcome.verdict.contributions)

@@ -218,4 +218,5 @@ class TransactionRecord:
         if verdict.rule:
             self._fields["rule"] = verdict.rule
         if verdict.kind:
+            self._fields["kind"] = verdict.kind
             self._door.metrics.kind(verdict.kind)

@@ -47,6 +47,7 @@ def scan_report(
         "required": verdict.required,
         "reply": str(outcome.reply) if outcome.reply else "",
         "reason": verdict.reason,
+        "kind": verdict.kind,
         "symbols": _symbols(verdict),
         "auth": _auth(evidence),
         "facts": {name: _json(value) for name, value in evidence.facts.items()},

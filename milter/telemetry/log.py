@@ -28,7 +28,7 @@ FIELDS: Final = frozenset(
         "mail_from", "recipients", "rcpt_count", "size_bytes", "header_from", "message_id",
         # what was found and decided
         "spf", "dkim", "dmarc", "arc", "iprev", "symbols", "score", "action", "live_action",
-        "policy", "policy_version", "rule", "reply",
+        "policy", "policy_version", "rule", "kind", "reply",
         "check", "zone", "stage",
         # the end of it
         "next_hop", "server", "transactions", "duration_ms", "error", "temporary",

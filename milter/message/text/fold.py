@@ -92,10 +92,10 @@ def folded(text: str) -> str:
 def skeleton(text: str) -> str:
     """Return `text` as the eye takes it, for patterns written in plain letters.
 
-    Words of one script stay in it. A word that mixes scripts is written in Latin letters where all
-    of it looks so, else in the script that most of its letters are of. Accents on Latin letters
-    are dropped, and so are marks in Arabic. All space is single, none stands between Chinese or
-    Japanese letters.
+    Words of one script stay in it. A word that mixes scripts is written in the script that half of
+    its letters are of where the others pass for it, else in Latin letters where all of it looks so.
+    Accents on Latin letters are dropped, and so are marks in Arabic. All space is single, none
+    stands between Chinese or Japanese letters.
     """
     text = " ".join(folded(text).split())
     if not text.isascii():
@@ -129,14 +129,18 @@ def latin_look(word: str) -> str:
 
 def _one_script(match: re.Match[str]) -> str:
     word = match[0]
-    latin = len(_LATIN.findall(word))
-    if latin == 0:
+    latin = _LATIN.findall(word)
+    if not latin:
         return word
     table = looks_latin()
+    back = to_cyrillic() if _CYRILLIC.search(word) else to_greek()
+    # A few Latin letters, each of which passes for one of the others, stand in their place.
+    if len(latin) * 2 <= len(word) and all(ord(c) in back for c in latin):
+        return word.translate(back)
     # Letters that all look Latin make a Latin word; one that does not shows what is meant.
-    if all(ord(c) in table or _LATIN.match(c) for c in word) or latin * 2 >= len(word):
+    if all(ord(c) in table or _LATIN.match(c) for c in word) or len(latin) * 2 >= len(word):
         return word.translate(table)
-    return word.translate(to_cyrillic() if _CYRILLIC.search(word) else to_greek())
+    return word.translate(back)
 
 
 def _is_mixed(word: str) -> bool:

@@ -1,0 +1,113 @@
+"""What a colleague who looked at the message would write about it, in a few lines.
+
+What it pretends to be and says, then what betrays it, each with the place where it is seen. The
+sections below it (`milter.cli.explain`) have the figures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from milter.message.document import Message
+from policies.verdict import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from milter.pipeline.offline import Judged
+    from policies.verdict import Contribution
+
+_LOOKS_LIKE: Final = {
+    "advertising": "unsolicited advertising",
+    "phishing": "phishing: it wants a password or data",
+    "malware": "a carrier of malware",
+    "fraud": "fraud: it wants money",
+    "extortion": "extortion",
+    "adult": "adult advertising",
+    "pharma": "an advertisement for medicines",
+    "backscatter": "a bounce of mail that was never sent from here",
+    "botnet": "the work of a botnet",
+}
+_DONE: Final = {
+    Action.PASS: "It passes",
+    Action.TAG: "It is marked",
+    Action.QUARANTINE: "It is quarantined",
+    Action.DEFER: "It is deferred",
+    Action.REJECT: "It is refused",
+    Action.DISCARD: "It is discarded",
+}
+# What a group looks at, where its evidence names no place itself.
+_PLACES: Final = {
+    "auth": "authentication",
+    "client": "client",
+    "lists": "DNS lists",
+    "headers": "header",
+    "mailer": "header",
+    "bulk": "header",
+    "html": "HTML",
+    "links": "link",
+    "lookalike": "names and domains",
+    "attachments": "attachment",
+    "text": "text",
+    "reputation": "memory",
+    "classifier": "classifier",
+}
+# Symbols of these say what a message tells its reader; all others, how it is made and sent.
+_SAYS: Final = frozenset({"words"})
+# The words of these are those of their kind of spam, which tell less than their description.
+_IN_PACKS: Final = frozenset({"words", "made"})
+_MOST: Final = 6
+_SHOWN: Final = 120
+
+
+def note(judged: Judged) -> Iterator[str]:
+    """Yield the lines of the note; none where nothing speaks against the message."""
+    against = [one for one in judged.outcome.verdict.contributions if one.counted > 0]
+    if not against:
+        return
+    yield _opening(judged)
+    yield from _pretends(Message(judged.message))
+    says = [one for one in against if one.group in _SAYS]
+    yield from _listed("What it says:", says)
+    yield from _listed("What betrays it:", (one for one in against if one.group not in _SAYS))
+
+
+def _opening(judged: Judged) -> str:
+    verdict = judged.outcome.verdict
+    done = f"{_DONE[verdict.action]} with {verdict.score:g} points"
+    looks = _LOOKS_LIKE.get(verdict.kind, "")
+    if verdict.action is Action.PASS:
+        return f"{done}; what there is against it is little" + (
+            looks and f", and most like {looks}"
+        )
+    return f"{done}. " + (f"It looks like {looks}" if looks else "No kind of spam stands out")
+
+
+def _pretends(message: Message) -> Iterator[str]:
+    author = next(iter(message.authors.addresses), None)
+    if author is not None:
+        address = f"{author.local_part}@{author.domain}"
+        named = f"{author.display_name} <{address}>" if author.display_name else address
+        yield f"It says that it is from {named}" + (
+            f", about “{message.subject[:_SHOWN]}”" if message.subject else ""
+        )
+
+
+def _listed(title: str, contributions: Iterable[Contribution]) -> Iterator[str]:
+    lines = [f"  - {_said(one)}" for one in contributions]
+    if lines:
+        yield title
+        yield from lines[:_MOST]
+    if len(lines) > _MOST:
+        yield f"  - and {len(lines) - _MOST} more of less weight, below"
+
+
+def _said(one: Contribution) -> str:
+    """Return what was seen in words, with its place and the words that were seen there."""
+    own = one.description if one.group in _IN_PACKS or not one.words else one.words
+    place, _, seen = one.evidence.partition(": ")
+    if one.group in _SAYS and seen:
+        return f"{own}. In the {place}: “{seen[:_SHOWN]}”"
+    where = _PLACES.get(one.group, "")
+    shown = f": {one.evidence[:_SHOWN]}" if one.evidence and one.evidence not in own else ""
+    return f"{own}" + (f" ({where}{shown})" if where else shown and f" ({shown[2:]})")
