@@ -4,9 +4,10 @@
 
 Every message of the corpora is judged as `gatepost scan --offline` does it, with the preset
 `balanced`: no DNS, no memory, nothing learned. Caught is spam that is at least tagged, wrong is ham
-that is. The points were fitted on `spamassassin` alone (bench/weights.py). How much wanted mail
-counts there, and the wording of EN_YOU_OPTED_IN, were settled with an eye on `lists_modern`; the
-other corpora were only judged. Ends with 1 where a limit is not kept.
+that is. The points were fitted on `spamassassin` alone (bench/weights.py). But how much wanted mail
+counts there, which symbols keep their points, and the wording of some rules were settled with the
+results of all corpora in view: none of them is wholly held out. Ends with 1 where a limit is not
+kept.
 """
 
 from __future__ import annotations

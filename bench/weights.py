@@ -1,4 +1,4 @@
-"""Chooses the points of symbols that ask nobody, on the corpus `spamassassin` and on no other mail.
+"""Chooses the points of symbols that ask nobody, fitted on the corpus `spamassassin`.
 
     python -m bench.weights [--write]
 
@@ -172,7 +172,7 @@ def main() -> None:
         write_points({each.symbol: each.points for each in found})
         Path("bench/results/weights.md").write_text(
             "# Points chosen on mail\n\n"
-            "`python -m bench.weights --write`, on the corpus spamassassin and on no other mail; "
+            "`python -m bench.weights --write`, fitted on the corpus spamassassin; "
             "how: the head of `bench/weights.py`.\n"
             "In spam and in ham: messages that bear the symbol, of 1,896 and 4,150.\n\n"
             + markdown(HEAD, rows),
