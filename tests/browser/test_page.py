@@ -80,7 +80,13 @@ def opened(browser: WebDriver, daemon: Gatepost, query: str = "?lang=en") -> Non
 
 def told(browser: WebDriver, name: str) -> str:
     """Return the text of an element as a person reads it."""
-    return browser.find_element(By.ID, name).text
+    return _text(browser, f"#{name}")
+
+
+def _text(browser: WebDriver, selector: str) -> str:
+    # In one step: the page renews itself, and what was found may be gone when it is read.
+    words = "return (document.querySelector(arguments[0]) || {innerText: ''}).innerText"
+    return str(browser.execute_script(words, selector))
 
 
 def errors(browser: WebDriver) -> list[Any]:
@@ -89,7 +95,7 @@ def errors(browser: WebDriver) -> list[Any]:
 
 
 def messages(browser: WebDriver) -> int:
-    return int(browser.find_element(By.CSS_SELECTOR, "#totals dd").text.replace(",", ""))
+    return int(_text(browser, "#totals dd").replace(",", "") or "0")
 
 
 def violations(browser: WebDriver) -> list[str]:
