@@ -7,6 +7,7 @@ change makes a difference, so that no smaller change of this kind exists than th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _MAX_SINGLE: Final = 40
 _MAX_PAIRED: Final = 8
 _MAX_TOLD: Final = 6
+# Scores have two digits.
+_ROUNDED: Final = 0.01
 _DONE: Final[Mapping[Action, str]] = {
     Action.PASS: "passed",
     Action.TAG: "been tagged",
@@ -123,7 +126,12 @@ def _worse(
 ) -> list[Way]:
     """Return the lightest symbol that would have led to more, if one alone does."""
     found = {finding.symbol for finding in findings}
-    missing = [s for s, points in policy.weights.items() if points > 0 and s not in found]
+    gap = _gap(policy, verdict)
+    missing = [
+        symbol
+        for symbol, points in policy.weights.items()
+        if points > 0 and symbol not in found and (points >= gap or _is_read(policy, symbol))
+    ]
     for symbol in sorted(missing, key=lambda symbol: (policy.weights[symbol], symbol)):
         way = Way(verdict.action, f"with {symbol} as well", added=(symbol,))
         other = tried(policy, findings, facts, way, postmaster=postmaster)
@@ -131,6 +139,25 @@ def _worse(
             words = f"would have {_DONE[other.action]} {way.words}"
             return [Way(other.action, words, added=(symbol,))]
     return []
+
+
+def _gap(policy: Policy, verdict: Verdict) -> float:
+    """Return the points without which no symbol that only adds points leads to more.
+
+    Caps, floors and allows leave at most what it weighs; of hundreds of symbols few weigh enough.
+    """
+    if policy.rules is not None and policy.rules.last:
+        return 0.0
+    further = [least for action, least in policy.thresholds.items() if action > verdict.action]
+    return min(further, default=math.inf) - verdict.score - _ROUNDED
+
+
+def _is_read(policy: Policy, symbol: str) -> bool:
+    """Whether a rule reads it, so that it can do more than add points."""
+    if policy.rules is None:
+        return False
+    readings = (rule.condition.reading for rule in policy.rules.by_id.values())
+    return any(reading.every_symbol or symbol in reading.symbols for reading in readings)
 
 
 def _that_matter(policy: Policy, findings: Sequence[Finding], verdict: Verdict) -> list[str]:
