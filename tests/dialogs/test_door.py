@@ -125,7 +125,7 @@ def test_message_arrives_byte_for_byte_but_for_added_headers() -> None:
         assert send_message(client, stuffed)[:3] == b"250"
         (message,) = sink.messages
     assert message.content.endswith(odd)
-    assert b"X-Gatepost-Action: pass\r\n" in message.content.removesuffix(odd)
+    assert b"X-Gatepost-Action: " in message.content.removesuffix(odd)
 
 
 def test_pipelined_transactions_are_answered_in_order() -> None:
