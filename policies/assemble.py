@@ -80,15 +80,7 @@ def assemble(
     table = {**found, **of_rules}
     ruling = Ruling(file.rules, positions, table, beside.lists)
     rules = ruling.rule_set()
-    _refuse(
-        [
-            *declared.mistakes,
-            *taken,
-            *ruling.mistakes,
-            *_mistakes(file, positions, table),
-            *_expected(file, positions, table),
-        ]
-    )
+    _refuse([*declared.mistakes, *taken, *ruling.mistakes, *_mistakes(file, positions, table)])
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)
     needed = counted_symbols(file, file.overrides, table, defaults) | _read_by(rules, table)
     return PolicySet(
@@ -174,6 +166,7 @@ def _mistakes(
 ) -> Iterator[ConfigError]:
     """Yield what is wrong beyond single patterns, lists and rules."""
     yield from _switches(file, positions)
+    yield from _expected(file, positions, table)
     groups = {spec.group for spec in table.values()} - {""}
     said = judging_said(file)
     yield from _of_judging((), file, said, positions)

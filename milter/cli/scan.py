@@ -173,10 +173,8 @@ def scan(  # noqa: PLR0913 - one argument an option
     Lines that end in LF are read as ending in CRLF. Exit code: 0 all pass or tag, 1 any worse
     verdict, 2 wrong use, 3 something could not be read, 78 a mistake in the policy.
     """
-    if explain and as_json:
-        raise click.UsageError("--explain and --json exclude each other")
-    if offline and zone:
-        raise click.UsageError("--offline and --dns exclude each other")
+    _exclude(("--explain", explain), ("--json", as_json))
+    _exclude(("--offline", offline), ("--dns", bool(zone)))
     envelope = Envelope(
         client_ip=client_ip,
         helo_name=helo,
@@ -188,16 +186,18 @@ def scan(  # noqa: PLR0913 - one argument an option
     )
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
+    senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)
     closing = ExitStack()
-    means = _means(
-        SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain), classifier
-    )
-    pipeline = _pipeline(policy, zone, means, closing, offline=offline)
+    pipeline = _pipeline(policy, zone, _means(senders, classifier), closing, offline=offline)
     pipeline = pipeline.explaining() if explain else pipeline
-    if trusted_relay:
-        pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
+    pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
     tally = asyncio.run(_scan(pipeline, closing, messages, envelope, show))
     return tally.code(strict=strict)
+
+
+def _exclude(one: tuple[str, bool], other: tuple[str, bool]) -> None:
+    if one[1] and other[1]:
+        raise click.UsageError(f"{one[0]} and {other[0]} exclude each other")
 
 
 def _means(senders: SenderChecks, classifier: str | None) -> Means:
