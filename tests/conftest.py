@@ -11,20 +11,10 @@ from tests.support.certificates import write_certificate
 from tests.support.third_party import SHARED
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
-# The table of faults is one: its last test counts what all files of the folder met.
-_TOGETHER = _CHECKOUT / "tests" / "faults"
 
 # How long an example takes says how busy the machine is; what hangs is ended by pytest's `timeout`.
 settings.register_profile("gatepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gatepost")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process where several run: they share what they started."""
-    for item in items:
-        folder = item.path.parent
-        group = folder if folder == _TOGETHER else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(_CHECKOUT))))
 
 
 @pytest.fixture(scope="session")
