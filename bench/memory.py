@@ -83,6 +83,17 @@ def the_policy() -> PolicySet:
     return chosen
 
 
+def a_pipeline(chosen: PolicySet, means: Means) -> Pipeline:
+    """Return what judges by `chosen`."""
+    return Pipeline(
+        checks=build_checks(chosen.plan, means),
+        policies=chosen,
+        resolver=FakeResolver(zone()),
+        identity=Identity(means.hostname, means.hostname),
+        budget_s=20.0,
+    )
+
+
 async def run(
     chosen: PolicySet,
     open_store: Callable[[], Store] | None,
@@ -104,13 +115,7 @@ async def run(
     )
     memory = Recollection(client)
     used = memory if open_store else None
-    pipeline = Pipeline(
-        checks=build_checks(chosen.plan, Means("mx.ours.example", clock, memory=used)),
-        policies=chosen,
-        resolver=FakeResolver(zone()),
-        identity=Identity("mx.ours.example", "mx.ours.example"),
-        budget_s=20.0,
-    )
+    pipeline = a_pipeline(chosen, Means("mx.ours.example", clock, memory=used))
     site = Site(
         pipeline, memory, Aftermath(keepers(memory) if used else (), clock), clock, Counted()
     )

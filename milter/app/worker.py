@@ -103,12 +103,11 @@ class Workplace:
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        scan = self._scan_port(means, memory)
         sockets = self.handover.listeners
         return MailWorker(
             [(server, sockets[name]) for name, server in servers.items()],
             next_hop,
-            scan=scan,
+            scan=self._scan_port(means, memory),
             memory=memory,
             closing=closing,
             metrics=metrics,

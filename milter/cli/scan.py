@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,15 +175,10 @@ def scan(  # noqa: PLR0913 - one argument an option
     """
     _exclude(("--explain", explain), ("--json", as_json))
     _exclude(("--offline", offline), ("--dns", bool(zone)))
-    envelope = Envelope(
-        client_ip=client_ip,
-        helo_name=helo,
-        mail_from=mail_from[1],
-        mail_from_known=mail_from[0],
-        recipients=rcpt,
-        direction=Direction(direction),
-        listener=listener,
-    )
+    told, sender = mail_from
+    known = Envelope(client_ip=client_ip, helo_name=helo, mail_from=sender, recipients=rcpt)
+    way = Direction(direction)
+    envelope = replace(known, mail_from_known=told, direction=way, listener=listener)
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)

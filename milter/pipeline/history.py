@@ -170,12 +170,6 @@ class _MessageWrite:
 def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record:
     """Return the record of a message that was judged by the policies of `version`."""
     txn, verdict, evidence, message = seen.txn, seen.verdict, seen.evidence, seen.message
-    envelope = envelope_facts(txn)
-    facts: dict[str, Any] = {
-        name: value
-        for name, value in evidence.facts.items()
-        if name == "connection" or name not in envelope
-    }
     return Record(
         txn_id=txn.txn_id,
         at=seen.at,
@@ -203,20 +197,30 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         reply=short(str(seen.reply)),
         delivered=seen.delivered,
         differing=seen.dealt.differing,
-        shares=[_share(each) for each in seen.dealt.shares],
+        shares=list(map(_share, seen.dealt.shares)),
         symbols=_counted(verdict),
         found=_found(evidence.findings),
         ruled=_found(verdict.found),
-        facts=facts,
-        answers=few(
-            [Answer(*each[:3], list(each.records), each.trouble) for each in evidence.answers]
-        ),
+        facts=_facts(seen),
+        answers=_answers(seen),
         spared=list(evidence.spared),
         trace=[short(step) for step in few(list(verdict.trace))],
         duration_ms=round(seen.duration_s * 1000, 2),
         message_kept=message_kept,
         cut=["recipients"] if len(txn.recipients) > MAX_RECIPIENTS else [],
     )
+
+
+def _facts(seen: Seen) -> dict[str, Any]:
+    """Return the facts but for those that the envelope, which is recorded, yields again."""
+    envelope = envelope_facts(seen.txn)
+    known = seen.evidence.facts.items()
+    return {name: value for name, value in known if name == "connection" or name not in envelope}
+
+
+def _answers(seen: Seen) -> list[Answer]:
+    answers = seen.evidence.answers
+    return few([Answer(*each[:3], list(each.records), each.trouble) for each in answers])
 
 
 def _client(connection: Connection) -> dict[str, Any]:

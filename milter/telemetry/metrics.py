@@ -108,8 +108,7 @@ class Metrics:
         # The worker that has set a list aside shows, however many others have not.
         self._lists_up = _gauge(registry, "dns_list_up", "livemin")
         self.verdicts: defaultdict[str, int] = defaultdict(int)
-        self._open = 0
-        self._broken = False
+        self._open, self._broken = 0, False
         self._stored: deque[tuple[str, float]] = deque()
         self._all = tuple(
             each for each in vars(self).values() if isinstance(each, Sums | Timing | Timings)

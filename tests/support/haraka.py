@@ -55,6 +55,20 @@ def _install(npm: str) -> None:
         pytest.skip(f"Haraka could not be installed from npm: {err}")
 
 
+def _files(port: int, next_hop: int, domain: str, rspamd_ini: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands in Haraka's files, by their names."""
+    sections = "".join(f"[{name}]\n{lines}\n" for name, lines in rspamd_ini.items())
+    return {
+        "plugins": "\n".join(_PLUGINS),
+        "smtp.ini": f"listen=127.0.0.1:{port}\nnodes=0\n",
+        "host_list": domain,
+        "me": "haraka.example.org",
+        "smtp_forward.ini": f"host=127.0.0.1\nport={next_hop}\n",
+        "rspamd.ini": sections,
+        "log.ini": "level=info\n",
+    }
+
+
 @contextlib.contextmanager
 def running_haraka(
     folder: Path, next_hop: int, domain: str, rspamd_ini: Mapping[str, str]
@@ -70,19 +84,9 @@ def running_haraka(
     program, port = need_haraka(), free_port()
     config = folder / "config"
     config.mkdir(parents=True)
-    sections = "".join(f"[{name}]\n{lines}\n" for name, lines in rspamd_ini.items())
-    files = {
-        "plugins": "\n".join(_PLUGINS),
-        "smtp.ini": f"listen=127.0.0.1:{port}\nnodes=0\n",
-        "host_list": domain,
-        "me": "haraka.example.org",
-        "smtp_forward.ini": f"host=127.0.0.1\nport={next_hop}\n",
-        "rspamd.ini": sections,
-        "log.ini": "level=info\n",
-    }
     # Without its sections Haraka fails at the first connection.
     shutil.copy(program.parents[1] / "config" / "connection.ini", config)
-    for name, text in files.items():
+    for name, text in _files(port, next_hop, domain, rspamd_ini).items():
         (config / name).write_text(text + "\n")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
