@@ -1,11 +1,10 @@
 # Two commands: `make run` shows it working, `make test` runs the whole suite.
 #
 # Everything lives in .venv, with the pinned versions of requirements/*.txt; PYTHON chooses the
-# interpreter that it is made from (3.11 or later). JOBS says how many processes run the
-# tests; the table of faults is whole where one runs them all.
+# interpreter that it is made from (3.11 or later). JOBS says how many processes run the tests.
 
 PYTHON ?= python3
-JOBS ?= 1
+JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 VENV := .venv
@@ -19,7 +18,7 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	.ci/packages
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) $(PYTEST_ARGS)
 
 check: $(VENV)/test.stamp $(VENV)/check.stamp
 	$(BIN)/ruff check .

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.certificates import write_certificate
+from tests.support.scheduling import FilesAndFaults
 from tests.support.third_party import SHARED
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 # How long an example takes says how busy the machine is; what hangs is ended by pytest's `timeout`.
 settings.register_profile("gatepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gatepost")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesAndFaults:
+    """Spreads the suite over processes by file, all of the faults in one."""
+    return FilesAndFaults(config, log)
 
 
 @pytest.fixture(scope="session")
