@@ -1,4 +1,4 @@
-"""What becomes of mail when the filter breaks or is restarted: Postfix with `tempfail`, by milter.
+"""What becomes of mail when the filter breaks or is restarted: Postfix and Sendmail with tempfail.
 
 No message is lost, none is doubled, and none gets through that Gatepost did not see.
 """
@@ -24,10 +24,13 @@ from tests.support.gatepost import configuration, running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.ports import free_ports
 from tests.support.postfix import running_postfix
+from tests.support.sendmail import daemon_line, filter_line, running_sendmail
 from tests.support.smtp_client import Envelope, SmtpReply, send_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    MailServer = Callable[[int, int], contextlib.AbstractContextManager[int]]
 
 pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -51,6 +54,20 @@ def a_postfix(milter: int, sink: int, **main: str) -> Iterator[int]:
     }
     with running_postfix(settings, [f"127.0.0.1:{port} inet n - n - - smtpd"]):
         yield port
+
+
+@contextlib.contextmanager
+def a_sendmail(milter: int, sink: int) -> Iterator[int]:
+    """Give the port of a Sendmail that asks a milter and passes mail on to the sink."""
+    (port,) = free_ports(1)
+    with running_sendmail(sink, [port], [filter_line(milter), daemon_line(port)]):
+        yield port
+
+
+_MAIL_SERVERS: Final = [
+    pytest.param(a_postfix, id="postfix"),
+    pytest.param(a_sendmail, id="sendmail"),
+]
 
 
 def a_message(number: int) -> bytes:
@@ -82,7 +99,10 @@ def insist(port: int, numbers: range, taken: threading.Semaphore) -> int:
     return tries
 
 
-def test_restarts_under_load_lose_no_message_and_let_none_through_unseen() -> None:
+@pytest.mark.parametrize("a_mail_server", _MAIL_SERVERS)
+def test_restarts_under_load_lose_no_message_and_let_none_through_unseen(
+    a_mail_server: MailServer,
+) -> None:
     (milter,) = free_ports(1)
     listener = {"name": "inbound", "protocol": "milter", "bind": f"127.0.0.1:{milter}"}
     config: dict[str, Any] = configuration("127.0.0.1:1", dns={"zone_file": "zone.yaml"})
@@ -91,7 +111,7 @@ def test_restarts_under_load_lose_no_message_and_let_none_through_unseen() -> No
     taken = threading.Semaphore(0)
     with (
         running_sink() as sink,
-        a_postfix(milter, sink.port) as port,
+        a_mail_server(milter, sink.port) as port,
         ThreadPoolExecutor(_CLIENTS) as pool,
     ):
         first = contextlib.ExitStack()
@@ -156,11 +176,14 @@ class _BreaksInEdits(threading.Thread):
                     connection.sendall(mta.packet("c"))
 
 
-def test_connection_that_breaks_in_the_edits_has_the_client_come_again() -> None:
+@pytest.mark.parametrize("a_mail_server", _MAIL_SERVERS)
+def test_connection_that_breaks_in_the_edits_has_the_client_come_again(
+    a_mail_server: MailServer,
+) -> None:
     broken = _BreaksInEdits()
     broken.start()
     try:
-        with running_sink() as sink, a_postfix(broken.port, sink.port) as port:
+        with running_sink() as sink, a_mail_server(broken.port, sink.port) as port:
             reply = send_message(port, _ENVELOPE, a_message(1))
             assert (reply.code, broken.ends) == (451, 1)
             assert sink.messages == []

@@ -7,55 +7,42 @@ through the one door is what it delivers through the other, but for what tells o
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
-import subprocess
-import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from http.client import HTTPConnection
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from milter.cli.demo_samples import read_samples
-from tests.support.corpora import CORPORA, corpus
+from tests.support.comparison import (
+    Verdict,
+    comparison_files,
+    comparison_mail,
+    number_of,
+    verdicts_logged,
+    verdicts_scanned,
+)
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.mailbox_sink import MailboxSink, running_sink
 from tests.support.ports import free_ports
 from tests.support.postfix import running_postfix
 from tests.support.smtp_client import Envelope, send_message
-from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 # Five times 500 messages on a busy machine.
 pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-MESSAGES: Final = 500
-_SAMPLES: Final = Path(__file__).resolve().parents[2] / "samples"
 _ENVELOPE: Final = Envelope("192.0.2.9", "mail.example.net", "a@example.net", ("b@example.org",))
 _DOORS: Final = ("milter", "proxy", "http", "spamd")
-_MAX_BYTES: Final = 60_000
-# Postfix would break longer lines on their way.
-_MAX_LINE: Final = 990
-_NUMBER: Final = b"X-Number"
-# Postfix ends a header before a line that is none of it; the milter door sees what it made.
-_HEADER: Final = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\r\n")
 _TRANSPORT: Final = re.compile(
     rb"^(?:Received|X-Gatepost-Id|Return-Path):[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE
 )
-_WAY: Final = re.compile(
-    rb"^(?:Date|Received):[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE | re.IGNORECASE
-)
-Verdict = tuple[str, float, list[str]]
 
 
 @dataclass
@@ -71,39 +58,9 @@ class Judged:
     arrived: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _wanted(message: bytes) -> bool:
-    """Return whether every door can get the message as it is."""
-    plain = message.replace(b"\r\n", b"")
-    return (
-        len(message) < _MAX_BYTES
-        and not re.search(rb"[\x00\r\n]", plain)
-        and _HEADER.match(message) is not None
-        and max(map(len, message.split(b"\r\n"))) < _MAX_LINE
-    )
-
-
-def _messages() -> list[bytes]:
-    """Return messages of the corpora, numbered; of the samples where there are none."""
-    found: list[bytes] = []
-    if (SHARED / "corpora").is_dir():
-        share = -(-MESSAGES // len(CORPORA))
-        for name in CORPORA:
-            found += islice(filter(_wanted, corpus(name, every=5)), share)
-    else:
-        files = [sample.file for sample in read_samples(_SAMPLES)]
-        found = [(_SAMPLES / file).read_bytes().replace(b"\n", b"\r\n") for file in files]
-    # Written now, and by the client itself: Postfix's own Received field, which the proxy door sees
-    # and a milter does not, would make old mail late at one door.
-    now = b"Date: %b\r\n" % format_datetime(datetime.now(UTC)).encode()
-    return [
-        b"%b: %d\r\n%b%b" % (_NUMBER, i, now, _WAY.sub(b"", one))
-        for i, one in enumerate(found[:MESSAGES])
-    ]
-
-
 @pytest.fixture(scope="module")
 def messages() -> list[bytes]:
-    return _messages()
+    return comparison_mail()
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +93,7 @@ def judged(messages: list[bytes]) -> Iterator[Judged]:
             for _ in pool.map(lambda way: [way(message) for message in messages], ways.values()):
                 pass
         arrived = _arrived(sink, daemon)
-        yield Judged(_logged(daemon), arrived)
+        yield Judged({door: verdicts_logged(daemon, door) for door in _DOORS}, arrived)
 
 
 def _gatepost(behind: int, milter: int, spamd: int) -> contextlib.AbstractContextManager[Gatepost]:
@@ -148,8 +105,7 @@ def _gatepost(behind: int, milter: int, spamd: int) -> contextlib.AbstractContex
         {"name": "milter", "protocol": "milter", "bind": f"127.0.0.1:{milter}"},
         {"name": "spamd", "protocol": "spamd", "bind": f"127.0.0.1:{spamd}"},
     ]
-    names = ("policy.yaml", "zone.yaml")
-    return running_gatepost(config, {name: (_SAMPLES / name).read_text("utf-8") for name in names})
+    return running_gatepost(config, comparison_files())
 
 
 def _smtpd(port: int, option: str) -> str:
@@ -190,52 +146,18 @@ def _over_spamd(port: int, message: bytes) -> None:
             answer.read()
 
 
-def _transactions(daemon: Gatepost) -> list[dict[str, Any]]:
-    lines = (json.loads(line) for line in daemon.log.splitlines() if line[:1] == "{")
-    return [line for line in lines if line["event"] == "transaction" and "action" in line]
-
-
-def _logged(daemon: Gatepost) -> dict[str, list[Verdict]]:
-    told: dict[str, list[Verdict]] = {door: [] for door in _DOORS}
-    for line in _transactions(daemon):
-        told[line["listener"]].append(_verdict(line))
-    return told
-
-
-def _verdict(line: dict[str, Any]) -> Verdict:
-    return line["action"], line["score"], sorted(line.get("symbols", []))
-
-
 def _arrived(sink: MailboxSink, daemon: Gatepost) -> dict[int, list[bytes]]:
     # The log is whole once the daemon has ended; what it let through is then in Postfix's hands.
     daemon.stop()
     through = [
         line
-        for line in _transactions(daemon)
+        for line in daemon.transactions
         if line["listener"] in {"milter", "proxy"} and line["reply"].startswith("2")
     ]
     arrived: dict[int, list[bytes]] = defaultdict(list)
     for one in sink.wait_for(len(through), timeout_s=300):
-        match = re.search(rb"^%b: (\d+)\r\n" % _NUMBER, one.content, re.MULTILINE)
-        assert match is not None
-        arrived[int(match[1])].append(_TRANSPORT.sub(b"", one.content))
+        arrived[number_of(one.content)].append(_TRANSPORT.sub(b"", one.content))
     return arrived
-
-
-def _scanned(folder: Path, messages: list[bytes]) -> list[Verdict]:
-    files = []
-    for i, message in enumerate(messages):
-        files.append(folder / f"{i:05}.eml")
-        files[-1].write_bytes(message)
-    command = [
-        sys.executable, "-m", "milter", "scan", *map(str, files), "--json",
-        "--policy", str(_SAMPLES / "policy.yaml"), "--dns", str(_SAMPLES / "zone.yaml"),
-        "--client-ip", _ENVELOPE.client_ip, "--helo", _ENVELOPE.helo,
-        "--mail-from", _ENVELOPE.mail_from, "--rcpt", _ENVELOPE.recipients[0],
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=900, check=False)
-    reports = map(json.loads, done.stdout.splitlines())
-    return [_verdict(report | {"symbols": list(report["symbols"])}) for report in reports]
 
 
 @pytest.mark.parametrize("door", [door for door in _DOORS if door != "milter"])
@@ -249,7 +171,7 @@ def test_every_message_has_the_same_verdict_at_every_door(
 def test_every_message_has_the_same_verdict_when_it_is_scanned(
     judged: Judged, messages: list[bytes], tmp_path: Path
 ) -> None:
-    assert _scanned(tmp_path, messages) == judged.verdicts["milter"]
+    assert verdicts_scanned(tmp_path, messages, _ENVELOPE) == judged.verdicts["milter"]
 
 
 def test_what_is_delivered_is_the_same_but_for_the_transport(judged: Judged) -> None:

@@ -95,8 +95,7 @@ def _message(sample: Sample) -> bytes:
 
 
 def _logged(daemon: Gatepost) -> list[Verdict]:
-    lines = [json.loads(line) for line in daemon.log.splitlines() if line[:1] == "{"]
-    return [_verdict(line) for line in lines if line["event"] == "transaction" and "action" in line]
+    return [_verdict(line) for line in daemon.transactions if "action" in line]
 
 
 def _verdict(line: dict[str, Any]) -> Verdict:

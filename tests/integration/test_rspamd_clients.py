@@ -49,12 +49,6 @@ def rspamc(daemon: Gatepost, *arguments: str | Path) -> subprocess.CompletedProc
     )
 
 
-def transactions(daemon: Gatepost) -> list[dict[str, object]]:
-    """Return the lines of the log about messages."""
-    lines = map(json.loads, daemon.log.splitlines())
-    return [line for line in lines if line["event"] == "transaction"]
-
-
 @pytest.mark.parametrize("compressed", [[], ["-z"]], ids=["plain", "zstd"])
 def test_rspamc_scans(compressed: list[str], tmp_path: Path) -> None:
     spam = tmp_path / "spam.eml"
@@ -67,8 +61,8 @@ def test_rspamc_scans(compressed: list[str], tmp_path: Path) -> None:
         reply = json.loads(done.stdout)
         assert reply["action"] == "reject"
         assert "GTUBE" in reply["symbols"]
-        wait_until(lambda: bool(transactions(daemon)))
-        (line,) = transactions(daemon)
+        wait_until(lambda: bool(daemon.transactions))
+        (line,) = daemon.transactions
         assert (line["client_ip"], line["helo_name"]) == ("192.0.2.1", "c.example")
         assert line["recipients"] == ["b@example.org"]
 

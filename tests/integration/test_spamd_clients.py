@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import smtplib
 import subprocess
@@ -113,15 +112,9 @@ def test_exim_refuses_what_is_spam_and_takes_the_rest(variant: str, tmp_path: Pa
             client.sendmail("a@example.net", "b@example.org", _HEAD + b"minutes\n")
         assert refused.value.smtp_code == 550
         assert re.search(r"spam 10\d\.\d \(reject\)", str(refused.value.smtp_error))
-        wait_until(lambda: len(transactions(daemon)) >= 2)
-        line = transactions(daemon)[0]
+        wait_until(lambda: len(daemon.transactions) >= 2)
+        line = daemon.transactions[0]
         assert line["listener"] == "spamd"
         if variant:
             assert (line["client_ip"], line["mail_from"]) == ("127.0.0.1", "a@example.net")
             assert line["recipients"] == ["b@example.org"]
-
-
-def transactions(daemon: Gatepost) -> list[dict[str, object]]:
-    """Return the lines of the log about messages."""
-    lines = map(json.loads, daemon.log.splitlines())
-    return [line for line in lines if line["event"] == "transaction"]

@@ -7,6 +7,7 @@ sleeps; its end is seen through a pidfd.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -58,6 +59,12 @@ class Gatepost:
     def log(self) -> str:
         """What it wrote to standard error and output."""
         return (self.folder / "log.jsonl").read_text("utf-8", "replace")
+
+    @property
+    def transactions(self) -> list[dict[str, Any]]:
+        """The lines of its log about messages, so far."""
+        lines = (json.loads(line) for line in self.log.splitlines() if line[:1] == "{")
+        return [line for line in lines if line["event"] == "transaction"]
 
     @property
     def worker_pids(self) -> list[int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.debian import Program, need_program, need_root
+from tests.support.gatepost import child_pids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,13 @@ class Postfix:
         """What it has logged so far."""
         path = self.folder / "maillog"
         return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    @property
+    def session_pids(self) -> list[int]:
+        """The processes that speak with its clients, or wait for one."""
+        master = int((self.folder / "queue" / "pid" / "master.pid").read_text("ascii"))
+        names = {pid: Path(f"/proc/{pid}/comm").read_text("ascii") for pid in child_pids(master)}
+        return [pid for pid, name in names.items() if name.strip() == "smtpd"]
 
 
 @contextlib.contextmanager
