@@ -31,6 +31,7 @@ _COMMENT_STEP: Final = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
 _SIMPLE: Final = re.compile(
     r"([^\"(),:;<>@\[\]\\]*+)<([^\s\"(),:;<>@\[\]\\]++)@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*+)>"
 )
+_QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _MAX_ADDRESSES: Final = 1_000
 _MAX_DOMAIN: Final = 255
 
@@ -75,6 +76,7 @@ class _Reader:
         self._behind: list[str] = []
         self._closed = False
         self._comments = True
+        self._comment = ""
 
     def read(self, text: str) -> None:
         simple = _SIMPLE.fullmatch(text)
@@ -90,11 +92,14 @@ class _Reader:
                 # Never closed: a bracket alone, as in a sad face, hides nothing from a person.
                 # Tried once only: else each of many brackets would be followed to the end.
                 self._comments = end is not None
+                self._comment = text[position : end - 1] if end else ""
                 position = end or position
-            elif kind == "sign":
-                self._sign(piece)
+            elif kind == "space":
+                self._word(" ")
             else:
-                self._word(" " if kind == "space" else piece)
+                # Only one behind the address is a name.
+                self._comment = self._comment if piece in ",;" else ""
+                (self._sign if kind == "sign" else self._word)(piece)
             if len(self.addresses) >= _MAX_ADDRESSES:
                 self.notes.limit("addresses", "an address list is longer than is read")
                 return
@@ -137,7 +142,7 @@ class _Reader:
     def _finish(self) -> None:
         if self._angle is not None:
             pieces = self._angle
-            name = "".join(self._phrase)
+            name = "".join([_unquoted(piece) for piece in self._phrase])
             self.guessed = self.guessed or not self._closed
             if self._is_route() and ":" in pieces:
                 pieces = pieces[pieces.index(":") + 1 :]
@@ -147,6 +152,7 @@ class _Reader:
         elif any(not piece.isspace() for piece in self._phrase):
             self._add_bare()
         self._phrase, self._angle, self._behind, self._closed = [], None, [], False
+        self._comment = ""
 
     def _add_bare(self) -> None:
         # Around each @ of `some words user@example.org more` lies a mailbox that some reader shows.
@@ -188,7 +194,8 @@ class _Reader:
             self.addresses.append(Address(self._display(name), local_part, key))
 
     def _display(self, name: str) -> str:
-        plain = " ".join(name.replace('"', "").split())
+        # RFC 5322 §3.4: a comment tells the name where the phrase does not; readers show it so.
+        plain = " ".join((name if name.strip() else self._comment).split())
         return decode_words(plain.encode("utf-8", "replace"), self.notes) if plain else ""
 
 
@@ -202,6 +209,14 @@ def parse_addresses(
             notes.limit("addresses", "an address list is longer than is read")
         reader.read(decode_raw(value[: bounds.value_bytes]))
     return AddressList(tuple(reader.addresses), reader.guessed)
+
+
+def _unquoted(piece: str) -> str:
+    """Return a word of a phrase as it is read (RFC 5322 §3.2.4)."""
+    if not piece.startswith('"'):
+        return piece
+    inner = piece[1:-1] if len(piece) > 1 and piece.endswith('"') else piece[1:]
+    return _QUOTED_PAIR.sub(r"\1", inner)
 
 
 def _words(phrase: list[str]) -> list[str]:

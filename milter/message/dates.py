@@ -30,6 +30,8 @@ _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # The clocks of the world lie between these, on quarters of an hour.
 _WEST_H, _EAST_H, _QUARTER_MIN = 12, 14, 15
 _MAX_LENGTH: Final = 200
+# Comments in comments (RFC 5322 §3.2.2): none are seen in mail, two deep in examples.
+_MAX_NESTED: Final = 3
 
 
 class Dated(NamedTuple):
@@ -72,8 +74,11 @@ def _matched(value: bytes) -> re.Match[str] | None:
     text = value[:_MAX_LENGTH].decode("latin-1")
     # As most programs write it; else space and comments are made even first.
     match = _DATE.fullmatch(text)
-    if match is None:
-        match = _DATE.fullmatch(" ".join(_COMMENT.sub(" ", text).split()))
+    for _ in range(_MAX_NESTED):
+        if match is not None:
+            break
+        text = _COMMENT.sub(" ", text)
+        match = _DATE.fullmatch(" ".join(text.split()))
     return match if match is not None and match[2].lower() in _MONTHS else None
 
 

@@ -27,6 +27,11 @@ _NO_BASE64: Final = bytes(code for code in range(256) if code not in _BASE64)
 _PARAMETER: Final = re.compile(
     r';\s*+([^\s=;]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)|([^;]*+))', re.DOTALL
 )
+_COMMENT: Final = r"(?:\([^()]*+\)\s*+)?"
+# Space and comments may stand around both words of a type (RFC 2045 §5.1, RFC 5322 §3.2.2).
+_SPACED_HEAD: Final = re.compile(
+    rf"\s*+{_COMMENT}([^\s;()/=]++)\s*+{_COMMENT}(?:/\s*+{_COMMENT}([^\s;()/=]++)\s*+{_COMMENT})?"
+)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 # A comment behind a value: `charset=us-ascii (plain text)`.
 _COMMENT_TAIL: Final = re.compile(r"\s\(")
@@ -93,7 +98,7 @@ def parse_parameters(
     text = decode_raw(value[: bounds.value_bytes])
     if len(value) > bounds.value_bytes:
         notes.limit("value", "a field with parameters is longer than is read")
-    head = text.partition(";")[0].partition("(")[0].strip().lower()
+    head, text = _head(text)
     plain: dict[str, str] = {}
     segments: dict[str, dict[int, tuple[bool, str]]] = {}
     matches = _PARAMETER.finditer(text)
@@ -142,6 +147,19 @@ def _base64_piece(piece: bytes) -> bytes:
     if len(clean) % 4 == 1:
         clean = clean[:-1]
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def _head(text: str) -> tuple[str, str]:
+    """Return the head in lower case, without space and comments, and where parameters begin."""
+    plain = text.partition(";")[0].strip()
+    if " " not in plain and "(" not in plain and "\t" not in plain:
+        return plain.lower(), text
+    spaced = _SPACED_HEAD.match(text)
+    if spaced is None:
+        return plain.partition("(")[0].strip().lower(), text
+    rest = text[spaced.end() :]
+    # Behind a semicolon that was forgotten, parameters are read as if it were there.
+    return "/".join(filter(None, spaced.groups())).lower(), rest if rest[:1] == ";" else f";{rest}"
 
 
 def _value_of(match: re.Match[str]) -> str:

@@ -154,7 +154,7 @@ class Message:
             if left <= 0:
                 self._notes.limit("decoded", "more decoded bytes than are read")
                 break
-            text = part_text(self.raw, part, left, self._notes, self._detector)
+            text = part_text(part, left, self._notes, self._detector)
             left -= len(text)
             texts.append(TextPart(part.content_type, text))
         return tuple(texts)
@@ -198,7 +198,7 @@ class Message:
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
         """The parts that are files, looked into, in their order."""
-        return read_attachments(self.raw, self.parts, self._notes, self.bounds)
+        return read_attachments(self.parts, self._notes, self.bounds)
 
     @cached_property
     def html(self) -> tuple[Html, ...]:

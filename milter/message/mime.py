@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from milter.message.decode import decode_base64, mostly_base64, parse_parameters
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 
 # Behind the boundary: `--` when it is the last, space that gateways add (RFC 2046 §5.1.1).
 _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
+# RFC 2046 §5.1.1 asks for no more than that a line begins with the boundary. But boundaries in each
+# other may begin alike, so this is tried where no line is the delimiter alone.
+_LOOSE_END: Final = re.compile(rb"(--)?[^\n]*+(?:\n|\Z)")
 _ENCODING: Final = re.compile(r"[^\s;(]*")
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
 _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
+# In the header of a message that is quoted-printable as a whole; one that is not has words of
+# RFC 2047, which show the second.
+_QUOTED_HEADER: Final = re.compile(rb"=(?:3[Dd]|46rom|\r?\n)")
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
+_ENCODED_WORD: Final = re.compile(rb"=\?[\w-]+\?[BbQq]\?")
 _PLAIN: Final = "text/plain"
 
 
@@ -38,7 +47,8 @@ class Part:
         encoding: Content-Transfer-Encoding in lower case; empty when there is none.
         disposition: Of Content-Disposition, in lower case; empty when there is none.
         filename: Of Content-Disposition, else the name of Content-Type; decoded.
-        start: Offset of the content in the message.
+        source: What the offsets count in: the message, or one inside it that came encoded.
+        start: Offset of the content.
         end: Offset behind it.
         depth: How many multiparts and messages lie around it.
     """
@@ -48,6 +58,7 @@ class Part:
     encoding: str
     disposition: str
     filename: str
+    source: bytes
     start: int
     end: int
     depth: int
@@ -57,6 +68,7 @@ class Part:
 class _Open:
     """A range still to be read."""
 
+    source: bytes
     block: HeaderBlock
     end: int
     depth: int
@@ -73,9 +85,10 @@ class _Walk:
         self.leaves: list[Part] = []
         self.count = 0
         self._false_delimiters = 0
+        self._unwrapped_left = bounds.decoded_bytes
 
     def run(self, block: HeaderBlock) -> None:
-        stack = [_Open(block, len(self.raw), 0, _PLAIN)]
+        stack = [_Open(self.raw, block, len(self.raw), 0, _PLAIN)]
         while stack:
             if self.count >= self.bounds.parts:
                 self.notes.limit("parts", "more parts than are read")
@@ -92,7 +105,7 @@ class _Walk:
             if deep:
                 self.notes.limit("depth", "parts lie deeper in each other than is read")
             elif content_type in _MESSAGES:
-                inner = [self._inner(item.block.body_start, item.end, item.depth + 1, _PLAIN)]
+                inner = [self._message(item)]
             else:
                 inner = self._multipart(item, content_type, parameters.get("boundary", ""))
                 # A multipart without parts is shown as text by readers, so it is read as text.
@@ -101,16 +114,49 @@ class _Walk:
             self.leaves.append(self._leaf(item, content_type, parameters))
         return inner
 
-    def _inner(self, start: int, end: int, depth: int, default_type: str) -> _Open:
-        block = split_header(self.raw, start, end, self.notes, self.bounds)
-        return _Open(block, end, depth, default_type)
+    def _message(self, item: _Open) -> _Open:
+        """Return the message inside `item`, decoded where it came encoded.
+
+        RFC 2046 §5.2.1 forbids that, and mail readers undo it all the same.
+        """
+        start, decoded = item.block.body_start, None
+        encoding = self._encoding(item)
+        if encoding in ("base64", "quoted-printable"):
+            decoded = self._unwrapped(item, encoding)
+        if decoded is None:
+            return self._inner(item.source, start, item.end, item.depth + 1, _PLAIN)
+        self.notes.add(Fault.MIME, "a message that is encoded as a whole")
+        return self._inner(decoded, 0, len(decoded), item.depth + 1, _PLAIN)
+
+    def _unwrapped(self, item: _Open, encoding: str) -> bytes | None:
+        """Return the message inside `item` decoded; None where it is not in the encoding named."""
+        start = item.block.body_start
+        end = min(item.end, start + self._unwrapped_left)
+        block = split_header(item.source, start, item.end, Notes(), self.bounds)
+        ending = _EMPTY_LINE.search(item.source, start, end)
+        header = item.source[start : ending.end() if ending else start]
+        if encoding == "base64":
+            written = not block.fields and mostly_base64(item.source[start:end])
+        else:
+            written = bool(_QUOTED_HEADER.search(header)) and not _ENCODED_WORD.search(header)
+        if not written:
+            return None
+        if end < item.end:
+            self.notes.limit("decoded", "more decoded bytes than are read")
+        self._unwrapped_left -= end - start
+        data = item.source[start:end]
+        return decode_base64(data) if encoding == "base64" else binascii.a2b_qp(data)
+
+    def _inner(self, source: bytes, start: int, end: int, depth: int, default_type: str) -> _Open:
+        block = split_header(source, start, end, self.notes, self.bounds)
+        return _Open(source, block, end, depth, default_type)
 
     def _content_type(self, item: _Open) -> tuple[str, dict[str, str]]:
         field = item.block.first("content-type")
         if field is None:
             return item.default_type, {}
         content_type, parameters = parse_parameters(
-            unfolded(self.raw, field), self.notes, self.bounds
+            unfolded(item.source, field), self.notes, self.bounds
         )
         if _TYPE.fullmatch(content_type):
             return content_type, parameters
@@ -122,25 +168,26 @@ class _Walk:
         block, disposition, filename = item.block, "", ""
         if field := block.first("content-disposition"):
             disposition, values = parse_parameters(
-                unfolded(self.raw, field), self.notes, self.bounds
+                unfolded(item.source, field), self.notes, self.bounds
             )
             filename = values.get("filename", "")
         return Part(
             content_type,
             parameters.get("charset", ""),
-            self._encoding(block),
+            self._encoding(item),
             disposition,
             filename or parameters.get("name", ""),
+            item.source,
             block.body_start,
             item.end,
             item.depth,
         )
 
-    def _encoding(self, block: HeaderBlock) -> str:
-        field = block.first("content-transfer-encoding")
+    def _encoding(self, item: _Open) -> str:
+        field = item.block.first("content-transfer-encoding")
         if field is None:
             return ""
-        value = unfolded(self.raw, field)[:100].decode("latin-1").lower()
+        value = unfolded(item.source, field)[:100].decode("latin-1").lower()
         match = _ENCODING.match(value)
         return match[0] if match else ""
 
@@ -149,31 +196,39 @@ class _Walk:
             self.notes.add(Fault.MIME, "a multipart without a boundary")
             return []
         default = "message/rfc822" if content_type == "multipart/digest" else _PLAIN
-        ranges = self._ranges(item.block.body_start, item.end, boundary.encode("utf-8", "replace"))
-        return [self._inner(start, end, item.depth + 1, default) for start, end in ranges]
+        delimiter = b"--" + boundary.encode("utf-8", "replace")
+        ranges = self._ranges(item, delimiter, _DELIMITER_END)
+        if not ranges and self._false_delimiters:
+            ranges = self._ranges(item, delimiter, _LOOSE_END)
+        if not ranges:
+            self.notes.add(Fault.MIME, "a multipart whose boundary never comes")
+        return [self._inner(item.source, *range_, item.depth + 1, default) for range_ in ranges]
 
-    def _ranges(self, start: int, end: int, boundary: bytes) -> list[tuple[int, int]]:
+    def _ranges(
+        self, item: _Open, delimiter: bytes, line_end: re.Pattern[bytes]
+    ) -> list[tuple[int, int]]:
         """Return where the parts between the delimiters lie (RFC 2046 §5.1.1)."""
         ranges: list[tuple[int, int]] = []
-        delimiter, begin, position = b"--" + boundary, -1, start
-        while (found := self._delimiter(delimiter, position, end)) is not None:
+        begin, position, end = -1, item.block.body_start, item.end
+        look = partial(self._delimiter, item.source, delimiter, line_end, end)
+        while (found := look(position)) is not None:
             at, position, last = found
             if begin >= 0:
-                ranges.append((begin, max(begin, self._line_end(at))))
+                ranges.append((begin, max(begin, _line_end(item.source, at))))
             begin = position
             if last:
                 return ranges
             if self.count + len(ranges) > self.bounds.parts:
                 break
         if begin < 0:
-            self.notes.add(Fault.MIME, "a multipart whose boundary never comes")
             return []
         self.notes.add(Fault.MIME, "a multipart that never ends")
         return [*ranges, (begin, end)]
 
-    def _delimiter(self, delimiter: bytes, position: int, end: int) -> tuple[int, int, bool] | None:
+    def _delimiter(
+        self, raw: bytes, delimiter: bytes, line_end: re.Pattern[bytes], end: int, position: int
+    ) -> tuple[int, int, bool] | None:
         """Return start and end of the next delimiter line, and whether it is the last one."""
-        raw = self.raw
         # The body may begin with the delimiter; every other one follows a line break.
         at = position if raw.startswith(delimiter, position, end) else -1
         while True:
@@ -181,7 +236,7 @@ class _Walk:
                 at = raw.find(b"\n" + delimiter, position, end) + 1
                 if at == 0:
                     return None
-            if rest := _DELIMITER_END.match(raw, at + len(delimiter), end):
+            if rest := line_end.match(raw, at + len(delimiter), end):
                 return at, rest.end(), rest[1] is not None
             self._false_delimiters += 1
             if self._false_delimiters > self.bounds.false_delimiters:
@@ -189,10 +244,11 @@ class _Walk:
                 return None
             position, at = at + len(delimiter), -1
 
-    def _line_end(self, at: int) -> int:
-        """Return where the line before `at` ends: its line break belongs to the delimiter."""
-        at -= self.raw[at - 1 : at] == b"\n"
-        return at - (self.raw[at - 1 : at] == b"\r")
+
+def _line_end(source: bytes, at: int) -> int:
+    """Return where the line before `at` ends: its line break belongs to the delimiter."""
+    at -= source[at - 1 : at] == b"\n"
+    return at - (source[at - 1 : at] == b"\r")
 
 
 def split_parts(
@@ -204,7 +260,7 @@ def split_parts(
     return tuple(walk.leaves)
 
 
-def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
+def decode_part(part: Part, limit: int, notes: Notes) -> bytes:
     """Return the content of `part` decoded, at most `limit` bytes of it."""
     encoding = part.encoding
     # base64 holds 3 bytes in 4, and at most half as much again may be line breaks and junk.
@@ -215,7 +271,7 @@ def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
         if encoding == "quoted-printable"
         else limit
     )
-    data = raw[part.start : min(part.end, part.start + cut)]
+    data = part.source[part.start : min(part.end, part.start + cut)]
     if encoding == "base64" and not data.isascii() and not mostly_base64(data):
         # Called base64 and sent as it is; decoding would make noise of what there is to read.
         notes.add(Fault.MIME, "a text that is not in the encoding it names")
@@ -231,9 +287,9 @@ def decode_part(raw: bytes, part: Part, limit: int, notes: Notes) -> bytes:
     return data
 
 
-def part_text(raw: bytes, part: Part, limit: int, notes: Notes, detector: Detector) -> str:
+def part_text(part: Part, limit: int, notes: Notes, detector: Detector) -> str:
     """Return the text of a text part, line breaks as newlines."""
-    text, fits = detector.decode(decode_part(raw, part, limit, notes), part.charset)
+    text, fits = detector.decode(decode_part(part, limit, notes), part.charset)
     if not fits:
         notes.add(Fault.CHARSET, "a text that does not fit its charset")
     return text.replace("\r\n", "\n") if "\r" in text else text

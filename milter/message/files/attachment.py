@@ -100,14 +100,12 @@ class Attachment:
     names: tuple[str, ...] = ()
 
 
-def read_attachments(
-    raw: bytes, parts: Iterable[Part], notes: Notes, bounds: Bounds
-) -> tuple[Attachment, ...]:
-    """Return the files among `parts` of the message `raw`, in their order."""
+def read_attachments(parts: Iterable[Part], notes: Notes, bounds: Bounds) -> tuple[Attachment, ...]:
+    """Return the files among `parts` of a message, in their order."""
     budget = Budget(bounds.unpacked_bytes)
     found = tuple(
         [
-            _Looker(raw, part, budget, bounds).look()
+            _Looker(part, budget, bounds).look()
             for part in parts
             if part.filename
             or part.disposition == "attachment"
@@ -122,8 +120,7 @@ def read_attachments(
 class _Looker:
     """Looks into one file; lives as long as that takes."""
 
-    def __init__(self, raw: bytes, part: Part, budget: Budget, bounds: Bounds) -> None:
-        self._raw = raw
+    def __init__(self, part: Part, budget: Budget, bounds: Bounds) -> None:
         self._part = part
         self._budget = budget
         self._bounds = bounds
@@ -150,7 +147,7 @@ class _Looker:
 
     def _content(self, most: int) -> bytes:
         # That the rest is not decoded here is our wish and no bound that was passed.
-        return decode_part(self._raw, self._part, most, Notes())
+        return decode_part(self._part, most, Notes())
 
     def _name(self, name: str, extension: str) -> None:
         if danger := _danger_of_name(extension):

@@ -34,6 +34,14 @@ _WIDE_WORD: Final = re.compile(
 )
 _LATIN: Final = re.compile("[a-z\u00c0-\u024f]")
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]")
+# Greek capitals look like other Latin letters than their small forms, so they go before case does.
+_GREEK_CAPITAL: Final = re.compile("[\u0391-\u03a9\U0001d6a8-\U0001d7ca]")
+_CAPITAL_WORD: Final = re.compile("(?<![A-Za-z])[A-Za-z]*+[\u0391-\u03a9][A-Za-z\u0391-\u03a9]*+")
+_CAPITAL_LOOKS: Final = str.maketrans(
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "ABEZHIKMNOPTYX",
+)
+_LATIN_LETTER: Final = re.compile("[A-Za-z]")
 _ACCENTED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 # `v1agra`, `p@ypal`: a sign that stands for a letter has letters on both sides, or begins a word.
 # Words of letters alone are passed over here, not in a function: they are nearly all.
@@ -97,6 +105,8 @@ def skeleton(text: str) -> str:
     Accents on Latin letters are dropped, and so are marks in Arabic. All space is single, none
     stands between Chinese or Japanese letters.
     """
+    if not text.isascii() and _GREEK_CAPITAL.search(text):
+        text = _CAPITAL_WORD.sub(_latin_capitals, unicodedata.normalize("NFKC", text))
     text = " ".join(folded(text).split())
     if not text.isascii():
         text = _WIDE_WORD.sub(_one_script, text)
@@ -123,8 +133,13 @@ def latin_look(word: str) -> str:
 
     Letters that look like none stay.
     """
-    plain = _without_accents(folded(word))
+    plain = _without_accents(folded(word.translate(_CAPITAL_LOOKS)))
     return plain if plain.isascii() else plain.translate(looks_latin())
+
+
+def _latin_capitals(match: re.Match[str]) -> str:
+    word = match[0]
+    return word.translate(_CAPITAL_LOOKS) if _LATIN_LETTER.search(word) else word
 
 
 def _one_script(match: re.Match[str]) -> str:

@@ -20,7 +20,9 @@ def boxes(*values: bytes) -> tuple[list[tuple[str, str, str]], bool]:
         pytest.param(
             b'"Doe, Ann" <a@b.example>', [("Doe, Ann", "a", "b.example")], id="comma-in-quotes"
         ),
-        pytest.param(b"a@b.example (Ann, of B)", [("", "a", "b.example")], id="comma-in-comment"),
+        pytest.param(
+            b"a@b.example (Ann, of B)", [("Ann, of B", "a", "b.example")], id="name-in-comment"
+        ),
         pytest.param(b"a(x)@(y(z))b.example", [("", "a", "b.example")], id="nested-comments"),
         pytest.param(
             b'"x@paypal.example" <a@b.example>',
@@ -58,6 +60,17 @@ def boxes(*values: bytes) -> tuple[list[tuple[str, str, str]], bool]:
         ),
         pytest.param(b"Ann :( <a@b.example>", [("", "a", "b.example")], id="sad-face"),
         pytest.param(b"undisclosed-recipients:;", [], id="empty-group"),
+        pytest.param(
+            rb'"A \"B\" C" <a@b.example>', [('A "B" C', "a", "b.example")], id="quotes-in-quotes"
+        ),
+        pytest.param(
+            rb'"Pay\Pal" <a@b.example>', [("PayPal", "a", "b.example")], id="needless-quoted-pair"
+        ),
+        pytest.param(
+            b"<a@b.example> (Ann), c@d.example",
+            [("Ann", "a", "b.example"), ("", "c", "d.example")],
+            id="comment-is-the-name-of-one",
+        ),
     ],
 )
 def test_parse_addresses_sees_the_mailboxes_of_good_lists(

@@ -44,7 +44,7 @@ def test_message_of_any_bytes_raises_nothing_and_its_offsets_hold(raw: bytes) ->
     for field in message.fields:
         assert ends[-1] <= field.start < field.value_start <= field.end <= message.body_start
         ends.append(field.end)
-    assert all(0 <= part.start <= part.end <= len(raw) for part in message.parts)
+    assert all(0 <= part.start <= part.end <= len(part.source) for part in message.parts)
 
 
 # The first passes through the bounds of the header whole, the second is cut by them.

@@ -111,6 +111,16 @@ def test_decode_base64_forgives(data: bytes, decoded: bytes) -> None:
             {"boundary": "=?utf-8?Q?a?="},
             id="boundary-is-never-decoded",
         ),
+        pytest.param(b"text / html", "text/html", {}, id="space-around-the-slash"),
+        pytest.param(
+            b"(x) text (y) / (z) html (w); a=b", "text/html", {"a": "b"}, id="comments-in-the-type"
+        ),
+        pytest.param(
+            b"text/html charset=utf-8; a=b",
+            "text/html",
+            {"charset": "utf-8", "a": "b"},
+            id="semicolon-forgotten",
+        ),
         pytest.param(b"; ;=; *=x; a*b=c", "", {"": "x"}, id="rubbish"),
     ],
 )

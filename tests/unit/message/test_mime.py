@@ -57,6 +57,54 @@ def test_parts_line_that_only_begins_like_a_delimiter_is_text() -> None:
     assert [part.text for part in message.texts] == ["x\n--bc\ny --b\nz"]
 
 
+def test_parts_are_told_apart_by_how_lines_begin_where_none_is_the_delimiter_alone() -> None:
+    message = Message(multipart("--b, the first\n\nx\n--b, the second\n\ny\n--b-- the end\nz\n"))
+    assert [part.text for part in message.texts] == ["x", "y"]
+    assert not faults_of(message)
+
+
+_HELD = "Subject: held\nContent-Type: text/plain; charset=utf-8\n\nA = held text.\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        pytest.param("base64", base64.encodebytes(crlf(_HELD)).decode(), id="base64"),
+        pytest.param("quoted-printable", _HELD.replace("=", "=3D"), id="quoted-printable"),
+    ],
+)
+def test_parts_of_a_message_that_came_encoded_are_read_and_noted(
+    encoding: str, content: str
+) -> None:
+    head = f"Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\n"
+    message = Message(multipart(f"--b\n{head}{content}\n--b\n\nB\n--b--\n"))
+    assert [part.text.strip() for part in message.texts] == ["A = held text.", "B"]
+    assert message.parts[0].charset == "utf-8"
+    assert faults_of(message) == {Fault.MIME}
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "7bit"])
+def test_parts_of_a_message_that_is_not_in_the_encoding_it_names_are_read_as_they_are(
+    encoding: str,
+) -> None:
+    head = f"Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\n"
+    inner = "Subject: =?utf-8?Q?=3D=41?=\nContent-Type: text/plain; charset=utf-8\n\nA=3DB\n"
+    message = Message(crlf(head + inner))
+    assert [part.text.strip() for part in message.texts] == ["A=3DB"]
+    assert not faults_of(message)
+
+
+def test_parts_of_encoded_messages_in_each_other_end_at_the_bound_of_decoded_bytes() -> None:
+    content = crlf("Subject: x\n\n" + "words " * 200)
+    for _ in range(3):
+        head = crlf("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n")
+        content = head + base64.encodebytes(content)
+    message = Message(content, Bounds(decoded_bytes=400))
+    assert sum(len(part.text) for part in message.texts) <= 400
+    message.read()
+    assert "decoded" in message.truncated
+
+
 def test_parts_empty_part_between_two_delimiters_is_kept() -> None:
     message = Message(multipart("--b\n--b\n\nx\n--b--\n"))
     assert [message.raw[p.start : p.end] for p in message.parts] == [b"", b"x"]
