@@ -7,7 +7,6 @@ what is broken or past a bound is among the defects.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
@@ -20,6 +19,7 @@ from milter.message.headers import HeaderBlock, HeaderField, split_header, unfol
 from milter.message.html.reader import read_html
 from milter.message.language import Language, languages_of
 from milter.message.mime import Part, part_text, split_parts
+from milter.message.once import once
 from milter.message.text.fold import folded, skeleton
 from milter.message.urls.collect import collect_links
 
@@ -62,7 +62,7 @@ class Message:
         self._notes = Notes()
         self._detector = Detector(bounds.detections)
 
-    @cached_property
+    @once
     def _block(self) -> HeaderBlock:
         return split_header(self.raw, 0, len(self.raw), self._notes, self.bounds)
 
@@ -76,14 +76,14 @@ class Message:
         """Offset of the first byte of the body."""
         return self._block.body_start
 
-    @cached_property
+    @once
     def _by_name(self) -> dict[str, list[HeaderField]]:
         by_name: dict[str, list[HeaderField]] = {}
         for field in self._block.fields:
             by_name.setdefault(field.name, []).append(field)
         return by_name
 
-    @cached_property
+    @once
     def counts(self) -> Mapping[str, int]:
         """How often each header field is there, by lower-case name."""
         return {name: len(fields) for name, fields in self._by_name.items()}
@@ -101,7 +101,7 @@ class Message:
         """Return the values of `name`, in lower case, with encoded words decoded."""
         return [decode_words(value, self._notes) for value in self.values(name)]
 
-    @cached_property
+    @once
     def subject(self) -> str:
         """The decoded Subject, the topmost if there are several; empty when there is none."""
         fields = self._by_name.get("subject")
@@ -114,28 +114,28 @@ class Message:
         charset = next((part.charset for part in self.parts if part.charset), "utf-8")
         return self._detector.decode(value, charset)[0]
 
-    @cached_property
+    @once
     def date(self) -> Dated | None:
         """The topmost Date, read; None where it names no moment or there is none."""
         fields = self._by_name.get("date")
         return read_date(unfolded(self.raw, fields[0])) if fields else None
 
-    @cached_property
+    @once
     def authors(self) -> AddressList:
         """The mailboxes of all From fields (RFC 5322 §3.6.2)."""
         return parse_addresses(self.values("from"), self._notes, self.bounds)
 
-    @cached_property
+    @once
     def author_domains(self) -> tuple[str, ...]:
         """The domains of the authors, each once, lower case and in A-labels."""
         return tuple(dict.fromkeys(address.domain for address in self.authors.addresses))
 
-    @cached_property
+    @once
     def parts(self) -> tuple[Part, ...]:
         """The leaves of the tree of parts, in their order."""
         return split_parts(self.raw, self._block, self._notes, self.bounds)
 
-    @cached_property
+    @once
     def text_parts(self) -> tuple[Part, ...]:
         """The parts of type text, in their order; `texts` are theirs, as far as they are read."""
         return tuple(
@@ -146,7 +146,7 @@ class Message:
             ]
         )
 
-    @cached_property
+    @once
     def texts(self) -> tuple[TextPart, ...]:
         """The parts of type text, decoded, within the bound of decoded bytes."""
         texts, left = [], self.bounds.decoded_bytes
@@ -185,7 +185,7 @@ class Message:
             return self.decoded(name[len(_HEADER_VIEW) :].lower())
         return _VIEWS[name](self)
 
-    @cached_property
+    @once
     def header_text(self) -> str:
         """The header as text: a line for each field, unfolded and decoded."""
         raw, notes = self.raw, self._notes
@@ -195,12 +195,12 @@ class Message:
             for field in self.fields
         )
 
-    @cached_property
+    @once
     def attachments(self) -> tuple[Attachment, ...]:
         """The parts that are files, looked into, in their order."""
         return read_attachments(self.parts, self._notes, self.bounds)
 
-    @cached_property
+    @once
     def html(self) -> tuple[Html, ...]:
         """The HTML parts, read, in their order."""
         return tuple(
@@ -211,7 +211,7 @@ class Message:
             ]
         )
 
-    @cached_property
+    @once
     def links(self) -> tuple[Url, ...]:
         """The addresses in texts and HTML as they would be opened; nothing is fetched."""
         plain = [self.subject] + [
@@ -219,32 +219,32 @@ class Message:
         ]
         return collect_links(plain, self.html, self._notes, self.bounds)
 
-    @cached_property
+    @once
     def urls(self) -> list[str]:
         """The web addresses, normalised as browsers do, each once."""
         return list(dict.fromkeys([url.href for url in self.links if url.is_web]))
 
-    @cached_property
+    @once
     def url_domains(self) -> tuple[str, ...]:
         """The registrable domains that links lead to, lower case and in A-labels, each once."""
         return tuple(dict.fromkeys([url.domain for url in self.links if url.domain]))
 
-    @cached_property
+    @once
     def url_hosts(self) -> tuple[str, ...]:
         """The hosts that links lead to, addresses included (IPv6 in brackets), each once."""
         return tuple(dict.fromkeys([url.host for url in self.links if url.is_web]))
 
-    @cached_property
+    @once
     def filenames(self) -> list[str]:
         """The names that parts give to themselves as files, in their order."""
         return [part.filename for part in self.parts if part.filename]
 
-    @cached_property
+    @once
     def body(self) -> str:
         """All texts as a person reads them, in their order; of HTML what is seen."""
         return "\n".join(self.body_texts)
 
-    @cached_property
+    @once
     def body_texts(self) -> tuple[str, ...]:
         """Each text as a person reads it; of HTML what is seen."""
         html = iter(self.html)
@@ -255,22 +255,22 @@ class Message:
             ]
         )
 
-    @cached_property
+    @once
     def folded(self) -> str:
         """Subject and texts as read, in one form for each letter (see `milter.message.text`)."""
         return folded(f"{self.subject}\n{self.body}")
 
-    @cached_property
+    @once
     def skeleton(self) -> str:
         """Subject and texts as the eye takes them, disguises undone: two lines, one for each."""
         return f"{skeleton(self.subject)}\n{skeleton(self.body)}"
 
-    @cached_property
+    @once
     def languages(self) -> tuple[Language, ...]:
         """The languages of the texts, each once, those of the longest text first."""
         return languages_of([self.subject, *self.body_texts])
 
-    @cached_property
+    @once
     def hidden(self) -> str:
         """The text in HTML that is not seen."""
         return "\n".join([text for html in self.html for text in html.hidden.values()])
