@@ -4,7 +4,9 @@ Both are sent the same messages by the same client in the same run, in turns. Co
 time of the serving process alone (Gatepost: its one worker) between the first and the last message,
 after some messages to warm up, so that starting is not counted. Gatepost relays to Postfix's
 smtp-sink, whose time counts for nobody. Figures of different machines do not compare; the ratios
-do.
+do. The policy with checks asks who sends, what lists say, whether the form is right, and looks for
+a few patterns (smtp_checks.yaml); what judging the whole content costs, `bench.content` and
+`bench.peers` show.
 
 Usage: python -m bench.smtp [--rounds N] [--write FILE]; ends with 1 when a limit is not kept.
 """
@@ -86,15 +88,15 @@ CASES = (
          "stock sink, 2 KB, new connection", 0.5),
     Case("pass-through with relaying, 50 KB, new connection", "pass", "50k", False, 600,
          "stock sink, 50 KB, new connection", 0.3),
-    Case("all checks, 2 KB unsigned, kept connection", "checks", "2k", True, 1000,
+    Case("with checks, 2 KB unsigned, kept connection", "checks", "2k", True, 1000,
          "stock sink, 2 KB, kept connection", 2.0),
-    Case("all checks, 2 KB signed RSA-2048, kept connection", "checks", "2k-signed", True, 1000,
+    Case("with checks, 2 KB signed RSA-2048, kept connection", "checks", "2k-signed", True, 1000,
          "stock sink, 2 KB, kept connection", 3.0),
 )  # fmt: skip
 
 POLICIES = {
     "pass": "version: 1\nname: pass-through\nheaders: none\n",
-    "checks": "version: 1\nname: all-checks\nextends: balanced\n",
+    "checks": (_FOLDER / "smtp_checks.yaml").read_text("utf-8"),
 }
 
 
