@@ -65,8 +65,36 @@ def parse_document(data: bytes, path: str) -> Node:
     Raises:
         ConfigErrors: Not YAML, or YAML that this project refuses.
     """
-    file = SourceFile(path, _text(data, path))
+    root, mistakes = read_document(data, path)
+    if root is None or mistakes:
+        raise ConfigErrors(mistakes)
+    return root
+
+
+def read_document(data: bytes, path: str) -> tuple[Node | None, list[ConfigError]]:
+    """Return the document in `data` as far as it can be told, and what is wrong with it.
+
+    A key that stands twice has its last value, an alias none: so that what else is wrong can be
+    found in the same go. None: it is not YAML.
+    """
+    try:
+        file = SourceFile(path, _text(data, path))
+    except ConfigErrors as err:
+        return None, list(err.errors)
     builder = _Builder(file)
+    try:
+        is_whole = _built(builder, file)
+    except ConfigErrors:
+        is_whole = False
+    if not is_whole:
+        return None, builder.mistakes
+    if builder.root is None or builder.root.content is None:
+        return Node(Mark(file, 1, 1, 0), {}), builder.mistakes
+    return builder.root, builder.mistakes
+
+
+def _built(builder: _Builder, file: SourceFile) -> bool:
+    """Give the events of `file` to `builder`; return whether they are YAML to their end."""
     loader = yaml.CSafeLoader(file.text)
     try:
         while loader.check_event() and (event := loader.get_event()) is not None:
@@ -74,14 +102,12 @@ def parse_document(data: bytes, path: str) -> Node:
     except yaml.MarkedYAMLError as err:
         builder.mistakes.append(_syntax_error(err, file))
     except yaml.YAMLError as err:
-        builder.mistakes.append(ConfigError(path, 0, 0, f"not YAML: {err}"))
+        builder.mistakes.append(ConfigError(file.path, 0, 0, f"not YAML: {err}"))
+    else:
+        return True
     finally:
         loader.dispose()
-    if builder.mistakes:
-        raise ConfigErrors(builder.mistakes)
-    if builder.root is None or builder.root.content is None:
-        return Node(Mark(file, 1, 1, 0), {})
-    return builder.root
+    return False
 
 
 def _text(data: bytes, path: str) -> str:

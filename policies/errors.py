@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class PolicyError(Exception):
@@ -41,3 +42,48 @@ class ConfigErrors(PolicyError):  # noqa: N818 - it is several
     def __init__(self, errors: Sequence[ConfigError]) -> None:
         super().__init__("\n".join(str(error) for error in errors))
         self.errors = tuple(errors)
+
+
+class Mistakes:
+    """Mistakes as they are found, one way of looking after the other.
+
+    Where one stands already, a later look adds none: it would tell what follows from the first.
+    """
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int, int], list[ConfigError]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def take(self, errors: Iterable[ConfigError]) -> None:
+        """Add what one look has found."""
+        new: dict[tuple[str, int, int], list[ConfigError]] = {}
+        for error in errors:
+            place = (error.path, error.line, error.column)
+            if place not in self._found:
+                new.setdefault(place, []).append(error)
+        self._found |= new
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Add what is raised within, and go on behind it."""
+        try:
+            yield
+        except ConfigErrors as err:
+            self.take(err.errors)
+
+    def errors(self) -> list[ConfigError]:
+        """Return them in the order of the files and lines."""
+        return [error for _, found in sorted(self._found.items()) for error in found]
+
+    def refuse(self) -> None:
+        """Say them all, where there are any.
+
+        Raises:
+            ConfigErrors: There are some.
+        """
+        if self._found:
+            raise ConfigErrors(self.errors())

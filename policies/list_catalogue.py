@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from policies.dnslist_schema import DnsListEntry
-from policies.errors import ConfigErrors
 from policies.extends import merge_mappings
 from policies.mistakes import near
 from policies.positions import Member, Node
@@ -106,43 +105,43 @@ class ListCatalogue:
             _, _, zone = zone.partition(".")
         return ""
 
-    def filled(self, root: Node, positions: Positions) -> Node:
+    def filled(
+        self, root: Node, positions: Positions
+    ) -> tuple[Node, list[ConfigError], list[Node]]:
         """Return the policy `root` with what its lists take from the catalogue put below them.
 
-        Raises:
-            ConfigErrors: There is no such entry.
+        Behind it the mistakes: entries that there are not. What names one is left out and stands
+        behind them, with all that it may have meant.
         """
         lists = root.content.get("dns_lists") if isinstance(root.content, Mapping) else None
         if lists is None or not isinstance(lists.node.content, tuple):
-            return root
+            return root, [], []
         mistakes: list[ConfigError] = []
-        items = [
-            self._filled(item, positions, ("dns_lists", index), mistakes)
-            for index, item in enumerate(lists.node.content)
-        ]
-        if mistakes:
-            raise ConfigErrors(mistakes)
+        items: list[Node] = []
+        lost: list[Node] = []
+        for index, item in enumerate(lists.node.content):
+            name = self._unknown(item)
+            if name is None:
+                items.append(self._filled(item))
+                continue
+            what = f"the catalogue has no list `{name}`{near(name, self.nodes)}"
+            mistakes.append(positions.error(("dns_lists", index, "use"), what))
+            lost += [item, *self.nodes.values()]
         whole = Member(lists.key, Node(lists.node.mark, tuple(items)))
-        return Node(root.mark, {**_members(root), "dns_lists": whole})
+        return Node(root.mark, {**_members(root), "dns_lists": whole}), mistakes, lost
 
-    def _filled(
-        self,
-        item: Node,
-        positions: Positions,
-        loc: tuple[str | int, ...],
-        mistakes: list[ConfigError],
-    ) -> Node:
+    def _unknown(self, item: Node) -> str | None:
+        """Return the name of an entry that `item` uses and that is none."""
+        use = _members(item).get("use")
+        name = use.node.content if use else None
+        return name if isinstance(name, str) and name not in self.nodes else None
+
+    def _filled(self, item: Node) -> Node:
         use = _members(item).get("use")
         if use is None or not isinstance(use.node.content, str):
             return item
-        below = self.nodes.get(use.node.content)
-        if below is None:
-            name = use.node.content
-            what = f"the catalogue has no list `{name}`{near(name, self.nodes)}"
-            mistakes.append(positions.error((*loc, "use"), what))
-            return item
         # The place of the item stays its own, for mistakes about the whole of it.
-        return Node(item.mark, merge_mappings(below, item).content)
+        return Node(item.mark, merge_mappings(self.nodes[use.node.content], item).content)
 
 
 _ABOUT: Final = frozenset({"about", "like"})

@@ -95,6 +95,11 @@ def in_words(
     return sorted(mistakes, key=lambda mistake: (mistake.path, mistake.line, mistake.column))
 
 
+def places(error: pydantic.ValidationError, positions: Positions) -> list[_Loc]:
+    """Return every place at which a model does not fit; of what is missing, where it would be."""
+    return list(dict.fromkeys(_place(each, positions) for each in error.errors(include_url=False)))
+
+
 def _place(detail: ErrorDetails, positions: Positions) -> _Loc:
     """Return where in the file an error is; the library adds the names of a union's branches."""
     loc = detail["loc"]

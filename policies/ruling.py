@@ -102,6 +102,8 @@ class Ruling:
         self._index = {entry.id: index for index, entry in enumerate(entries)}
         self._stages: dict[str, str] = {}
         self._conditions: dict[str, Condition] = {}
+        # Rules that read, on whatever way, one that is none.
+        self._unsure: set[str] = set()
         self.mistakes: list[ConfigError] = []
 
     def rule_set(self) -> RuleSet | None:
@@ -111,12 +113,12 @@ class Ruling:
             self._compile(("rules", index, "when"), entry)
         levels = self._levels()
         self.mistakes += self._weights_by_score()
+        self.mistakes += self._early()
         if self.mistakes or not self._entries:
             return None
         rules = {entry.id: self._rule(entry) for entry in self._entries}
         # What reads the score comes last, in the order of the file.
         last = [rule for rule in rules.values() if rule.last]
-        self.mistakes += self._early(rules)
         ordered = [[rules[name] for name in level if not rules[name].last] for level in levels]
         temporary = frozenset(name for name, spec in self._table.items() if spec.temporary)
         return RuleSet(self._language, [level for level in ordered if level], last, temporary)
@@ -193,7 +195,8 @@ class Ruling:
             self._check_last(level, waiting)
             for name in level:
                 self._stages[name] = self._stage(name)
-                del waiting[name]
+                if waiting.pop(name) & self._unsure or self._reads_lost(name):
+                    self._unsure.add(name)
             done |= set(level)
             levels.append(level)
         return levels
@@ -225,6 +228,11 @@ class Ruling:
                 loc = ("rules", self._index[name], "when")
                 self.mistakes.append(self._positions.error(loc, what))
 
+    def _reads_lost(self, name: str) -> bool:
+        """Whether a rule reads one that is none, whose stage nobody knows."""
+        read = self._conditions[name].reading.symbols
+        return any(each in self._index and each not in self._conditions for each in read)
+
     def _stage(self, name: str) -> str:
         reading = self._conditions[name].reading
         stages = [FACTS_BY_NAME[fact].stage for fact in reading.facts if fact != SYMBOLS]
@@ -247,15 +255,17 @@ class Ruling:
             needs=entry.needs or "",
         )
 
-    def _early(self, rules: Mapping[str, Rule]) -> Iterator[ConfigError]:
+    def _early(self) -> Iterator[ConfigError]:
         for index, entry in enumerate(self._entries):
             if not entry.early:
                 continue
-            stage = rules[entry.id].stage
             loc = ("rules", index, "early")
+            stage = self._stages.get(entry.id)
             if entry.action not in {"defer", "reject"}:
                 what = "only `action: defer` and `action: reject` can fall before the end of data"
                 yield self._positions.error(loc, what)
+            elif stage is None or entry.id in self._unsure:
+                continue
             elif STAGES.index(stage) > STAGES.index("rcpt"):
                 what = f"what this rule reads is known at stage {stage}, not before the end of data"
                 yield self._positions.error(loc, what)

@@ -68,12 +68,18 @@ class Language:
     Args:
         symbols: Every symbol that can be found.
         lists: The lists of the policy, by name.
+        known_lists: Names that can be asked for; None: those of `lists`.
     """
 
     __slots__ = ("_env", "_rests", "_vocabulary")
 
-    def __init__(self, symbols: Collection[str], lists: Mapping[str, LocalList]) -> None:
-        self._vocabulary = Vocabulary(symbols, lists.keys())
+    def __init__(
+        self,
+        symbols: Collection[str],
+        lists: Mapping[str, LocalList],
+        known_lists: Collection[str] | None = None,
+    ) -> None:
+        self._vocabulary = Vocabulary(symbols, lists if known_lists is None else known_lists)
         self._rests: dict[str, Any] = {}
         self._env = cel.NewEnv(
             fact_pool(), variables=dict(fact_types()), functions=declarations(lists)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from policies.compile import Policy
     from policies.select import PolicySet
+    from policies.sources import Source
 
 INBOUND = Context("inbound", "inbound", "a@example.net")
 
@@ -47,8 +48,13 @@ def a_policy(text: str, **others: str | bytes) -> Policy:
 
 def mistakes(text: str, **others: str | bytes) -> list[str]:
     """Return what is wrong with `text`, as a person reads it."""
+    return mistakes_in(_files(text, others), "site.yaml")
+
+
+def mistakes_in(source: Source, path: str) -> list[str]:
+    """Return what is wrong with the policy at `path`, as a person reads it."""
     with pytest.raises(ConfigErrors) as raised:
-        load_policies(_files(text, others), "site.yaml")
+        load_policies(source, path)
     return [str(error) for error in raised.value.errors]
 
 
