@@ -105,7 +105,7 @@ def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
         return False
     if words[0].startswith("=?"):
         return True
-    candidates = {words[0], "".join(words)}
+    candidates = {words[0], words[0].strip("<>[]'"), "".join(words)}
     if words[-1].isdigit():
         candidates.add("".join(words[:-1]))
     if token := _TOKEN.match(words[0]):
@@ -115,13 +115,17 @@ def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
 
 
 def _leading_words(text: str) -> list[str] | None:
-    """Return the words before the first semicolon, without comments; None if they are broken."""
+    """Return the words of the first part that has any, without comments; None if it is broken.
+
+    A lenient reader skips semicolons in front.
+    """
     words: list[str] = []
     try:
         for piece in pieces(text):
-            if piece.ends:
+            if not piece.ends:
+                words.append(piece.text)
+            elif words:
                 break
-            words.append(piece.text)
     except ParseError:
         return None
     return words

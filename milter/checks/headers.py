@@ -74,13 +74,14 @@ class HeadersCheck:
 
 
 def _from(message: Message) -> Iterator[Finding]:
-    count = message.count("from")
+    count, authors = message.count("from"), message.authors
     if count == 0:
-        yield Finding("FROM_MISSING")
+        # Where it stands past what is read, MESSAGE_LIMIT tells so.
+        if not authors.addresses:
+            yield Finding("FROM_MISSING")
         return
     if count > 1:
         yield Finding("FROM_SEVERAL", f"{count} From fields")
-    authors = message.authors
     # RFC 5322 §3.6.2: at least one mailbox, and each of them one by the grammar.
     if authors.guessed or not authors.addresses:
         yield Finding("FROM_INVALID", _shown(message.values("from")[0]))

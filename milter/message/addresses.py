@@ -17,11 +17,15 @@ from milter.message.decode import decode_words
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 
 # No literal holds an opening bracket: of many in a row, each would be followed to the end.
-_PIECE: Final = re.compile(
-    r'(?P<space>\s++)|(?P<quoted>"(?:[^"\\]++|\\.)*+"?+)|(?P<literal>\[[^\[\]\s<>,]*+\])'
-    r'|(?P<atom>[^\s"()<>\[\],:;@\\]++)|(?P<sign>.)',
-    re.DOTALL,
+_UNQUOTED: Final = (
+    r"(?P<space>\s++)|(?P<literal>\[[^\[\]\s<>,]*+\])"
+    r'|(?P<atom>[^\s"()<>\[\],:;@\\]++)|(?P<sign>.)'
 )
+_QUOTED: Final = r'(?P<quoted>"(?:[^"\\]++|\\.)*+")'
+_PIECE: Final = re.compile(f"{_QUOTED}|{_UNQUOTED}", re.DOTALL)
+# For what stands behind a quote that never ends: looked for once, else each would be to the end.
+_PIECE_UNQUOTED: Final = re.compile(_UNQUOTED, re.DOTALL)
+_AROUND: Final = re.compile(r'[\s"(),:;<>\\]+')
 _DOMAIN: Final = re.compile(
     r"(?!.{254})[A-Za-z0-9_\x80-\U0010FFFF-]{1,63}(?:\.[A-Za-z0-9_\x80-\U0010FFFF-]{1,63})*\.?"
     r"|\[[\x21-\x5A\x5E-\x7E]+\]"
@@ -96,6 +100,9 @@ class _Reader:
                 position = end or position
             elif kind == "space":
                 self._word(" ")
+            elif piece == '"':
+                # Never closed: some readers show what stands behind it as if it were not there.
+                self.guessed, match_piece = True, _PIECE_UNQUOTED.match
             else:
                 # Only one behind the address is a name.
                 self._comment = self._comment if piece in ",;" else ""
@@ -130,7 +137,10 @@ class _Reader:
         elif piece in ",;" and not (inside and self._is_route()):
             self._finish()
         elif piece == ":" and not inside:
-            # The name of a group (RFC 5322 §3.4) is nobody's address.
+            # The name of a group (RFC 5322 §3.4) is nobody's address, and holds no @ out of quotes.
+            if "@" in self._phrase:
+                self.guessed = True
+                self._add_addresses(_words(self._phrase))
             self._phrase.clear()
         else:
             self._word(piece)
@@ -162,14 +172,24 @@ class _Reader:
             self.guessed = True
         self._add_addresses(words)
 
-    def _add_addresses(self, words: list[str]) -> None:
+    def _add_addresses(self, words: list[str], name: str = "") -> None:
         for word in words:
+            if "=?" in word:
+                # RFC 2047 §5 knows no encoded word in an address; who decodes one shows another.
+                self.guessed = True
+                decoded = decode_words(word.encode("utf-8", "replace"), self.notes)
+                shown = _AROUND.split(decoded.replace("=?", ""))
+                self._add_addresses([one for one in shown if "@" in one], name)
+                continue
             local_part, at, domain = word.rpartition("@")
             # An @ in quotes is part of a name.
             if at and not domain.endswith('"'):
-                self._append(local_part, domain, "")
+                self._append(local_part, domain, name)
 
     def _add(self, pieces: list[str], name: str) -> None:
+        if any("=?" in piece for piece in pieces):
+            self._add_addresses(["".join(pieces)], name)
+            return
         at = len(pieces) - 1 - pieces[::-1].index("@") if "@" in pieces else -1
         if at < 0:
             self.guessed = True
@@ -184,9 +204,6 @@ class _Reader:
             first, _, second = local_part.partition("@")
             if first and second:
                 self._append(first, second.partition("@")[0], "")
-        # RFC 2047 §5 knows no encoded word in an address; who decodes one shows another address.
-        if "=?" in local_part:
-            self.guessed = True
         if not _DOMAIN.fullmatch(domain):
             self.guessed = True
         if domain:

@@ -15,7 +15,13 @@ from milter.message.decode import decode_words
 from milter.message.detect import Detector
 from milter.message.files.attachment import read_attachments
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
-from milter.message.headers import HeaderBlock, HeaderField, split_header, unfolded
+from milter.message.headers import (
+    HeaderBlock,
+    HeaderField,
+    fields_beyond,
+    split_header,
+    unfolded,
+)
 from milter.message.html.reader import read_html
 from milter.message.language import Language, languages_of
 from milter.message.mime import Part, part_text, split_parts
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from milter.message.urls.link import Url
 
 View = str | bytes | list[str]
+_FROM: Final = frozenset(("from",))
 _HEADER_VIEW: Final = "header:"
 _HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
 
@@ -97,6 +104,13 @@ class Message:
         fields = self._by_name.get(name)
         return [unfolded(self.raw, field) for field in fields] if fields else []
 
+    def beyond(self, names: frozenset[str]) -> list[HeaderField]:
+        """Return the fields called one of `names`, in lower case, past the bounds of the reader."""
+        read_to = self.fields[-1].end if self.fields else 0
+        if self.body_start - read_to <= len(b"\r\n"):
+            return []
+        return fields_beyond(self.raw, read_to, self.body_start, names)
+
     def decoded(self, name: str) -> list[str]:
         """Return the values of `name`, in lower case, with encoded words decoded."""
         return [decode_words(value, self._notes) for value in self.values(name)]
@@ -122,8 +136,13 @@ class Message:
 
     @once
     def authors(self) -> AddressList:
-        """The mailboxes of all From fields (RFC 5322 §3.6.2)."""
-        return parse_addresses(self.values("from"), self._notes, self.bounds)
+        """The mailboxes of all From fields (RFC 5322 §3.6.2).
+
+        Those past the bounds of the reader as well: a thousand empty fields hide no author.
+        """
+        values = self.values("from")
+        values += [unfolded(self.raw, field) for field in self.beyond(_FROM)]
+        return parse_addresses(values, self._notes, self.bounds)
 
     @once
     def author_domains(self) -> tuple[str, ...]:

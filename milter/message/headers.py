@@ -23,7 +23,12 @@ _FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:()[^\n]*+(?:\n[ \t][^\n]*+)*+(
 _EMPTY_LINE: Final = re.compile(rb"\r?\n")
 _HEADER_END: Final = re.compile(rb"\n\r?\n")
 # What mbox tools leave above a header; Postfix takes it away from the top of a message likewise.
-_FROM_LINE: Final = re.compile(rb">*+From [^\n]*+\n")
+# With a colon behind From it is a field with space in it, which some readers show (RFC 5322 §4.5).
+_FROM_LINE: Final = re.compile(rb">*+From (?![ \t]*+:)[^\n]*+\n")
+_REST_OF_FIELD: Final = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")
+# Each costs an object, and a message could consist of nothing else.
+_MAX_BEYOND: Final = 10_000
+_PIECE_BYTES: Final = 65_536
 
 
 class HeaderField(NamedTuple):
@@ -78,6 +83,27 @@ def split_header(
         if len(fields) == bounds.header_fields:
             limit = position
     return HeaderBlock(tuple(fields), _body_start(source, position, limit, end, notes))
+
+
+def fields_beyond(raw: bytes, start: int, end: int, names: frozenset[str]) -> list[HeaderField]:
+    """Return the fields called one of `names`, in lower case, between `start` and `end`.
+
+    For what stands past the bounds of `split_header`, where nothing else is read.
+    """
+    anyone = b"|".join(re.escape(name.encode("ascii")) for name in sorted(names))
+    beginning = re.compile(rb"^(" + anyone + rb")[ \t]*+:", re.IGNORECASE | re.MULTILINE)
+    found: list[HeaderField] = []
+    while start < end and len(found) < _MAX_BEYOND:
+        # One search holds every thread of the process, so none goes through much more than a piece.
+        stop = raw.find(b"\n", start + _PIECE_BYTES, end) + 1 or end
+        named = beginning.search(raw, start, stop)
+        if named is None:
+            start = stop
+            continue
+        rest = _REST_OF_FIELD.match(raw, named.end(), end)
+        start = rest.end() if rest else end
+        found.append(HeaderField(_lowered(named[1]), named.start(), start, named.end()))
+    return found
 
 
 def unfolded(source: bytes, field: HeaderField) -> bytes:

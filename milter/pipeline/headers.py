@@ -10,13 +10,12 @@ import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
-from milter.message.headers import HeaderField
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from milter.core.connection import Direction
     from milter.message.document import Message
+    from milter.message.headers import HeaderField
 
 X_GATEPOST_ID: Final = "X-Gatepost-Id"
 AUTHENTICATION_RESULTS: Final = "authentication-results"
@@ -39,15 +38,11 @@ _INBOUND_NAMES: Final = _OUTBOUND_NAMES | {
 }
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
-_REST_OF_FIELD: Final = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")
 _PIECES: Final = re.compile(r"[^ ,]*(?:[ ,]+|$)")
 _LINE: Final = 78
 # RFC 5322 §2.1.1: 998 octets a line. A word without a place to fold is broken far below it.
 _WORD: Final = 400
 _MAX_VALUE: Final = 8000
-# Each costs an object, and a message could consist of nothing else.
-_MAX_BEYOND: Final = 10_000
-_PIECE: Final = 65_536
 
 
 def own_names(direction: Direction) -> frozenset[str]:
@@ -108,29 +103,7 @@ def named_fields(message: Message, names: frozenset[str]) -> list[HeaderField]:
     Those past the bounds of the reader are found too: else a thousand empty fields before a forged
     one would carry it into the mailbox.
     """
-    found = [field for field in message.fields if field.name in names]
-    read_to = message.fields[-1].end if message.fields else 0
-    if message.body_start - read_to > len(b"\r\n"):
-        found += _named_beyond(message.raw, read_to, message.body_start, names)
-    return found
-
-
-def _named_beyond(raw: bytes, start: int, end: int, names: frozenset[str]) -> list[HeaderField]:
-    anyone = b"|".join(re.escape(name.encode("ascii")) for name in sorted(names))
-    beginning = re.compile(rb"^(" + anyone + rb")[ \t]*+:", re.IGNORECASE | re.MULTILINE)
-    found: list[HeaderField] = []
-    while start < end and len(found) < _MAX_BEYOND:
-        # One search holds every thread of the process, so none goes through much more than a piece.
-        stop = raw.find(b"\n", start + _PIECE, end) + 1 or end
-        named = beginning.search(raw, start, stop)
-        if named is None:
-            start = stop
-            continue
-        rest = _REST_OF_FIELD.match(raw, named.end(), end)
-        start = rest.end() if rest else end
-        name = named[1].decode("ascii").lower()
-        found.append(HeaderField(name, named.start(), start, named.end()))
-    return found
+    return [field for field in message.fields if field.name in names] + message.beyond(names)
 
 
 def _fold(line: str) -> str:

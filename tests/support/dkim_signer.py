@@ -107,9 +107,22 @@ def signed(message: bytes = MESSAGE, /, **tags: str | None) -> bytes:
     names = (given["h"] or "").lower().split(":")
     covered = _covered(header, [name.encode() for name in names])
     covered.append(relaxed_field(b"dkim-signature: " + value.encode())[1])
+    return b"DKIM-Signature: " + value.encode() + _signature(covered) + b"\r\n" + message
+
+
+def signed_value_first() -> bytes:
+    """Return `MESSAGE` signed with b= as the first tag, right behind the colon."""
+    header, _, body = MESSAGE.partition(b"\r\n\r\n")
+    digest = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
+    tags = b"; v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=sel; h=from; bh=" + digest
+    covered = _covered(header, [b"from"])
+    covered.append(relaxed_field(b"dkim-signature:b=" + tags)[1])
+    return b"DKIM-Signature:b=" + _signature(covered) + tags + b"\r\n" + MESSAGE
+
+
+def _signature(covered: list[bytes]) -> bytes:
     data = b"\r\n".join(covered)
-    signature = rsa_key(2048).sign(data, padding.PKCS1v15(), hashes.SHA256())
-    return b"DKIM-Signature: " + value.encode() + base64.b64encode(signature) + b"\r\n" + message
+    return base64.b64encode(rsa_key(2048).sign(data, padding.PKCS1v15(), hashes.SHA256()))
 
 
 def _covered(header: bytes, names: list[bytes]) -> list[bytes]:

@@ -1,7 +1,9 @@
 """Header fields of a message as DKIM sees them, without splitting its body into lines.
 
-Equal to `dkim.rfc822_parse` in what it yields and in what it refuses; that function splits the
-whole message, and joins a field of many lines in quadratic time.
+What `dkim.rfc822_parse` refuses is refused, and what it yields is yielded, but for three things:
+space before a colon is no mistake (RFC 6376 §3.4.2), a colon is no name, and a mailbox's From line
+is passed over at the top only, for elsewhere others take the body to begin there. That function
+splits the whole message, and joins a field of many lines in quadratic time.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ MAX_HEADER: Final = 262_144
 MAX_FIELDS: Final = 1_000
 
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
-_FIELD: Final = re.compile(rb"([\x21-\x7e]+?):([^\n]*\n(?:[ \t][^\n]*\n)*)")
+_FIELD: Final = re.compile(rb"([!-9;-~]++[ \t]*+):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
 _CONTINUATION: Final = re.compile(rb"(?:[ \t][^\n]*\n)+")
-_LINE: Final = re.compile(rb"[^\n]*\n")
+# What mbox tools leave at the top. With a colon behind From it is a field, however it is spaced.
+_FROM_LINE: Final = re.compile(rb">*+From (?![ \t]*+:)[^\n]*+\n")
 
 
 def split_message(message: bytes) -> tuple[list[Field], int]:
     """Return the header fields, names and values as they stand, and where the body begins.
 
-    Values keep their folding and end with CRLF; a bare LF counts as CRLF.
+    Names keep the space that may stand before the colon. Values keep their folding and end with
+    CRLF; a bare LF counts as CRLF.
 
     Raises:
         ParseError: A line is no field, or the header is larger than any real one.
@@ -64,17 +68,14 @@ def _fields(header: bytes) -> list[Field]:
     if not header.endswith(b"\n"):
         header += b"\r\n" if header else b""
     fields: list[Field] = []
-    position = 0
+    position = from_line.end() if (from_line := _FROM_LINE.match(header)) else 0
     while position < len(header):
         if match := _FIELD.match(header, position):
             fields.append((match[1], match[2]))
         elif (match := _CONTINUATION.match(header, position)) and fields:
             name, value = fields[-1]
             fields[-1] = (name, value + match[0])
-        # An mbox separator that was left in place.
-        elif not header.startswith(b"From ", position) or (
-            (match := _LINE.match(header, position)) is None
-        ):
+        else:
             raise ParseError("a line of the header is no field", position)
         position = match.end()
         if len(fields) > MAX_FIELDS:

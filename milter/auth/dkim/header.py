@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The value of b=, which is left out of what is hashed (RFC 6376 §3.5).
 SIGNATURE_VALUE: Final = re.compile(
-    rb"([;\s]b\s*=)(?:[\sa-zA-Z0-9+/=]*[a-zA-Z0-9+/=])?(?:\r?\n\Z)?"
+    rb"((?:\A|[;\s])b\s*=)(?:[\sa-zA-Z0-9+/=]*[a-zA-Z0-9+/=])?(?:\r?\n\Z)?"
 )
 _BLANKS: Final = re.compile(rb"[\t ]{2,}|\t")
 
@@ -28,7 +28,7 @@ def by_name(fields: Sequence[Field]) -> dict[bytes, list[Field]]:
     """Return the fields by their names in lower case, from the top."""
     named: dict[bytes, list[Field]] = {}
     for field in fields:
-        named.setdefault(field[0].lower(), []).append(field)
+        named.setdefault(field[0].rstrip().lower(), []).append(field)
     return named
 
 
@@ -68,4 +68,4 @@ def relaxed_field(field: Field) -> bytes:
     value = value.replace(b"\r\n", b"")
     if b"  " in value or b"\t" in value:
         value = _BLANKS.sub(b" ", value)
-    return b"%b:%b\r\n" % (name.lower(), value.strip(b" "))
+    return b"%b:%b\r\n" % (name.rstrip().lower(), value.strip(b" "))

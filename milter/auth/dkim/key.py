@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,8 @@ _ED25519_BITS: Final = 256
 # A key of MAX_BITS in base64 is 1,500 octets.
 _MAX_RECORD: Final = 4096
 _CACHED: Final = 1024
+# Other texts may stand at the name of a key, where a wildcard puts them.
+_MEANT: Final = re.compile(rb"\s*v\s*=\s*DKIM1|(?:[^;]*;)*?\s*p\s*=", re.IGNORECASE)
 
 _PADDING: Final = PKCS1v15()
 _HASHED: Final = Prehashed(SHA256())
@@ -72,7 +75,7 @@ def read_key(answer: Answer, algorithm: str) -> Key | Refusal:
     if answer.outcome is not Outcome.ANSWER:
         return Refusal("no key in the DNS")
     texts = {b"".join(r) for r in answer.records if isinstance(r, tuple)}  # type: ignore[arg-type]
-    keys = [key for text in texts if (key := _key(text, algorithm)) is not None]
+    keys = [_key(text, algorithm) for text in texts if _MEANT.match(text)]
     if not keys:
         return Refusal("no key record in the DNS")
     # RFC 6376 §3.6.2.2: several records have no defined meaning, so none of them vouches.
@@ -80,15 +83,20 @@ def read_key(answer: Answer, algorithm: str) -> Key | Refusal:
 
 
 @lru_cache(maxsize=_CACHED)
-def _key(text: bytes, algorithm: str) -> Key | Refusal | None:
-    """Return what `text` is worth; None for other texts at the name of a key."""
+def _key(text: bytes, algorithm: str) -> Key | Refusal:
+    """Return what `text`, which is meant as a key record, is worth."""
     if len(text) > _MAX_RECORD:
-        return None
+        return Refusal("the key record is too long")
     try:
         tags = parse_tags(text)
-    except ParseError:
-        return None
-    return _usable(tags, algorithm) if b"p" in tags else None
+    except ParseError as err:
+        return Refusal(f"the key record cannot be read: {err.what}")
+    if b"p" not in tags:
+        return Refusal("the key record has no p=")
+    # RFC 6376 §3.6.1: v= comes first, if it is there; §6.1.2: what is not so is not used.
+    if b"v" in tags and next(iter(tags)) != b"v":
+        return Refusal("the key record cannot be read: v= is not its first tag")
+    return _usable(tags, algorithm)
 
 
 def _usable(tags: dict[bytes, bytes], algorithm: str) -> Key | Refusal:

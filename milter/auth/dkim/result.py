@@ -17,7 +17,7 @@ class DkimResult:
         domain: The d= tag, in lower case and A-labels; empty when it cannot be read.
         selector: The s= tag; empty likewise.
         algorithm: The a= tag, such as rsa-sha256; empty likewise.
-        reason: Why it is no pass, in words.
+        reason: Why it is no pass, in words; of a pass what it does not cover, if l= leaves it open.
         key_bits: Size of the key; 0 when none was read.
         identity: The i= tag, `@` and the domain where there is none.
         signature: The first 8 characters of the b= tag, for `header.b` (RFC 6008 §4).

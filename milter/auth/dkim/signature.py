@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # No real signature comes near these.
 _MAX_FIELD: Final = 8_192
 _MAX_SIGNED: Final = 200
-_MAX_DIGITS: Final = 20
+# RFC 6376 §3.5: l= may have that many.
+_MAX_DIGITS: Final = 76
 
 # Clocks of senders are off by a wrong time zone more often than they lie.
 _CLOCK_SKEW_S: Final = 36_000
@@ -29,6 +30,10 @@ _CLOCK_SKEW_S: Final = 36_000
 _EXPIRY_SKEW_S: Final = 300
 
 _BLANKS: Final = re.compile(rb"\s+")
+# RFC 6376 §3.5 has domain-name and selector without address literals, and at least two labels of a
+# domain; the underscore is no letter of theirs, and is met.
+_KEY_NAME: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_FIELD_NAMES: Final = re.compile(rb"[!-9;-~]+")
 _ESCAPED: Final = re.compile(rb"=([0-9A-F]{2})")
 _FORMS: Final = {b"simple": False, b"relaxed": True}
 # RFC 8301 §3.1: must not be considered valid, whatever it says.
@@ -85,7 +90,7 @@ def describe(tags: Mapping[bytes, bytes]) -> DkimResult:
         domain=domain,
         selector=tag_text(tags, b"s"),
         algorithm=tag_text(tags, b"a"),
-        identity=identity.decode("utf-8", "replace") or f"@{domain}",
+        identity=identity.decode("utf-8", "replace") if b"i" in tags else f"@{domain}",
         signature=b"".join(tags.get(b"b", b"")[:40].split())[:8].decode("utf-8", "replace"),
     )
 
@@ -103,6 +108,9 @@ def read_signature(
     # RFC 6376 §3.5: a list of ways to get the key, of which we know one.
     if b"dns/txt" not in items(tags.get(b"q", b"dns/txt")):
         return Refusal("the signature's key is not in the DNS")
+    # That of ARC is empty where nothing but itself is sealed; this one is not (RFC 6376 §3.5).
+    if not all(map(_FIELD_NAMES.fullmatch, signature.signed)):
+        return Refusal("the signature's h= is no list of fields")
     # RFC 6376 §5.4: From must be signed; a signature without it vouches for nobody.
     if b"from" not in signature.signed:
         return Refusal("the signature does not cover From")
@@ -125,8 +133,9 @@ def read_terms(field: Field, tags: Mapping[bytes, bytes], known: DkimResult) -> 
     signed = tuple(items(tags[b"h"].lower()))
     if len(signed) > _MAX_SIGNED:
         return Refusal("the signature covers too many fields")
-    header, _, body = tags.get(b"c", b"simple").partition(b"/")
-    body = body or b"simple"
+    # RFC 6376 §3.5: without a second form the body is taken in the simple one.
+    header, slash, body = tags.get(b"c", b"simple").partition(b"/")
+    body = body if slash else b"simple"
     if header not in _FORMS or body not in _FORMS:
         return Refusal("the signature has an unknown canonicalization")
     length = tags.get(b"l")
@@ -144,7 +153,9 @@ def read_key_name(known: DkimResult) -> str | Refusal:
     if known.algorithm not in _ALGORITHMS:
         return Refusal("the signature has an unknown algorithm")
     key_name = canonical_name(f"{known.selector}._domainkey.{known.domain}")
-    if key_name is None or not known.selector or not known.domain:
+    if key_name is None or not known.selector or "." not in known.domain:
+        return Refusal("the signature names no key")
+    if _KEY_NAME.fullmatch(key_name) is None:
         return Refusal("the signature names no key")
     return key_name
 
@@ -167,7 +178,7 @@ def read_times(tags: Mapping[bytes, bytes], now: int) -> Refusal | None:
         return Refusal("the signature is from the future")
     if expires is None:
         return None
-    if signed_at is not None and expires < signed_at:
+    if signed_at is not None and expires <= signed_at:
         return Refusal("the signature expired before it was made")
     if expires < now - _EXPIRY_SKEW_S:
         return Refusal("the signature has expired")
@@ -176,7 +187,10 @@ def read_times(tags: Mapping[bytes, bytes], now: int) -> Refusal | None:
 
 def _identity(known: DkimResult) -> Refusal | None:
     """Refuse an i= outside of d= (RFC 6376 §3.5)."""
-    domain = domain_key(known.identity.rpartition("@")[2])
+    _, at, domain = known.identity.rpartition("@")
+    domain = domain_key(domain)
+    if not at or canonical_name(domain) is None:
+        return Refusal("the signature's i= is no address")
     if domain == known.domain or domain.endswith(f".{known.domain}"):
         return None
     return Refusal("the signature's i= is not within its d=")

@@ -151,6 +151,10 @@ async def hash_bodies(forms: Iterable[BodyForm], message: bytes, start: int) -> 
 def _verify(claim: _Claim, fields: FieldsByName, hashes: Hashes) -> DkimResult:
     signature, known = claim.signature, claim.known
     body = hashes[signature.body_form]
+    length = signature.body_form[1]
+    if length is not None and length > body.size:
+        # RFC 6376 §3.5: it must not be; a signer's mistake, or text that was taken away.
+        return _refused(known, Refusal("the signature's l= is more than the body"))
     if body.digest != signature.body_digest:
         return replace(known, result=Result.FAIL, reason="the body was changed")
     digest = header_digest(
@@ -160,7 +164,8 @@ def _verify(claim: _Claim, fields: FieldsByName, hashes: Hashes) -> DkimResult:
         return replace(known, result=Result.FAIL, reason="a signed header was changed")
     if reason := _why_weak(signature, fields, body):
         return replace(known, result=Result.POLICY, reason=reason, weak=True)
-    return replace(known, result=Result.PASS)
+    partly = "" if length is None else f"l= covers the body's {length} octets, not what may follow"
+    return replace(known, result=Result.PASS, reason=partly)
 
 
 def _why_weak(signature: Signature, fields: FieldsByName, body: BodyHash) -> str:

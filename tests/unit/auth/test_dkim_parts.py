@@ -2,13 +2,14 @@
 
 import hashlib
 import importlib.util
+import re
 from itertools import pairwise
 from typing import Any
 
 import dkim
 import pytest
 from dkim.canonicalization import Relaxed, Simple
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from milter.auth.dkim.body import canonical_body, hash_body
@@ -82,6 +83,8 @@ def test_hash_body_bomb_is_hashed_in_linear_time(body: bytes) -> None:
 @given(HEADERS, LINES)
 def test_split_message_equals_that_of_dkimpy(header: bytes, body: bytes) -> None:
     message = header + b"\r\n\r\n" + body
+    # In these we differ on purpose: see the head of `fields`, and the tests of check_dkim.
+    assume(re.search(rb"[\w:][ \t]+:|^From me|^:", header, re.MULTILINE) is None)
     try:
         fields, text = dkim.rfc822_parse(message)
     except (dkim.MessageFormatError, IndexError):
@@ -147,6 +150,8 @@ def plain_dkimpy() -> Any:
 @given(TAGS)
 def test_signature_value_matches_what_dkimpy_leaves_out(plain_dkimpy: Any, field: bytes) -> None:
     assert plain_dkimpy.RE_BTAG is not SIGNATURE_VALUE
+    # Its pattern misses a value at the very beginning.
+    field = b" " + field
     expected = plain_dkimpy.RE_BTAG.sub(b"\\1", field)
     assert SIGNATURE_VALUE.sub(b"\\1", field) == expected
 

@@ -22,6 +22,7 @@ from tests.support.dkim_signer import (
     rsa_pair,
     short_record,
     signed,
+    signed_value_first,
 )
 
 
@@ -92,7 +93,9 @@ def test_check_dkim_without_signature_is_nothing_and_asks_nothing() -> None:
 def test_check_dkim_appended_text_is_no_pass() -> None:
     length = str(len(relaxed_body(MESSAGE.partition(b"\r\n\r\n")[2])))
     message = signed(l=length)
-    assert one(message, rsa_pair().record).result is Result.PASS
+    whole = one(message, rsa_pair().record)
+    assert whole.result is Result.PASS
+    assert whole.reason == f"l= covers the body's {length} octets, not what may follow"
     outcome = one(message + b"Buy now!\r\n", rsa_pair().record)
     assert (outcome.result, outcome.weak) == (Result.POLICY, True)
     assert outcome.reason == "text was appended to the signed body"
@@ -120,8 +123,17 @@ RECORD_REFUSALS: Mapping[str, tuple[bytes, str]] = {
     "no-base64": (b"p=!", "the key cannot be read"),
     "garbage": (b"p=AAAA", "the key cannot be read"),
     "no-record": (b"hello", "no key record in the DNS"),
-    "not-tags": (b"p=x; p=y", "no key record in the DNS"),
-    "oversized": (b"p=" + b"A" * 5000, "no key record in the DNS"),
+    "doubled-tag": (b"p=x; p=y", "the key record cannot be read: a tag that stands twice"),
+    "empty-tag": (
+        b"v=DKIM1;; p=AAAA",
+        "the key record cannot be read: a tag without name or value",
+    ),
+    "version-behind": (
+        b"k=rsa; v=DKIM1; p=AAAA",
+        "the key record cannot be read: v= is not its first tag",
+    ),
+    "no-key-in-it": (b"v=DKIM1; k=rsa", "the key record has no p="),
+    "oversized": (b"p=" + b"A" * 5000, "the key record is too long"),
 }
 
 
@@ -188,9 +200,16 @@ def test_check_dkim_no_key_is_permerror(word: str) -> None:
         ({"t": NOW + 36_001}, Result.PERMERROR, "the signature is from the future"),
         ({"t": NOW, "x": NOW - 1}, Result.PERMERROR, "the signature expired before it was made"),
         ({"x": "soon"}, Result.PERMERROR, "the signature's x= is no number"),
-        ({"t": "9" * 21}, Result.PERMERROR, "the signature's t= is no number"),
+        ({"t": NOW, "x": NOW}, Result.PERMERROR, "the signature expired before it was made"),
+        ({"t": "9" * 77}, Result.PERMERROR, "the signature's t= is no number"),
+        ({"l": "9" * 76}, Result.PERMERROR, "the signature's l= is more than the body"),
         ({"l": "-1"}, Result.PERMERROR, "the signature's l= is no number"),
         ({"h": "to:subject"}, Result.PERMERROR, "the signature does not cover From"),
+        ({"h": "from::to"}, Result.PERMERROR, "the signature's h= is no list of fields"),
+        ({"h": "from to"}, Result.PERMERROR, "the signature's h= is no list of fields"),
+        ({"i": "example.org"}, Result.PERMERROR, "the signature's i= is no address"),
+        ({"i": ""}, Result.PERMERROR, "the signature's i= is no address"),
+        ({"i": "a@.example.org"}, Result.PERMERROR, "the signature's i= is no address"),
         ({"h": "from" + ":to" * 200}, Result.PERMERROR, "the signature covers too many fields"),
         ({"i": "a@example.net"}, Result.PERMERROR, "the signature's i= is not within its d="),
         ({"i": "a@badexample.org"}, Result.PERMERROR, "the signature's i= is not within its d="),
@@ -198,9 +217,13 @@ def test_check_dkim_no_key_is_permerror(word: str) -> None:
         ({"q": "foo/bar:dns/txt"}, Result.PASS, ""),
         ({"q": "foo"}, Result.PERMERROR, "the signature's key is not in the DNS"),
         ({"c": "nowsp"}, Result.PERMERROR, "the signature has an unknown canonicalization"),
+        ({"c": "relaxed/"}, Result.PERMERROR, "the signature has an unknown canonicalization"),
         ({"bh": "A" * 5 + "==="}, Result.PERMERROR, "the signature's bh= is not base64"),
         ({"bh": "%%%%"}, Result.PERMERROR, "the signature's bh= is not base64"),
         ({"d": ""}, Result.PERMERROR, "the signature names no key"),
+        ({"d": "org"}, Result.PERMERROR, "the signature names no key"),
+        ({"d": "exa mple.org"}, Result.PERMERROR, "the signature names no key"),
+        ({"s": "*"}, Result.PERMERROR, "the signature names no key"),
         ({"s": "a..b"}, Result.PERMERROR, "the signature names no key"),
         ({"n": "x" * 9000}, Result.PERMERROR, "the signature field is too long"),
         ({"n": "b" + "\r\n " * 100}, Result.PASS, ""),
@@ -260,6 +283,40 @@ def test_check_dkim_field_doubled_after_signing_is_no_pass(name: str) -> None:
     outcome = one(added + whole, rsa_pair().record)
     assert (outcome.result, outcome.weak) == (Result.POLICY, True)
     assert outcome.reason == f"a {name} was added that is not signed"
+
+
+@pytest.mark.parametrize("name", ["From ", "From\t", "Subject "])
+@pytest.mark.parametrize("above", [b"", b"X: y\r\n"], ids=["topmost", "below-another"])
+def test_check_dkim_field_doubled_with_space_before_its_colon_is_no_pass(
+    name: str, above: bytes
+) -> None:
+    added = f"{name}: Mallory <m@example.com>\r\n".encode()
+
+    outcome = one(above + added + signed(), rsa_pair().record)
+
+    assert (outcome.result, outcome.weak) == (Result.POLICY, True)
+
+
+def test_check_dkim_signed_field_with_space_before_its_colon_is_pass() -> None:
+    # RFC 6376 §3.4.5 has such a field as its example.
+    spaced = signed().replace(b"Subject: ", b"Subject \t: ")
+
+    assert one(spaced, rsa_pair().record).result is Result.PASS
+
+
+def test_check_dkim_from_line_of_a_mailbox_is_passed_over_at_the_top_only() -> None:
+    line, whole = b">From alice Mon Jan  1\r\n", signed()
+    assert one(line + whole, rsa_pair().record).result is Result.PASS
+    place = whole.index(b"From: Alice")
+
+    # Others take the body to begin here, so that what is signed below it is shown to nobody.
+    outcome = one(whole[:place] + line[1:] + whole[place:], rsa_pair().record)
+
+    assert outcome.result is Result.PERMERROR
+
+
+def test_check_dkim_signature_that_begins_with_its_value_is_pass() -> None:
+    assert one(signed_value_first(), rsa_pair().record).result is Result.PASS
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "Content-Transfer-Encoding", "Mime-Version"])

@@ -121,6 +121,8 @@ def test_format_values_are_read_back_by_another_reader(value: str, reason: str) 
         b"=?utf-8?q?mx=2Eexample=2Eorg?=; none",
         b"mx.example.org\x00; none",
         "\uff4dx.example.org; none".encode(),
+        b"; mx.example.org; none",
+        b"<mx.example.org>; none",
         b"(open mx.example.org; none",
         b'"mx.example.org; none',
     ],

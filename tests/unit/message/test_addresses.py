@@ -87,7 +87,21 @@ def test_parse_addresses_sees_the_mailboxes_of_good_lists(
         pytest.param(b"<a@b.example", ["b.example"], id="bracket-never-closed"),
         pytest.param(b"<a@b.example, c@d.example", ["b.example", "d.example"], id="open-and-comma"),
         pytest.param(b"a@b@c.example", ["b", "c.example"], id="two-at-signs"),
-        pytest.param(b"=?utf-8?q?a=40bank.example?=@b.example", ["b.example"], id="encoded-word"),
+        pytest.param(
+            b"=?utf-8?q?a=40bank.example?=@b.example",
+            ["bank.example", "b.example"],
+            id="encoded-local-part",
+        ),
+        pytest.param(b"=?utf-8?q?a=40b.example?=", ["b.example"], id="encoded-address"),
+        pytest.param(
+            b"=?utf-8?q?A_=3Ca=40b.example=3E?=", ["b.example"], id="encoded-name-and-address"
+        ),
+        pytest.param(b"A <=?utf-8?q?a=40b.example?=>", ["b.example"], id="encoded-in-brackets"),
+        pytest.param(b"a@=?utf-8?q?b.example?=", ["b.example"], id="encoded-domain"),
+        pytest.param(b'"A <a@b.example>', ["b.example"], id="quote-never-closed"),
+        pytest.param(
+            b"a@b.example: c@d.example;", ["b.example", "d.example"], id="address-as-group"
+        ),
         pytest.param(b"a@b.example c@d.example", ["b.example", "d.example"], id="two-words"),
         pytest.param(b"<a@b.example> c@d.example", ["b.example", "d.example"], id="one-behind"),
         pytest.param(b"<a@b.example> tail", ["b.example"], id="words-behind"),

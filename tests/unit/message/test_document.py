@@ -78,3 +78,9 @@ def test_message_view_of_an_unknown_name_is_an_error_of_the_caller() -> None:
     with pytest.raises(KeyError):
         Message(RAW).view("helo")
     assert "helo" not in VIEWS
+
+
+def test_authors_past_the_bounds_of_the_header_are_found() -> None:
+    message = Message(b"A: 1\r\n" * 1500 + b"From : a@b.example\r\n\r\nFrom: c@d.example\r\n")
+
+    assert message.author_domains == ("b.example",)

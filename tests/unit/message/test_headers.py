@@ -72,6 +72,12 @@ def test_split_header_space_before_the_colon_is_allowed() -> None:
     assert not faults
 
 
+def test_split_header_from_with_space_before_the_colon_is_no_mailbox_line() -> None:
+    raw = b"From : a@example.org\r\n\r\n"
+    block, _ = block_of(raw)
+    assert [field.name for field in block.fields] == ["from"]
+
+
 def test_split_header_past_the_field_bound_still_finds_the_body() -> None:
     raw = b"A: 1\r\n" * 5 + b"\r\nbody"
     block, faults = block_of(raw, Bounds(header_fields=3))

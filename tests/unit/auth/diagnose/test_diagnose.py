@@ -144,7 +144,7 @@ def test_dkim_keys_are_graded() -> None:
     key = rsa_pair().record.decode("ascii")
     keys = {
         "good._domainkey.example.org": {"TXT": [key]},
-        "try._domainkey.example.org": {"TXT": [f"t=y; {key}"]},
+        "try._domainkey.example.org": {"TXT": [f"{key}; t=y"]},
         "revoked._domainkey.example.org": {"TXT": ["v=DKIM1; p="]},
     }
     selectors = ("good", "try", "revoked", "missing")
