@@ -52,7 +52,9 @@ _ALONE: Final = {
 _LEAST: Final = 20
 _MOST: Final = 2_000
 # Links and addresses look English whatever the text around them is.
-_NO_WORDS: Final = re.compile(r"\S*(?:://|@|www\.)\S*")
+# Tried at the beginning of a word only: else it takes the square of the length where there are no
+# blanks, as in Chinese.
+_NO_WORDS: Final = re.compile(r"(?<!\S)\S*(?:://|@|www\.)\S*")
 _SOME: Final = 0.2
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from milter.message.language import language_of, languages_of
+from milter.message.language import _NO_WORDS, language_of, languages_of
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_languages_of_several_texts_are_each_once_the_longest_first() -> None:
         "en",
         "zh",
     ]
+
+
+def test_long_text_without_blanks_is_searched_for_links_once() -> None:
+    chinese = "\u5b63\u5ea6\u62a5\u544a" * 250_000
+    # By the square of its length this would take an hour.
+    assert _NO_WORDS.sub("", chinese) == chinese
+    assert _NO_WORDS.sub("", f"{chinese}@x {chinese}") == f" {chinese}"
