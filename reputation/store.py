@@ -88,8 +88,7 @@ class Append:
     keep: Retention
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(NamedTuple):
     """Add whole numbers to a row of a series.
 
     Attributes:

@@ -43,11 +43,13 @@ class Campaigns:
     def _name(self, signature: bytes) -> str:
         """Return the campaign of a message; a new one where it is like none."""
         self._catch_up()
-        for band in bands(signature):
-            known = self._index.get(band)
+        looked_up, index = bands(signature), self._index
+        for band in looked_up:
+            known = index.get(band)
             if known is not None and alike(known, signature):
                 return known.hex()
-        self._learn(signature)
+        for band in looked_up:
+            index.setdefault(band, signature)
         self._indexed += 1
         return signature.hex()
 
@@ -56,12 +58,10 @@ class Campaigns:
         if self._indexed != len(self.summary.rows):
             self._index.clear()
             for name in self.summary.rows:
-                self._learn(_signature(name))
+                signature = _signature(name)
+                for band in bands(signature):
+                    self._index.setdefault(band, signature)
             self._indexed = len(self.summary.rows)
-
-    def _learn(self, signature: bytes) -> None:
-        for band in bands(signature):
-            self._index.setdefault(band, signature)
 
 
 def _signature(name: str) -> bytes:

@@ -166,11 +166,9 @@ def _ordered(values: Mapping[str, Count]) -> dict[str, Count]:
 
 def _top(name: str, sketches: Sequence[Sketches], most: int) -> Top:
     parts = [one[name] for one in sketches if name in one]
+    whole = merged(BY_NAME[name].kept, parts)
     if name == CAMPAIGN:
-        whole = Summary(sum(len(part.rows) for part in parts))
-        campaigns = Campaigns(whole)
-        for part in parts:
-            campaigns.merge(part)
-    else:
-        whole = merged(BY_NAME[name].kept, parts)
+        # What has the same name needs no comparison; of the rest, as many may be left.
+        named, whole = whole, Summary(len(whole.rows))
+        Campaigns(whole).merge(named)
     return Top(whole.top(most), whole.error, whole.total)

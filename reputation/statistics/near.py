@@ -12,11 +12,15 @@ equal, as it is for all that agree in 5 places and for three of four that agree 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-_READ: Final = 1024
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Of a text so much is looked at.
+READ: Final = 1024
 # Texts shorter than this agree by chance.
 _LEAST: Final = 48
 _PLACES: Final = 8
@@ -41,20 +45,45 @@ _BANDS: Final = Struct("<4I")
 _EACH: Final = Struct("<8H")
 
 
-def signature(text: str) -> bytes:
-    """Return the signature of `text`, of which the beginning is read; empty for a short one."""
-    data = text[:_READ].lower().encode("utf-8", "replace").translate(None, _DROPPED)
-    count = len(data) - _WORD + 1
-    if count < _LEAST:
-        return b""
+def signatures(texts: Sequence[str]) -> list[bytes]:
+    """Return the signature of each text, of which the beginning is read; empty for a short one.
+
+    Many at once cost each of them less than half of what one alone costs: most of that is what a
+    call of numpy takes, however little it is given.
+    """
+    found = [b""] * len(texts)
+    whole: list[bytes] = []
+    longs: list[int] = []
+    bounds: list[int] = []
+    at = 0
+    for number, text in enumerate(texts):
+        data = text[:READ].lower().encode("utf-8", "replace").translate(None, _DROPPED)
+        count = len(data) - _WORD + 1
+        if count >= _LEAST:
+            whole.append(data)
+            longs.append(number)
+            # Windows that begin in one text and end in the next one belong to neither.
+            bounds += (at, at + count)
+            at += len(data)
+    if longs:
+        # The last one ends with all.
+        places = _least(b"".join(whole), bounds[:-1])
+        for row, number in enumerate(longs):
+            found[number] = places[row * SIGNATURE_BYTES : (row + 1) * SIGNATURE_BYTES]
+    return found
+
+
+def _least(data: bytes, bounds: Sequence[int]) -> bytes:
+    """Return the least value of each hash function in every second part between `bounds`."""
     # Each 8 bytes as a number, without a copy: a step of one byte.
     windows: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.ndarray(
-        (count,), _LONG, data, 0, (1,)
+        (len(data) - _WORD + 1,), _LONG, data, 0, (1,)
     )
     # Of a product the high bits depend on all of the number; half of them is enough, and is fast.
     mixed = ((windows * _MIX) >> _HALF).astype(np.uint32)
+    least = np.minimum.reduceat(mixed * _FACTORS, bounds, axis=1)[:, ::2]
     # The least value begins with zeros; its lower half does not.
-    places: bytes = (mixed * _FACTORS).min(axis=1).astype(_SHORT).tobytes()
+    places: bytes = least.T.astype(_SHORT).tobytes()
     return places
 
 

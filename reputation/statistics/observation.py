@@ -113,7 +113,7 @@ class Observation(NamedTuple):
         saved: Announced bytes that were never sent.
         profile: What it is counted by exactly.
         sources: What it is counted by in sketches, each once.
-        signature: Of its text (`near.signature`); empty where there is too little of it.
+        text: The beginning of its text (`near.READ`), by which campaigns are found.
     """
 
     at: float
@@ -122,4 +122,4 @@ class Observation(NamedTuple):
     saved: int
     profile: Profile
     sources: tuple[Label, ...] = ()
-    signature: bytes = b""
+    text: str = ""

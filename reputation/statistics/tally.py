@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reputation.statistics.campaigns import Campaigns
 from reputation.statistics.heavy import Summary
+from reputation.statistics.near import signatures
 from reputation.statistics.observation import (
     BY_NAME,
     CAMPAIGN,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 Sketches = dict[str, Summary]
 _Profiles = dict[Profile, list[int]]
 _Rows = dict[Label, list[int]]
+# Text, unwanted, bytes.
+_Text = tuple[str, int, int]
 
 OTHER: Final = "other"
 # Microseconds of the workers.
@@ -35,6 +39,8 @@ _MOST_ROWS: Final = 4000
 _MAX_VALUE: Final = 100
 # Mail that nobody can foresee has ever new profiles; taken apart they are few rows.
 _MOST_PROFILES: Final = 2000
+# Some more would save nothing and wait for longer.
+_TEXTS_AT_ONCE: Final = 16
 
 
 class Tally:
@@ -76,13 +82,11 @@ class Tally:
         """Count CPU time that was used."""
         _row(self._marks.setdefault(MINUTE.slot(at), {}), CPU)[0] += cpu_us
 
-    def take_sums(self) -> list[Add]:
+    def take_sums(self) -> Sums:
         """Return what was counted exactly, and forget it."""
-        minutes, self._marks = self._marks, {}
-        profiles, self._profiles = self._profiles, {}
-        for minute, some in profiles.items():
-            _take_apart(some, minutes.setdefault(minute, {}))
-        return [add for width in WIDTHS for add in _adds(width, minutes)]
+        taken = Sums(self._profiles, self._marks)
+        self._profiles, self._marks = {}, {}
+        return taken
 
     def take_sketches(self) -> Mapping[int, Sketches]:
         """Return what sketches counted by number of the minute, and forget it."""
@@ -98,24 +102,55 @@ class Tally:
         return row
 
 
+class Sums(NamedTuple):
+    """What was counted exactly, by number of the minute; taken apart by who writes it.
+
+    Attributes:
+        profiles: Messages.
+        marks: What was counted beside them.
+    """
+
+    profiles: Mapping[int, _Profiles]
+    marks: Mapping[int, _Rows]
+
+    def adds(self) -> list[Add]:
+        """Return what is to be written."""
+        minutes: dict[int, _Rows] = {}
+        for minute, rows in self.marks.items():
+            minutes[minute] = {label: [*row] for label, row in rows.items()}
+        for minute, profiles in self.profiles.items():
+            _take_apart(profiles, minutes.setdefault(minute, {}))
+        return [add for width in WIDTHS for add in _adds(width, minutes)]
+
+
 class _Gathering:
     """The sketches of one minute."""
 
-    __slots__ = ("_campaigns", "_summaries")
+    __slots__ = ("_campaigns", "_summaries", "_texts")
 
     def __init__(self) -> None:
         self._summaries = {one.name: Summary(one.kept) for one in SKETCHES if one.name != CAMPAIGN}
         self._campaigns = Campaigns(Summary(BY_NAME[CAMPAIGN].kept))
+        self._texts: list[_Text] = []
 
     def count(self, seen: Observation) -> None:
         unwanted, size = int(seen.unwanted), seen.size
         for name, value in seen.sources:
             self._summaries[name].add(value, unwanted, size)
-        if seen.signature:
-            self._campaigns.add(seen.signature, unwanted, size)
+        if seen.text:
+            self._texts.append((seen.text, unwanted, size))
+            if len(self._texts) >= _TEXTS_AT_ONCE:
+                self._read_texts()
 
     def sketches(self) -> Sketches:
+        self._read_texts()
         return {**self._summaries, CAMPAIGN: self._campaigns.summary}
+
+    def _read_texts(self) -> None:
+        texts, self._texts = self._texts, []
+        for signature, one in zip(signatures([text for text, _, _ in texts]), texts, strict=True):
+            if signature:
+                self._campaigns.add(signature, *one[1:])
 
 
 def _take_apart(profiles: _Profiles, rows: _Rows) -> None:
@@ -142,17 +177,33 @@ def _add_row(row: list[int], more: list[int]) -> None:
     row[3] += more[3]
 
 
-def _adds(width: Width, taken: Mapping[int, _Rows]) -> Iterator[Add]:
-    together: dict[int, _Rows] = {}
-    for minute, rows in taken.items():
-        slot = minute * MINUTE.seconds // width.seconds
-        both = together.setdefault(slot, {})
-        for label, row in rows.items():
-            _add_row(_row(both, label), row)
-    for slot, rows in together.items():
+@lru_cache(maxsize=_MOST_ROWS)
+def _key(name: str, value: str) -> bytes:
+    return f"{name}={value[:_MAX_VALUE]}".encode("utf-8", "replace")
+
+
+def _adds(width: Width, minutes: Mapping[int, _Rows]) -> Iterator[Add]:
+    for slot, rows in _by_slot(width, minutes).items():
         expires_at = width.expires_at(slot)
-        for (name, value), row in rows.items():
-            key = f"{name}={value[:_MAX_VALUE]}".encode("utf-8", "replace")
-            yield Add(width.series, slot, key, tuple(row), expires_at)
-            if name in OVER_TIME:
-                yield Add(width.timeline, slot, key, tuple(row), expires_at)
+        for label, row in rows.items():
+            key, amounts = _key(*label), tuple(row)
+            yield Add(width.series, slot, key, amounts, expires_at)
+            if label[0] in OVER_TIME:
+                yield Add(width.timeline, slot, key, amounts, expires_at)
+
+
+def _by_slot(width: Width, minutes: Mapping[int, _Rows]) -> dict[int, _Rows]:
+    slots: dict[int, _Rows] = {}
+    for minute, rows in minutes.items():
+        slot = minute * MINUTE.seconds // width.seconds
+        known = slots.get(slot)
+        # As a rule there is one minute, and it is in one slot of each width.
+        slots[slot] = rows if known is None else _sum(known, rows)
+    return slots
+
+
+def _sum(one: _Rows, other: _Rows) -> _Rows:
+    both = {label: [*row] for label, row in one.items()}
+    for label, row in other.items():
+        _add_row(_row(both, label), row)
+    return both

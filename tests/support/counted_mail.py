@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reputation.statistics.deposit import Deposits
 from reputation.statistics.observation import Observation, Profile
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reputation.store import Store
+
+TEXT: Final = "The quarterly report is attached; look at it before the meeting on Thursday."
 
 
 def a_profile(action: str = "pass", kind: str = "", country: str = "FR") -> Profile:
@@ -47,7 +49,7 @@ def an_observation(
             ("network", network),
             ("recipient_domain", "ours.example"),
         ),
-        signature=bytes(range(16)),
+        text=TEXT,
     )
 
 
@@ -57,6 +59,6 @@ def count(store: Store, observations: Iterable[Observation], now: float) -> None
     for one in observations:
         tally.count(one)
     tally.spent(now, 7_200_000_000)
-    store.write(tally.take_sums())
+    store.write(tally.take_sums().adds())
     deposits.add(tally.take_sketches())
     deposits.settle(store, now)

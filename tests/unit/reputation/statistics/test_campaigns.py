@@ -8,7 +8,7 @@ import pytest
 
 from reputation.statistics.campaigns import Campaigns
 from reputation.statistics.heavy import Summary
-from reputation.statistics.near import SIGNATURE_BYTES, alike, signature
+from reputation.statistics.near import SIGNATURE_BYTES, alike, signatures
 
 _OFFER = (
     "Dear {name}, your parcel {number} could not be delivered. Pay the fee of 1.99 within two days"
@@ -28,6 +28,10 @@ def offer(number: int) -> str:
     name = "".join(random.choices("abcdefghij", k=random.randint(3, 9)))
     link = "".join(random.choices("klmnopqrst", k=8))
     return _OFFER.format(name=name, number=random.randint(10**6, 10**9), link=link)
+
+
+def signature(text: str) -> bytes:
+    return signatures([text])[0]
 
 
 def campaigns(kept: int = 200) -> Campaigns:
@@ -64,6 +68,13 @@ def test_text_too_short_to_compare_has_no_signature(text: str) -> None:
 def test_signature_is_the_same_in_every_process_and_reads_only_the_beginning() -> None:
     assert signature(_NEWS * 100) == signature(_NEWS * 50)
     assert len(signature("\udc80" * 100)) == SIGNATURE_BYTES
+
+
+def test_signatures_of_many_texts_are_those_of_each() -> None:
+    texts = ["", offer(1), "short", _NEWS * 9, _CHINESE, "\udc80" * 100, offer(2), "end"]
+
+    assert signatures(texts) == [signature(text) for text in texts]
+    assert signatures([]) == []
 
 
 def test_near_duplicates_are_counted_as_one_campaign() -> None:

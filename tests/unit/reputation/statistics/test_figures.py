@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # In the middle of a minute, an hour and a day.
 NOW = 1_800_013_530.0
-SIGNATURE = bytes(range(16))
+TEXT = "The quarterly report is attached; have a look at it before the meeting on Thursday."
 
 
 def seen(at: float = NOW, action: str = "pass", block: str = "192.0.2.0/24") -> Observation:
@@ -30,7 +30,7 @@ def seen(at: float = NOW, action: str = "pass", block: str = "192.0.2.0/24") -> 
         saved=0,
         profile=Profile(action=action, symbols=frozenset("A")),
         sources=(("block", block),),
-        signature=SIGNATURE,
+        text=TEXT,
     )
 
 
@@ -38,7 +38,7 @@ def keep(store: Store, *observations: Observation, now: float = NOW) -> None:
     tally, deposits = Tally(), Deposits()
     for one in observations:
         tally.count(one)
-    store.write(tally.take_sums())
+    store.write(tally.take_sums().adds())
     deposits.add(tally.take_sketches())
     deposits.settle(store, now)
     assert not deposits.waiting
@@ -126,7 +126,7 @@ def test_empty_store_has_figures_of_nothing(store: Store) -> None:
 def test_cpu_time_is_told_apart(store: Store) -> None:
     tally = Tally()
     tally.spent(NOW, 1_500_000)
-    store.write(tally.take_sums())
+    store.write(tally.take_sums().adds())
 
     figures = read_window(store, WINDOWS["1h"], NOW)
 
@@ -140,7 +140,7 @@ def test_rows_of_a_process_are_bounded() -> None:
     for number in range(10_000):
         tally.count(seen()._replace(profile=Profile(symbols=frozenset({f"S{number}"}))))
 
-    adds = [add for add in tally.take_sums() if add.series == DAY.series]
+    adds = [add for add in tally.take_sums().adds() if add.series == DAY.series]
     assert len(adds) <= 4002
     assert sum(add.amounts[0] for add in adds if add.key.startswith(b"symbol=")) == 10_000
 
