@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from milter.app.counted import CountedResolver
 from milter.app.doors import DoorMeans, http_door, milter_server, smtp_server, spamd_server
+from milter.app.enclosed import enclosed_reader
 from milter.app.lists import ListKeeper, open_keeper
 from milter.app.mail_worker import MailWorker
 from milter.app.memory import build_memory
@@ -84,6 +85,7 @@ class Workplace:
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
+        pipeline = pipeline.opening(enclosed_reader(self.settings.enclosed, closing))
         arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
         means = DoorMeans(
             bounds=self.settings.limits,

@@ -29,6 +29,7 @@ from milter.checks.dnslists.checks import (
     SignerListsCheck,
 )
 from milter.checks.dnslists.relays import relay_addresses
+from milter.checks.enclosed import EnclosedCheck
 from milter.checks.envelope import EnvelopeCheck
 from milter.checks.forwarding import ForwardingCheck
 from milter.checks.greylist import GreylistCheck
@@ -66,7 +67,7 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
-    *(TextCheck, LanguagesCheck, AttachmentsCheck, ClassifierCheck, LookalikeCheck),
+    *(TextCheck, LanguagesCheck, AttachmentsCheck, EnclosedCheck, ClassifierCheck, LookalikeCheck),
     *(IdentitiesCheck, BulkCheck, BulkRulesCheck),
     *(OdditiesCheck, MimeFormCheck, MailersCheck, DefectsCheck),
     *(ClientListsCheck, HeloListsCheck, SenderListsCheck, MessageListsCheck, SignerListsCheck),
@@ -177,6 +178,7 @@ def _of_the_message(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, 
         TextCheck(),
         LanguagesCheck(),
         AttachmentsCheck(),
+        EnclosedCheck(),
         *((ClassifierCheck(means.weights),) if means.weights else ()),
         LookalikeCheck(means.senders.protected_domains),
         IdentitiesCheck(),

@@ -36,4 +36,6 @@ class GtubeCheck:
             return Evidence((Finding("GTUBE", "in the body"),))
         if any(GTUBE in part.text for part in message.texts):
             return Evidence((Finding("GTUBE", "in a decoded text"),))
+        if any(GTUBE in file.text for file in message.enclosed):
+            return Evidence((Finding("GTUBE", "in a document"),))
         return NOTHING

@@ -33,7 +33,9 @@ _TRAIT_SYMBOLS: Final = {
     Trait.PORT: "LINK_PORT",
 }
 # Sources that a person clicks on; pictures and styles are fetched, not visited.
-_CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH))
+_CLICKED: Final = frozenset(
+    (Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.FILE, Source.CODE)
+)
 # Inside `www.bank.com.evil.example`; labels of other ends are words of everyday hosts.
 _INNER_TOPS: Final = frozenset(("com", "net", "org", "gov", "edu"))
 _LEAST_NAME: Final = 3

@@ -32,7 +32,9 @@ _SYMBOLS: Final = {
     Level.MEDIUM: "LOOKALIKE_MEDIUM",
     Level.LOW: "LOOKALIKE_LOW",
 }
-_CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH))
+_CLICKED: Final = frozenset(
+    (Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.FILE, Source.CODE)
+)
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
 _WORDS: Final = re.compile(r"[^\W_]+")

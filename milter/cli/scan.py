@@ -22,6 +22,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from milter.app.enclosed import enclosed_reader
 from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import explanation, printable, summary
@@ -40,6 +41,7 @@ from milter.pipeline.outcome import Identity
 from milter.pipeline.report import scan_report, unanswered
 from milter.pipeline.runner import Pipeline
 from milter.settings import Dns
+from milter.settings.enclosed import EnclosedFiles
 from policies.loader import FileSource, load_policies
 from policies.ranges import AddressRanges
 from policies.verdict import Action
@@ -144,6 +146,13 @@ def _networks(
     type=click.Path(exists=True, file_okay=False),
     help="Where a daemon keeps what its classifier learned.",
 )
+@click.option(
+    "--open",
+    "opened",
+    multiple=True,
+    type=click.Choice(["pdf", "qr"]),
+    help="Open PDF files, or look for QR codes, in a process of its own; may be repeated.",
+)
 @click.option("--offline", is_flag=True, help="Ask nothing: only checks of the message itself.")
 @click.option("--explain", is_flag=True, help="Tell the whole story of each verdict.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
@@ -163,6 +172,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     trust_sealer: tuple[str, ...],
     protected_domain: tuple[str, ...],
     classifier: str | None,
+    opened: tuple[str, ...],
     offline: bool,
     explain: bool,
     as_json: bool,
@@ -184,6 +194,8 @@ def scan(  # noqa: PLR0913 - one argument an option
     senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)
     closing = ExitStack()
     pipeline = _pipeline(policy, zone, _means(senders, classifier), closing, offline=offline)
+    wanted = EnclosedFiles(pdf="pdf" in opened, qr="qr" in opened)
+    pipeline = pipeline.opening(enclosed_reader(wanted, closing))
     pipeline = pipeline.explaining() if explain else pipeline
     pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
     tally = asyncio.run(_scan(pipeline, closing, messages, envelope, show))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from milter.message.files.attachment import Attachment
+    from milter.message.files.enclosed import Enclosed
     from milter.message.html.document import Html
     from milter.message.urls.link import Url
 
@@ -66,6 +67,8 @@ class Message:
     def __init__(self, raw: bytes, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self.raw = raw
         self.bounds = bounds
+        # What its documents and pictures say, where somebody opened them before anything was read.
+        self.enclosed: tuple[Enclosed, ...] = ()
         self._notes = Notes()
         self._detector = Detector(bounds.detections)
 
@@ -236,7 +239,7 @@ class Message:
         plain = [self.subject] + [
             part.text for part in self.texts if part.content_type not in _HTML_TYPES
         ]
-        return collect_links(plain, self.html, self._notes, self.bounds)
+        return collect_links(plain, self.html, self._notes, self.bounds, self.enclosed)
 
     @once
     def urls(self) -> list[str]:
@@ -265,13 +268,14 @@ class Message:
 
     @once
     def body_texts(self) -> tuple[str, ...]:
-        """Each text as a person reads it; of HTML what is seen."""
+        """Each text as a person reads it; of HTML what is seen; at the end those of documents."""
         html = iter(self.html)
         return tuple(
             [
                 next(html).text if part.content_type in _HTML_TYPES else part.text
                 for part in self.texts
             ]
+            + [file.text for file in self.enclosed if file.text]
         )
 
     @once

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from milter.core.transaction import Stage
     from milter.dns.resolver import Resolver
     from milter.pipeline.outcome import Identity
+    from milter.pipeline.stage_run import EnclosedReader
     from policies.select import PolicySet
 
 
@@ -75,6 +76,13 @@ class Pipeline:
             narrowed.stages = without_stages(self.stages, stages)
             self.narrowed[stages] = narrowed
         return self.narrowed[stages]
+
+    def opening(self, enclosed: EnclosedReader | None) -> Pipeline:
+        """Return this pipeline with documents and pictures opened by `enclosed`."""
+        opening = copy(self)
+        opening.narrowed = {}
+        opening.means = replace(self.means, enclosed=enclosed)
+        return opening
 
     def explaining(self) -> Pipeline:
         """Return this pipeline with evidence that tells how the checks came to it."""

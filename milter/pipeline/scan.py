@@ -250,6 +250,8 @@ class Scan:
         document = Message(message)
         if self._connection.forwarded:
             self._turn_to_client(document)
+        if self._pipeline.means.enclosed is not None:
+            await self._pipeline.means.enclosed.read(document)
         decided = await self._start_rest(message, document, groups)
         pieces = list(await self._envelope_evidence())
         for run in self._rest:

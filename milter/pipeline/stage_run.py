@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Ask, Check, Evidence
@@ -44,6 +44,7 @@ class Means:
         observe: Told name, `ok`, `error` or `timeout`, and seconds of every check that ran.
         clock: Seconds, never going back.
         explains: Whether what the checks ask and decide is written down for a reader.
+        enclosed: Opens documents and pictures before the checks of the message; None: nobody does.
     """
 
     resolver: Resolver
@@ -51,6 +52,7 @@ class Means:
     observe: Observe
     clock: Clock
     explains: bool = False
+    enclosed: EnclosedReader | None = None
 
     def resolver_for(self, check: Check) -> tuple[Resolver, Story | None]:
         """Return what `check` asks, and the story that it tells; None as a rule."""
@@ -58,6 +60,14 @@ class Means:
             return self.resolver, None
         story = Story(check.name)
         return TellingResolver(self.resolver, story), story
+
+
+class EnclosedReader(Protocol):
+    """Whoever opens the documents and pictures of a message."""
+
+    async def read(self, message: Message) -> None:
+        """Put what they say into `message.enclosed`; raises nothing, and ends by itself."""
+        ...
 
 
 class StageRun:

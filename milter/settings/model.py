@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from milter.core.connection import Direction
+from milter.settings.enclosed import EnclosedFiles
 from milter.settings.history import History
 from milter.settings.networks import Networks
 from milter.settings.reload import Reload
@@ -352,6 +353,9 @@ class Settings(Section):
         default=History(), description="What is kept of each message after its reply"
     )
     classifier: Classifier = Field(default=Classifier(), description="The classifier that learns")
+    enclosed: EnclosedFiles = Field(
+        default=EnclosedFiles(), description="What documents and pictures say"
+    )
     networks: Networks = Field(
         default=Networks(), description="Tables of networks and countries of addresses"
     )

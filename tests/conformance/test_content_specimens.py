@@ -7,22 +7,27 @@ the message: that the trick is seen, and that oddities alone mark nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from bench.content import a_pipeline
+from milter.checks.gtube import GtubeCheck
 from milter.core.ids import SessionId, TxnId
+from milter.enclosed.reader import EnclosedReader, Reading
 from milter.message.document import Message
 from milter.message.urls.link import Trait
 from milter.pipeline.offline import Envelope, judge, with_crlf
 from policies.verdict import Action
+from tests.support.checks import a_transaction
 from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from policies.findings import Finding
     from policies.verdict import Verdict
 
 pytestmark = pytest.mark.conformance
@@ -87,6 +92,21 @@ def test_specimens_of_links_lead_where_they_lead() -> None:
     phished = Message((_SPAM / "phishing_openphish.eml").read_bytes())
     feed = (_SPAM.parent / "phishing" / "openphish-feed.txt").read_text("utf-8").split()
     assert set(phished.urls) & set(feed)
+
+
+def test_words_of_a_document_are_read_where_documents_are_opened() -> None:
+    pytest.importorskip("pypdfium2", reason="gatepost[pdf] is not installed")
+    message = Message((the(_SPAM) / "extracttext" / "gtube_pdf.eml").read_bytes())
+    reader = EnclosedReader(Reading(pdf=True, timeout_s=60), time.monotonic)
+    try:
+        asyncio.run(reader.read(message))
+    finally:
+        reader.close()
+    assert [finding.symbol for finding in looked_at(message)] == ["GTUBE"]
+
+
+def looked_at(message: Message) -> tuple[Finding, ...]:
+    return GtubeCheck().look(a_transaction(), message).findings
 
 
 def test_specimens_of_innocent_oddities_are_not_marked() -> None:

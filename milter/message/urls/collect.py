@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.message.urls.find import find_urls
@@ -12,6 +13,7 @@ from milter.message.urls.whatwg import WebUrl, parse_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from milter.message.files.enclosed import Enclosed
     from milter.message.guard import Bounds, Notes
     from milter.message.html.document import Html, HtmlLink
 
@@ -22,9 +24,15 @@ _SEEN: Final[frozenset[Trait]] = frozenset()
 
 
 def collect_links(
-    texts: Iterable[str], htmls: Iterable[Html], notes: Notes, bounds: Bounds
+    texts: Iterable[str],
+    htmls: Iterable[Html],
+    notes: Notes,
+    bounds: Bounds,
+    enclosed: Iterable[Enclosed] = (),
 ) -> tuple[Url, ...]:
     """Return the addresses in HTML, then those in running text, each followed by those inside it.
+
+    At the end stand those of documents and pictures, as far as these were opened.
 
     One address may come several times, where it stands in different places or under other words.
     """
@@ -34,6 +42,8 @@ def collect_links(
     for text in texts:
         for found in find_urls(text, bounds):
             collection.add(read_found(found))
+    for file in enclosed:
+        collection.add_enclosed(file, bounds)
     if collection.full:
         notes.limit("urls", "more addresses than are read")
     return tuple(collection.links)
@@ -63,6 +73,18 @@ class _Collection:
         if url.host:
             for inner in nested_links(url):
                 self.add(inner)
+
+    def add_enclosed(self, file: Enclosed, bounds: Bounds) -> None:
+        """Keep the addresses of a file: of its links, of its text, and of its codes."""
+        for link in file.links:
+            self.add(read_link(link, Source.FILE))
+        for found in find_urls(file.text, bounds):
+            if url := read_found(found):
+                self.add(replace(url, source=Source.FILE))
+        for code in file.codes:
+            for found in find_urls(code, bounds):
+                if url := read_found(found):
+                    self.add(replace(url, source=Source.CODE))
 
     def add_html(self, html: Html, bounds: Bounds) -> None:
         """Keep the addresses of attributes, and those that are written out in what is seen."""

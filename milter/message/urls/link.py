@@ -31,6 +31,7 @@ class Source(StrEnum):
     NESTED = "nested"
     HEADER = "header"
     FILE = "file"
+    CODE = "code"
 
 
 class Trait(StrEnum):

@@ -77,6 +77,7 @@ def test_directions_are_as_promised() -> None:
         "text": {INBOUND, OUTBOUND, INTERNAL},
         "languages": {INBOUND, OUTBOUND, INTERNAL},
         "attachments": {INBOUND, OUTBOUND, INTERNAL},
+        "enclosed": {INBOUND, OUTBOUND, INTERNAL},
         "lookalike": {INBOUND, INTERNAL},
         "identities": {INBOUND, INTERNAL},
         "bulk": {INBOUND, INTERNAL},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.cli import run
+from tests.support.files import a_mail_with, a_pdf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +250,21 @@ def test_scan_protected_domain_is_looked_for_in_the_mail(
     assert any(
         name.startswith("LOOKALIKE_") for name in json.loads(capsys.readouterr().out)["symbols"]
     )
+
+
+def test_scan_open_reads_documents_as_part_of_the_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pypdfium2", reason="gatepost[pdf] is not installed")
+    mail = tmp_path / "a.eml"
+    document = a_pdf(["Log in to keep your account"], link="https://our-branb.example/login")
+    mail.write_bytes(a_mail_with(("invoice.pdf", document)))
+    options = ["scan", "--offline", "--json", "--protected-domain", "our-brand.example", str(mail)]
+
+    run(options)
+    closed = json.loads(capsys.readouterr().out)["symbols"]
+    run([*options, "--open", "pdf"])
+    opened = json.loads(capsys.readouterr().out)["symbols"]
+
+    assert [name for name in closed if name.startswith("LOOKALIKE_")] == []
+    assert [name for name in opened if name.startswith("LOOKALIKE_")] != []
