@@ -27,7 +27,6 @@ _ONCE: Final = {
     "reply-to": "Reply-To",
     "sender": "Sender",
     "date": "Date",
-    "message-id": "Message-ID",
     # RFC 2045 §3: readers differ in which of several they take.
     "mime-version": "MIME-Version",
     "content-type": "Content-Type",
@@ -48,7 +47,7 @@ class HeadersCheck:
         {
             *("FROM_MISSING", "FROM_SEVERAL", "FROM_INVALID", "DATE_MISSING", "DATE_INVALID"),
             *("MESSAGE_ID_MISSING", "MESSAGE_ID_INVALID", "SUBJECT_SEVERAL", "HEADER_DOUBLED"),
-            "HEADER_8BIT",
+            *("HEADER_8BIT", "MESSAGE_ID_SEVERAL"),
         }
     )
 
@@ -101,6 +100,9 @@ def _message_id(message: Message) -> Iterator[Finding]:
         yield Finding("MESSAGE_ID_MISSING")
     elif not _MESSAGE_ID.fullmatch(values[0]):
         yield Finding("MESSAGE_ID_INVALID", _shown(values[0]))
+    # Apart from other fields that stand twice: gateways of forums put theirs above the author's.
+    if len(values) > 1:
+        yield Finding("MESSAGE_ID_SEVERAL", f"{len(values)} Message-ID fields")
 
 
 def _several(message: Message) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
 _DATE: Final = re.compile(
     r"(?:[A-Za-z]{3,9} ?,? ?)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{2,4})"
-    r" (\d{1,2}):(\d{2})(?::(\d{2}))?"
+    # Two digits each by the grammar; programs that leave out a zero are understood by everybody.
+    r" (\d{1,2}):(\d{1,2})(?::(\d{1,2}))?"
     r" ?([+-]\d{4}|[A-Za-z]{1,5})"
 )
 _MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec"

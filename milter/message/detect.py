@@ -44,7 +44,8 @@ class Detector:
     def decode(self, data: bytes, charset: str) -> tuple[str, bool]:
         """Return `data` as text, and whether it is in the charset that it declares, or in UTF-8.
 
-        An empty `charset` means US-ASCII (RFC 2045 §5.2). Never raises.
+        An empty `charset` means US-ASCII (RFC 2045 §5.2); old programs meant the charset of their
+        country by it, and where that can be guessed the text breaks no promise. Never raises.
         """
         text, fits = decode_text(data, charset)
         if data.isascii() or (fits and not _is_doubtful(data, text, charset)):
@@ -55,7 +56,7 @@ class Detector:
         guess = self._guess(data)
         if guess is None:
             return text, fits
-        return data.decode(guess, "replace").encode("utf-8", "replace").decode("utf-8"), False
+        return data.decode(guess, "replace").encode("utf-8", "replace").decode("utf-8"), not charset
 
     def _guess(self, data: bytes) -> str | None:
         sample = data[:_SAMPLE]

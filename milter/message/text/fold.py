@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from milter.message.text.confusables import looks_latin, to_cyrillic, to_greek
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Default ignorable code points (Unicode, DerivedCoreProperties) that turn up in mail: soft hyphens,
 # joiners, marks of direction, fillers, selectors of variants, tags.
@@ -34,6 +37,7 @@ _WIDE_WORD: Final = re.compile(
 )
 _LATIN: Final = re.compile("[a-z\u00c0-\u024f]")
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]")
+_GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 # Greek capitals look like other Latin letters than their small forms, so they go before case does.
 _GREEK_CAPITAL: Final = re.compile("[\u0391-\u03a9\U0001d6a8-\U0001d7ca]")
 _CAPITAL_WORD: Final = re.compile("(?<![A-Za-z])[A-Za-z]*+[\u0391-\u03a9][A-Za-z\u0391-\u03a9]*+")
@@ -147,15 +151,24 @@ def _one_script(match: re.Match[str]) -> str:
     latin = _LATIN.findall(word)
     if not latin:
         return word
-    table = looks_latin()
-    back = to_cyrillic() if _CYRILLIC.search(word) else to_greek()
+    table, back = looks_latin(), _alike(word)
     # A few Latin letters, each of which passes for one of the others, stand in their place.
-    if len(latin) * 2 <= len(word) and all(ord(c) in back for c in latin):
+    if back and len(latin) * 2 <= len(word) and all(ord(c) in back for c in latin):
         return word.translate(back)
     # Letters that all look Latin make a Latin word; one that does not shows what is meant.
     if all(ord(c) in table or _LATIN.match(c) for c in word) or len(latin) * 2 >= len(word):
         return word.translate(table)
-    return word.translate(back)
+    return word.translate(back) if back else word
+
+
+def _alike(word: str) -> Mapping[int, int] | None:
+    """Return the letters that Latin ones may stand for in `word`; None where it has none of them.
+
+    Chinese with a Latin name in it is no disguise: nothing there looks like the other.
+    """
+    if _CYRILLIC.search(word):
+        return to_cyrillic()
+    return to_greek() if _GREEK.search(word) else None
 
 
 def _is_mixed(word: str) -> bool:
@@ -166,8 +179,8 @@ def _is_mixed(word: str) -> bool:
     table = looks_latin()
     if all(ord(c) in table or _LATIN.match(c) for c in word):
         return True
-    back = to_cyrillic() if _CYRILLIC.search(word) else to_greek()
-    return len(latin) * 2 < len(word) and all(ord(c) in back for c in latin)
+    back = _alike(word)
+    return back is not None and len(latin) * 2 < len(word) and all(ord(c) in back for c in latin)
 
 
 def _without_accents(text: str) -> str:

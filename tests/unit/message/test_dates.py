@@ -15,6 +15,7 @@ from milter.message.dates import parse_date
         (b"Thu, 13 Feb 1969 23:32 -0330 (Newfoundland)", datetime(1969, 2, 14, 3, 2, tzinfo=UTC)),
         (b"Mon,  1 Jan 2024 00:00:00 +0000 (UTC)", datetime(2024, 1, 1, tzinfo=UTC)),
         (b"1 Jul 2003 ((a) b) 10:52:37 +0200", datetime(2003, 7, 1, 8, 52, 37, tzinfo=UTC)),
+        (b"Tue, 19 Oct 2004 10:6:5 +0800", datetime(2004, 10, 19, 2, 6, 5, tzinfo=UTC)),
         (b"31 Dec 2016 23:59:60 EST", datetime(2017, 1, 1, 4, 59, 59, tzinfo=UTC)),
     ],
 )

@@ -128,3 +128,10 @@ def test_guesses_of_one_message_are_bounded() -> None:
     message = Message(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 20)
     guessed = [text.text.strip() == RUSSIAN for text in message.texts]
     assert guessed.count(True) == message.bounds.detections
+
+
+def test_text_without_a_charset_that_can_be_guessed_breaks_no_promise() -> None:
+    old = mail(CHINESE.encode("gb2312"), "text/plain")
+    wrong = mail(CHINESE.encode("gb2312"), "text/plain; charset=us-ascii")
+    assert [old.texts[0].text, wrong.texts[0].text] == [CHINESE, CHINESE]
+    assert [len(old.defects), len(wrong.defects)] == [0, 1]

@@ -26,6 +26,8 @@ def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
         pytest.param("Почта России", "почта россии", id="russian-stays-russian"),
         pytest.param("\u0392A\u039d\u039a", "bank", id="greek-capitals-in-a-latin-word"),
         pytest.param("\U0001d6a9A\U0001d6b4K", "bank", id="styled-greek-capitals"),
+        pytest.param("加微信mm看TV用VIP", "加微信mm看tv用vip", id="latin-words-in-chinese"),
+        pytest.param("VIP会員ページ", "vip会員ページ", id="latin-words-in-japanese"),
         pytest.param("ΕΛΛΑΔΑ", "ελλαδα", id="greek-capitals-stay-greek"),
         pytest.param("Ελλάδα", "ελλάδα", id="greek-stays-greek"),
         pytest.param("ﾊﾟｽﾜｰﾄﾞ", "パスワード", id="half-width-kana"),
@@ -56,6 +58,8 @@ def test_folded_leaves_signs_and_scripts_as_they_are() -> None:
     [
         pytest.param("plain", PLAIN, id="ascii"),
         pytest.param("naïve Größe", PLAIN, id="accents"),
+        pytest.param("我的同事A和mm在一起", PLAIN, id="latin-letters-in-chinese"),
+        pytest.param("ถูกin และ HDจอ", PLAIN, id="latin-letters-in-thai"),
         pytest.param("vi\u200bag\u200dra", Disguise(cuts=2), id="cut"),
         pytest.param("Silben\u00adtrennung", PLAIN, id="soft-hyphens-are-for-people"),
         pytest.param("\u0645\u06cc\u200c\u0631\u0648\u0645", PLAIN, id="persian-needs-its-joiner"),
