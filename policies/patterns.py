@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import re2
+
+from policies.gaps import loosened, shortest
+from policies.widths import widest
 
 if TYPE_CHECKING:
     from policies.prefilter import Prefilter
@@ -27,6 +30,8 @@ MAX_LENGTH: Final = 4096
 _MAX_MEM: Final = 2 * 1024 * 1024
 _EXCERPT: Final = 80
 _KEPT: Final = 2048
+# Of a character in UTF-8, at most.
+_BYTES: Final = 4
 # Texts on which what matches the empty text matches it somewhere.
 _PROBES: Final = (b"", b"a", b"0", b" ", b"!", b"a b", b"\n", b"ab\nc")
 
@@ -78,6 +83,26 @@ class _Compiled:
     spec: PatternSpec
     # RE2 ships no types.
     regexp: Any
+    # Of its widest match, in characters; None: it has no bound.
+    width: int | None
+    # The pattern without the ends of its wide gaps, and the bytes within which that is the same.
+    loose: Any = None
+    reach: int = 0
+
+    def search(self, data: bytes, first_end: int) -> Any:
+        """Return the first match in `data`, none of which ends before `first_end`, or None.
+
+        The text before the first place where a match can begin is not gone through again.
+        """
+        start = 0
+        if self.width is not None:
+            start = first_end - (self.width if data.isascii() else self.width * _BYTES)
+        if self.loose is not None:
+            found = self.loose.search(data, start)
+            if found is None or found.end() - found.start() <= self.reach:
+                return found
+            start = found.start()
+        return self.regexp.search(data, start)
 
 
 class PatternSet:
@@ -90,7 +115,7 @@ class PatternSet:
         self._prefilters: dict[str, Prefilter] = {}
         self._by_view: dict[str, list[_Compiled]] = {}
         for spec, regexp in compiled:
-            self._by_view.setdefault(spec.view, []).append(_Compiled(spec, regexp))
+            self._by_view.setdefault(spec.view, []).append(_joined(spec, regexp))
 
     @classmethod
     def compile(cls, patterns: Iterable[PatternSpec]) -> PatternSet:
@@ -145,6 +170,14 @@ class PatternSet:
         return hits
 
 
+def _joined(spec: PatternSpec, regexp: Any) -> _Compiled:
+    width = widest(_plain(spec))
+    if (loose := loosened(spec.text)) is None:
+        return _Compiled(spec, regexp, width)
+    without_ends = compile_pattern(replace(spec, text=loose.text))
+    return _Compiled(spec, regexp, width, without_ends, loose.reach)
+
+
 def _search(
     compiled: Sequence[_Compiled],
     prefilter: Prefilter | None,
@@ -154,19 +187,20 @@ def _search(
     data = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     if not data:
         return
-    for pattern in _candidates(compiled, prefilter, data):
-        found = pattern.regexp.search(data)
+    for pattern, first_end in _candidates(compiled, prefilter, data):
+        found = pattern.search(data, first_end)
         if found is not None and found.end() > found.start():
             hits.append(_hit(pattern.spec, data, found.span()))
 
 
 def _candidates(
     compiled: Sequence[_Compiled], prefilter: Prefilter | None, data: bytes
-) -> Iterable[_Compiled]:
-    if prefilter is None:
-        return compiled
-    indexes = prefilter.candidates(data)
-    return compiled if indexes is None else [compiled[index] for index in indexes]
+) -> list[tuple[_Compiled, int]]:
+    """Return the patterns that can match, each with the offset before which no match ends."""
+    found = prefilter.candidates(data) if prefilter is not None else None
+    if found is None:
+        return [(pattern, 0) for pattern in compiled]
+    return [(compiled[index], first_end) for index, first_end in found]
 
 
 def _search_items(
@@ -183,8 +217,8 @@ def _search_items(
     joined = b"\n".join(encoded)
     if not joined:
         return
-    for pattern in _candidates(compiled, prefilter, joined):
-        found = pattern.regexp.search(joined)
+    for pattern, first_end in _candidates(compiled, prefilter, joined):
+        found = pattern.search(joined, first_end)
         if found is None or found.end() == found.start():
             continue
         start, end = found.span()
@@ -226,7 +260,7 @@ def compile_pattern(spec: PatternSpec) -> Any:
         raise PatternError(f"the pattern is longer than {MAX_LENGTH:,} characters", MAX_LENGTH)
     options = _options(spec)
     try:
-        regexp = re2.compile(_written(spec), options)
+        regexp = re2.compile(_shortest(_written(spec)), options)
     except re2.error as err:
         raise _explained(spec.text, str(err.args[0], "utf-8", "replace")) from err
     _refuse_empty(regexp)
@@ -247,6 +281,12 @@ def _written(spec: PatternSpec) -> str | bytes:
             )
         return f"(?m){spec.text}"
     return spec.text
+
+
+def _shortest(written: str | bytes) -> str | bytes:
+    if isinstance(written, bytes):
+        return shortest(written.decode("ascii")).encode("ascii")
+    return shortest(written)
 
 
 def _plain(spec: PatternSpec) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from policies.prefilter import split
 from tests.unit.policies.policy_files import a_policy, mistakes, policies
 
 PACK = """\
@@ -89,20 +88,3 @@ def test_pack_that_is_not_shipped_is_a_mistake_with_what_was_meant() -> None:
     assert mistakes("rules_packs: [eng]\n") == [
         "site.yaml:3:15: there is no pack `eng`: did you mean `en`?; a file ends in .yaml"
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "alternatives"),
-    [
-        ("a.{0,80}b", [["a", "b"]]),
-        ("a.*?b|c", [["a", "b"], ["c"]]),
-        ("(a.{0,9}b|c)d", [["(a.{0,9}b|c)d"]]),
-        (r"a\.{0,3}[.{0,9}|]b", [[r"a\.{0,3}[.{0,9}|]b"]]),
-        ("(?m)a.{0,9}b", [["(?m)a", "(?m)b"]]),
-        ("(?-i)a.{0,9}b", [["(?-i)a.{0,9}b"]]),
-        ("x(?-i)a.{0,9}b", [["x(?-i)a.{0,9}b"]]),
-        (".{3,}a", [["a"]]),
-    ],
-)
-def test_split_gives_what_must_stand_for_a_match(text: str, alternatives: list[list[str]]) -> None:
-    assert split(text) == alternatives
