@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -25,12 +26,21 @@ Read = Callable[[bytes, int, int], Rdata]
 # One jump reaches any name that was written before, so more than a few are an attack on our time.
 _MAX_JUMPS: Final = 16
 _MAX_NAME_BYTES: Final = 255
+_ADDRESSES_KEPT: Final = 1024
 _PLAIN: Final = re.compile(rb"[a-z0-9_-]+")
 
 
 def reader(rrtype: Rrtype) -> Read:
     """Return what reads the data of this type."""
     return _READERS.get(rrtype, _start_of_authority)
+
+
+# Lists say the same few addresses of all the world.
+@lru_cache(maxsize=_ADDRESSES_KEPT)
+def dotted(octets: bytes) -> str:
+    """Return four octets as people write them."""
+    a, b, c, d = octets
+    return f"{a}.{b}.{c}.{d}"
 
 
 def read_name(packet: bytes, pos: int) -> tuple[bytes, int]:
@@ -91,8 +101,7 @@ def _escaped(label: bytes) -> str:
 def _ipv4(packet: bytes, start: int, end: int) -> str:
     if end - start != 4:
         raise ParseError("an A record has four octets", start)
-    a, b, c, d = packet[start:end]
-    return f"{a}.{b}.{c}.{d}"
+    return dotted(packet[start:end])
 
 
 def _ipv6(packet: bytes, start: int, end: int) -> str:

@@ -27,6 +27,8 @@ _OCTETS: Final = 4096
 _SOCKET_BITS: Final = 3
 # For the socket and the id; behind them a bit for each bit of the question.
 _DICE_BYTES: Final = 3
+_DICE_BITS: Final = 8 * _DICE_BYTES
+_SOCKET_MASK: Final = SOCKETS - 1
 _QUESTIONS_OF_A_SOCKET: Final = 1000
 # What is longer was never asked for: we say that we take 1232 octets (RFC 6891 §6.2.3).
 MAX_BYTES: Final = 4096
@@ -173,11 +175,11 @@ class UdpServer:
         loop = asyncio.get_running_loop()
         bits = int.from_bytes(self._chance(_DICE_BYTES + len(question)))
         if self._mixed_case:
-            question = mix_case(question, bits >> 8 * _DICE_BYTES)
+            question = mix_case(question, bits >> _DICE_BITS)
         ident = bits >> _SOCKET_BITS & 0xFFFF
         asked = _Asked(ident, question, loop.create_future(), loop.time())
         try:
-            self._send_through(bits & (SOCKETS - 1), asked)
+            self._send_through(bits & _SOCKET_MASK, asked)
         except OSError:
             self._end(asked, NoReply.UNREACHABLE)
             return asked
@@ -222,6 +224,7 @@ class UdpServer:
         return place
 
     def _receive(self, place: _Socket) -> None:
+        waiting = place.asked
         for _ in range(_MOST_AT_ONCE):
             try:
                 packet = place.sock.recv(MAX_BYTES + 1)
@@ -231,26 +234,27 @@ class UdpServer:
                 # An ICMP error: nobody listens there, or there is no way.
                 self._lose(place)
                 break
-            self._take(place, packet)
+            ident = int.from_bytes(packet[:2])
+            asked = waiting.get(ident)
+            if asked is not None and self._take(packet, asked):
+                del waiting[ident]
             # Nothing more is waited for, so that to look again would be a call for nothing.
-            if not place.asked:
+            if not waiting:
                 break
-        self._put_away(place)
+        if not place.left:
+            self._put_away(place)
 
-    def _take(self, place: _Socket, packet: bytes) -> None:
-        ident = int.from_bytes(packet[:2])
-        asked = place.asked.get(ident)
-        if asked is None or len(packet) > MAX_BYTES:
-            return
+    def _take(self, packet: bytes, asked: _Asked) -> bool:
+        """Return whether `packet` ends the waiting of `asked`, which is told."""
         how = fit(packet, asked.question)
-        if how is FOREIGN:
-            return
-        del place.asked[ident]
+        if how is FOREIGN or len(packet) > MAX_BYTES:
+            return False
         self._answered()
         if how is CASE_LOST:
             self._tell_case_lost()
         if not asked.reply.done():
             asked.reply.set_result(packet if how is OURS else NoReply.CASE_LOST)
+        return True
 
     def _tell_case_lost(self) -> None:
         """Say once that this server costs a connection for each question, and what helps."""

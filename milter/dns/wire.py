@@ -9,11 +9,12 @@ no chance: the random bits of a question are given.
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import ParseError
-from milter.dns.records import read_name, read_target, reader
+from milter.dns.records import dotted, read_name, read_target, reader
 from milter.dns.resolver import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ _LEAST_SOA: Final = 22
 _HEADER: Final = Struct("!HHHHHH")
 _FIXED: Final = Struct("!HHIH")
 # A jump to the question, type A, class IN; TTL, length and the octets of the address.
-_ADDRESS: Final = Struct("!6sIH4B")
+_ADDRESS: Final = Struct("!6sIH4s")
 _ADDRESS_HEAD: Final = b"\xc0\x0c\0\1\0\1"
+# How many answers, and authorities; and the octet that begins a jump.
+_ONE_ANSWER: Final = b"\0\1"
+_ONE_AUTHORITY: Final = b"\0\0\0\1"
+_JUMP: Final = 0xC0
 _RECURSION_DESIRED: Final = 0x0100
 _IN: Final = 1
 _NS: Final = 2
@@ -51,7 +56,9 @@ _TYPES: Final[dict[str, int]] = {
 }
 # The root name, type and class IN.
 _ENDS: Final = {name: b"\0" + code.to_bytes(2) + b"\0\1" for name, code in _TYPES.items()}
-_LENGTHS: Final = [bytes((length,)) for length in range(64)]
+# What makes a capital of a small letter; nothing for all other octets.
+_CASE_BIT: Final = bytes([octet ^ bytes((octet,)).upper()[0] for octet in range(256)])
+_LABELS_KEPT: Final = 4096
 _NOERROR: Final = 0
 _NXDOMAIN: Final = 3
 _REFUSED: Final = 5
@@ -74,12 +81,19 @@ OURS: Final = Fit.OURS
 CASE_LOST: Final = Fit.CASE_LOST
 FOREIGN: Final = Fit.FOREIGN
 _ANSWER: Final = Outcome.ANSWER
+_NODATA: Final = Outcome.NODATA
+_NO_NAME: Final = Outcome.NXDOMAIN
 
 
 def question_section(name: str, rrtype: Rrtype) -> bytes:
     """Return the question for `name`, a `canonical_name`, as it stands in a packet."""
-    labels = name.encode("ascii").split(b".")
-    return b"".join([_LENGTHS[len(label)] + label for label in labels]) + _ENDS[rrtype]
+    return b"".join(map(_label, name.encode("ascii").split(b"."))) + _ENDS[rrtype]
+
+
+# Zones, and the numbers of addresses, come again and again.
+@lru_cache(maxsize=_LABELS_KEPT)
+def _label(label: bytes) -> bytes:
+    return bytes((len(label),)) + label
 
 
 def mix_case(question: bytes, bits: int) -> bytes:
@@ -88,9 +102,8 @@ def mix_case(question: bytes, bits: int) -> bytes:
     Whoever forges an answer without seeing the question has to guess them all. Lengths of labels,
     types and the class are no letters, so every octet is treated alike.
     """
-    lower = int.from_bytes(question)
-    letters = lower ^ int.from_bytes(question.upper())
-    return (lower ^ (letters & bits)).to_bytes(len(question))
+    letters = int.from_bytes(question.translate(_CASE_BIT))
+    return (int.from_bytes(question) ^ (letters & bits)).to_bytes(len(question))
 
 
 def query_packet(ident: int, question: bytes) -> bytes:
@@ -124,38 +137,49 @@ def read_answer(packet: bytes, question: bytes, rrtype: Rrtype) -> Answer:
         ParseError: It is malformed, has too many records, or contradicts itself.
     """
     rcode = packet[3] & 15
-    if rcode == _REFUSED:
-        return Answer(Outcome.REFUSED)
-    if rcode not in (_NOERROR, _NXDOMAIN):
-        return Answer(Outcome.SERVFAIL)
-    if rrtype == "A" and rcode == _NOERROR:
-        addresses = _addresses(packet, _HEADER.size + len(question))
-        if addresses is not None:
-            return addresses
+    if rcode and rcode != _NXDOMAIN:
+        return Answer(Outcome.REFUSED if rcode == _REFUSED else Outcome.SERVFAIL)
+    usual = None
+    if packet.startswith(_ONE_AUTHORITY, 6):
+        usual = _nothing(packet, _HEADER.size + len(question), _NO_NAME if rcode else _NODATA)
+    elif packet.startswith(_ONE_ANSWER, 6) and rrtype == "A" and not rcode:
+        usual = _address(packet, _HEADER.size + len(question))
+    if usual is not None:
+        return usual
     try:
         return _Reader(packet, question, rrtype).answer(exists=rcode == _NOERROR)
     except IndexError as err:
         raise ParseError("the packet ends too early", len(packet)) from err
 
 
-def _addresses(packet: bytes, pos: int) -> Answer | None:
-    """Return what an answer says that holds addresses of the name asked for and nothing else.
+def _address(packet: bytes, pos: int) -> Answer | None:
+    """Return what an answer says that holds one address of the name asked for.
 
     Most answers of lists with a listing do. None leaves it to who reads all others, whose faults
     are then the same for both.
     """
-    count = int.from_bytes(packet[6:8])
-    if not 0 < count <= MAX_RECORDS or len(packet) < pos + count * _ADDRESS.size:
+    if len(packet) < pos + _ADDRESS.size:
         return None
-    records, least_s = [], _MAX_TTL
-    for _ in range(count):
-        head, ttl_s, length, a, b, c, d = _ADDRESS.unpack_from(packet, pos)
-        if head != _ADDRESS_HEAD or length != 4:
-            return None
-        records.append(f"{a}.{b}.{c}.{d}")
-        least_s = min(least_s, ttl_s)
-        pos += _ADDRESS.size
-    return Answer(_ANSWER, tuple(records), least_s)
+    head, ttl_s, length, octets = _ADDRESS.unpack_from(packet, pos)
+    if head != _ADDRESS_HEAD or length != 4:
+        return None
+    return Answer(_ANSWER, (dotted(octets),), ttl_s)
+
+
+def _nothing(packet: bytes, pos: int, outcome: Outcome) -> Answer | None:
+    """Return `outcome` as an answer says it that holds an SOA and nothing else, or None as above.
+
+    What most lists say of most mail. The last number of the SOA bounds the time (RFC 2308 §4).
+    """
+    start = pos + 2 + _FIXED.size
+    if len(packet) < start + _LEAST_SOA or packet[pos] < _JUMP:
+        return None
+    code, rdclass, ttl_s, length = _FIXED.unpack_from(packet, pos + 2)
+    end = start + length
+    if code != _SOA or rdclass != _IN or length < _LEAST_SOA or len(packet) < end:
+        return None
+    minimum_s = int.from_bytes(packet[end - 4 : end])
+    return Answer(outcome, ttl_s=min(ttl_s, minimum_s))
 
 
 class _Reader:
