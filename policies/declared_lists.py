@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from ipaddress import IPv4Address
 
-    from policies.dnslist_schema import DnsListEntry, ListedAs
+    from policies.dnslist_schema import DnsListEntry, HashSection, ListedAs
     from policies.errors import ConfigError
     from policies.list_catalogue import ListCatalogue
     from policies.positions import Loc, Positions
@@ -218,7 +218,7 @@ def list_of(entry: DnsListEntry) -> DnsList:
         zone=entry.zone or "",
         asks=asks,
         effect=entry.effect,
-        hashed=HashForm(entry.hash.algorithm, entry.hash.encoding, entry.hash.length or 0),
+        hashed=_hash_form(entry.hash),
         points=_points(entry, asks[0].content),
         ipv6=entry.ipv6,
         most=entry.most,
@@ -226,6 +226,12 @@ def list_of(entry: DnsListEntry) -> DnsList:
         graded=entry.graded,
         part=entry.part or "",
         a_day=entry.queries_a_day or 0,
+    )
+
+
+def _hash_form(said: HashSection) -> HashForm:
+    return HashForm(
+        said.algorithm, said.encoding, said.length or 0, said.of, keeps_case=said.case == "keep"
     )
 
 

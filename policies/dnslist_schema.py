@@ -49,6 +49,13 @@ class HashSection(Section):
     length: Annotated[int, Field(ge=8, le=63)] | None = Field(
         default=None, description="Characters of it that are asked for; absent: 63 at most"
     )
+    of: Literal["whole", "host_path"] = Field(
+        default="whole",
+        description="What of a web address is hashed: all of it, or `host/path` alone",
+    )
+    case: Literal["lower", "keep"] = Field(
+        default="lower", description="Whether a text is hashed in lower case or as it stands"
+    )
 
 
 class ProbeSection(Section):

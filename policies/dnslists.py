@@ -68,6 +68,7 @@ class Asks(StrEnum):
     URL_IP = "url_ip"
     EMAIL_HASH = "email_hash"
     URL_HASH = "url_hash"
+    FILE_HASH = "file_hash"
 
     @property
     def stage(self) -> str:
@@ -92,6 +93,7 @@ _CONTENT: Final = {
     Asks.URL_IP: "addresses",
     Asks.EMAIL_HASH: "hashes",
     Asks.URL_HASH: "hashes",
+    Asks.FILE_HASH: "hashes",
 }
 # What nobody but its owner can bring into a message; all else a sender may write as it likes, so
 # that no list may speak for a message because of it.
@@ -107,11 +109,16 @@ class HashForm:
         algorithm: md5, sha1, sha256 or sha512.
         encoding: hex, or base32 without padding (RFC 4648 §6), in lower case.
         length: Characters that are asked for; 0: all. A label holds 63 of them.
+        of: What of a web address is hashed: all of it (`whole`), or host and path alone
+            (`host_path`), without scheme, port, query and fragment.
+        keeps_case: Whether a text is hashed as it stands, and not in lower case.
     """
 
     algorithm: str = "sha1"
     encoding: str = "hex"
     length: int = 0
+    of: str = "whole"
+    keeps_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

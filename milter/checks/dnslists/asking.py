@@ -79,6 +79,10 @@ class ListAsker:
         asked = [one for one in self.lists if self._health.is_asked(one)]
         return frozenset(ask for one in asked for ask in one.asks if ask in wanted)
 
+    def algorithms(self, ask: Asks) -> frozenset[str]:
+        """Return how what is meant by `ask` is hashed, over all lists that are asked about it."""
+        return frozenset(one.hashed.algorithm for one in self.lists if ask in one.asks)
+
     def symbols(self, wanted: frozenset[Asks]) -> frozenset[str]:
         """Return what the lists that are asked about one of `wanted` can yield."""
         symbols = [one.symbols for one in self.lists if wanted.intersection(one.asks)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from milter.auth.iprev import check_iprev
 from milter.checks.base import NOTHING, STRANGERS, Evidence, fact
 from milter.checks.dnslists import subjects as found
+from milter.checks.dnslists.files import hashed_files
 from milter.core.transaction import Stage
 from policies.dnslists import Asks
 
@@ -32,7 +33,7 @@ _SIGNER: Final = frozenset({Asks.DKIM_DOMAIN})
 _MESSAGE: Final = frozenset(
     {
         *(Asks.RECEIVED_IP, Asks.AUTHOR_DOMAIN, Asks.REPLY_TO_DOMAIN),
-        *(Asks.URL_DOMAIN, Asks.URL_IP, Asks.EMAIL_HASH, Asks.URL_HASH),
+        *(Asks.URL_DOMAIN, Asks.URL_IP, Asks.EMAIL_HASH, Asks.URL_HASH, Asks.FILE_HASH),
     }
 )
 
@@ -130,6 +131,7 @@ class MessageListsCheck:
         self._asker = asker
         self._relays = relays
         self._asks = asker.asks(_MESSAGE)
+        self._file_hashes = asker.algorithms(Asks.FILE_HASH)
         self.symbols = asker.symbols(_MESSAGE)
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
@@ -138,11 +140,14 @@ class MessageListsCheck:
         asks = self._asker.awake(self._asks)
         if message is None or not asks:
             return NOTHING
-        return await self._asker.ask(self._known(asks, txn, message), resolver)
+        known = self._known(asks - {Asks.FILE_HASH}, txn, message)
+        if Asks.FILE_HASH in asks:
+            known[Asks.FILE_HASH] = await hashed_files(message, self._file_hashes)
+        return await self._asker.ask(known, resolver)
 
     def _known(
         self, asks: frozenset[Asks], txn: Transaction, message: Message
-    ) -> Mapping[Asks, Sequence[Subject]]:
+    ) -> dict[Asks, Sequence[Subject]]:
         hosts = [host.strip("[]") for host in message.url_hosts]
         finders: Mapping[Asks, Callable[[], Sequence[Subject]]] = {
             Asks.RECEIVED_IP: lambda: self._relayed(txn, message),

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from milter.dns.names import canonical_name
 from policies.ranges import plain_address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from milter.core.connection import IpAddress
     from policies.dnslists import DnsList, HashForm
 
 # RFC 1035 §2.3.4: a label holds at most 63 octets.
 _LABEL: Final = 63
+_BEHIND_PATH: Final = re.compile(r"[?#]")
+_PORT: Final = re.compile(r":[0-9]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,16 @@ class Subject:
     """One thing that lists are asked about.
 
     Attributes:
-        text: What is shown: an address, a domain, a mail address, a web address.
+        text: What is shown: an address, a domain, a mail address, a web address, a file.
         name: What stands before the zone; of a hash what is hashed.
         ipv6: Whether it is an IPv6 address.
+        digests: Of a file, by algorithm: it is hashed once, not for each list.
     """
 
     text: str
     name: str
     ipv6: bool = False
+    digests: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
 
 def of_address(ip: IpAddress) -> Subject:
@@ -68,17 +75,41 @@ def of_text(text: str) -> Subject:
 
 def query_name(dns_list: DnsList, subject: Subject) -> str | None:
     """Return the name that `dns_list` is asked about `subject`, its key in it; None: too long."""
-    hashed = dns_list.content == "hashes"
-    before = hashed_name(subject.name, dns_list.hashed) if hashed else subject.name
+    form = dns_list.hashed
+    if dns_list.content != "hashes":
+        before = subject.name
+    elif subject.digests:
+        before = _written(subject.digests[form.algorithm], form)
+    else:
+        before = hashed_name(subject.name, form)
     return canonical_name(f"{before}.{dns_list.query_zone}")
 
 
 def hashed_name(text: str, form: HashForm) -> str:
-    """Return `text` hashed as a list wants it; what is hashed is in lower case.
+    """Return `text`, a mail or a web address, hashed as a list wants it.
 
-    RFC 4648 §6 for base32, its padding left out.
+    SpamAssassin takes a web address whole and in lower case, rspamd host and path as they stand.
+
+    >>> hashed_name("https://User@Example.org:8080/a?b#c", HashForm("md5", of="host_path"))
+    'c1f62ee44f25bb638a8cf4280d360872'
     """
-    digest = hashlib.new(form.algorithm, text.lower().encode(), usedforsecurity=False).digest()
+    if form.of == "host_path" and "://" in text:
+        text = _host_and_path(text)
+    if not form.keeps_case:
+        text = text.lower()
+    digest = hashlib.new(form.algorithm, text.encode("utf-8", "replace"), usedforsecurity=False)
+    return _written(digest.digest(), form)
+
+
+def _host_and_path(url: str) -> str:
+    rest = _BEHIND_PATH.split(url.partition("://")[2], maxsplit=1)[0]
+    authority, slash, path = rest.partition("/")
+    host = _PORT.sub("", authority.rpartition("@")[2])
+    return f"{host.lower()}{slash}{path}"
+
+
+def _written(digest: bytes, form: HashForm) -> str:
+    """Return `digest` as a label; RFC 4648 §6 for base32, its padding left out."""
     if form.encoding == "base32":
         written = base64.b32encode(digest).decode("ascii").rstrip("=").lower()
     else:

@@ -103,18 +103,17 @@ class Attachment:
 def read_attachments(parts: Iterable[Part], notes: Notes, bounds: Bounds) -> tuple[Attachment, ...]:
     """Return the files among `parts` of a message, in their order."""
     budget = Budget(bounds.unpacked_bytes)
-    found = tuple(
-        [
-            _Looker(part, budget, bounds).look()
-            for part in parts
-            if part.filename
-            or part.disposition == "attachment"
-            or part.content_type not in _TEXT_TYPES
-        ]
-    )
+    found = tuple([_Looker(part, budget, bounds).look() for part in parts if is_file(part)])
     if budget.exceeded:
         notes.limit("archives", "archives hold more bytes than are unpacked")
     return found
+
+
+def is_file(part: Part) -> bool:
+    """Return whether `part` is a file, and no text that a reader shows."""
+    return bool(
+        part.filename or part.disposition == "attachment" or part.content_type not in _TEXT_TYPES
+    )
 
 
 class _Looker:

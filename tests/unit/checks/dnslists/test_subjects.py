@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -60,6 +61,29 @@ def test_question_too_long_for_the_dns_is_not_asked() -> None:
 def test_hash_is_written_as_the_list_wants_it(form: HashForm, expected: str) -> None:
     # The digests of "abc" stand in RFC 1321, FIPS 180-2.
     assert hashed_name("ABC", form) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "hashed"),
+    [
+        (HashForm("md5"), "http://user@www.example.org:81/a/b.php?q=1#f"),
+        (HashForm("md5", keeps_case=True), "http://User@www.Example.org:81/a/B.php?q=1#f"),
+        (HashForm("md5", of="host_path", keeps_case=True), "www.example.org/a/B.php"),
+        (HashForm("md5", of="host_path"), "www.example.org/a/b.php"),
+    ],
+    ids=["whole", "as-it-stands", "host-and-path", "host-and-path-in-lower-case"],
+)
+def test_web_address_is_hashed_as_the_list_wants_it(form: HashForm, hashed: str) -> None:
+    url = "http://User@www.Example.org:81/a/B.php?q=1#f"
+
+    assert hashed_name(url, form) == hashlib.md5(hashed.encode()).hexdigest()  # noqa: S324
+
+
+@pytest.mark.parametrize("url", ["http://[2001:db8::1]:80/x", "http://[2001:db8::1]/x"])
+def test_web_address_with_an_ipv6_host_is_hashed_without_its_port(url: str) -> None:
+    form = HashForm("sha1", of="host_path")
+
+    assert hashed_name(url, form) == hashlib.sha1(b"[2001:db8::1]/x").hexdigest()  # noqa: S324
 
 
 def test_urls_of_different_domains_come_before_more_of_one() -> None:
