@@ -36,6 +36,13 @@ class _Stream:
         while self.entries and self._too_much(new.keep, new.at):
             self.total_bytes -= len(self.entries.popleft()[0].payload)
 
+    def erase(self, numbers: frozenset[int]) -> int:
+        kept = deque(pair for pair in self.entries if pair[0].number not in numbers)
+        erased = len(self.entries) - len(kept)
+        self.entries = kept
+        self.total_bytes = sum(len(entry.payload) for entry, _ in kept)
+        return erased
+
     def _too_much(self, keep: Retention, newest_at: float) -> bool:
         return (
             len(self.entries) > keep.entries
@@ -154,6 +161,12 @@ class MemoryStore:
                 and words <= its_words
             ]
         return sorted(found, key=lambda entry: (entry.at, entry.number), reverse=True)[:limit]
+
+    def erase(self, stream: str, numbers: Sequence[int]) -> int:
+        """Take these entries out of the stream."""
+        with self._open():
+            kept = self._streams.get(stream)
+            return kept.erase(frozenset(numbers)) if kept else 0
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""

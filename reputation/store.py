@@ -260,6 +260,13 @@ class Store(Protocol):
         """Return at most `limit` entries as `wanted`, the youngest first."""
         ...
 
+    def erase(self, stream: str, numbers: Sequence[int]) -> int:
+        """Take these entries out of the stream for good; return how many were there.
+
+        For what somebody wants forgotten; what grows old goes by `Retention`.
+        """
+        ...
+
     def newest(self, stream: str) -> int:
         """Return the number of the last entry that was appended; 0 before the first.
 

@@ -110,3 +110,12 @@ def parse_subjects(text: str) -> tuple[Subject, ...]:
     if not text or " " in text or "@" in text or ":" in text:
         raise ValueError("an address, a domain, two mailboxes, or a kind such as helo:NAME")
     return tuple(Subject(kind, text) for kind in _DOMAINS)
+
+
+def mentioned(text: str) -> tuple[str, ...]:
+    """Return the names by which a message mentions what a person means: one, or two of a pair.
+
+    None for a subject that is written with its kind.
+    """
+    kind, colon, _ = text.strip().lower().partition(":")
+    return () if colon and kind in set(Kind) else tuple(text.strip().lower().strip("<>").split())

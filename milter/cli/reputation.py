@@ -17,14 +17,15 @@ from milter.settings.read import read_settings
 from policies.loader import FileSource
 from reputation import standing
 from reputation.errors import StoreError
-from reputation.subjects import parse_subjects
+from reputation.history import forgetting
+from reputation.subjects import Kind, Subject, mentioned, parse_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reputation.history.forgetting import Forgotten
     from reputation.standing import Standing
     from reputation.store import Store
-    from reputation.subjects import Subject
 
 _FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
 _SPACES: Final = (standing.SPACE, standing.RECENT_SPACE)
@@ -65,15 +66,45 @@ def show(subject: str, path: str | None, *, as_json: bool) -> None:
 
 @reputation.command()
 @click.argument("subject")
+@click.option("--keep-history", is_flag=True, help="Forget the standing alone.")
 @_FILE
-def forget(subject: str, path: str | None) -> None:
-    """Forget the standing of SUBJECT, written as for `show`."""
-    subjects = _subjects(subject)
+def forget(subject: str, path: str | None, *, keep_history: bool) -> None:
+    """Forget SUBJECT: its standing, and what the history has of it.
+
+    Written as for `show`, or one mailbox. Every record that names it is erased, and every kept
+    message that does: mail from it, to it, and what mentions it. With a kind before it, such as
+    `author_domain:example.org`, only that standing is forgotten.
+    """
+    names = mentioned(subject)
+    mailbox = len(names) == 1 and "@" in names[0]
+    subjects = () if mailbox else _subjects(subject)
     with _store(path) as (store, secret):
+        if mailbox and secret is None:
+            subjects = tuple(_pairs_of(store, names[0]))
         for one in subjects:
             key = one.key(secret)
             known = sum(store.forget(space, [key]) for space in _SPACES)
             click.echo(f"{one}: {'forgotten' if known else 'nothing was known'}")
+        if names and not keep_history:
+            click.echo(f"{' and '.join(names)}: {_told(forgetting.forget(store, *names))}")
+
+
+def _pairs_of(store: Store, mailbox: str) -> Iterator[Subject]:
+    """Yield the pairs of mailboxes one of which is `mailbox`, where keys are readable."""
+    start = f"{Kind.PAIR}:".encode()
+    for key in store.keys(standing.SPACE):
+        pair = key.removeprefix(start).decode("utf-8", "surrogateescape")
+        if key.startswith(start) and mailbox in pair.split(" "):
+            yield Subject(Kind.PAIR, pair)
+
+
+def _told(forgotten: Forgotten) -> str:
+    said = (
+        f"{forgotten.records:,} records and {forgotten.messages:,} messages of the history erased"
+    )
+    if forgotten.unreadable:
+        said += f"; {forgotten.unreadable:,} that cannot be read were left"
+    return said
 
 
 @reputation.command()

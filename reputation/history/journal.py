@@ -159,8 +159,13 @@ class Journal:
         """Return the message of a transaction; None: it is not kept (any more)."""
         words = (_word(self._secret, "txn", txn_id),)
         for entry in self._store.search(MESSAGES, Search(words), 1):
-            return _unzipped(entry.payload)
+            return unzipped(entry.payload)
         return None
+
+    def message_numbers(self, txn_id: str) -> list[int]:
+        """Return the numbers under which the message of a transaction is kept."""
+        words = (_word(self._secret, "txn", txn_id),)
+        return [entry.number for entry in self._store.search(MESSAGES, Search(words), _PAGE)]
 
     def search(self, wanted: Wanted, limit: int) -> list[Line]:
         """Return at most `limit` records as `wanted`, the youngest first."""
@@ -294,7 +299,12 @@ def _readable(entry: Entry) -> Record | None:
         return None
 
 
-def _unzipped(payload: bytes) -> bytes:
+def unzipped(payload: bytes) -> bytes:
+    """Return a message that was kept.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
     try:
         return zlib.decompressobj().decompress(payload, _LARGEST)
     except zlib.error as err:

@@ -52,7 +52,7 @@ class Hider:
         withheld = sorted(record.facts.keys() & _QUOTING)
         return replace(
             record,
-            client=self._value(self._without_account(record.client)),
+            client=self._with_account(record.client),
             mail_from=self.address(record.mail_from),
             recipients=[self.address(each) for each in record.recipients],
             author=self.address(record.author),
@@ -62,16 +62,17 @@ class Hider:
             shares=[self._share(each) for each in record.shares],
             found=[self._found(each) for each in record.found],
             ruled=[self._found(each) for each in record.ruled],
-            facts=self._value(self._without_account(facts)),
+            facts=self._with_account(facts),
             trace=[self._text(each) for each in record.trace],
             cut=[*record.cut, *withheld],
             private=True,
         )
 
-    def _without_account(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Hide the login of a user, which is no address as a rule."""
+    def _with_account(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Hide all of `values`, and the login of a user, which need not be an address."""
         account = str(values.get("account") or "")
-        return values | {"account": self.address(account)} if account else values
+        hidden: dict[str, Any] = self._value({**values, "account": ""} if account else values)
+        return hidden | {"account": self.address(account)} if account else hidden
 
     def _share(self, share: Share) -> Share:
         return share._replace(recipients=[self.address(each) for each in share.recipients])

@@ -142,6 +142,25 @@ return 1
 """
 )
 
+# KEYS: entries, times, numbers. ARGV: numbers of the entries that go. Answers how many were there.
+ERASE: Final = """
+local entries, times, numbers, gone = KEYS[1], KEYS[2], KEYS[3], 0
+for _, number in ipairs(ARGV) do
+  local id, name = number .. '-0', string.format('%016d', number)
+  local old = redis.call('XRANGE', entries, id, id)[1]
+  if old then
+    redis.call('XDEL', entries, id)
+    redis.call('ZREM', times, name)
+    for _, word in ipairs(cmsgpack.unpack(old[2][6])) do
+      redis.call('ZREM', times .. ':' .. word, name)
+    end
+    redis.call('HINCRBY', numbers, 'bytes', -#old[2][4])
+    gone = gone + 1
+  end
+end
+return gone
+"""
+
 # KEYS: entries, then the sets in which an entry must be. ARGV: since, until, before, limit.
 SEARCH: Final = """
 local driver = 2

@@ -30,6 +30,8 @@ _GUARD_MS: Final = 600_000
 # What differs between the clocks of machines.
 _SLACK_S: Final = 60.0
 _SCAN_COUNT: Final = 1000
+# A script holds up the server for as long as it runs.
+_ERASED_AT_ONCE: Final = 200
 _KINDS: Final = (b"e", b"r", b"b", b"f")
 
 
@@ -136,6 +138,15 @@ class RedisStore:
         arguments: list[Argument] = [wanted.since, until, wanted.before, limit]
         rows = self._server.call(Call(scripts.SEARCH, [entries, *sets], arguments))
         return [_entry(name, dict(zip(flat[::2], flat[1::2], strict=True))) for name, flat in rows]
+
+    def erase(self, stream: str, numbers: Sequence[int]) -> int:
+        """Take these entries out of the stream."""
+        gone = 0
+        wanted = sorted(frozenset(numbers))
+        for start in range(0, len(wanted), _ERASED_AT_ONCE):
+            arguments: list[Argument] = [*wanted[start : start + _ERASED_AT_ONCE]]
+            gone += self._server.call(Call(scripts.ERASE, list(_stream(stream)), arguments))
+        return gone
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""

@@ -148,6 +148,11 @@ class SqliteStore:
         with self._using():
             return streams.search(self._connection, stream, wanted, limit)
 
+    def erase(self, stream: str, numbers: Sequence[int]) -> int:
+        """Take these entries out of the stream; their bytes are overwritten in the file."""
+        with self._overwriting() as connection:
+            return streams.erase(connection, stream, numbers)
+
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""
         with self._using():
@@ -212,7 +217,7 @@ class SqliteStore:
     def forget(self, space: str, keys: Sequence[bytes]) -> int:
         """Remove all that `space` knows of `keys`."""
         known = set()
-        with self._writing() as connection:
+        with self._overwriting() as connection:
             for table in KEYED:
                 query = f"DELETE FROM {table} WHERE space = ? AND key = ?"  # noqa: S608 - ours
                 known |= {key for key in keys if connection.execute(query, (space, key)).rowcount}
@@ -285,6 +290,21 @@ class SqliteStore:
             if self._identity != identity_of(self._path):
                 raise StoreError("the file was replaced", temporary=False, reason="gone")
             yield
+
+    @contextmanager
+    def _overwriting(self) -> Iterator[sqlite3.Connection]:
+        """Give a transaction that leaves nothing of what it removes in the file."""
+        with self._using():
+            usual = self._connection.execute("PRAGMA secure_delete").fetchone()[0]
+            self._connection.execute("PRAGMA secure_delete = ON")
+        try:
+            with self._writing(synchronous="FULL") as connection:
+                yield connection
+        finally:
+            with self._using():
+                self._connection.execute(f"PRAGMA secure_delete = {usual}")
+                # The log beside the file is emptied, too, unless somebody reads it just now.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def _writing(self, synchronous: str = "NORMAL") -> Iterator[sqlite3.Connection]:

@@ -8,6 +8,7 @@ from reputation.store import Entry
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from reputation.store import Append, Search
 
@@ -69,6 +70,26 @@ def _trim(
                 (new.stream, up_to),
             )
     return gone, gone_bytes
+
+
+def erase(connection: sqlite3.Connection, stream: str, numbers: Sequence[int]) -> int:
+    """Remove entries by their numbers; return how many there were."""
+    gone, gone_bytes = 0, 0
+    for number in frozenset(numbers):
+        row = connection.execute(
+            "DELETE FROM entry WHERE stream = ? AND number = ? RETURNING length(payload)",
+            (stream, number),
+        ).fetchone()
+        if row is not None:
+            gone, gone_bytes = gone + 1, gone_bytes + row[0]
+            connection.execute(
+                "DELETE FROM entry_word WHERE stream = ? AND number = ?", (stream, number)
+            )
+    connection.execute(
+        "UPDATE stream SET entries = entries - ?, total_bytes = total_bytes - ? WHERE name = ?",
+        (gone, gone_bytes, stream),
+    )
+    return gone
 
 
 def follow(connection: sqlite3.Connection, stream: str, after: int, limit: int) -> list[Entry]:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.app.memory import keeping_of
 from milter.cli import run
 from milter.memory.opening import Home
 from milter.memory.recollection import subject_secret
+from milter.settings.history import History
+from reputation.history import journal
+from reputation.history.record import Record
 from reputation.standing import Observation, fades
-from reputation.subjects import Kind, Subject
+from reputation.subjects import Kind, Subject, pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +65,33 @@ def test_forget_forgets_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
     assert run(["reputation", "show", str(DOMAIN), "--json", *where]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_forget_a_person_reaches_the_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = a_configuration(tmp_path)
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    now = time.time()
+    one = Observation(now, (pair("a@there.example", "dora@home.example"),), 1.0, 0.0)
+    store.write(list(fades(one, None)))
+    keep = keeping_of(History()).keep
+    for number, to in enumerate(["dora@home.example", "eva@home.example"]):
+        record = Record(f"T{number}", now, mail_from="a@there.example", recipients=[to])
+        store.write([journal.append(record, keep, journal.secret_of(store))])
+    store.close()
+
+    assert run(["reputation", "forget", "dora@home.example", "--keep-history", *where]) == 0
+    assert run(["reputation", "forget", "Dora@home.example", *where]) == 0
+    assert run(["reputation", "forget", "author_domain:home.example", *where]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "pair:a@there.example dora@home.example: forgotten",
+        "dora@home.example: 1 records and 0 messages of the history erased",
+        "author_domain:home.example: nothing was known",
+    ]
+    assert run(["trace", "a@there.example", *where]) == 0
+    assert "to eva@home.example" in capsys.readouterr().out
+    assert b"dora" not in b"".join(path.read_bytes() for path in tmp_path.glob("s.db*"))
 
 
 @pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
