@@ -17,6 +17,7 @@ from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.history import HistoryKeeper, Keeping, known_of
+from milter.pipeline.refusals import RefusalKeeper
 from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
 from milter.pipeline.sure_lessons import Agreement, SureLessons
@@ -62,11 +63,15 @@ class WorkingMemory:
         """The store, asked and written to."""
         return self.recollection.store
 
-    def keep_history(self, history: History, pipeline: Pipeline) -> None:
+    def keep_history(self, history: History, pipeline: Pipeline, metrics: Metrics) -> None:
         """Keep a record of each message that `pipeline` judges, as `history` says."""
         if history.days:
-            keeper = HistoryKeeper(self.store, keeping_of(history), known_of(pipeline))
-            self.aftermath.add(keeper)
+            keeping = keeping_of(history)
+            self.aftermath.add(HistoryKeeper(self.store, keeping, known_of(pipeline)))
+            left_out = metrics.refusal_not_kept
+            refusals = RefusalKeeper(self.store, keeping.keep, pipeline.version, left_out)
+            self.aftermath.add(refusals)
+            self.aftermath.watch(refusals)
 
     async def tend(self) -> None:
         """Look after all of it; run it as a task."""

@@ -134,7 +134,7 @@ class Workplace:
         """Return who is told of each message after its reply: memory, and shadow policies."""
         aftermath = memory.aftermath if memory else None
         if memory is not None:
-            memory.keep_history(self.settings.history, pipeline)
+            memory.keep_history(self.settings.history, pipeline, metrics)
         shadows = self.policies.plan.shadows
         if not shadows:
             return aftermath

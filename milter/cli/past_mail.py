@@ -116,6 +116,9 @@ class PastMail:
         replays = [self.replay(each)[0] for each in policies]
         with asyncio.Runner() as runner:
             for line in self.journal.each(wanted):
+                if line.record.stage:
+                    # Refused before its message came: there is nothing to judge.
+                    continue
                 past = self.past(line.record)
                 judged = [runner.run(each.judge(past)) for each in replays]
                 unknown += _unknown(line.record, judged)
@@ -159,13 +162,13 @@ def meant_by(past: PastMail, words: Sequence[str], wanted: Wanted, limit: int) -
         wanted: Bounds the time.
         limit: How many.
     """
-    found: dict[str, Record] | None = None
+    found: dict[int, Record] | None = None
     for word in words:
-        fits: dict[str, Record] = {}
+        fits: dict[int, Record] = {}
         for reading in readings(word):
             bounded = replace(reading, since=wanted.since, until=wanted.until)
             for line in past.journal.each(bounded):
-                fits[line.record.txn_id] = line.record
+                fits[line.number] = line.record
                 # Of one word alone no more are shown; of several the others may take most away.
                 if len(words) == 1 and len(fits) >= 2 * limit:
                     break

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # `milter.core.ids`: Crockford's base 32.
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}", re.IGNORECASE)
+_NO_MESSAGE: Final = "refused before its message came: there is nothing to judge again"
 
 
 @click.command(
@@ -70,6 +71,12 @@ def _of_history(*, txn_id: str, policy: str | None, as_json: bool, path: str | N
 
 def _text(past: PastMail, record: Record, policy: str | None) -> list[str]:
     replay, policies = past.replay(policy)
+    if record.stage:
+        lines = [
+            *story(record, {**load_symbols(), **policies.all_single()[0].symbols}),
+            f"  {_NO_MESSAGE}",
+        ]
+        return [printable(line) for line in lines]
     replayed = asyncio.run(replay.judge(past.past(record)))
     table = {**load_symbols(), **replayed.group.policy.symbols}
     lines = [*story(record, table), *again(record, replayed, policies.version)]
@@ -77,6 +84,8 @@ def _text(past: PastMail, record: Record, policy: str | None) -> list[str]:
 
 
 def _json(past: PastMail, record: Record, policy: str | None) -> list[str]:
+    if record.stage:
+        return [json.dumps({**plain(record), "now": None, "note": _NO_MESSAGE}, indent=2)]
     replay, policies = past.replay(policy)
     replayed = asyncio.run(replay.judge(past.past(record)))
     verdict, group, evidence = replayed.verdict, replayed.group, replayed.evidence

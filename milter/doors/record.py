@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
+from milter.pipeline.aftermath import TurnedAway
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.smtp")
 _LOGGED_RECIPIENTS: Final = 20
+# A client may be refused a thousand recipients, one by one.
+_TOLD_RECIPIENTS: Final = 200
 _LOGGED_METHODS: Final = frozenset({"spf", "dkim", "dmarc", "arc", "iprev"})
 
 
@@ -123,7 +126,9 @@ class TransactionRecord:
         self.recipients: tuple[Mailbox, ...] = ()
         self.queue_id = ""
         self._action = ""
-        self._refused: tuple[str, Connection, Verdict] | None = None
+        self._mail_from = mail_from
+        self._stage = ""
+        self._refused: TurnedAway | None = None
         self._size = 0
         self._fields: dict[str, object] = {
             **client,
@@ -153,11 +158,42 @@ class TransactionRecord:
             "temporary": True,
         }
 
-    def refused_early(self, stage: str, outcome: Outcome, connection: Connection) -> None:
-        """Note a decision before DATA; the message may still come, for other recipients."""
+    def refused_early(
+        self,
+        stage: str,
+        outcome: Outcome,
+        reply: Reply,
+        connection: Connection,
+        mailbox: Mailbox | None = None,
+    ) -> None:
+        """Note a decision before DATA; the message may still come, for other recipients.
+
+        Args:
+            stage: Where it fell.
+            outcome: The decision.
+            reply: What the client is told.
+            connection: The client.
+            mailbox: The recipient, where it is about one.
+        """
         self._judge(outcome.verdict)
-        self._fields["reply"] = str(outcome.reply)
-        self._refused = (stage, connection, outcome.verdict)
+        self._stage = stage
+        self._fields["reply"] = str(reply)
+        aftermath = self._door.aftermath
+        if aftermath is None:
+            return
+        before = self._refused.recipients if self._refused else ()
+        recipients = (*before, mailbox) if mailbox and len(before) < _TOLD_RECIPIENTS else before
+        self._refused = TurnedAway(
+            aftermath.clock(),
+            str(self._fields["txn_id"]),
+            connection,
+            stage,
+            outcome.verdict,
+            reply,
+            self._mail_from,
+            recipients,
+            self._announced,
+        )
 
     def faulty(self, fault: str, size: int, reply: Reply) -> None:
         """Note a message that could not be taken as it was sent."""
@@ -193,11 +229,10 @@ class TransactionRecord:
     def write(self) -> None:
         """Log the transaction and count it."""
         metrics = self._door.metrics
-        if self._refused is not None and not self._size:
-            stage, connection, verdict = self._refused
-            metrics.bytes_saved(stage, self._announced)
-            if self._door.aftermath is not None:
-                self._door.aftermath.turn_away(connection, stage, verdict, self._announced)
+        if self._stage and not self._size:
+            metrics.bytes_saved(self._stage, self._announced)
+        if self._refused is not None and self._door.aftermath is not None:
+            self._door.aftermath.turn_away(self._refused._replace(came=self._size > 0))
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)

@@ -123,7 +123,7 @@ class MilterTransaction:
                 return _APART
             refused = await self._scan.refuse_early((group.policy,), mailbox)
             if refused is not None:
-                return self._refused_early("rcpt", refused)
+                return self._refused_early("rcpt", refused, mailbox)
         self._groups.setdefault(group.key, group)
         self._recipients.append((mailbox, path, group))
         self._scan.rcpt(mailbox)
@@ -225,6 +225,7 @@ class MilterTransaction:
         added = [wire.add_recipient(f"<{to}>".encode()) for to in dict.fromkeys(targets.values())]
         return added + packets
 
-    def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
-        self.record.refused_early(stage, outcome, self._connection_scan.connection)
-        return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+    def _refused_early(self, stage: str, outcome: Outcome, mailbox: Mailbox | None = None) -> Reply:
+        reply = outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+        self.record.refused_early(stage, outcome, reply, self._connection_scan.connection, mailbox)
+        return reply

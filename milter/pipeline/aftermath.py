@@ -33,6 +33,8 @@ _AFTER_S: Final = 0.02
 # So many of the waiting ones at once; then the loop is given back.
 _AT_ONCE: Final = 20
 _MOST_WAITING: Final = 500
+# Stage of a refusal in place of the greeting.
+GREETING: Final = "greeting"
 _MOST_BYTES: Final = 64 * 2**20
 
 
@@ -100,21 +102,31 @@ class Seen:
 
 
 class TurnedAway(NamedTuple):
-    """A transaction that ended before its data, because of a refusal.
+    """A refusal before the data of a transaction, or in place of the greeting.
 
     Attributes:
         at: When, in seconds since the epoch.
+        reference: The id that the client was told: of the transaction, or of the session.
         connection: The client.
-        stage: Where it was decided: connect, mail, rcpt.
+        stage: Where it was decided: greeting, mail, rcpt.
         verdict: What was decided.
-        announced: Bytes that the client had announced and did not send; 0: it did not say.
+        reply: What the client was told.
+        mail_from: The reverse path; None for the null one, and where none was said.
+        recipients: Who were refused.
+        announced: Bytes that the client had announced; 0: it did not say.
+        came: Whether the message came nevertheless, for other recipients.
     """
 
     at: float
+    reference: str
     connection: Connection
     stage: str
     verdict: Verdict
-    announced: int
+    reply: Reply
+    mail_from: Mailbox | None = None
+    recipients: tuple[Mailbox, ...] = ()
+    announced: int = 0
+    came: bool = False
 
 
 class Watcher(Protocol):
@@ -190,12 +202,10 @@ class Aftermath:
         """Take a transaction; returns at once."""
         self._queue(seen, len(seen.txn.message))
 
-    def turn_away(
-        self, connection: Connection, stage: str, verdict: Verdict, announced: int
-    ) -> None:
-        """Take a transaction that was refused at `stage`; returns at once."""
+    def turn_away(self, turned: TurnedAway) -> None:
+        """Take a refusal before the data; returns at once."""
         if self._watchers:
-            self._queue(TurnedAway(self.clock(), connection, stage, verdict, announced), 0)
+            self._queue(turned, 0)
 
     def finish(self) -> None:
         """Hand over all that waits; at the end of a worker."""

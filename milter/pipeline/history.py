@@ -98,7 +98,7 @@ class HistoryKeeper:
             self._store.write(lambda store: tell(store, known, at))
         kept = self._keeping.keeps(seen)
         record = record_of(seen, self._known.version, message_kept=kept)
-        self._store.write(_RecordWrite(record, self._keeping.keep))
+        self._store.write(RecordWrite(record, self._keeping.keep))
         if kept:
             txn = seen.txn
             write = _MessageWrite(txn.txn_id, seen.at, txn.message, self._keeping.keep)
@@ -132,8 +132,13 @@ def pattern_digest(spec: PatternSpec) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _RecordWrite:
-    """Makes the write of a record, in the thread that writes."""
+class RecordWrite:
+    """Makes the write of a record, in the thread that writes.
+
+    Attributes:
+        record: The record.
+        keep: How much is kept, and of what.
+    """
 
     record: Record
     keep: Keep
@@ -145,6 +150,7 @@ class _RecordWrite:
         return _HELD_BYTES + _ITEM_BYTES * items
 
     def __call__(self, store: Store) -> list[Append]:
+        """Return the write."""
         return [journal.append(self.record, self.keep, journal.secret_of(store))]
 
 
@@ -178,7 +184,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         version=version,
         listener=txn.connection.listener,
         direction=txn.connection.direction.value,
-        client=_client(txn.connection),
+        client=client_of(txn.connection),
         mail_from=txn.mail_from.text if txn.mail_from else "",
         recipients=[each.text for each in txn.recipients[:MAX_RECIPIENTS]],
         rcpt_count=len(txn.recipients),
@@ -198,9 +204,9 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         delivered=seen.delivered,
         differing=seen.dealt.differing,
         shares=list(map(_share, seen.dealt.shares)),
-        symbols=_counted(verdict),
-        found=_found(evidence.findings),
-        ruled=_found(verdict.found),
+        symbols=counted_of(verdict),
+        found=found_of(evidence.findings),
+        ruled=found_of(verdict.found),
         facts=_facts(seen),
         answers=_answers(seen),
         spared=list(evidence.spared),
@@ -223,7 +229,7 @@ def _answers(seen: Seen) -> list[Answer]:
     return few([Answer(*each[:3], list(each.records), each.trouble) for each in answers])
 
 
-def _client(connection: Connection) -> dict[str, Any]:
+def client_of(connection: Connection) -> dict[str, Any]:
     """Return what is known of a client, without what is empty."""
     tls, destination = connection.tls, connection.destination_ip
     known = {
@@ -281,10 +287,12 @@ def _answer(said: ListAnswer) -> Answer:
     return Answer(said.zone, said.asks, said.subject, list(said.records), said.trouble)
 
 
-def _counted(verdict: Verdict) -> list[Counted]:
+def counted_of(verdict: Verdict) -> list[Counted]:
+    """Return what counted, as a record has it."""
     return few([Counted(one.symbol, one.weight, one.counted) for one in verdict.contributions])
 
 
-def _found(findings: Iterable[Finding]) -> list[Found]:
+def found_of(findings: Iterable[Finding]) -> list[Found]:
+    """Return what was found, as a record has it."""
     found: Sequence[Finding] = tuple(findings)
     return [Found(one.symbol, short(one.evidence), dict(one.details)) for one in few(list(found))]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from milter.core.address import domain_key
 from milter.core.connection import Direction
 from milter.message.language import language_of
+from milter.pipeline.aftermath import GREETING
 from policies.verdict import Action
 from reputation.errors import StoreError
 from reputation.statistics.deposit import Deposits
@@ -104,7 +105,9 @@ class Statistics:
         self._tally.count(Observation(seen.at, size, unwanted, 0, profile, sources, text))
 
     def see_turned_away(self, turned: TurnedAway) -> None:
-        """Count a transaction that was refused before its data."""
+        """Count a transaction that was refused before its data, and nothing of which came."""
+        if turned.came or turned.stage == GREETING:
+            return
         connection, verdict = turned.connection, turned.verdict
         source = self._source(connection)
         profile = Profile(

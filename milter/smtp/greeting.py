@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.core.reply import Reply
 from milter.doors.record import client_fields
+from milter.pipeline.aftermath import GREETING, TurnedAway
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -74,4 +75,7 @@ def _turned_away(door: Door, connection: Connection, outcome: Outcome) -> Reply:
         "reply": str(reply),
     }
     log_event(_log, "connection refused", fields)
+    if (told := door.aftermath) is not None:
+        reference = str(connection.session_id)
+        told.turn_away(TurnedAway(told.clock(), reference, connection, GREETING, verdict, reply))
     return reply

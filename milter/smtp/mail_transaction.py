@@ -135,7 +135,7 @@ class MailTransaction:
             return Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
         refused = await self._scan.refuse_early((group.policy,), mailbox)
         if refused is not None:
-            return self._refused_early("rcpt", refused)
+            return self._refused_early("rcpt", refused, mailbox)
         try:
             reply = await self._relaying.rcpt(command.argument, mailbox.text, group.key)
         except RelayError as error:
@@ -205,9 +205,10 @@ class MailTransaction:
             return True
         return must_be_apart(group, first, self._door.listener.differing_recipients)
 
-    def _refused_early(self, stage: str, outcome: Outcome) -> Reply:
-        self.record.refused_early(stage, outcome, self._connection_scan.connection)
-        return outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+    def _refused_early(self, stage: str, outcome: Outcome, mailbox: Mailbox | None = None) -> Reply:
+        reply = outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
+        self.record.refused_early(stage, outcome, reply, self._connection_scan.connection, mailbox)
+        return reply
 
     def _next_hop_failed(self, error: RelayError) -> Reply:
         if error.refuses_client and error.reply is not None:

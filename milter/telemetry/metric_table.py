@@ -180,6 +180,12 @@ METRICS: Final = (
         "Messages of which nothing was remembered or counted after the reply, for lack of room",
     ),
     MetricSpec(
+        "history_refusals_left_out_total",
+        "counter",
+        "Refusals before the data that the history does not have: too many of one network, or of"
+        " all",
+    ),
+    MetricSpec(
         "classifier_lessons_total",
         "counter",
         "Lessons that the classifier of this machine learned. label: ham, spam",

@@ -93,6 +93,7 @@ class Metrics:
         self._store_errors = Sums(_counter(registry, "store_errors_total"), 1)
         self._store_dropped = Sums(_counter(registry, "store_writes_dropped_total"), 0)
         self._forgotten = Sums(_counter(registry, "aftermath_dropped_total"), 0)
+        self._refusals = Sums(_counter(registry, "history_refusals_left_out_total"), 0)
         self._lessons = Sums(_counter(registry, "classifier_lessons_total"), 1)
         self._sure_lessons = Sums(_counter(registry, "classifier_sure_lessons_total"), 1)
         self._agreement = Sums(_counter(registry, "classifier_agreement_total"), 1)
@@ -208,6 +209,10 @@ class Metrics:
     def aftermath_dropped(self) -> None:
         """Count a message of which nothing was remembered."""
         self._forgotten.add(())
+
+    def refusal_not_kept(self) -> None:
+        """Count a refusal before the data that the history had no room for."""
+        self._refusals.add(())
 
     def lessons(self, label: str, number: int) -> None:
         """Count lessons of `label` that were learned: ham or spam."""

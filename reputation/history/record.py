@@ -113,6 +113,7 @@ class Record:
         kind: Kind of spam.
         reason: Why, in words.
         reply: What the client was told.
+        stage: Where it was refused before its data (greeting, mail, rcpt); empty: the message came.
         delivered: Whether the next hop took it, or it was thrown away in silence.
         differing: How recipients who differ are dealt with: `differing_recipients`.
         shares: Recipients by how they were treated.
@@ -153,6 +154,7 @@ class Record:
     kind: str = ""
     reason: str = ""
     reply: str = ""
+    stage: str = ""
     delivered: bool = False
     differing: str = "separate"
     shares: list[Share] = field(default_factory=list)

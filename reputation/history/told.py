@@ -22,6 +22,12 @@ _DONE: Final = {
     "reject": "Refused",
     "discard": "Thrown away in silence",
 }
+# Where mail is refused before its data.
+_BEFORE: Final = {
+    "greeting": "in place of a greeting",
+    "mail": "before recipient and message",
+    "rcpt": "before its message",
+}
 _SENDER: Final = ("SPF_", "DKIM_", "DMARC_", "ARC_", "IPREV_", "HELO_")
 
 
@@ -55,6 +61,7 @@ def summary(record: Record) -> dict[str, Plain]:
         "kind": record.kind,
         "reason": record.reason,
         "reply": record.reply,
+        "stage": record.stage,
         "symbols": [one.symbol for one in record.symbols],
         "message_kept": record.message_kept,
         "sentence": sentence(record),
@@ -96,6 +103,8 @@ def moment(at: float) -> str:
 
 def _what(record: Record) -> str:
     done = _DONE.get(record.action, record.action.capitalize())
+    if record.stage:
+        return f"{done} {_BEFORE.get(record.stage, record.stage)}"
     if record.delivered or record.action in {"defer", "reject", "discard"}:
         return done
     again = record.reply.startswith("4")
@@ -115,12 +124,17 @@ def _when(record: Record) -> str:
 
 
 def _mail(record: Record) -> str:
+    if record.stage == "greeting":
+        return f"a connection{_client(record)}"
     sender = record.mail_from or "<>"
     author = record.author
     of = f" (author {author})" if author and author.lower() != sender.lower() else ""
+    return f"mail from {sender}{of} to {_recipients(record)}{_client(record)}"
+
+
+def _client(record: Record) -> str:
     ip, name = record.client.get("ip", ""), record.client.get("helo", "")
-    client = f" by {ip or 'a local client'}" + (f" ({name})" if name else "")
-    return f"mail from {sender}{of} to {_recipients(record)}{client}"
+    return f" by {ip or 'a local client'}" + (f" ({name})" if name else "")
 
 
 def _recipients(record: Record) -> str:

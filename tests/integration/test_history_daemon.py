@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.test_memory_daemon import FILES, KNOWN, UNKNOWN, a_configuration, send
+from tests.support import milter_packets as mta
 from tests.support.gatepost import Gatepost, running_gatepost
+from tests.support.line_client import connected
 from tests.support.mailbox_sink import running_sink
+from tests.support.milter_door import MailServer
 from tests.support.patience import wait_until
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +83,50 @@ def test_history_of_two_workers_survives_a_restart(tmp_path: Path) -> None:
             )
             status, body = over_http(daemon, f"/v1/history/{deferred['txn_id']}", "secret")
             assert (status, body["sentence"]) == (200, deferred["sentence"])
+
+
+REFUSING = """
+version: 1
+name: site
+extends: monitor
+early: {greeting: 20, connect: 12, rcpt: 5}
+rules:
+  - {id: POOR_HELO, when: 'helo == "poor.example"', weight: 6, describe: A poor name}
+  - {id: BAD_SENDER, when: 'mail_from.endsWith("@bad.example")', weight: 13, describe: Not wanted}
+"""
+
+
+def test_history_has_what_was_refused_before_its_data_at_both_doors(tmp_path: Path) -> None:
+    milter = free_port()
+    with running_sink() as sink:
+        config = a_configuration(sink, f"sqlite:{tmp_path}/s.db")
+        config["listeners"].append(
+            {"name": "milter", "protocol": "milter", "bind": f"127.0.0.1:{milter}"}
+        )
+        with running_gatepost(config, {**FILES, "policy.yaml": REFUSING}) as daemon:
+            with connected(daemon.port) as client:
+                client.ask(b"EHLO poor.example")
+                assert client.ask(b"MAIL FROM:<ann@fine.example>")[:3] == b"250"
+                for name in (b"one", b"two"):
+                    assert client.ask(b"RCPT TO:<%b@example.org>" % name)[:3] == b"550"
+                client.ask(b"RSET")
+                assert client.ask(b"MAIL FROM:<eve@bad.example>")[:3] == b"550"
+            with MailServer(milter) as server:
+                server.send(mta.offer() + mta.connect() + mta.helo("poor.example"))
+                server.send(mta.mail("<tom@fine.example>") + mta.rcpt("<bob@example.org>"))
+                letters = [server.answer().letter for _ in range(3)]
+                server.send(mta.packet("A") + mta.packet("Q"))
+            assert letters[-1] == "y", letters
+            wait_until(lambda: len(found(daemon)) == 3, lambda: daemon.log)
+
+            told = {each["mail_from"]: each for each in found(daemon, "--action", "reject")}
+            assert told["ann@fine.example"]["recipients"] == ["one@example.org", "two@example.org"]
+            assert {each["stage"] for each in told.values()} == {"mail", "rcpt"}
+            (milters,) = found(daemon, "--listener", "milter")
+            assert (milters["mail_from"], milters["stage"]) == ("tom@fine.example", "rcpt")
+            said = asked(daemon, "trace", "two@example.org").stdout
+            assert said.startswith("Refused before its message at ")
+            eve = told["eve@bad.example"]["txn_id"]
+            assert "BAD_SENDER" in asked(daemon, "policy", "explain", eve).stdout
+            again = asked(daemon, "history", "replay", "--policy", "monitor")
+            assert again.stdout == "0 of 0 messages change\n", again.stderr

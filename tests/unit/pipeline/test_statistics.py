@@ -8,7 +8,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from milter.atlas import Atlas, open_atlas
-from milter.core.connection import Direction
+from milter.core.connection import Connection, Direction
+from milter.core.reply import Reply
+from milter.pipeline.aftermath import GREETING, TurnedAway
 from milter.pipeline.statistics import Statistics
 from milter.settings.networks import Networks
 from policies.verdict import Action, Contribution, Verdict
@@ -56,7 +58,9 @@ def figures(
             for one in sent:
                 await site.take(one)
             for connection in turned_away:
-                site.aftermath.turn_away(connection, "rcpt", REFUSED, 5000)
+                site.aftermath.turn_away(refusal(connection))
+                site.aftermath.turn_away(refusal(connection)._replace(came=True))
+                site.aftermath.turn_away(refusal(connection)._replace(stage=GREETING))
             site.aftermath.finish()
             await statistics.finish()
             await site.memory.store.flush(5.0)
@@ -70,6 +74,11 @@ def figures(
 REFUSED = Verdict(
     Action.REJECT, 15.0, 5.0, "test", contributions=(Contribution("LISTED", 15, 15),), kind="botnet"
 )
+
+
+def refusal(connection: Connection) -> TurnedAway:
+    reply = Reply.of(550, "5.7.1 No")
+    return TurnedAway(1_800_000_000.0, "T1", connection, "rcpt", REFUSED, reply, announced=5000)
 
 
 def values(found: Figures, dimension: str) -> dict[str, int]:

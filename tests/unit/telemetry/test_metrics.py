@@ -44,6 +44,7 @@ def _fill(metrics: Metrics) -> None:
     metrics.store_failed("full")
     metrics.store_dropped(3)
     metrics.aftermath_dropped()
+    metrics.refusal_not_kept()
     metrics.lessons("spam", 4)
     metrics.sure_lesson(spam=False)
     metrics.agreement(agrees=True)
