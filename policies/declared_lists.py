@@ -73,8 +73,8 @@ class DeclaredLists:
         asks = _asks(entry)
         if not self._is_whole(loc, entry, asks) or entry.zone is None:
             return
-        if known := self._same(entry.zone, asks):
-            what = f"the list {entry.zone} stands twice for {known}: put its codes together"
+        if known := self._same(entry.public_zone, asks):
+            what = f"the list {entry.public_zone} stands twice for {known}: put its codes together"
             self._mistake((*loc, "zone"), what)
         codes = dict(self._codes((*loc, "codes"), entry, asks))
         bits = dict(self._bits((*loc, "bits"), entry, asks))
@@ -215,7 +215,7 @@ def list_of(entry: DnsListEntry) -> DnsList:
     """Return the list of `entry`, which has zone and asks, without its answers and its key."""
     asks = _asks(entry)
     return DnsList(
-        zone=entry.zone or "",
+        zone=entry.public_zone,
         asks=asks,
         effect=entry.effect,
         hashed=_hash_form(entry.hash),

@@ -146,3 +146,8 @@ class DnsListEntry(Section):
         ge=1,
         description="Questions a day (UTC) over all workers; then it is left alone until the next",
     )
+
+    @property
+    def public_zone(self) -> str:
+        """The zone as people see it: with the part that is asked, without the key."""
+        return ".".join(filter(None, (self.part, self.zone)))

@@ -150,14 +150,14 @@ class DnsList:
     """One DNS list of a policy.
 
     Attributes:
-        zone: The public name; what logs, metrics and replies show.
+        zone: The public name, `part` included; what logs, metrics and replies show.
         asks: What it is asked about; all of one content.
         effect: block or allow.
         codes: Symbols by answer, for a list of codes.
         bits: Symbols by bit of the last octet, for a list of bits; one of the two is empty.
         errors: Answers by which this list refuses, beside those by which all do.
         key: Secret label that stands before the zone in a query; empty when there is none.
-        part: Label before that one, which says what part of the zone is asked; empty as a rule.
+        part: First label of the zone where the key stands behind it; empty as a rule.
         hashed: How it writes hashes.
         points: Its test points.
         ipv6: Whether it is asked about IPv6 addresses.
@@ -188,7 +188,8 @@ class DnsList:
     @property
     def query_zone(self) -> str:
         """The zone with its key: for the query alone, never shown."""
-        return ".".join(filter(None, (self.part, self.key, self.zone)))
+        behind = self.zone.removeprefix(f"{self.part}.") if self.part else self.zone
+        return ".".join(filter(None, (self.part, self.key, behind)))
 
     @property
     def content(self) -> str:

@@ -90,7 +90,7 @@ class ListCatalogue:
 
     def about_zone(self, zone: str) -> About | None:
         """Return what there is to know of the list that is asked in `zone`."""
-        found = [e for e in self.entries.values() if e.zone and e.zone.lower() == zone.lower()]
+        found = [e for e in self.entries.values() if e.public_zone.lower() == zone.lower()]
         return found[0].about if found else None
 
     def knows(self, zone: str) -> bool:

@@ -100,11 +100,11 @@ class Row:
         how = self.about.how if self.about else ""
         for code in self.codes:
             if why := _REFUSALS.get(code):
-                return f"{why}. {how}".strip()
+                return f"{why[:1].upper()}{why[1:]}. {how}".strip()
         if "refuses" in self.trouble:
             return f"It refuses this resolver. {how}".strip()
         if "lists the world" in self.trouble:
-            return "Take it out of the policy: it lists everybody."
+            return f"{'Take' if self.used else 'Keep'} it out of the policy: it lists everybody."
         if "does not list" in self.trouble:
             return "It is dead, or the zone is wrong; `test` names other test points."
         return "Are the name servers reached? Try again; a list that stays silent is dead."
@@ -120,7 +120,7 @@ def rows_of(
         catalogue: The well-known ones.
         names: Entries of the catalogue or zones; none: everything.
     """
-    by_zone = {e.zone.lower(): name for name, e in catalogue.entries.items() if e.zone}
+    by_zone = {e.public_zone.lower(): name for name, e in catalogue.entries.items()}
     rows: dict[str, Row] = {}
     for dns_list in used:
         name = by_zone.get(dns_list.zone.lower(), "")

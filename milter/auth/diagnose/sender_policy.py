@@ -34,7 +34,7 @@ class _Walk:
 
     resolver: Resolver
     terms: int = 0
-    void: int = 0
+    void: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     failed: str = ""
@@ -84,13 +84,15 @@ class _Walk:
             await self._into(target, text)
         elif name == "mx":
             answer = await self.resolver.resolve(target, "MX")
-            self.void += not answer.records
+            if not answer.records:
+                self.void.append(target)
             if len(answer.records) > DEFAULT_LIMITS.mx_names:
                 self.problems.append(f"{text}: {target} has {len(answer.records)} MX names")
         elif name == "a":
             v4 = await self.resolver.resolve(target, "A")
             v6 = await self.resolver.resolve(target, "AAAA")
-            self.void += not (v4.records or v6.records)
+            if not (v4.records or v6.records):
+                self.void.append(target)
 
     async def _into(self, target: str, needed_by: str) -> None:
         record = await self.record(target, needed_by=needed_by)
@@ -112,7 +114,9 @@ async def diagnose_spf(domain: str, resolver: Resolver) -> Item:
             "Publish a TXT record that names your senders: `v=spf1 mx -all`, or `v=spf1 -all` for a"
             " domain that sends no mail.",
         )
-    counted = f"{walk.terms} of {DEFAULT_LIMITS.terms} terms that ask, {walk.void} without answer"
+    counted = (
+        f"{walk.terms} of {DEFAULT_LIMITS.terms} terms that ask, {len(walk.void)} without answer"
+    )
     found = (*walk.found, counted, *walk.problems)
     if record is None or walk.problems:
         advice = "Receivers take this for no policy at all (permerror); mend what is named above."
@@ -127,7 +131,7 @@ def _judged(record: Record, walk: _Walk, found: tuple[str, ...]) -> Item:
             " includes, or leave out services that no longer send for you."
         )
         return Item(TOPIC, Grade.PROBLEM, found, advice)
-    if walk.void > DEFAULT_LIMITS.void_lookups:
+    if len(walk.void) > DEFAULT_LIMITS.void_lookups:
         advice = "Receivers stop at the third name that does not exist: remove the stale terms."
         return Item(TOPIC, Grade.PROBLEM, found, advice)
     end = next((term for term in record.terms if term.name == "all"), None)
@@ -141,6 +145,12 @@ def _judged(record: Record, walk: _Walk, found: tuple[str, ...]) -> Item:
         return Item(TOPIC, Grade.NOTE, found, advice)
     if walk.has_ptr:
         advice = "Replace `ptr`: it is slow, and RFC 7208 asks not to publish it."
+        return Item(TOPIC, Grade.NOTE, found, advice)
+    if walk.void:
+        names = ", ".join(dict.fromkeys(walk.void))
+        advice = (
+            f"Nothing is found at {names}: remove the stale terms, of which three are too many."
+        )
         return Item(TOPIC, Grade.NOTE, found, advice)
     if walk.terms >= _FEW_LEFT:
         advice = "It holds, with little room: one more service may make it too much."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.cli import run
+from policies.loader import load_list_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,3 +153,12 @@ def test_status_without_a_daemon_says_so(
     path.write_text(f"http: {{bind: 'unix:{tmp_path}/none.sock'}}\n")
     assert run(["lists", "status", "-c", str(path)]) == 3
     assert "no daemon answers at" in capsys.readouterr().err
+
+
+def test_probe_shows_every_list_of_the_catalogue_once(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = probed(configuration, capsys)
+
+    assert set(load_list_catalogue().entries) <= set(rows)
+    assert len({row["zone"] for row in rows.values()}) == len(rows)

@@ -102,7 +102,7 @@ def test_part_of_a_zone_stands_before_the_key() -> None:
     (found,) = load_policies(Files({"p.yaml": text, "key": "k3y"}), "p.yaml").plan.dns_lists
 
     assert (found.zone, found.query_zone) == (
-        "hbl.dq.spamhaus.net",
+        "_email.hbl.dq.spamhaus.net",
         "_email.k3y.hbl.dq.spamhaus.net",
     )
 

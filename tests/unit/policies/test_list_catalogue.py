@@ -30,9 +30,16 @@ def _key(name: str) -> str:
 def test_entry_of_the_catalogue_can_be_used_and_is_told_of(name: str) -> None:
     plan = load_policies(Files({"p.yaml": with_list(name), "key": "k3y"}), "p.yaml").plan
     about = CATALOGUE.about(name)
-    assert CATALOGUE.entries[name].zone in {one.zone for one in plan.dns_lists}
+    assert CATALOGUE.entries[name].public_zone in {one.zone for one in plan.dns_lists}
     assert about is not None
     assert about.sources
+
+
+def test_parts_of_one_zone_are_lists_of_their_own() -> None:
+    names = [e.public_zone for e in CATALOGUE.entries.values() if e.zone == "hbl.dq.spamhaus.net"]
+
+    assert sorted(names) == ["_email.hbl.dq.spamhaus.net", "_file.hbl.dq.spamhaus.net"]
+    assert all(CATALOGUE.about_zone(name) for name in names)
 
 
 @pytest.mark.parametrize("preset", ["balanced", "strict"])
@@ -40,7 +47,7 @@ def test_entry_of_the_catalogue_can_be_used_and_is_told_of(name: str) -> None:
 def test_one_list_alone_rejects_nothing_whatever_it_answers(name: str, preset: str) -> None:
     files = Files({"p.yaml": with_list(name, preset), "key": "k3y"})
     policy_set = load_policies(files, "p.yaml")
-    zone = CATALOGUE.entries[name].zone
+    zone = CATALOGUE.entries[name].public_zone
     symbols = {s for one in policy_set.plan.dns_lists if one.zone == zone for s in one.symbols}
     assert policy_set.only is not None
     assert evaluate(policy_set.only, found(*symbols)).action < Action.REJECT

@@ -76,6 +76,7 @@ def test_diagnosis_asks_each_question_once_and_counts_them() -> None:
             *(Grade.PROBLEM, "stale terms"),
             id="void",
         ),
+        pytest.param(["a:a.example", "-all"], Grade.NOTE, "found at a.example", id="one-void"),
         pytest.param(["include:none.example", "-all"], Grade.PROBLEM, "permerror", id="include"),
         pytest.param(["include:example.org", "-all"], Grade.PROBLEM, "Receivers stop", id="loop"),
     ],
