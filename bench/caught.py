@@ -27,7 +27,8 @@ from bench.content import a_pipeline
 from bench.measure import machine
 from bench.tables import OVER, limit_words, markdown, print_table
 from milter.core.ids import SessionId, TxnId
-from milter.pipeline.offline import Envelope, judge, with_crlf
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, judge
 from policies import prefilter
 from policies.verdict import Action
 from tests.support.corpora import CORPORA

@@ -24,7 +24,7 @@ from bench.ranking import read
 from bench.tables import OVER, limit_words, markdown, print_table
 from milter.checks.classifier_fields import classifier_fields
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from reputation.classifier.explain import heaviest
 from reputation.classifier.features import extract
 from reputation.classifier.model import judge, learn, margin, new_state

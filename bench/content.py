@@ -28,7 +28,8 @@ from milter.app.pattern_cache import arm_in_background
 from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver
-from milter.pipeline.offline import Envelope, judge, with_crlf, without_network
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, judge, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from policies.loader import FileSource, load_policies

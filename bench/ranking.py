@@ -27,7 +27,7 @@ from bench.measure import machine
 from bench.tables import OVER, limit_words, markdown, print_table
 from milter.checks.classifier_fields import classifier_fields
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from reputation.classifier.features import Features, extract
 from reputation.classifier.measures import Measures, measure
 from reputation.classifier.trial import offline, online, trained

@@ -16,7 +16,7 @@ from milter.checks.classifier_fields import classifier_fields
 from milter.cli import EXIT_FINE, UnreadableInput
 from milter.cli.progress import progress_bar
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from reputation.classifier.features import extract
 from reputation.classifier.measures import Measures, learning_curve, measure
 from reputation.classifier.trial import offline, online, trained

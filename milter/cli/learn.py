@@ -17,7 +17,7 @@ from milter.core.address import domain_key
 from milter.memory.learning import classifier_folder
 from milter.memory.opening import home_of
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from milter.settings.read import read_settings
 from policies.loader import FileSource
 from reputation.classifier.learner import Learner

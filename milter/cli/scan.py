@@ -36,7 +36,8 @@ from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import FakeResolver, read_zone
 from milter.memory.weights import LiveWeights
-from milter.pipeline.offline import Envelope, Judged, judge, with_crlf, without_network
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, Judged, judge, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.report import scan_report, unanswered
 from milter.pipeline.runner import Pipeline

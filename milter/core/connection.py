@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,6 +83,8 @@ class Connection:
     relays: tuple[IpAddress, ...] = ()
 
 
+# The same mail servers and clients come again and again.
+@lru_cache(maxsize=1024)
 def normal_address(text: str) -> IpAddress:
     """Return the address in `text` without scope id, an IPv4-mapped one as IPv4.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from milter.checks.classifier_fields import lesson_of
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from reputation.classifier.lessons import STREAM, report
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from milter.core.errors import GatepostError
 from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
 from milter.doors.record import TransactionRecord, client_fields
-from milter.pipeline.offline import judge, with_crlf
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

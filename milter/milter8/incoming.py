@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 
 if TYPE_CHECKING:
     from milter.core.limits import SharedLimits

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from milter.milter8 import wire
-from milter.milter8.session import NOTHING, Session, SessionEndedError
+from milter.milter8.session import DECISIONS, NOTHING, Session, SessionEndedError
 from milter.relay.wakeup import Wakeup
 from milter.telemetry.log import log_event
 
@@ -147,34 +147,33 @@ class MilterProtocol(asyncio.Protocol):
                 await self._more()
                 continue
             letter, data = packet
-            answer = await self._answer(session, letter, data, answers)
+            try:
+                if letter in DECISIONS:
+                    answer = await self._decided(session, letter, data, answers)
+                else:
+                    answer = session.hear(letter, data)
+            except (wire.PacketError, SessionEndedError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the top of a session
+                answer = session.crashed(error)
             if answer is not NOTHING:
                 answers.append(answer)
             if self._draining and session.idle:
                 self._write(answers)
                 return
 
-    async def _answer(
+    async def _decided(
         self, session: Session, letter: int, data: bytes, answers: list[bytes]
     ) -> bytes:
         """Return the answer to one packet; a long wait is kept from looking like none."""
         if letter != wire.END_OF_MESSAGE:
-            return await self._guarded(session, letter, data)
+            return await session.decide(letter, data)
         self._write(answers)
-        progress = self._loop.call_later(_PROGRESS_S, self._progress)
-        self._waiting = progress
+        self._waiting = self._loop.call_later(_PROGRESS_S, self._progress)
         try:
-            return await self._guarded(session, letter, data)
+            return await session.decide(letter, data)
         finally:
             self._waiting.cancel()
-
-    async def _guarded(self, session: Session, letter: int, data: bytes) -> bytes:
-        try:
-            return await session.take(letter, data)
-        except (wire.PacketError, SessionEndedError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the top of a session
-            return session.crashed(error)
 
     def _progress(self) -> None:
         self._write([wire.PROGRESS])

@@ -37,6 +37,10 @@ _MAX_SIZE_DIGITS: Final = 20
 _NO_MACROS: Final[Mapping[str, str]] = {}
 
 
+# What may have to wait for checks.
+DECISIONS: Final = frozenset({wire.MAIL, wire.RCPT, wire.END_OF_MESSAGE})
+
+
 class SessionEndedError(GatepostError):
     """The mail server has no more to say on this connection."""
 
@@ -53,6 +57,7 @@ class Session:
         self._door = door
         self._session_id = session_id
         self._agreement: Agreement | None = None
+        self._silent: frozenset[int] = frozenset()
         self._connection: Connection | None = None
         self._scan: ConnectionScan | None = None
         self._client: dict[str, object] = {}
@@ -75,8 +80,10 @@ class Session:
         self._end_transaction()
         self._forget_client()
 
-    async def take(self, letter: int, data: bytes) -> bytes:
-        """Return the answer to one packet, which may be none.
+    def hear(self, letter: int, data: bytes) -> bytes:
+        """Return the answer to a packet that decides nothing, which may be none.
+
+        Most packets are such; they are dealt with in one step.
 
         Raises:
             PacketError: It is malformed or out of its order.
@@ -87,15 +94,24 @@ class Session:
         elif letter == wire.MACROS:
             return self._take_macros(data)
         else:
-            handler = self._HANDLERS.get(letter)
+            handler = self._HEARD.get(letter)
             if handler is None:
                 raise wire.PacketError(f"a packet of an unknown kind ({letter:#x})")
             if self._agreement is None and letter not in _WITHOUT_AGREEMENT:
                 raise wire.PacketError("a packet before the negotiation")
-            answer = await handler(self, data)
-        if answer is wire.CONTINUE and self._agreement and letter in self._agreement.silent:
-            return NOTHING
-        return answer
+            answer = handler(self, data)
+        return NOTHING if answer is wire.CONTINUE and letter in self._silent else answer
+
+    async def decide(self, letter: int, data: bytes) -> bytes:
+        """Return the answer to a packet of `DECISIONS`; checks may be waited for.
+
+        Raises:
+            PacketError: It is malformed or out of its order.
+        """
+        if self._agreement is None:
+            raise wire.PacketError("a packet before the negotiation")
+        answer = await self._DECIDED[letter](self, data)
+        return NOTHING if answer is wire.CONTINUE and letter in self._silent else answer
 
     def crashed(self, error: Exception) -> bytes:
         """Return what is said of an error of ours: the id, and nothing of the inside."""
@@ -108,21 +124,22 @@ class Session:
             self._end_transaction()
         return wire.reply_code(reply)
 
-    async def _negotiate(self, data: bytes) -> bytes:
+    def _negotiate(self, data: bytes) -> bytes:
         if self._agreement is not None:
             raise wire.PacketError("a second negotiation")
         early = "connect" in self._door.pipeline.policies.early
         self._agreement = agree(wire.read_negotiation(data), answers_mail=early)
+        self._silent = self._agreement.silent
         return self._agreement.answer
 
     def _take_macros(self, data: bytes) -> bytes:
         letter, macros = wire.read_macros(data)
-        if letter not in self._HANDLERS and letter != wire.HEADER:
+        if letter not in _MAY_FOLLOW_MACROS:
             raise wire.PacketError("macros of an unknown stage")
         self._macros[letter] = macros
         return NOTHING
 
-    async def _connect(self, data: bytes) -> bytes:
+    def _connect(self, data: bytes) -> bytes:
         if self._connection is not None:
             raise wire.PacketError("a second client")
         self._connection = connection_of(
@@ -133,7 +150,7 @@ class Session:
         )
         return wire.CONTINUE
 
-    async def _helo(self, data: bytes) -> bytes:
+    def _helo(self, data: bytes) -> bytes:
         self._end_transaction()
         name = wire.text(wire.read_strings(data)[0])
         macros = self._macros.get(wire.HELO, _NO_MACROS)
@@ -180,7 +197,7 @@ class Session:
         reply = await transaction.refused_at_rcpt(mailbox, path)
         return wire.CONTINUE if reply is None else wire.reply_code(reply)
 
-    async def _skipped(self, _data: bytes) -> bytes:
+    def _skipped(self, _data: bytes) -> bytes:
         # A mail server too old to leave the step out.
         return wire.CONTINUE
 
@@ -188,11 +205,11 @@ class Session:
         self._opened().incoming.field(*wire.read_header(data))
         return wire.CONTINUE
 
-    async def _end_of_header(self, _data: bytes) -> bytes:
+    def _end_of_header(self, _data: bytes) -> bytes:
         self._opened()
         return wire.CONTINUE
 
-    async def _body(self, data: bytes) -> bytes:
+    def _body(self, data: bytes) -> bytes:
         transaction = self._opened()
         transaction.incoming.piece(data)
         reply = transaction.fault()
@@ -211,14 +228,14 @@ class Session:
         self._end_transaction()
         return answer
 
-    async def _abort(self, _data: bytes) -> bytes:
+    def _abort(self, _data: bytes) -> bytes:
         self._end_transaction()
         return NOTHING
 
-    async def _quit(self, _data: bytes) -> bytes:
+    def _quit(self, _data: bytes) -> bytes:
         raise SessionEndedError
 
-    async def _quit_session(self, _data: bytes) -> bytes:
+    def _quit_session(self, _data: bytes) -> bytes:
         """Be ready for the next SMTP session on the same connection."""
         self.close()
         self._connection = None
@@ -264,24 +281,27 @@ class Session:
             transaction.close()
 
     # Inside the class their first parameter is `Self`, which pyright takes no `Session` for.
-    _HANDLERS: ClassVar[Mapping[int, Callable[[Any, bytes], Awaitable[bytes]]]] = {
+    _HEARD: ClassVar[Mapping[int, Callable[[Any, bytes], bytes]]] = {
         wire.NEGOTIATE: _negotiate,
         wire.CONNECT: _connect,
         wire.HELO: _helo,
-        wire.MAIL: _mail,
-        wire.RCPT: _rcpt,
         wire.DATA: _skipped,
         wire.UNKNOWN: _skipped,
         wire.END_OF_HEADER: _end_of_header,
         wire.BODY: _body,
-        wire.END_OF_MESSAGE: _end_of_message,
         wire.ABORT: _abort,
         wire.QUIT: _quit,
         wire.QUIT_SESSION: _quit_session,
     }
+    _DECIDED: ClassVar[Mapping[int, Callable[[Any, bytes], Awaitable[bytes]]]] = {
+        wire.MAIL: _mail,
+        wire.RCPT: _rcpt,
+        wire.END_OF_MESSAGE: _end_of_message,
+    }
 
 
 _WITHOUT_AGREEMENT: Final = frozenset({wire.NEGOTIATE, wire.QUIT})
+_MAY_FOLLOW_MACROS: Final = frozenset(b"OCHMRTUNLBEAQK")
 
 
 def _announced(parameters: list[bytes]) -> int:

@@ -8,6 +8,7 @@ first is told to come again by itself, and what marks the message marks it for e
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.reply import Reply
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from milter.core.address import Mailbox
+    from milter.core.connection import Direction
     from milter.core.ids import TxnId
     from milter.doors.decision import Decision
     from milter.milter8.door import Door
@@ -42,6 +44,12 @@ _FAULTS: Final = {
 }
 # Only a message that goes to somebody else alone may tell for whom it was.
 _FOR_REDIRECTED: Final = frozenset({b"X-Gatepost-Recipients"})
+
+
+@cache
+def _changeable(direction: Direction) -> frozenset[bytes]:
+    """Return the names, in lower case, of the fields that an edit may be about."""
+    return frozenset(name.encode("ascii") for name in own_names(direction)) | {b"subject"}
 
 
 class MilterTransaction:
@@ -77,11 +85,10 @@ class MilterTransaction:
         self._local = connection_scan.connection.local_source
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[tuple[Mailbox, bytes, Group]] = []
-        names = own_names(connection_scan.connection.direction)
         self.incoming = Incoming(
             door.bounds.message_bytes,
             door.limits,
-            frozenset(name.encode("ascii") for name in names) | {b"subject"},
+            _changeable(connection_scan.connection.direction),
             leading_space=agreement.leading_space,
         )
         self.record = TransactionRecord(

@@ -126,7 +126,7 @@ class PacketReader:
         unread, start = self._unread, self._position + _HEAD
         if len(unread) < start:
             return None
-        length = int.from_bytes(unread[start - _HEAD : start], "big")
+        (length,) = _UINT32.unpack_from(unread, self._position)
         if not 0 < length <= MAX_PACKET:
             raise PacketError(f"a packet of {length} octets")
         end = start + length

@@ -15,7 +15,8 @@ from milter.core.connection import Direction
 from milter.core.errors import ParseError
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver, read_zone
-from milter.pipeline.offline import Envelope, judge, with_crlf, without_network
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, judge, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from policies.cases import Came, CaseResult, differences

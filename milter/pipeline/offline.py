@@ -6,9 +6,8 @@ the checks that need it do not run, for their silence is honest and their answer
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from milter.core.connection import Connection, Direction
 from milter.core.transaction import Stage
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from milter.pipeline.runner import Pipeline
     from milter.pipeline.scan import Judgement, Scan
     from policies.compile import Policy
-
-_LINE_END: Final = re.compile(rb"\r\n|\n")
-# One pass, and up to the first line of another kind only.
-_ALL_CRLF: Final = re.compile(rb"(?:[^\n]*\r\n)*+[^\n]*+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +100,6 @@ def without_network(checks: Sequence[Check]) -> tuple[Check, ...]:
     return tuple(
         check for check in checks if not (hasattr(check, "ask") or getattr(check, "asks", False))
     )
-
-
-def with_crlf(data: bytes) -> bytes:
-    """Return `data` with CRLF at the end of every line, as a message has them on the wire.
-
-    Files on disk commonly end lines in LF. A CR of its own stays: it is part of a line.
-    """
-    if _ALL_CRLF.match(data):
-        return data
-    return _LINE_END.sub(b"\r\n", data)
 
 
 def unknown_stages(envelope: Envelope) -> frozenset[Stage]:

@@ -13,7 +13,7 @@ import yaml
 
 from milter.auth.arc import check_arc
 from milter.dns.fake import FakeResolver
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from tests.support.third_party import SHARED
 
 DATA = SHARED / "conformance/arc"

@@ -10,7 +10,7 @@ import pytest
 
 from milter.checks.classifier_fields import classifier_fields
 from milter.message.document import Message
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from reputation.classifier.features import extract
 from reputation.classifier.measures import Measures, measure
 from reputation.classifier.trial import online

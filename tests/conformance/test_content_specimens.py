@@ -17,8 +17,9 @@ from milter.checks.gtube import GtubeCheck
 from milter.core.ids import SessionId, TxnId
 from milter.enclosed.reader import EnclosedReader, Reading
 from milter.message.document import Message
+from milter.message.lines import with_crlf
 from milter.message.urls.link import Trait
-from milter.pipeline.offline import Envelope, judge, with_crlf
+from milter.pipeline.offline import Envelope, judge
 from policies.verdict import Action
 from tests.support.checks import a_transaction
 from tests.support.third_party import SHARED

@@ -19,7 +19,8 @@ from milter.checks.spf import SpfCheck
 from milter.core.address import parse_mailbox
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver
-from milter.pipeline.offline import Envelope, judge, with_crlf
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, judge
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from tests.support.third_party import SHARED

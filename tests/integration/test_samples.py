@@ -16,7 +16,8 @@ from milter.cli.demo_samples import Sample, read_samples
 from milter.core.address import parse_mailbox
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import read_zone
-from milter.pipeline.offline import Envelope, Judged, judge, with_crlf
+from milter.message.lines import with_crlf
+from milter.pipeline.offline import Envelope, Judged, judge
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from policies.loader import FileSource, load_policies

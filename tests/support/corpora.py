@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from milter.pipeline.offline import with_crlf
+from milter.message.lines import with_crlf
 from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from milter.core.ids import SessionId
 from milter.core.limits import LocalLimits
 from milter.doors.relaying_rules import RecipientDomains
 from milter.milter8.door import Door
-from milter.milter8.session import Session
+from milter.milter8.session import DECISIONS, Session
 from milter.milter8.wire import PacketReader
 from milter.settings import Limits, Listener
 from milter.telemetry.metrics import Metrics
@@ -94,4 +94,10 @@ class Dialog:
         """Yield what is answered to each packet of `data`, nothing included."""
         self._reader.feed(data)
         while (packet := self._reader.next()) is not None:
-            yield await self.session.take(*packet)
+            letter, data = packet
+            waits = letter in DECISIONS
+            yield (
+                await self.session.decide(letter, data)
+                if waits
+                else self.session.hear(letter, data)
+            )

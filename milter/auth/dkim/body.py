@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from milter.auth.dkim.fields import with_crlf
+from milter.message.lines import with_crlf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

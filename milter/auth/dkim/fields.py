@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from milter.core.errors import ParseError
+from milter.message.lines import with_crlf
 
 Field = tuple[bytes, bytes]
 
@@ -19,7 +20,6 @@ Field = tuple[bytes, bytes]
 MAX_HEADER: Final = 262_144
 MAX_FIELDS: Final = 1_000
 
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _FIELD: Final = re.compile(rb"([!-9;-~]++[ \t]*+):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
 _CONTINUATION: Final = re.compile(rb"(?:[ \t][^\n]*\n)+")
 # What mbox tools leave at the top. With a colon behind From it is a field, however it is spaced.
@@ -39,13 +39,6 @@ def split_message(message: bytes) -> tuple[list[Field], int]:
     if header_end > MAX_HEADER:
         raise ParseError("the header is too large", MAX_HEADER)
     return _fields(with_crlf(message[:header_end])), body_start
-
-
-def with_crlf(text: bytes) -> bytes:
-    """Return `text` with each bare LF made CRLF."""
-    if text.count(b"\n") == text.count(b"\r\n"):
-        return text
-    return _BARE_LF.sub(b"\r\n", text)
 
 
 def _boundary(message: bytes) -> tuple[int, int]:

@@ -7,8 +7,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from milter.auth.results import AuthResult, Result
 from milter.checks.base import Evidence
@@ -21,7 +19,6 @@ from milter.pipeline.offline import (
     Judged,
     judge,
     unknown_stages,
-    with_crlf,
     without_network,
 )
 from milter.pipeline.report import scan_report, unanswered
@@ -38,14 +35,6 @@ def judged(pipeline: Pipeline, envelope: Envelope, message: bytes = MESSAGE) -> 
     return asyncio.run(
         judge(pipeline, message, envelope, TxnId("TXN000000001"), SessionId("SESSION00001"))
     )
-
-
-@given(st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b""])).map(b"".join))
-def test_with_crlf_ends_every_line_in_crlf_and_changes_no_character(data: bytes) -> None:
-    whole = with_crlf(data)
-    assert whole.count(b"\n") == whole.count(b"\r\n")
-    assert whole.replace(b"\r\n", b"\n") == data.replace(b"\r\n", b"\n")
-    assert with_crlf(whole) == whole
 
 
 def test_unknown_stages_are_those_that_nobody_spoke_of() -> None:
