@@ -1,8 +1,9 @@
 """Who calls, and whether that is enough for what is asked (RFC 6750 §2.1 for the token).
 
 A unix socket counts as a token, for its mode says who may use it. A program on this machine that
-speaks for somebody else (a reverse proxy says so in its headers) counts as that somebody, who is
-beyond it.
+speaks for somebody else counts as that somebody, who is beyond it: a reverse proxy, which says so
+in its headers, and a browser, which says `Origin` (RFC 6454 §7) whenever a page that anybody wrote
+has it send something.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CALLER_HEADER: Final = "X-Gatepost-Caller"
 _BEARER: Final = "bearer "
 # What rspamd's clients send instead.
 _PASSWORD: Final = "Password"  # noqa: S105 - the name of a header
-_SPEAKS_FOR_OTHERS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_SPEAKS_FOR_OTHERS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Origin")
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
 

@@ -5,6 +5,7 @@ No TLS, no accounts: it belongs on loopback, a unix socket or behind a proxy of 
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,6 @@ from milter.http.routing import Handler, application
 from milter.http.statistics import statistics_route
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
 
     from aiohttp.typedefs import Middleware
@@ -52,6 +52,8 @@ _HEADERS: Final = {
 # A slow caller holds one of few connections; metrics and health are asked anew each time.
 _KEEPALIVE_S: Final = 15.0
 _SHUTDOWN_S: Final = 2.0
+# What a caller does not read is kept for it in our memory.
+_UNREAD_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,16 @@ class Views:
 
 
 class HttpServer:
-    """The port, from `start` to `close`."""
+    """The port, from `start` to `close`.
 
-    def __init__(self, views: Views) -> None:
+    Args:
+        views: What it shows.
+        unread_s: How long a caller may leave an answer unread.
+    """
+
+    def __init__(self, views: Views, unread_s: float = _UNREAD_S) -> None:
         self._views = views
+        self._unread_s = unread_s
         self._runner = web.AppRunner(
             port_application(views),
             handle_signals=False,
@@ -97,6 +105,11 @@ class HttpServer:
     async def start(self, listening: socket.socket) -> None:
         """Serve on a socket that listens already; it is closed with the port."""
         await self._runner.setup()
+        if listening.family != socket.AF_UNIX:
+            # Connections take it over from the socket that listens (tcp(7)); the library has no
+            # such bound. A unix socket is for those whom its mode lets in.
+            unread_ms = round(self._unread_s * 1000)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
         await web.SockSite(self._runner, listening).start()
 
     async def close(self) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Memory is counted over all workers, so not for each field.
 _HELD_AT_ONCE: Final = 65_536
+# Fields of our names that are remembered; each takes more memory than it has octets. An edit of one
+# beyond has no place, and the mail waits.
+_MOST_PLACES: Final = 10_000
 
 
 class Fault(Enum):
@@ -93,7 +96,8 @@ class Incoming:
         key = name.strip().lower()
         if key in self._names:
             number = self._numbers[key] = self._numbers.get(key, 0) + 1
-            self.places[len(self._header)] = Placed(name, number)
+            if len(self.places) < _MOST_PLACES:
+                self.places[len(self._header)] = Placed(name, number)
         self._header += name + self._separator + value + b"\r\n"
 
     def piece(self, data: bytes) -> None:

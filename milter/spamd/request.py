@@ -22,6 +22,8 @@ COMMANDS: Final = frozenset(
 )  # fmt: skip
 # Nothing follows their line that matters, and older clients send nothing at all.
 _ALONE: Final = frozenset({"PING", "SKIP"})
+# Of the line alone, which is looked at anew with every piece that comes.
+_MAX_LINE: Final = 100
 # A thousand recipients of the greatest length.
 _MAX_HEAD: Final = 384 * 1024
 _LINE: Final = re.compile(r"([A-Za-z_]{1,20}) (R?SPAMC)/(\d{1,3})\.(\d{1,3})")
@@ -101,7 +103,10 @@ class RequestReader:
         # Looked for where the last piece may have cut it.
         begin = max(0, len(self._head) - 3)
         self._head += data
-        end, rest = _end_of_head(self._head, begin)
+        line_end = self._head.find(b"\n", 0, _MAX_LINE)
+        if line_end < 0 and len(self._head) >= _MAX_LINE:
+            raise RemoteProtocolError("a request begins with a command such as CHECK SPAMC/1.5")
+        end, rest = _end_of_head(self._head, line_end, begin)
         if end < 0:
             if len(self._head) > _MAX_HEAD:
                 raise RemoteProtocolError("the headers are too long")
@@ -140,9 +145,8 @@ def parse_head(data: bytes) -> Head:
     return head
 
 
-def _end_of_head(data: bytearray, begin: int) -> tuple[int, int]:
+def _end_of_head(data: bytearray, line_end: int, begin: int) -> tuple[int, int]:
     """Return where the head ends and what follows begins; -1 where it does not end yet."""
-    line_end = data.find(b"\n")
     if line_end >= 0 and data[:line_end].split(b" ")[0].upper().decode("latin-1") in _ALONE:
         return line_end, len(data)
     blank, plain = data.find(b"\r\n\r\n", begin), data.find(b"\n\n", begin)

@@ -56,6 +56,7 @@ def test_caller_by_the_other_end(peer: object, caller: Caller) -> None:
         pytest.param(LOOPBACK, {CALLER_HEADER: "socket"}, Caller.MACHINE, id="a-caller-says"),
         pytest.param(ELSEWHERE, {CALLER_HEADER: "socket"}, Caller.BEYOND, id="a-stranger-says"),
         pytest.param(LOOPBACK, {"X-Forwarded-For": "::1"}, Caller.BEYOND, id="a-proxy-here"),
+        pytest.param(LOOPBACK, {"Origin": "https://a.example"}, Caller.BEYOND, id="a-web-page"),
         pytest.param("", {"Forwarded": "for=192.0.2.1"}, Caller.BEYOND, id="a-proxy-at-the-socket"),
     ],
 )

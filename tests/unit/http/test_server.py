@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,10 +20,10 @@ from milter.http.health import Status
 from milter.http.lists import ListStatus
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
+from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from pathlib import Path
 
 _SERVING = Status(
     version="1.2.3",
@@ -42,17 +43,21 @@ async def _port(
     status: Status = _SERVING,
     max_bytes: int = 10_000,
     lists: Sequence[ListStatus] = (),
+    *,
+    scraped: bytes = b"gatepost_sessions 5\n",
+    unread_s: float = 60.0,
 ) -> AsyncIterator[str]:
     """Give the address of a running port."""
     forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20)
     server = HttpServer(
         Views(
             lambda: status,
-            lambda: b"gatepost_sessions 5\n",
+            lambda: scraped,
             forwarder,
             lambda: lists,
             Rate(50, lambda: 0.0),
-        )
+        ),
+        unread_s,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     await server.start(listening)
@@ -210,3 +215,22 @@ def test_lists_are_shown_as_all_workers_see_them(tmp_path: Path) -> None:
     assert shown["zone"] == "bl.example"
     assert (shown["state"], shown["reason"]) == ("aside", "it refuses us")
     assert (shown["workers"], shown["workers_up"]) == (2, 1)
+
+
+def _is_established(port: int) -> bool:
+    """Return whether our side of a connection stands; the other side is told nothing."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+    return any(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+
+
+def test_caller_that_does_not_read_its_answer_is_dropped(tmp_path: Path) -> None:
+    async def test(_session: aiohttp.ClientSession, address: str) -> None:
+        port = int(address.rpartition(":")[2])
+        with socket.socket() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            caller.connect(("127.0.0.1", port))
+            caller.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert _is_established(port)
+            await asyncio.to_thread(wait_until, lambda: not _is_established(port))
+
+    _ask(test, tmp_path, scraped=b"x" * 20_000_000, unread_s=0.2)

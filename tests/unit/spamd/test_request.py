@@ -83,5 +83,12 @@ def test_what_is_no_request_is_told_so(data: bytes, words: str) -> None:
         read(data, end=True)
 
 
+def test_line_without_an_end_is_refused_before_it_fills_memory() -> None:
+    reader = RequestReader()
+    assert list(reader.feed(b"C" * 99)) == []
+    with pytest.raises(RemoteProtocolError, match="begins with a command"):
+        list(reader.feed(b"C"))
+
+
 def test_header_that_is_not_understood_is_passed_over() -> None:
     assert parse_head(b"CHECK SPAMC/1.5\r\nnonsense\r\nX: 1").fields == {"x": ["1"]}
