@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.doc_blocks import block
 from tests.support.gatepost import configuration, running_gatepost
 from tests.support.haraka import running_haraka
 from tests.support.mailbox_sink import running_sink
@@ -41,10 +42,11 @@ def test_haraka_refuses_marks_and_passes_on_what_gatepost_says(tmp_path: Path) -
         )
         files = {"policy.yaml": _LENIENT, "zone.yaml": "names: {}\n"}
         with running_gatepost(config, files) as daemon:
+            shown = block("http.md", "add_headers=")
             ini = {
-                "main": f"host=127.0.0.1\nport={daemon.http_port}\nadd_headers=always",
+                "main": shown.replace("11380", str(daemon.http_port)),
+                # Its client is on loopback here.
                 "check": "local_ip=true\nprivate_ip=true",
-                "defer": "error=true\ntimeout=true",
             }
             with (
                 running_haraka(tmp_path, sink.port, "example.org", ini) as port,
