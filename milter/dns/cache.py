@@ -114,7 +114,7 @@ class CachingResolver:
             if (answer := self._known(key)) is not None:
                 return answer
         flight = self._flights.get(key)
-        if flight is None and self._stand_in(key) is None:
+        if flight is None and (key not in self._entries or self._stand_in(key) is None):
             answer, source = await self._lead(key, _Flight()), "asked"
         else:
             answer, source = await self._wait(key, flight or self._start(key, _Flight())), "shared"
@@ -238,16 +238,17 @@ class CachingResolver:
         settings, positive = self._settings, answer.outcome is _ANSWER
         longest_s = settings.max_ttl_s if positive else settings.max_negative_ttl_s
         # One message asks for the same name at several stages, and lists answer with tiny TTLs.
-        return min(max(answer.ttl_s, settings.min_ttl_s), longest_s)
+        life_s = settings.min_ttl_s if answer.ttl_s < settings.min_ttl_s else answer.ttl_s
+        return longest_s if longest_s < life_s else life_s
 
     def _add(self, key: Key, entry: _Entry) -> None:
-        self._entries[key] = entry
+        entries, settings = self._entries, self._settings
+        entries[key] = entry
         self.size_bytes += entry.size
-        while self._entries and (
-            len(self._entries) > self._settings.cache_entries
-            or self.size_bytes > self._settings.cache_bytes
+        while entries and (
+            len(entries) > settings.cache_entries or self.size_bytes > settings.cache_bytes
         ):
-            _, oldest = self._entries.popitem(last=False)
+            _, oldest = entries.popitem(last=False)
             self.size_bytes -= oldest.size
 
 

@@ -133,18 +133,37 @@ class DnsClient:
         self._free += 1
 
     async def _ask(self, question: bytes, rrtype: Rrtype) -> Answer:
-        """Ask one server after the other, those that may not have heard it once more."""
-        if len(self._order) < len(self._servers):
+        """Ask the first server; most often that is all."""
+        order = self._order
+        if len(order) < len(self._servers):
             self._probe(question)
+        attempts = 1 if order[0].down else self._attempts
+        answer = self._read(await order[0].ask(question), question, rrtype)
+        if answer is None or answer.outcome.temporary:
+            return await self._go_on(order, answer, question, rrtype, attempts)
+        return answer
+
+    async def _go_on(
+        self,
+        order: Sequence[UdpServer],
+        answer: Answer | None,
+        question: bytes,
+        rrtype: Rrtype,
+        attempts: int,
+    ) -> Answer:
+        """Ask one server after the other, those that may not have heard it once more.
+
+        `answer` is what the first of `order` has said already.
+        """
         last = _NOBODY
         # It does not help to ask again who said that it fails, nor who has not answered for long.
         failed: set[UdpServer] = set()
-        attempts = 1 if self._order[0].down else self._attempts
         for attempt in range(attempts):
-            for server in self._order:
+            for server in self._order if attempt else order:
                 if server in failed:
                     continue
-                answer = self._read(await server.ask(question), question, rrtype)
+                if attempt or server is not order[0]:
+                    answer = self._read(await server.ask(question), question, rrtype)
                 if answer is None:
                     answer = await self._ask_over_tcp(server, question, rrtype)
                 if not answer.outcome.temporary:
