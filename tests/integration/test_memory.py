@@ -5,91 +5,17 @@ Everything is real but sockets and DNS servers: checks, policy, a store in a fil
 
 from __future__ import annotations
 
-import asyncio
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from milter.core.connection import Direction
-from policies.loader import load_policies
-from reputation.sqlite import SqliteStore
 from reputation.subjects import Kind, Subject
-from tests.support.pipeline import Texts
-from tests.support.site import Clock, Sent, Site, a_site
+from tests.support.senders import DAY_H, OUT, PLAIN, SENDER, STRICT
+from tests.support.site import Clock, Sent, run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
-
-    from reputation.store import Store
-
-DAY_H = 24
-
-# Each sender has a name for its address; what else is known of them differs.
-ZONE: dict[str, object] = {
-    "198.51.100.7": {"PTR": ["mx.sender.example"]},
-    "mx.sender.example": {"A": ["198.51.100.7"]},
-    "sender.example": {
-        "TXT": ["v=spf1 ip4:198.51.100.0/24 -all"],
-        "MX": [[10, "mx.sender.example"]],
-    },
-    "_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]},
-    # A large sender whose second try comes from anywhere.
-    "pool.example": {"TXT": ["v=spf1 ip4:203.0.113.0/24 ip4:198.51.100.0/24 -all"]},
-    # Nobody vouches for it.
-    "plain.example": {"A": ["192.0.2.50"], "MX": [[10, "plain.example"]]},
-}
-
-
-def a_sender(name: str, client_ip: str) -> Sent:
-    """Return mail of a sender with all papers in order, of whom the zone knows then."""
-    ZONE[client_ip] = {"PTR": [f"mx.{name}"]}
-    ZONE[f"mx.{name}"] = {"A": [client_ip]}
-    ZONE[name] = {"TXT": [f"v=spf1 ip4:{client_ip} -all"], "MX": [[10, f"mx.{name}"]]}
-    return Sent(client_ip=client_ip, helo_name=f"mx.{name}", domain=name)
-
-
-BUSY = a_sender("busy.example", "203.0.113.5")
-STRANGERS = [a_sender(f"stranger{n}.example", f"192.0.2.{100 + n}") for n in range(3)]
-# The words by which spam is known, and the points of what surely is some and of what may be.
-POLICY = """\
-version: 1
-name: test
-extends: balanced
-dns_lists: []
-weights: {IPREV_MISSING: 2}
-patterns:
-  - {id: SURE_SPAM, in: subject, match: surely spam, describe: spam, weight: 9}
-  - {id: MARKED_SPAM, in: subject, match: likely spam, describe: spam, weight: 6}
-"""
-# Just what is marked: the least that trust could make unmarked.
-LIKELY = POLICY.replace("weight: 6", "weight: 5.6")
-STRICT = POLICY.replace("balanced", "strict")
-
-SENDER = Sent()
-PLAIN = Sent(client_ip="192.0.2.50", helo_name="plain.example", domain="plain.example")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Site]]:
-    """A site over a file; called again, the same site after a restart."""
-
-    def open_store() -> Store:
-        return SqliteStore(tmp_path / "s.db", os.urandom, busy_timeout_s=5.0)
-
-    def make(clock: Clock, policy: str = POLICY, **more: Any) -> AbstractAsyncContextManager[Site]:
-        chosen = load_policies(Texts({"policy.yaml": policy}), "policy.yaml")
-        return a_site(open_store, clock, chosen, ZONE, **more)
-
-    return make
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(main())  # type: ignore[arg-type]
-
 
 # Greylisting (RFC 6647).
 
@@ -292,15 +218,6 @@ def test_trap_teaches_and_its_sender_is_not_told(site: Any) -> None:
 
 # Correspondents.
 
-OUT = Sent(
-    client_ip="10.0.0.5",
-    domain="ours.example",
-    local="alice",
-    recipients=("someone@sender.example",),
-    direction=Direction.OUTBOUND,
-    account="alice",
-)
-
 
 def test_correspondent_is_welcome_back_where_the_author_is_proven(site: Any) -> None:
     async def main() -> None:
@@ -339,120 +256,5 @@ def test_correspondent_of_mail_that_we_marked_is_none(site: Any) -> None:
         async with site(Clock()) as ours:
             assert (await ours.take(replace(OUT, subject="likely spam"))).word == "tag"
             assert "KNOWN_CORRESPONDENT" not in (await ours.take(SENDER)).symbols
-
-    run(main)
-
-
-# Poisoning: what each trick gains, next to a sender whom nobody knows.
-
-
-def spam_of(sent: Sent) -> Sent:
-    return replace(sent, subject="likely spam")
-
-
-async def attack(name: str, ours: Site, bad: Sent, rows: list[str]) -> None:
-    """Send spam for a day; what got through is what a stranger's would not have."""
-    stranger = (await ours.take(spam_of(STRANGERS[len(rows)]))).word
-    words = await ours.words(bad, 48, every_s=1800)
-    through = [number for number, word in enumerate(words) if word == "pass"]
-    hours = (through[-1] + 1) / 2 if through else 0
-    rows.append(f"{name:28} {stranger:9} {len(through):12} {hours:7}")
-    assert stranger == "tag"
-    assert len(through) <= 10
-    assert hours <= DAY_H
-
-
-def test_poisoning_gains_little_and_not_for_long(
-    site: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows: list[str] = []
-
-    async def main() -> None:
-        async with site(Clock(), LIKELY) as ours:
-            await ours.words(SENDER, 7 * 48, every_s=1800)
-            trusted = await ours.take(SENDER)
-            assert "REPUTATION_GOOD" in trusted.symbols
-            spoofing = replace(PLAIN, author="someone@sender.example")
-            await attack("spoofs a trusted domain", ours, spam_of(spoofing), rows)
-            # Whom it spoofed is worth what it was.
-            after = await ours.take(SENDER)
-            assert "REPUTATION_GOOD" in after.symbols
-            assert after.score == trusted.score
-            await attack("good for a week, then spam", ours, spam_of(SENDER), rows)
-            await ours.words(BUSY, 7 * 24 * 6, every_s=600)
-            await attack("busy for a week, then spam", ours, spam_of(BUSY), rows)
-
-    run(main)
-    with capsys.disabled():
-        table = "\n".join(rows)
-        print(f"\n{'trick':28} stranger  got through   hours\n{table}")  # noqa: T201 - for people
-
-
-# Rates.
-
-RATES = (
-    POLICY
-    + """\
-rates:
-  - {id: ACCOUNT_RATE, by: [account], of: recipients, limit: 20, per: 1h, describe: an account}
-  - {id: PAIR_RATE, by: [sender_domain, recipient], limit: 5, per: 10m, describe: to one mailbox}
-rules:
-  - id: TOO_MUCH
-    when: '"ACCOUNT_RATE" in symbols || "PAIR_RATE" in symbols'
-    action: defer
-    reply: '451 4.7.1 Too much mail at once, try again {wait} ({txn_id})'
-    describe: more than the rates let through
-"""
-)
-
-
-def test_rate_holds_a_stolen_account_back_and_no_other(site: Any) -> None:
-    async def main() -> None:
-        clock = Clock()
-        stolen = [replace(OUT, recipients=(f"v{n}@victim.example",)) for n in range(30)]
-        async with site(clock, RATES) as ours:
-            words = [(await ours.take(one)).word for one in stolen[:25]]
-            assert words == ["pass"] * 20 + ["defer"] * 5
-            other = replace(OUT, local="bob", account="bob")
-            assert (await ours.take(other)).word == "pass"
-        # The bucket is shared by all workers and outlives them.
-        async with site(clock, RATES) as ours:
-            found = await ours.take(stolen[25])
-            assert found.reply.startswith(
-                "451 4.7.1 Too much mail at once, try again in 3 minutes ("
-            )
-            clock.pass_by(minutes=3)
-            assert await ours.words(stolen[26], 2) == ["pass", "defer"]
-
-    run(main)
-
-
-def test_rate_of_recipients_counts_each_and_a_large_message_passes_an_idle_account(
-    site: Any,
-) -> None:
-    async def main() -> None:
-        clock = Clock()
-        many = replace(OUT, recipients=tuple(f"r{n}@many.example" for n in range(50)))
-        async with site(clock, RATES) as ours:
-            assert (await ours.take(many)).word == "pass"
-            assert (await ours.take(OUT)).word == "defer"
-            clock.pass_by(hours=1)
-            assert (await ours.take(many)).word == "pass"
-
-    run(main)
-
-
-def test_rate_by_recipient_holds_back_what_is_for_one_and_not_for_another(site: Any) -> None:
-    async def main() -> None:
-        async with site(Clock(), RATES) as ours:
-            assert await ours.words(SENDER, 7) == ["pass"] * 5 + ["defer"] * 2
-            assert (
-                await ours.take(replace(SENDER, recipients=("bob@ours.example",)))
-            ).word == "pass"
-            both = replace(SENDER, recipients=("bob@ours.example", "alice@ours.example"))
-            assert (await ours.take(both)).symbols >= {"PAIR_RATE"}
-            # What was held back for the one did not use up the other's.
-            last = replace(SENDER, recipients=("bob@ours.example",))
-            assert await ours.words(last, 5) == ["pass"] * 4 + ["defer"]
 
     run(main)

@@ -28,7 +28,7 @@ from tests.support.pipeline import a_connection, policies
 from tests.support.stores import Counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from milter.checks.classifier import Weights
     from milter.core.connection import Connection, IpAddress
@@ -209,3 +209,8 @@ async def a_site(
         aftermath.add(HistoryKeeper(store, keeping, known_of(pipeline)))
     yield Site(pipeline, memory, aftermath, clock, counts)
     await store.close()
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run what a test does in a loop of its own."""
+    asyncio.run(main())  # type: ignore[arg-type]

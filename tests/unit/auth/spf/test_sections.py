@@ -16,12 +16,11 @@ from milter.dns.fake import FakeResolver
 
 V4, V6 = "192.0.2.1", "2001:db8::1"
 SENDER = Mailbox("strong-bad", "email.example.com")
-Asked = list[tuple[str, str]]
 
 
 def check(
     *terms: str, ip: str = V4, limits: SpfLimits | None = None, **names: Any
-) -> tuple[SpfResult, Asked]:
+) -> tuple[SpfResult, list[tuple[str, str]]]:
     """Return the result for a record of `terms`, and what was asked after it."""
     others = {name.replace("__", "-").replace("_", "."): value for name, value in names.items()}
     record = {"TXT": [" ".join(["v=spf1", *terms])], "A": ["203.0.113.9"]}
@@ -373,8 +372,8 @@ def test_name_that_grows_too_long_loses_labels_on_its_left() -> None:
 
 def test_helo_name_in_u_labels_is_asked_in_a_labels() -> None:
     resolver = FakeResolver({"xn--bcher-kva.example": {"TXT": ["v=spf1 exists:%{h} -all"]}})
-    said = asyncio.run(check_helo(ip_address(V4), "b\xfccher.example", resolver))
-    assert said.result is Result.FAIL
+    helo = "b\xfccher.example"
+    assert asyncio.run(check_helo(ip_address(V4), helo, resolver)).result is Result.FAIL
     assert resolver.asked == [("xn--bcher-kva.example", "TXT"), ("xn--bcher-kva.example", "A")]
 
 
@@ -384,8 +383,7 @@ def test_story_of_an_evaluation_tells_each_term_and_its_section() -> None:
         "i.example": {"TXT": ["v=spf1 ip4:192.0.2.0/24"]},
     }
     story = Story("spf")
-    resolver = TellingResolver(FakeResolver(zone), story)
-    asyncio.run(check_spf(ip_address(V4), SENDER, "mx", resolver))
+    asyncio.run(check_spf(ip_address(V4), SENDER, "mx", TellingResolver(FakeResolver(zone), story)))
     assert list(story.lines()) == [
         "? email.example.com TXT: 1 record, TTL 300 s",
         '    "v=spf1 a:h.example include:i.example -all"',
