@@ -11,6 +11,7 @@ import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from policies.dnslist_schema import HashSection
 from policies.dnslists import (
     BITS,
     DEFAULT_POINTS,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from ipaddress import IPv4Address
 
-    from policies.dnslist_schema import DnsListEntry, HashSection, ListedAs
+    from policies.dnslist_schema import DnsListEntry, ListedAs
     from policies.errors import ConfigError
     from policies.list_catalogue import ListCatalogue
     from policies.positions import Loc, Positions
@@ -114,6 +115,7 @@ class DeclaredLists:
         if len(contents) > 1:
             what = " and ".join(sorted(contents))
             self._mistake(loc, f"one entry asks about {what}: write one for each")
+        self._check_hash((*loc[:-1], "hash"), entry, asks)
         forged = [ask.value for ask in asks if ask not in UNFORGED]
         if entry.effect == "allow" and forged:
             what = (
@@ -121,6 +123,15 @@ class DeclaredLists:
                 f"because of it: {', '.join(sorted(UNFORGED))} can be asked"
             )
             self._mistake(loc, what)
+
+    def _check_hash(self, loc: Loc, entry: DnsListEntry, asks: tuple[Asks, ...]) -> None:
+        if entry.hash == HashSection():
+            return
+        if asks[0].content != "hashes":
+            what = f"`hash` is for lists of hashes; {asks[0].value} is looked up as it is"
+            self._mistake_at_key(loc, what)
+        elif entry.hash.of != "whole" and Asks.URL_HASH not in asks:
+            self._mistake((*loc, "of"), f"`of: {entry.hash.of}` is for `url_hash`")
 
     def _same(self, zone: str, asks: tuple[Asks, ...]) -> str:
         """Return what a list above is asked about in the same zone; empty when nothing is."""

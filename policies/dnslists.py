@@ -241,10 +241,10 @@ def parse_code(text: str) -> tuple[IPv4Address, ...]:
     if len(octets) != 4 or not all(octets):
         raise ValueError("an answer is written like 127.0.0.2 or 127.0.0.10-11")
     spans = [(int(o[1]), int(o[2] or o[1])) for o in octets if o]
-    if any(low > high or high > 255 for low, high in spans):
-        raise ValueError(
-            "a range is written like 127.0.0.10-11: from a lower number to a higher, up to 255"
-        )
+    if any(low > 255 or high > 255 for low, high in spans):
+        raise ValueError("an answer is written like 127.0.0.2, with no number over 255")
+    if any(low > high for low, high in spans):
+        raise ValueError("a range is written like 127.0.0.10-11: from a lower number to a higher")
     if prod(high - low + 1 for low, high in spans) > _MOST_CODES:
         raise ValueError(f"a range stands for at most {_MOST_CODES} answers")
     ranges = [range(low, high + 1) for low, high in spans]
