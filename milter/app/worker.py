@@ -22,6 +22,7 @@ from milter.app.memory import build_memory
 from milter.app.pattern_cache import arm_in_background
 from milter.app.scan_port import RequestMeans, ScanPort
 from milter.app.senders import sender_checks
+from milter.app.traces import open_tracing
 from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import new_id
 from milter.daemon.handover import HandedSource, as_paths
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from milter.app.doors import Server
     from milter.app.memory import WorkingMemory
+    from milter.app.traces import Tracing
     from milter.core.limits import SharedLimits
     from milter.daemon.handover import Handover
     from milter.dns.resolver import Resolver
@@ -82,10 +84,13 @@ class Workplace:
         relays = any(listener.protocol == "smtp" for listener in self.settings.listeners)
         next_hop = self._next_hop(identity, metrics, memory) if relays else None
         closing = ExitStack()
+        tracing = open_tracing(self.settings, identity.hostname)
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         pipeline = pipeline.opening(enclosed_reader(self.settings.enclosed, closing))
+        if tracing is not None:
+            pipeline = pipeline.tracing(tracing.timings)
         arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
         means = DoorMeans(
             bounds=self.settings.limits,
@@ -94,7 +99,7 @@ class Workplace:
             limits=limits,
             metrics=metrics,
             new_id=_new_id,
-            aftermath=self._aftermath(memory, metrics, closing, pipeline),
+            aftermath=self._aftermath(memory, metrics, closing, pipeline, tracing),
             teacher=Teacher(memory.store, memory.weights) if memory and memory.learning else None,
         )
         servers = {
@@ -130,19 +135,25 @@ class Workplace:
         metrics: Metrics,
         closing: ExitStack,
         pipeline: Pipeline,
+        tracing: Tracing | None,
     ) -> Aftermath | None:
-        """Return who is told of each message after its reply: memory, and shadow policies."""
+        """Return who is told of each message after its reply: memory, shadow policies, traces."""
         aftermath = memory.aftermath if memory else None
         if memory is not None:
             memory.keep_history(self.settings.history, pipeline, metrics)
         shadows = self.policies.plan.shadows
-        if not shadows:
+        if not shadows and tracing is None:
             return aftermath
+        if tracing is not None:
+            closing.callback(tracing.sender.close)
         if aftermath is None:
             aftermath = Aftermath((), time.time, metrics.aftermath_dropped)
             closing.callback(aftermath.finish)
-        counted = [metrics] if memory is None else [metrics, memory.statistics]
-        aftermath.add(Shadows(shadows, *counted))
+        if tracing is not None:
+            tracing.follow(aftermath, pipeline)
+        if shadows:
+            counted = [metrics] if memory is None else [metrics, memory.statistics]
+            aftermath.add(Shadows(shadows, *counted))
         return aftermath
 
     def _scan_port(self, means: DoorMeans, memory: WorkingMemory | None) -> ScanPort | None:

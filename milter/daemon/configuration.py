@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from milter.atlas import AtlasError, open_table
@@ -160,11 +161,21 @@ def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:
                 open_table(path).close()
         except AtlasError as err:
             yield placed.at(("networks", name), str(err))
+    if settings.traces.endpoint and not _can_trace():
+        yield placed.at(("traces", "endpoint"), "install gatepost[otel] for traces")
     if home := home_of(settings):
         try:
             home.examine()
         except StoreError as err:
             yield placed.at(("store",), err.what)
+
+
+def _can_trace() -> bool:
+    """Return whether the extra `gatepost[otel]` is installed; nothing of it is loaded."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _paths(settings: Settings) -> list[str]:

@@ -52,6 +52,6 @@ async def combined(
             evidence, result = check_error(check, "timeout"), "timeout"
         except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
             evidence, result = failed(check, txn, error), "error"
-        means.observe(check.name, result, means.clock() - started)
+        means.observe(check.name, result, means.clock() - started, started)
         pieces.append(with_story(evidence, story))
     return pieces

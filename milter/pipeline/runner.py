@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from milter.dns.resolver import Resolver
     from milter.pipeline.outcome import Identity
     from milter.pipeline.stage_run import EnclosedReader
+    from milter.pipeline.timings import Timings
     from policies.select import PolicySet
 
 
-def _observe_nothing(check: str, result: str, seconds: float) -> None:
+def _observe_nothing(check: str, result: str, seconds: float, started: float) -> None:
     """Count nothing."""
 
 
@@ -42,11 +43,20 @@ class Pipeline:
         resolver: Answers the checks' questions.
         identity: Who we are in what is written.
         budget_s: Seconds for the checks of one stage.
-        observe: Told name, result (`ok`, `error`, `timeout`) and seconds of every check.
+        observe: Told name, result (`ok`, `error`, `timeout`), seconds and begin of every check.
         clock: Seconds, never going back.
     """
 
-    __slots__ = ("identity", "means", "narrowed", "policies", "stages", "version")
+    __slots__ = (
+        "_observe",
+        "identity",
+        "means",
+        "narrowed",
+        "policies",
+        "stages",
+        "timings",
+        "version",
+    )
 
     def __init__(
         self,
@@ -62,9 +72,12 @@ class Pipeline:
         self.policies = policies
         self.identity = replace(identity, version=policies.version)
         self.stages: StagePlan = plan_stages(checks)
-        self.means = Means(resolver, budget_s, observe or _observe_nothing, clock)
+        self._observe = observe or _observe_nothing
+        self.means = Means(resolver, budget_s, self._observe, clock)
         self.version: str = policies.version
         self.narrowed: dict[frozenset[Stage], Pipeline] = {}
+        # Where what checks took is kept for traces; None: nowhere.
+        self.timings: Timings | None = None
 
     def skipping(self, stages: frozenset[Stage]) -> Pipeline:
         """Return this pipeline without the checks of `stages`, about which nothing is known."""
@@ -98,6 +111,45 @@ class Pipeline:
         behind.identity = replace(self.identity, relays=relays)
         return behind
 
+    def tracing(self, timings: Timings) -> Pipeline:
+        """Return this pipeline with what its checks take kept in `timings`, for traces."""
+        tracing = copy(self)
+        tracing.narrowed = {}
+        tracing.timings = timings
+        return tracing
+
+    def stage_of_checks(self) -> dict[str, Stage]:
+        """Return the stage of each check, by its name."""
+        return {
+            check.name: stage
+            for by_stage in self.stages.values()
+            for stage, checks in by_stage.items()
+            for check in (*checks.checks, *checks.combines)
+        }
+
+    def timed(self, reference: str) -> Pipeline:
+        """Return this pipeline with what its checks take kept under `reference`.
+
+        The same where nothing is kept.
+        """
+        if self.timings is None:
+            return self
+        timed = copy(self)
+        timed.narrowed = {}
+        note = self.timings.noting(reference, self._observe)
+        timed.means = replace(self.means, observe=note)
+        return timed
+
+    def _chosen(self, connection: Connection) -> Pipeline:
+        """Return the pipeline for a connection, whose transactions are traced all or none."""
+        if self.timings is None:
+            return self
+        if self.timings.chooses(connection.session_id):
+            return self.timed(connection.session_id)
+        untimed = copy(self)
+        untimed.timings = None
+        return untimed
+
     def arrive(self, connection: Connection) -> Arrival | None:
         """Return what is asked of a client before its greeting; None where nothing depends on it.
 
@@ -107,7 +159,7 @@ class Pipeline:
         depends = self.policies.slows or AT_GREETING in self.policies.early
         if not depends or is_forwarded(connection, self.identity.relays):
             return None
-        return Arrival(self, connection)
+        return Arrival(self._chosen(connection), connection)
 
     def connect(self, connection: Connection, arrival: Arrival | None = None) -> ConnectionScan:
         """Return the scan of `connection`; nothing runs before its first transaction begins.
@@ -116,4 +168,4 @@ class Pipeline:
             connection: As it is known now.
             arrival: What was asked of this client before the greeting.
         """
-        return ConnectionScan(self, connection, arrival)
+        return ConnectionScan(self._chosen(connection), connection, arrival)

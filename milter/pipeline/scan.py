@@ -89,7 +89,7 @@ class ConnectionScan:
 
     def begin(self, txn_id: TxnId) -> Scan:
         """Return the scan of a new transaction."""
-        return Scan(self._pipeline, self, txn_id)
+        return Scan(self._pipeline.timed(txn_id), self, txn_id)
 
     async def refuse_connect(self, txn_id: TxnId | None = None) -> Outcome | None:
         """Return a refusal that holds whatever mail this client may send, or None.

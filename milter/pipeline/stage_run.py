@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from milter.message.document import Message
     from milter.pipeline.stages import StageChecks
 
-Observe = Callable[[str, str, float], None]
+Observe = Callable[[str, str, float, float], None]
 Clock = Callable[[], float]
 Decide = Callable[[list[Evidence]], bool]
 _NO_ANSWERS: Final[Mapping[int, Evidence]] = {}
@@ -41,7 +41,7 @@ class Means:
     Attributes:
         resolver: Given to the checks that ask.
         budget_s: Seconds that the checks of one stage have, from the end of its input.
-        observe: Told name, `ok`, `error` or `timeout`, and seconds of every check that ran.
+        observe: Told name, `ok`, `error` or `timeout`, seconds and begin of every check that ran.
         clock: Seconds, never going back.
         explains: Whether what the checks ask and decide is written down for a reader.
         enclosed: Opens documents and pictures before the checks of the message; None: nobody does.
@@ -187,8 +187,8 @@ class StageRun:
         for place in self._checks.spared:
             self._results[place] = spared(self._checks.checks[place], self._means)
 
-    def _look_all(self) -> list[tuple[str, str, float]]:
-        """Run the checks that look; return name, result and seconds of each."""
+    def _look_all(self) -> list[tuple[str, str, float, float]]:
+        """Run the checks that look; return name, result, seconds and begin of each."""
         clock, told = self._means.clock, []
         for place, check in self._checks.looks:
             started, result = clock(), "ok"
@@ -197,7 +197,7 @@ class StageRun:
             except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
                 evidence, result = failed(check, self._txn, error), "error"
             self._results[place] = evidence
-            told.append((check.name, result, clock() - started))
+            told.append((check.name, result, clock() - started, started))
         return told
 
     async def _ask(self, place: int, check: Ask) -> None:
@@ -214,7 +214,7 @@ class StageRun:
         # A check that outlived its cancellation must not change what was judged already.
         if self._results[place] is None:
             self._results[place] = evidence
-            self._means.observe(check.name, result, self._means.clock() - started)
+            self._means.observe(check.name, result, self._means.clock() - started, started)
 
     def _tell(self) -> None:
         """Put the stories into the evidence, once."""
@@ -228,7 +228,8 @@ class StageRun:
         for place, check in self._checks.asks:
             if self._results[place] is None:
                 self._results[place] = check_error(check, "timeout")
-                self._means.observe(check.name, "timeout", self._means.budget_s)
+                budget_s = self._means.budget_s
+                self._means.observe(check.name, "timeout", budget_s, self._deadline - budget_s)
         self.close()
 
 

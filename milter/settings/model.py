@@ -19,6 +19,7 @@ from milter.settings.networks import Networks
 from milter.settings.reload import Reload
 from milter.settings.section import Section
 from milter.settings.statistics import Statistics
+from milter.settings.traces import Traces
 
 Network = IPv4Network | IPv6Network
 
@@ -360,6 +361,7 @@ class Settings(Section):
         default=Networks(), description="Tables of networks and countries of addresses"
     )
     statistics: Statistics = Field(default=Statistics(), description="What statistics show")
+    traces: Traces = Field(default=Traces(), description="Traces of transactions (OpenTelemetry)")
     http: Http | None = Field(
         default=Http(), description="Metrics, health, page and scan API; null: none"
     )

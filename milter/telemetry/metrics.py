@@ -146,7 +146,7 @@ class Metrics:
         """Count the way of a message from its end to its verdict."""
         self._scan_seconds.add(seconds)
 
-    def check(self, name: str, result: str, seconds: float) -> None:
+    def check(self, name: str, result: str, seconds: float, _started: float = 0.0) -> None:
         """Count a run of a check; the signature of `Pipeline`'s `observe`."""
         self._checks.add((name, result))
         self._check_seconds.add(name, seconds)

@@ -19,12 +19,13 @@ from policies.findings import Finding
 from policies.loader import load_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from milter.checks.base import Check
     from milter.core.transaction import Transaction
     from milter.dns.resolver import Resolver
     from milter.message.document import Message
+    from milter.pipeline.stage_run import Observe
     from policies.select import PolicySet
 
 EVERY_DIRECTION = frozenset(Direction)
@@ -155,7 +156,7 @@ def a_pipeline(
     *checks: Check,
     policy: str = POLICY,
     budget_s: float = 20.0,
-    observe: Callable[[str, str, float], None] | None = None,
+    observe: Observe | None = None,
     names: dict[str, object] | None = None,
 ) -> Pipeline:
     """Return a pipeline with `checks`."""

@@ -77,7 +77,7 @@ def test_combine_that_raises_is_a_finding_and_the_next_one_runs() -> None:
     pipeline = a_pipeline(
         broken,
         Combines(found("NEXT"), name="next"),
-        observe=lambda check, result, _seconds: told.append((check, result)),
+        observe=lambda check, result, *_: told.append((check, result)),
     )
 
     judgement = asyncio.run(judged(pipeline))

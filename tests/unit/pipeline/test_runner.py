@@ -60,7 +60,7 @@ def test_judge_gathers_what_every_stage_saw_in_order() -> None:
         Asks(found("SPF_FAIL"), Stage.MAIL, "middle"),
         Sees(found("HELO_SYNTAX"), Stage.HELO, "second"),
         Asks(found("DKIM_NONE"), Stage.MESSAGE, "later"),
-        observe=lambda check, _result, _seconds: ran.add(check),
+        observe=lambda check, *_: ran.add(check),
     )
     judgement = asyncio.run(judged(pipeline))
     expected = ["IPREV_MISSING", "HELO_SYNTAX", "SPF_FAIL", "GTUBE", "DKIM_NONE"]
@@ -114,7 +114,7 @@ def test_judge_tells_each_result_to_the_observer() -> None:
         Sees(ValueError("inside"), name="bad"),
         Asks(name="slow", answered=False),
         budget_s=0.02,
-        observe=lambda check, result, _seconds: told.append((check, result)),
+        observe=lambda check, result, *_: told.append((check, result)),
     )
     asyncio.run(judged(pipeline))
     assert sorted(told) == [("bad", "error"), ("good", "ok"), ("slow", "timeout")]
@@ -205,7 +205,7 @@ def test_judge_a_large_message_is_looked_at_outside_the_event_loop() -> None:
 def test_judge_a_large_message_is_counted_in_the_loop_that_also_shows_the_counts() -> None:
     threads: list[tuple[str, str, int]] = []
 
-    def observe(check: str, result: str, _seconds: float) -> None:
+    def observe(check: str, result: str, *_: float) -> None:
         threads.append((check, result, threading.get_ident()))
 
     large = MESSAGE + (b"x" * 70 + b"\r\n") * 6000
