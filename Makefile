@@ -46,7 +46,8 @@ fuzz: $(VENV)/fuzz.stamp
 	$(BIN)/python -m tests.fuzz.sender_texts
 	$(BIN)/python -m tests.fuzz.signatures
 	$(BIN)/python -m tests.fuzz.messages
-	$(BIN)/python -m tests.fuzz.guided 600
+	$(BIN)/python -m tests.fuzz.guided 600 texts
+	$(BIN)/python -m tests.fuzz.guided 600 messages
 
 format: $(VENV)/check.stamp
 	$(BIN)/ruff check --fix-only .

@@ -49,7 +49,7 @@ KIND_WORDS: Final = {
     "extortion": "the message looks like extortion",
     "adult": "the message looks like adult advertising",
     "pharma": "the message looks like an advertisement for medicines",
-    "backscatter": "the message looks like a bounce of mail that was never sent from here",
+    "backscatter": "the message looks like a bounce, perhaps of mail that others sent in your name",
     "botnet": "the message looks like the work of a botnet",
     "other": "the content of the message is not accepted here",
 }

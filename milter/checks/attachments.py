@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
+from milter.message.files import kinds
 from milter.message.files.attachment import Danger
 from policies.findings import Finding
 
@@ -34,6 +35,10 @@ _SYMBOLS: Final = {
     Danger.ARCHIVED_DANGER: "ATTACHMENT_ARCHIVED_DANGER",
     Danger.BOMB: "ATTACHMENT_BOMB",
 }
+_DECEIVES: Final = {
+    Danger.DOUBLE_EXTENSION: kinds.is_doubled,
+    Danger.DISGUISED_NAME: kinds.is_disguised,
+}
 _SHOWN: Final = 120
 
 
@@ -54,11 +59,19 @@ class AttachmentsCheck:
             shown = attachment.name or attachment.declared_type
             for danger in sorted(attachment.dangers):
                 if symbol := _SYMBOLS.get(danger):
-                    what = _what(attachment, danger, shown)
-                    seen.setdefault(symbol, Finding(symbol, what, {"file": shown[:60]}))
+                    named = _bearer(attachment, danger) or shown
+                    what = _what(attachment, danger, named)
+                    seen.setdefault(symbol, Finding(symbol, what, {"file": named[:60]}))
         return Evidence(
             tuple(seen.values()), {"attachments": [_fact(each) for each in message.attachments]}
         )
+
+
+def _bearer(attachment: Attachment, danger: Danger) -> str:
+    """Return the name that `danger` is of: that of the file, or of one in the archive it is."""
+    deceives = _DECEIVES.get(danger)
+    names = (attachment.name, *attachment.names) if deceives else ()
+    return next((name for name in names if deceives and deceives(name)), "")
 
 
 def _what(attachment: Attachment, danger: Danger, shown: str) -> str:

@@ -89,7 +89,8 @@ def _from(message: Message) -> Iterator[Finding]:
 def _date(message: Message) -> Iterator[Finding]:
     values = message.values("date")
     if not values:
-        yield Finding("DATE_MISSING")
+        if "date" not in message.cut_off:
+            yield Finding("DATE_MISSING")
     elif message.date is None:
         yield Finding("DATE_INVALID", _shown(values[0]))
 
@@ -97,7 +98,8 @@ def _date(message: Message) -> Iterator[Finding]:
 def _message_id(message: Message) -> Iterator[Finding]:
     values = message.values("message-id")
     if not values:
-        yield Finding("MESSAGE_ID_MISSING")
+        if "message-id" not in message.cut_off:
+            yield Finding("MESSAGE_ID_MISSING")
     elif not _MESSAGE_ID.fullmatch(values[0]):
         yield Finding("MESSAGE_ID_INVALID", _shown(values[0]))
     # Apart from other fields that stand twice: gateways of forums put theirs above the author's.

@@ -29,6 +29,8 @@ _MIMEOLE_ID: Final = re.compile(rb"<[0-9a-f]{12}\$[0-9a-f]{8}\$[0-9a-f]{8}@")
 # A word at the end that tells copies of one message apart, pushed out of sight.
 _TAIL: Final = re.compile(r"\s{5,}(\S{1,60})\Z")
 _UNDISCLOSED: Final = re.compile(rb"undisclosed[ -]?recipients?", re.IGNORECASE)
+# No name with a quote or bracket in it: what is not simple is not compared.
+_ONE_ADDRESS: Final = re.compile(rb"(?:[^<>@,\"]*<)?([^\s<>@,\"]+@[^\s<>@,\"]+)>?")
 _URGENT: Final = re.compile(rb"1\b|urgent\b|highest\b", re.IGNORECASE)
 _MICROSOFT: Final = re.compile(rb"(?:produced by )?microsoft", re.IGNORECASE)
 _LONG_ENOUGH: Final = 3
@@ -123,7 +125,8 @@ def _subject(message: Message) -> Iterator[Finding]:
     values = message.values("subject")
     subject = message.subject
     if not values:
-        yield Finding("SUBJECT_MISSING")
+        if "subject" not in message.cut_off:
+            yield Finding("SUBJECT_MISSING")
     elif not subject.strip():
         yield Finding("SUBJECT_EMPTY")
     if tail := _TAIL.search(subject[-_SHOWN:]):
@@ -137,10 +140,16 @@ def _subject(message: Message) -> Iterator[Finding]:
 
 def _addressed(message: Message) -> Iterator[Finding]:
     values = message.values("to")
-    if (not values and not message.count("cc")) or any(map(_UNDISCLOSED.search, values[:1])):
+    without = not values and not message.count("cc") and not {"to", "cc"} & message.cut_off
+    if without or any(map(_UNDISCLOSED.search, values[:1])):
         yield Finding("TO_UNDISCLOSED")
-    authors = message.values("from")
-    if values and authors and values[0] and values[0] == authors[0]:
+    authors = message.authors.addresses
+    # In the simplest form only: who is among several, writes to himself as well.
+    found = _ONE_ADDRESS.fullmatch(values[0]) if values and authors else None
+    if (
+        found
+        and found[1].lower() == f"{authors[0].local_part}@{authors[0].domain}".encode().lower()
+    ):
         yield Finding("FROM_IS_TO", values[0][:_SHOWN].decode("utf-8", "replace"))
 
 

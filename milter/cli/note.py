@@ -25,7 +25,7 @@ _LOOKS_LIKE: Final = {
     "extortion": "extortion",
     "adult": "adult advertising",
     "pharma": "an advertisement for medicines",
-    "backscatter": "a bounce of mail that was never sent from here",
+    "backscatter": "a bounce, perhaps of mail that others sent in your name",
     "botnet": "the work of a botnet",
 }
 _DONE: Final = {
@@ -58,6 +58,8 @@ _SAYS: Final = frozenset({"words"})
 _IN_PACKS: Final = frozenset({"words", "made"})
 _MOST: Final = 6
 _SHOWN: Final = 120
+# Of what marks a message; from here on it is no longer little.
+_NEARLY: Final = 0.8
 
 
 def note(judged: Judged) -> Iterator[str]:
@@ -77,9 +79,9 @@ def _opening(judged: Judged) -> str:
     done = f"{_DONE[verdict.action]} with {verdict.score:g} points"
     looks = _LOOKS_LIKE.get(verdict.kind, "")
     if verdict.action is Action.PASS:
-        return f"{done}; what there is against it is little" + (
-            looks and f", and most like {looks}"
-        )
+        near = verdict.score >= _NEARLY * verdict.required
+        little = "a little more would have marked it" if near else "there is little against it"
+        return f"{done}; {little}" + (looks and f", most of it like {looks}")
     return f"{done}. " + (f"It looks like {looks}" if looks else "No kind of spam stands out")
 
 

@@ -87,6 +87,20 @@ class Message:
         return self._block.body_start
 
     @once
+    def cut_off(self) -> frozenset[str]:
+        """Names of the fields behind a line that ended the header and is no field of it.
+
+        For mail servers they are text. They tell why fields are missing: a long line that some
+        program broke, and not that nobody wrote them.
+        """
+        start = self.body_start
+        if start in (0, len(self.raw)) or self.raw[:start].endswith((b"\n\r\n", b"\n\n")):
+            return frozenset()
+        rest = self.raw.find(b"\n", start) + 1
+        block = split_header(self.raw, rest, len(self.raw), Notes(), self.bounds)
+        return frozenset([field.name for field in block.fields])
+
+    @once
     def _by_name(self) -> dict[str, list[HeaderField]]:
         by_name: dict[str, list[HeaderField]] = {}
         for field in self._block.fields:

@@ -1,9 +1,9 @@
-"""Looks for senders' texts that some reader does not stand, led by what of the code they reach.
+"""Looks for texts and messages that some reader does not stand, led by the code they reach.
 
 atheris puts counters into the readers and changes texts so that they reach more of them: what the
 random changes of the other programs here find only by chance. It needs `requirements/fuzz.txt`, and
 runs until its time is over or something is not stood, which it prints with the text.
-Usage: python -m tests.fuzz.guided [SECONDS]
+Usage: python -m tests.fuzz.guided [SECONDS] [texts | messages]
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ import importlib
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Look = Callable[[bytes], None]
 
 _SECONDS: Final = 60
-_LONGEST: Final = 4_096
+# What changes at once grows with the length, and what is found is in the form, not in the length.
+_LONGEST: Final = {"texts": 4_096, "messages": 16_384}
 
 
-def main(seconds: int = _SECONDS) -> None:
-    """Look for so many seconds; the process ends with 0, or with another code and the text."""
-    atheris: Any = importlib.import_module("atheris")
+def texts(atheris: Any) -> tuple[Look, Iterator[bytes]]:
+    """Return what reads a text, its first byte naming the reader, and texts to begin with."""
     with atheris.instrument_imports(include=["milter.auth", "milter.message"]):
         readers = importlib.import_module("tests.support.sender_readers")
     seeds = importlib.import_module("tests.fuzz.sender_texts")
@@ -29,15 +34,41 @@ def main(seconds: int = _SECONDS) -> None:
         if data:
             readers.read_text(readers.READERS[data[0] % len(readers.READERS)], data[1:])
 
+    known = [text for kinds, _ in seeds.KINDS for text in kinds]
+    starts = (
+        bytes([place]) + text
+        for text in (*known, *readers.PIECES)
+        for place in range(len(readers.READERS))
+    )
+    return look, starts
+
+
+def messages(atheris: Any) -> tuple[Look, Iterator[bytes]]:
+    """Return what reads every view of a message and runs the checks that look, and messages."""
+    with atheris.instrument_imports(include=["milter.message", "milter.checks"]):
+        reading = importlib.import_module("tests.fuzz.messages")
+
+    def look(data: bytes) -> None:
+        reading.read_everything(data)
+
+    short = (raw for raw in reading.BOMBS.values() if len(raw) <= _LONGEST["messages"])
+    return look, iter((*reading.SEEDS, *short))
+
+
+_TARGETS: Final = {"texts": texts, "messages": messages}
+
+
+def main(seconds: int = _SECONDS, target: str = "texts") -> None:
+    """Look for so many seconds; the process ends with 0, or with another code and the text."""
+    atheris: Any = importlib.import_module("atheris")
+    look, starts = _TARGETS[target](atheris)
     with tempfile.TemporaryDirectory(prefix="gatepost-fuzz-") as folder:
-        texts = [text for kinds, _ in seeds.KINDS for text in kinds]
-        for number, text in enumerate([*texts, *readers.PIECES]):
-            for place in range(len(readers.READERS)):
-                (Path(folder) / f"{number}-{place}").write_bytes(bytes([place]) + text)
-        options = [f"-max_total_time={seconds}", f"-max_len={_LONGEST}", "-timeout=10"]
+        for number, start in enumerate(starts):
+            (Path(folder) / str(number)).write_bytes(start)
+        options = [f"-max_total_time={seconds}", f"-max_len={_LONGEST[target]}", "-timeout=10"]
         atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={folder}/", folder], look)
         atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])

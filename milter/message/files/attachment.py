@@ -203,6 +203,11 @@ class _Looker:
         named = _danger_of_name(extension)
         if named or kinds.is_doubled(entry.name) or kinds.is_disguised(entry.name):
             self.dangers.add(Danger.ARCHIVED_DANGER)
+        # A name that deceives does so in an archive, too; there nothing else would have it so.
+        if kinds.is_doubled(entry.name):
+            self.dangers.add(Danger.DOUBLE_EXTENSION)
+        if kinds.is_disguised(entry.name):
+            self.dangers.add(Danger.DISGUISED_NAME)
         if media_type != kinds.ZIP or extension not in kinds.ARCHIVES or entry.is_bomb:
             return
         if depth + 1 >= self._bounds.archive_depth:

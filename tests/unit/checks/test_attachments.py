@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+import zipfile
+from base64 import encodebytes
+
 from milter.checks.attachments import AttachmentsCheck
 from tests.support.checks import looked, symbols_of
 
@@ -33,3 +37,16 @@ def test_fact_attachments_has_a_record_for_each_file() -> None:
 
 def test_attachments_of_a_message_without_files_are_not_spoken_of() -> None:
     assert looked(AttachmentsCheck(), b"\r\nhello\r\n").facts == {}
+
+
+def test_finding_of_a_name_in_an_archive_names_it() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("notes.txt", b"x")
+        archive.writestr("invoice.pdf.exe", b"MZ")
+    head = b"Content-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    evidence = looked(AttachmentsCheck(), head + encodebytes(file.getvalue()))
+    assert {finding.symbol: finding.details["file"] for finding in evidence.findings} == {
+        "ATTACHMENT_ARCHIVED_DANGER": "a.zip",
+        "ATTACHMENT_DOUBLE_EXTENSION": "invoice.pdf.exe",
+    }

@@ -77,3 +77,17 @@ def test_headers_doubled_names_the_header() -> None:
 def test_headers_symbols_are_all_that_it_yields() -> None:
     raw = GOOD + b"From: x\r\nDate: x\r\nSubject: x\r\nTo: x\r\n\r\n"
     assert set(symbols(raw)) <= HeadersCheck().symbols
+
+
+def test_fields_behind_a_broken_line_are_not_called_missing() -> None:
+    broken = b"From: a@x.example\r\nSubject: =?gb2312?B?xMs=\r\nxMs=?=\r\n"
+    behind = b"Date: Tue, 17 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x.example>\r\n"
+    assert symbols_of(looked(HeadersCheck(), broken + behind + BODY)) == []
+    assert symbols_of(looked(HeadersCheck(), broken + BODY)) == [
+        *("DATE_MISSING", "MESSAGE_ID_MISSING"),
+    ]
+
+
+def test_author_behind_a_broken_line_is_missing() -> None:
+    evidence = looked(HeadersCheck(), b"broken\r\n" + GOOD + BODY)
+    assert "FROM_MISSING" in symbols_of(evidence)

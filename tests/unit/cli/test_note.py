@@ -60,3 +60,13 @@ def test_note_on_wanted_mail_is_not_written(tmp_path: Path) -> None:
     plain = PHISHING.partition("\n\n")[0].replace("html", "plain").replace("PayPal Service", "Kim")
 
     assert explained(tmp_path / "a.eml", plain.replace("limited", "seen") + "\n\nHi.\n") == []
+
+
+def test_note_on_mail_that_just_passes_says_so(tmp_path: Path) -> None:
+    words = PHISHING.replace("PayPal Service", "Kim").replace("Dear customer, ", "")
+    words = words.replace("192.0.3.77/signin/update.php", "account-notice.example/")
+
+    lines = explained(tmp_path / "nearly.eml", words)
+
+    assert lines[0].startswith("It passes with 4")
+    assert "; a little more would have marked it, most of it like phishing" in lines[0]
