@@ -54,7 +54,9 @@ def answer(what: bytes, content: bytes) -> bytes:
 
 
 def _give_up(memory_bytes: int) -> None:
-    os.nice(5)
+    # A service that may not change priorities does without; its bounds on resources hold.
+    with suppress(OSError):
+        os.nice(5)
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, 0),

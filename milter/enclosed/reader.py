@@ -124,11 +124,14 @@ class EnclosedReader:
     async def _one(self, file: Openable, deadline: float) -> Enclosed:
         if len(file.content) > self._reading.file_bytes:
             return Enclosed(file.name, trouble="too large")
+        asked = False
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock())), self._turn:
+                asked = True
                 body = await self._ask(_question(file, codes=self._reading.qr))
         except TimeoutError:
-            return Enclosed(file.name, trouble="too slow")
+            # Waiting for the files of others is none of its faults, and is told apart.
+            return Enclosed(file.name, trouble="too slow" if asked else "no time left")
         except (OSError, ValueError):
             # The pipe broke, or was closed while it was read.
             return Enclosed(file.name, trouble="died of it")

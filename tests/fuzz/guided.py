@@ -71,4 +71,4 @@ def main(seconds: int = _SECONDS, target: str = "texts") -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])
+    main(int(sys.argv[1]) if sys.argv[1:] else _SECONDS, *sys.argv[2:3])
