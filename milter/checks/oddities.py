@@ -144,8 +144,10 @@ def _addressed(message: Message) -> Iterator[Finding]:
     if without or any(map(_UNDISCLOSED.search, values[:1])):
         yield Finding("TO_UNDISCLOSED")
     authors = message.authors.addresses
-    # In the simplest form only: who is among several, writes to himself as well.
-    found = _ONE_ADDRESS.fullmatch(values[0]) if values and authors else None
+    # In the simplest form only: who is among several, writes to himself as well. And lists put
+    # their own address in the author's place, for DMARC's sake.
+    alone = values and authors and not message.count("list-id")
+    found = _ONE_ADDRESS.fullmatch(values[0]) if alone else None
     if (
         found
         and found[1].lower() == f"{authors[0].local_part}@{authors[0].domain}".encode().lower()

@@ -98,6 +98,7 @@ def test_oddities_mail_that_was_kept_for_years_is_not_late() -> None:
         pytest.param({"To": "undisclosed-recipients:;"}, ["TO_UNDISCLOSED"], id="undisclosed"),
         pytest.param({"To": "Ann <ann@a.example>"}, ["FROM_IS_TO"], id="from-is-to"),
         pytest.param({"To": "ann@A.example"}, ["FROM_IS_TO"], id="from-is-to-by-address"),
+        pytest.param({"To": "ann@a.example", "List-Id": "<a.example>"}, [], id="a-list"),
         pytest.param({"To": "ann@a.example, bob@b.example"}, [], id="to-others-too"),
         pytest.param({"X_Priority": "1 (Highest)"}, ["PRIORITY_HIGH"], id="urgent"),
         pytest.param({"X_Priority": "3"}, [], id="usual-priority"),
