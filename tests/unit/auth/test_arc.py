@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,9 @@ from milter.auth.results import Result
 from milter.dns.fake import FakeResolver
 from tests.support.arc_sealer import sealed, sealer_zone
 from tests.support.dkim_signer import MESSAGE, NOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOMAINS = ("one.example", "two.example", "three.example")
 ZONE = sealer_zone(*DOMAINS)
@@ -164,3 +168,13 @@ HEADER_ENDS = WHOLE.index(b"From:")
 @given(st.integers(0, HEADER_ENDS), st.binary(min_size=1, max_size=4))
 def test_any_damage_to_the_chain_gives_a_result(place: int, noise: bytes) -> None:
     assert check(WHOLE[:place] + noise + WHOLE[place:]).result in set(Result)
+
+
+def test_nothing_but_its_check_needs_the_folder(checkout: Path) -> None:
+    needing = {
+        path.relative_to(checkout).as_posix()
+        for path in (checkout / "milter").rglob("*.py")
+        if "milter.auth.arc" in path.read_text("utf-8")
+    }
+
+    assert {path for path in needing if "auth/arc/" not in path} == {"milter/checks/arc.py"}
