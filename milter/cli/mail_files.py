@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # Larger than any message that a server takes by default, small enough for any machine.
 MAX_MESSAGE: Final = 128 * 1024 * 1024
 _PIECE: Final = 65_536
-_FROM: Final = b"From "
+# With a colon behind it, From is a field with space in it.
+_FROM: Final = re.compile(rb"From (?![ \t]*:)")
 _FROM_LINE: Final = re.compile(rb"From .{0,400}\d\d:\d\d")
 _QUOTED_FROM: Final = re.compile(rb">+From ")
 _LINE_ENDS: Final = (b"\n", b"\r\n")
@@ -75,7 +76,7 @@ def _read_file(path: str) -> Iterator[MailFile]:
 
 def _messages(name: str, file: BinaryIO) -> Iterator[MailFile]:
     first = file.readline(_PIECE)
-    if first.startswith(_FROM):
+    if _FROM.match(first):
         yield from _split(name, file)
         return
     data = first + file.read(MAX_MESSAGE)

@@ -81,3 +81,35 @@ def test_log_line_names_every_method_of_authentication(caplog: pytest.LogCapture
         "arc": "pass",
         "iprev": "pass",
     }
+
+
+def test_results_forged_in_our_name_do_not_reach_the_next_hop() -> None:
+    disguises = (
+        b"Authentication-Results: mx.example.org; spf=pass",
+        b"AUTHENTICATION-RESULTS : MX.Example.ORG 1; forged=pass",
+        b"Authentication-Results:\r\n\t(a (nested) comment)\r\n\tmx.example.org; forged=pass",
+        b'Authentication-Results: "mx.example.org"/1; forged=pass',
+        b"Authentication-Results: mx . (x) example . org; forged=pass",
+        "Authentication-Results: \uff4dx\u3002example.org; forged=pass".encode(),
+        b"Authentication-Results: =?utf-8?q?mx.example.org?=; forged=pass",
+        b"Authentication-Results: ; mx.example.org; forged=pass",
+        b"Authentication-Results: (never closed mx.example.org; forged=pass",
+    )
+    kept = b"Authentication-Results: mx.example.org.example.net; forged=pass\r\n"
+    forged = b"".join(field + b"\r\n" for field in disguises)
+
+    with (
+        running_sink() as sink,
+        running_door(sink.host, zone=ZONE) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@example.org>")
+        client.ask(b"RCPT TO:<b@example.org>")
+        send_message(client, forged + kept + b"X: y\r\n" * 1500 + forged + MESSAGE)
+        (received,) = sink.messages
+
+    header = received.content.partition(b"\r\n\r\n")[0]
+    assert header.count(b"forged=pass") == 1
+    assert kept in header
+    assert header.startswith(b"Authentication-Results: mx.example.org;")
