@@ -31,7 +31,7 @@ check: $(VENV)/test.stamp $(VENV)/check.stamp
 
 # All of them run, whatever one finds; a limit that is not kept ends it with 1. One alone, with its
 # own options: make bench BENCHES=smtp BENCH_ARGS='--rounds 3'
-BENCHES := auth smtp dns content caught enclosed peers policy memory milter milter_peers classifier ranking reporters statistics
+BENCHES := auth smtp dns content caught enclosed peers policy memory milter milter_peers classifier ranking reporters statistics scrape
 
 bench: $(VENV)/test.stamp
 	.ci/packages

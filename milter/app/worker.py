@@ -106,8 +106,7 @@ class Workplace:
             listener.name: self._server(listener, means, next_hop)
             for listener in self.settings.listeners
         }
-        # Statistics look at the language of some messages, whatever rules ask for.
-        warm_up(languages=memory is not None or "languages" in self.policies.plan.facts)
+        warm_up(languages="languages" in self.policies.plan.facts)
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()

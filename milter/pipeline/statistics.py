@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from milter.core.address import domain_key
 from milter.core.connection import Direction
 from milter.message.language import language_of
+from milter.message.warm import warm_up
 from milter.pipeline.aftermath import GREETING
 from policies.verdict import Action
 from reputation.errors import StoreError
@@ -77,6 +78,7 @@ class Statistics:
         self._deposits = Deposits()
         self._sources: dict[tuple[int, int, str], _Source] = {}
         self._languages = _Allowance(_LANGUAGES_A_SECOND, _LANGUAGES_AT_ONCE)
+        self._loading = False
 
     def see(self, seen: Seen) -> None:
         """Count one message."""
@@ -137,6 +139,10 @@ class Statistics:
 
     async def tend(self) -> None:
         """Put what was counted into the store, again and again; run it as a task."""
+        # The models take most of a second: neither the start nor a message shall wait for them.
+        self._loading = True
+        await asyncio.to_thread(warm_up, languages=True)
+        self._loading = False
         merged_after_s = 0.0
         while True:
             await asyncio.sleep(SUMS_EVERY_S)
@@ -211,7 +217,7 @@ class Statistics:
         known = seen.evidence.facts.get("languages")
         if isinstance(known, list) and known and isinstance(known[0], dict):
             return str(known[0]["language"]) or "und", str(known[0]["script"])
-        if not seen.message.has_texts_read or not self._languages.take(seen.at):
+        if self._loading or not seen.message.has_texts_read or not self._languages.take(seen.at):
             return "", ""
         guess = language_of(text[:_LANGUAGE_TEXT])
         return guess.language or "und", guess.script or "none"

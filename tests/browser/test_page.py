@@ -7,18 +7,16 @@ in `build/screenshots`.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from milter.http.page import LANGUAGES, words_of
 from tests.support import scripted_day as day
-from tests.support.debian import find_program
+from tests.support.browser import NARROW, WIDE, a_browser, errors, opened, text_of, told
 from tests.support.gatepost import running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.patience import wait_until
@@ -34,30 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.debian, pytest.mark.timeout(300)]
 
 _AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 _SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-_NARROW, _WIDE = 360, 1600
 _MAIL = 40
-
-
-@contextmanager
-def a_browser(width: int = _WIDE, *, dark: bool = False) -> Iterator[WebDriver]:
-    chromium, driver = find_program("chromium"), find_program("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium and chromedriver are not here: .ci/packages installs them")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(chromium.path)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    if dark:
-        options.add_argument("--force-dark-mode")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(str(driver.path)))
-    try:
-        # A window of headless Chromium is never narrower than 500 pixels; this is what phones are.
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        yield browser
-    finally:
-        browser.quit()
 
 
 @pytest.fixture(scope="module")
@@ -70,32 +45,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatepost]:
             yield daemon
 
 
-def opened(browser: WebDriver, daemon: Gatepost, query: str = "?lang=en") -> None:
-    browser.get(f"http://127.0.0.1:{daemon.http_port}/{query}")
-    wait_until(
-        lambda: bool(browser.find_elements(By.CSS_SELECTOR, "#totals dd")),
-        lambda: f"{told(browser, 'trouble')} {errors(browser)}",
-    )
-
-
-def told(browser: WebDriver, name: str) -> str:
-    """Return the text of an element as a person reads it."""
-    return _text(browser, f"#{name}")
-
-
-def _text(browser: WebDriver, selector: str) -> str:
-    # In one step: the page renews itself, and what was found may be gone when it is read.
-    words = "return (document.querySelector(arguments[0]) || {innerText: ''}).innerText"
-    return str(browser.execute_script(words, selector))
-
-
-def errors(browser: WebDriver) -> list[Any]:
-    log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    return [one for one in log if one["level"] in {"SEVERE", "WARNING"}]
-
-
 def messages(browser: WebDriver) -> int:
-    return int(_text(browser, "#totals dd").replace(",", "") or "0")
+    return int(text_of(browser, "#totals dd").replace(",", "") or "0")
 
 
 def violations(browser: WebDriver) -> list[str]:
@@ -133,7 +84,7 @@ def test_page_loads_and_updates_itself_while_mail_flows(daemon: Gatepost) -> Non
         assert errors(browser) == []
 
 
-@pytest.mark.parametrize("width", [_NARROW, _WIDE])
+@pytest.mark.parametrize("width", [NARROW, WIDE])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_page_fits_speaks_and_passes_axe(daemon: Gatepost, width: int, language: str) -> None:
     with a_browser(width) as browser:

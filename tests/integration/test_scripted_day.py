@@ -15,12 +15,16 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from selenium.webdriver.common.by import By
 
+from milter.http.page import words_of
 from tests.support import scripted_day as day
+from tests.support.browser import a_browser, errors, opened, rows, text_of, told
 from tests.support.gatepost import running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.patience import wait_until
@@ -34,6 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 COUNT = 2000
 SCRIPT = day.script(COUNT)
+COUNTRIES = {"US": "United States", "NL": "Netherlands", "AU": "Australia", "ZZ": "Unknown"}
 
 
 def get(daemon: Gatepost, path: str, token: str = "") -> tuple[int, str]:
@@ -123,6 +128,7 @@ def test_every_view_has_the_figures_of_the_script(tmp_path: Path) -> None:
             day.send(daemon.port, SCRIPT[COUNT // 2 + 100 :])
             settled(daemon, COUNT)
             assert_views(daemon, before)
+            assert_page(daemon, SCRIPT)
 
 
 def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
@@ -156,3 +162,48 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
     for name in ("action", "kind", "symbol"):
         for value, count in day.expected(SCRIPT)[name].items():
             assert total[name, value] + unseen[name].get(value, 0) == count
+
+
+def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
+    """Hold the figures that a person reads in the page against the script."""
+    script, total = day.expected(mails), f"{len(mails):,}"
+    words = words_of("en")
+    with a_browser() as browser:
+        browser.get(f"http://127.0.0.1:{daemon.http_port}/?lang=en")
+        browser.execute_script("sessionStorage.setItem('window', '24h')")
+        browser.execute_script("sessionStorage.setItem('token', arguments[0])", day.TOKEN)
+        opened(browser, daemon)
+        wait_until(lambda: bool(rows(browser, "block")), lambda: told(browser, "main"))
+
+        wanted = {
+            "action": {words[f"a_{name}"]: count for name, count in script["action"].items()},
+            "kind": {words[f"k_{name}"]: count for name, count in script["kind"].items()},
+            "country": {COUNTRIES[name]: count for name, count in script["country"].items()},
+            "network": script["network"],
+            "recipient_domain": script["recipient_domain"],
+            "block": blocks(mails),
+        }
+        for name, values in wanted.items():
+            assert {row[0]: row[1] for row in rows(browser, name)} == {
+                value: f"{count:,}" for value, count in values.items()
+            }, name
+        symbols = {row[0]: row[1] for row in rows(browser, "symbol")}
+        assert {name: symbols[name] for name in script["symbol"]} == {
+            name: f"{count:,}" for name, count in script["symbol"].items()
+        }
+        shares = {row[0]: row[2] for row in rows(browser, "action")}
+        rejected = Decimal(100 * script["action"]["reject"]) / len(mails)
+        rounded = rejected.quantize(Decimal("0.1"), ROUND_HALF_UP)
+        assert shares[words["a_reject"]] == f"{rounded}".removesuffix(".0") + "%"
+        assert text_of(browser, "#totals dd") == total
+        # The legend names what there was; the map has a circle for each place that is known.
+        legend = browser.find_elements(By.CSS_SELECTOR, "#time .key li")
+        assert {one.text for one in legend} == set(wanted["action"])
+        circles = browser.find_elements(By.CSS_SELECTOR, "#map circle")
+        assert len(circles) == len(set(script["country"]) - {"ZZ"})
+        assert errors(browser) == []
+
+
+def blocks(mails: list[day.Mail]) -> dict[str, int]:
+    """Return the messages by block of addresses."""
+    return dict(Counter(f"{mail.address.rpartition('.')[0]}.0/24" for mail in mails))

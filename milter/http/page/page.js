@@ -36,7 +36,7 @@ const clock = (seconds, options) => new Intl.DateTimeFormat(language, options).f
 function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   const power = Math.min(units.length - 1, bytes > 0 ? Math.floor(Math.log10(bytes) / 3) : 0);
-  const form = { style: "unit", unit: units[power], unitDisplay: "narrow", maximumFractionDigits: 1 };
+  const form = { style: "unit", unit: units[power], unitDisplay: "short", maximumFractionDigits: 1 };
   return new Intl.NumberFormat(language, form).format(bytes / 1000 ** power);
 }
 
@@ -98,13 +98,20 @@ function overTime(told) {
       bars.push(drawn("rect", { class: `f-${action}`, x: (step * place).toFixed(2), y: top.toFixed(2), width: (step * 0.86).toFixed(2), height: tall.toFixed(2) }));
     }
   });
-  const form = told.step_s >= 86400 ? { day: "numeric", month: "short", timeZone: "UTC" } : { hour: "numeric", minute: "2-digit" };
+  // Days are those of UTC. Hours of several days say of which day they are.
+  const day = { day: "numeric", month: "short" };
+  const hour = { hour: "numeric", minute: "2-digit" };
+  const form = told.step_s >= 86400 ? { ...day, timeZone: "UTC" } : told.step_s >= 3600 ? { ...day, ...hour } : hour;
   const marks = [0, 0.5, 1].map((part) => {
     const one = told.timeline[Math.round((told.timeline.length - 1) * part)];
     const text = drawn("text", { x: width * part, y: height + 18, "text-anchor": ["start", "middle", "end"][part * 2] });
     text.append(clock(one.at, form));
     return text;
   });
+  // What the highest bar stands for.
+  const scale = drawn("text", { x: 0, y: 12 });
+  scale.append(number.format(most));
+  marks.push(scale);
   const label = `${words.chart_of}. ${filled(words.per_slot, { step: duration(told.step_s) })}: ${number.format(most)}`;
   const chart = drawn("svg", { viewBox: `0 0 ${width} ${height + room}`, role: "img", "aria-label": label, class: "chart" }, ...bars, ...marks);
   const seen = ACTIONS.filter((action) => told.timeline.some((one) => one.actions[action]));
@@ -130,7 +137,7 @@ function frequent(id, told, name, head, shown = (value) => value) {
 let regions = null;
 try { regions = new Intl.DisplayNames([language], { type: "region" }); } catch { regions = null; }
 function country(code) {
-  if (code === "ZZ" || !/^[A-Z]{2}$/.test(code)) return "?";
+  if (code === "ZZ" || !/^[A-Z]{2}$/.test(code)) return words.unknown;
   try { return (regions && regions.of(code)) || code; } catch { return code; }
 }
 
@@ -150,7 +157,7 @@ function money(told) {
   const sums = told.money;
   const form = new Intl.NumberFormat(language, { style: "currency", currency: sums.currency });
   const rows = [["spent", sums.spent], ["saved", sums.saved]].flatMap(([side, items]) =>
-    items.map((one) => [`${words[side]}: ${one.name}`, form.format(one.amount), one.formula]));
+    items.map((one) => [`${words[side]}: ${words[`m_${one.name}`] || one.name}`, form.format(one.amount), one.formula]));
   rows.push([words.spent, form.format(sums.spent_total), ""], [words.saved, form.format(sums.saved_total), ""]);
   put("money", table("", [words.what, sums.currency, words.formula], rows, [1]));
 }
