@@ -28,6 +28,8 @@ from tests.support.browser import a_browser, errors, opened, rows, text_of, told
 from tests.support.gatepost import running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.patience import wait_until
+from tests.support.ports import free_port
+from tests.support.redis_server import a_redis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +131,22 @@ def test_every_view_has_the_figures_of_the_script(tmp_path: Path) -> None:
             settled(daemon, COUNT)
             assert_views(daemon, before)
             assert_page(daemon, SCRIPT)
+
+
+@pytest.mark.debian
+def test_figures_in_redis_are_those_of_the_script_too(tmp_path: Path) -> None:
+    port, mails = free_port(), SCRIPT[:60]
+    with running_sink() as sink, a_redis("--port", str(port)):
+        config, files = day.a_site(tmp_path, f"127.0.0.1:{sink.port}", workers=2)
+        config["store"] = f"redis://127.0.0.1:{port}/0"
+        with running_gatepost(config, files) as daemon:
+            day.send(daemon.port, mails[:30])
+            settled(daemon, 30)
+        with running_gatepost(config, files) as daemon:
+            day.send(daemon.port, mails[30:])
+            settled(daemon, 60)
+            assert_script(shown(stats(daemon)), mails)
+            assert_page(daemon, mails)
 
 
 def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
