@@ -13,8 +13,8 @@ import click
 
 from milter.app.senders import sender_checks
 from milter.checks.catalogue import Means, build_checks
-from milter.cli.counted import counted
 from milter.cli.explain import printable
+from milter.cli.stores import opened_store
 from milter.doors.replay import Past, Replay, Replayed
 from policies.compare import Change, changed
 from policies.loader import FileSource, load_policies
@@ -149,7 +149,7 @@ def verdict_of(record: Record) -> Verdict:
 @contextmanager
 def opened(path: str | None) -> Iterator[PastMail]:
     """Give the history of the store that the configuration names."""
-    with counted(path) as (store, settings):
+    with opened_store(path) as (store, settings):
         yield PastMail(settings, store, Journal(store))
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from milter.cli.counted import counted
 from milter.cli.report_formats import as_html, as_markdown
+from milter.cli.stores import opened_store
 from milter.daemon.figures import prices_of
 from milter.http.statistics import as_csv
 from reputation.statistics.figures import TOP, read_days
@@ -48,7 +48,7 @@ def report(
     period: Period, form: Literal["md", "json", "csv", "html"], path: str | None, *, personal: bool
 ) -> None:
     """Print the report; read from the store, whether or not a daemon runs."""
-    with counted(path) as (store, settings):
+    with opened_store(path) as (store, settings):
         figures = read_days(store, period.first, period.last, time.time(), TOP)
     if settings.statistics.privacy and personal:
         raise click.UsageError("`statistics.privacy` is on: nothing personal is shown")

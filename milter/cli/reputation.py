@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from milter.cli import EXIT_INPUT
-from milter.memory.opening import home_of
+from milter.cli.stores import opened_store
 from milter.memory.recollection import subject_secret
-from milter.settings.read import read_settings
-from policies.loader import FileSource
 from reputation import standing
-from reputation.errors import StoreError
 from reputation.history import forgetting
 from reputation.subjects import Kind, Subject, mentioned, parse_subjects
 
@@ -30,12 +26,6 @@ if TYPE_CHECKING:
 _FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
 _SPACES: Final = (standing.SPACE, standing.RECENT_SPACE)
 _AT_ONCE: Final = 500
-
-
-class _UnreadableError(click.ClickException):
-    """The store does not answer."""
-
-    exit_code = EXIT_INPUT
 
 
 @click.group(help="What is remembered of whom mail came from.")
@@ -132,25 +122,8 @@ def _subjects(text: str) -> tuple[Subject, ...]:
 @contextmanager
 def _store(path: str | None) -> Iterator[tuple[Store, bytes | None]]:
     """Give the store that the configuration names, and what subjects are hashed with."""
-    source = FileSource()
-    settings = read_settings(source, path)
-    file = settings.memory.password_file
-    home = home_of(settings, source.read(file) if file else b"")
-    if home is None:
-        raise click.UsageError("the configuration names no `store`: nothing is remembered")
-    try:
-        # Looking shall not make a file where there is none.
-        home.examine()
-        if home.path is not None and not home.path.exists():
-            what = f"{home.path} does not exist yet: nothing is remembered"
-            raise _UnreadableError(what)
-        store = home.open()
-        try:
-            yield store, subject_secret(store, hashed=settings.memory.subjects == "hashed")
-        finally:
-            store.close()
-    except StoreError as err:
-        raise _UnreadableError(err.what) from err
+    with opened_store(path) as (store, settings):
+        yield store, subject_secret(store, hashed=settings.memory.subjects == "hashed")
 
 
 def _line(subject: Subject, said: Standing) -> str:

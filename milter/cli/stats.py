@@ -12,8 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from milter.cli.counted import counted
 from milter.cli.explain import printable
+from milter.cli.stores import opened_store
 from milter.daemon.figures import prices_of
 from reputation.statistics.figures import read_window
 from reputation.statistics.money import money
@@ -43,7 +43,7 @@ _PRIVATE: Final = ("network", "campaign")
 @click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
 def stats(word: str, path: str | None, *, as_json: bool) -> None:
     """Print the statistics of a window; read from the store, whether or not a daemon runs."""
-    with counted(path) as (store, settings):
+    with opened_store(path) as (store, settings):
         figures = read_window(store, WINDOWS[word], time.time())
     spent = money(figures, prices_of(settings))
     personal = not settings.statistics.privacy

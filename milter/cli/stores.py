@@ -27,19 +27,19 @@ class UnreadableStore(click.ClickException):
 
 
 @contextmanager
-def counted(path: str | None) -> Iterator[tuple[Store, Settings]]:
+def opened_store(path: str | None) -> Iterator[tuple[Store, Settings]]:
     """Give the store of the configuration at `path`, and its settings."""
     source = FileSource()
     settings = read_settings(source, path)
     file = settings.memory.password_file
     home = home_of(settings, source.read(file) if file else b"")
     if home is None:
-        raise Misconfigured("the configuration names no `store`: nothing is counted")
+        raise Misconfigured("the configuration names no `store`: nothing is remembered")
     try:
         # Looking shall not make a file where there is none.
         home.examine()
         if home.path is not None and not home.path.exists():
-            raise UnreadableStore(f"{home.path} does not exist yet: nothing is counted")
+            raise UnreadableStore(f"{home.path} does not exist yet: nothing is remembered")
         store = home.open()
         try:
             yield store, settings
