@@ -14,7 +14,7 @@ from milter.core.transaction import Stage
 from milter.message.decode import parse_parameters
 from milter.message.guard import Notes
 from milter.message.mailers import SERVER_BOUNDARY, SERVER_ID, mailer_of
-from milter.message.received import parse_received
+from milter.message.received import hops_outside, parse_received
 from milter.message.urls.domains import registrable_domain
 from policies.findings import Finding
 
@@ -50,7 +50,7 @@ class MailersCheck:
         if message is None or mailer is None:
             return NOTHING
         found = (
-            *_message_id(message, mailer),
+            *_message_id(txn, message, mailer),
             *_boundary(message, mailer),
             *_fields(message, mailer),
         )
@@ -62,7 +62,7 @@ def _mailer(message: Message) -> Mailer | None:
     return next((mailer for value in named if (mailer := mailer_of(value)) is not None), None)
 
 
-def _message_id(message: Message, mailer: Mailer) -> Iterator[Finding]:
+def _message_id(txn: Transaction, message: Message, mailer: Mailer) -> Iterator[Finding]:
     values = message.values("message-id")
     if not values or mailer.message_id is None:
         return
@@ -71,18 +71,19 @@ def _message_id(message: Message, mailer: Mailer) -> Iterator[Finding]:
         return
     details = {"mailer": mailer.name}
     shown = value[:_SHOWN].decode("latin-1")
-    if _by_a_server(message, value):
+    if _by_a_server(txn, message, value):
         # These programs write one themselves, so somebody handed in a message that had none.
         yield Finding("MAILER_SERVER_ID", f"{mailer.name}: {shown}", details)
     else:
         yield Finding("MAILER_FORGED_ID", f"{mailer.name}: {shown}", details)
 
 
-def _by_a_server(message: Message, message_id: bytes) -> bool:
+def _by_a_server(txn: Transaction, message: Message, message_id: bytes) -> bool:
     """Return whether a host that the message went through bears the name in its Message-ID."""
     host = message_id.rpartition(b"@")[2].rstrip(b">").decode("latin-1").lower()
     ours = registrable_domain(host) or host
-    hops = (parse_received(value).by.lower() for value in message.values("received")[:_MOST_HOPS])
+    values = hops_outside(message.values("received"), txn.connection)
+    hops = (parse_received(value).by.lower() for value in values[:_MOST_HOPS])
     return any((registrable_domain(by) or by) == ours for by in hops if by)
 
 

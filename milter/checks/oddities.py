@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.core.transaction import Stage
 from milter.message.dates import parse_date
+from milter.message.received import hops_outside
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -64,22 +65,22 @@ class OdditiesCheck:
         if message is None:
             return NOTHING
         found = (
-            *self._date(message),
+            *self._date(txn, message),
             *_message_id(message),
-            *_received(message),
+            *_received(txn, message),
             *_subject(message),
             *_addressed(message),
             *_priority(message),
         )
         return Evidence(found) if found else NOTHING
 
-    def _date(self, message: Message) -> Iterator[Finding]:
+    def _date(self, txn: Transaction, message: Message) -> Iterator[Finding]:
         dated = message.date
         if dated is None:
             return
         if dated.impossible:
             yield Finding("DATE_IMPOSSIBLE", dated.impossible)
-        taken = _taken(message)
+        taken = _taken(txn, message)
         # Mail that is scanned years later is not late: only a host that had it can say so.
         ahead = dated.moment - (taken or datetime.fromtimestamp(self._clock(), UTC))
         if ahead > _AHEAD:
@@ -88,9 +89,9 @@ class OdditiesCheck:
             yield Finding("DATE_PAST", f"{_span(-ahead)} before it was sent on")
 
 
-def _taken(message: Message) -> datetime | None:
-    """Return when the last host before us took the message, as it says; None: it does not."""
-    values = message.values("received")
+def _taken(txn: Transaction, message: Message) -> datetime | None:
+    """Return when the last host before ours took the message, as it says; None: it does not."""
+    values = hops_outside(message.values("received"), txn.connection)
     return parse_date(values[0].rpartition(b";")[2].strip()) if values else None
 
 
@@ -115,9 +116,10 @@ def _names_a_mailer(message: Message) -> bool:
     return any(message.count(name) for name in ("x-mailer", "x-mimeole", "user-agent"))
 
 
-def _received(message: Message) -> Iterator[Finding]:
+def _received(txn: Transaction, message: Message) -> Iterator[Finding]:
     # RFC 5322 §3.6.7: each has a date, behind a semicolon.
-    if any(b";" not in value for value in message.values("received")):
+    values = hops_outside(message.values("received"), txn.connection)
+    if any(b";" not in value for value in values):
         yield Finding("RECEIVED_UNDATED")
 
 

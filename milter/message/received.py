@@ -13,9 +13,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from milter.core.connection import Addresses, IpAddress
+    from milter.core.connection import Addresses, Connection, IpAddress
 
 # No clause of a real field reaches that far, and a client chooses part of what comes before.
 _READ: Final = 4096
@@ -101,6 +101,25 @@ def trusted_route(values: Iterable[bytes], trusted: Addresses) -> Route:
         if not (hop.client_ip.is_loopback or hop.client_ip in trusted):
             return Route(tuple(hops), hop)
     return Route(tuple(hops))
+
+
+def hops_outside(values: Sequence[bytes], connection: Connection) -> Sequence[bytes]:
+    """Return the Received fields without those that servers of ours put on top.
+
+    A mail server in front of us writes one before it hands a message to a proxy, and none that a
+    milter is shown. What our servers write says nothing of the message, and must not make its
+    verdict depend on the door: they are known by whom they took it from, the client that is judged
+    or a relay of ours. A client that writes its own address there has that field passed over.
+
+    Args:
+        values: Of the Received fields, from the top.
+        connection: Of the client that is judged.
+    """
+    ours = {connection.client_ip, *connection.relays} - {None}
+    for place, value in enumerate(values[:_MAX_HOPS] if ours else ()):
+        if parse_received(value).client_ip not in ours:
+            return values[place:]
+    return () if ours else values
 
 
 def parse_received(value: bytes) -> Received:

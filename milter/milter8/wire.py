@@ -7,6 +7,7 @@ means for a message is `session`'s business.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -42,6 +43,7 @@ ABORT: Final = ord("A")
 QUIT: Final = ord("Q")
 QUIT_SESSION: Final = ord("K")
 
+_CONTROLS: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _UINT32: Final = struct.Struct(">I")
 _NEGOTIATION: Final = struct.Struct(">III")
 
@@ -255,5 +257,8 @@ def delete_recipient(path: bytes) -> bytes:
 
 
 def quarantine(reason: bytes) -> bytes:
-    """Return the packet that has the mail server hold the message."""
-    return packet(b"q", reason.replace(b"\0", b"?") + b"\0")
+    """Return the packet that has the mail server hold the message.
+
+    The reason becomes one line of a queue file, and a sender chooses part of it.
+    """
+    return packet(b"q", _CONTROLS.sub(b"?", reason) + b"\0")

@@ -6,8 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,9 +28,6 @@ _MAX_LINE: Final = 990
 _NUMBER: Final = b"X-Number"
 # Postfix ends a header before a line that is none of it; the milter door sees what it made.
 _HEADER: Final = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\r\n")
-_WAY: Final = re.compile(
-    rb"^(?:Date|Received):[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE | re.IGNORECASE
-)
 Verdict = tuple[str, float, list[str]]
 
 
@@ -57,13 +52,7 @@ def comparison_mail() -> list[bytes]:
     else:
         files = [sample.file for sample in read_samples(_SAMPLES)]
         found = [(_SAMPLES / file).read_bytes().replace(b"\n", b"\r\n") for file in files]
-    # Written now, and by the client itself: Postfix's own Received field, which the proxy door sees
-    # and a milter does not, would make old mail late at one door.
-    now = b"Date: %b\r\n" % format_datetime(datetime.now(UTC)).encode()
-    return [
-        b"%b: %d\r\n%b%b" % (_NUMBER, i, now, _WAY.sub(b"", one))
-        for i, one in enumerate(found[:MESSAGES])
-    ]
+    return [b"%b: %d\r\n%b" % (_NUMBER, i, one) for i, one in enumerate(found[:MESSAGES])]
 
 
 def number_of(message: bytes) -> int:

@@ -100,3 +100,9 @@ def test_an_id_that_a_server_on_the_way_wrote_is_told_apart() -> None:
 
     assert symbols_of(evidence) == ["MAILER_SERVER_ID"]
     assert evidence.findings[0].details == {"mailer": "Outlook Express"}
+
+
+def test_an_id_with_the_name_of_our_own_server_is_forged() -> None:
+    ours = b"Received: from x (x [192.0.2.7]) by mx.relay.example; Fri, 20 Nov 2026 12:00:00 +0000"
+    raw = ours + b"\r\n" + message(OE, "<200211201200.gAKC00@mx.relay.example>", "", MIMEOLE)
+    assert symbols_of(looked(MailersCheck(), raw)) == ["MAILER_FORGED_ID"]

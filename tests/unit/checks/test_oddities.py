@@ -63,6 +63,14 @@ def test_oddities_mail_that_was_kept_for_years_is_not_late() -> None:
     assert symbols(Received=f"from a by b; {old}", Date=old) == []
 
 
+def test_oddities_what_our_own_server_wrote_on_top_is_not_looked_at() -> None:
+    old = "Wed, 20 Nov 2002 12:00:00 +0000"
+    ours = "from mx (mx [192.0.2.7]) by ours; Fri, 20 Nov 2026 11:59:30 +0000"
+    below = f"{ours}\r\nReceived: from a by b; {old}"
+    assert symbols(Received=below, Date=old) == symbols(Received=f"from a by b; {old}", Date=old)
+    assert symbols(Received=ours.partition(";")[0]) == []
+
+
 @pytest.mark.parametrize(
     ("changed", "found"),
     [

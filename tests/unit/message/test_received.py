@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milter.message.received import Received, Route, parse_received, trusted_route
+from milter.core.connection import Connection, Direction
+from milter.core.ids import SessionId
+from milter.message.received import Received, Route, hops_outside, parse_received, trusted_route
 
 DATE = "; Tue, 24 Nov 2026 10:00:00 +0000"
 RELAY, BACKUP = IPv4Address("192.0.2.10"), IPv4Address("192.0.2.11")
@@ -217,3 +219,32 @@ def test_trusted_route_never_looks_below_the_line_of_trust(below: list[str]) -> 
     top = field("mail.example", "198.51.100.7")
     route = trusted_route([top, *(text.encode("latin-1") for text in below)], TRUSTED)
     assert route == Route((parse_received(top),), parse_received(top))
+
+
+CLIENT, ELSE = b"from x (x [203.0.113.7]) by y; z", b"from x (x [198.51.100.9]) by y; z"
+FROM_RELAY = b"from x (x [192.0.2.10]) by y; z"
+
+
+@pytest.mark.parametrize(
+    ("values", "outside"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([ELSE, CLIENT], [ELSE, CLIENT], id="none-of-ours"),
+        pytest.param([CLIENT, ELSE], [ELSE], id="a-server-in-front"),
+        pytest.param([FROM_RELAY, CLIENT, ELSE], [ELSE], id="a-server-in-front-and-a-relay"),
+        pytest.param([CLIENT] * 200, [], id="a-client-that-writes-its-own-address"),
+    ],
+)
+def test_hops_outside_are_those_that_no_server_of_ours_wrote(
+    values: list[bytes], outside: list[bytes]
+) -> None:
+    client = ip_address("203.0.113.7")
+    connection = Connection(
+        SessionId("S"), "inbound", Direction.INBOUND, client_ip=client, relays=(RELAY,)
+    )
+    assert list(hops_outside(values, connection)) == outside
+
+
+def test_hops_outside_of_a_client_without_address_are_all() -> None:
+    connection = Connection(SessionId("S"), "inbound", Direction.INBOUND)
+    assert hops_outside([b"from x by y; z"], connection) == [b"from x by y; z"]

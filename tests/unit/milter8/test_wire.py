@@ -104,3 +104,8 @@ def test_reply_lines_and_per_cent_signs_are_as_sendmail_wants_them() -> None:
     (answer,) = mta.answers(wire.reply_code(reply))
     assert answer.letter == "y"
     assert answer.data == b"550-5.7.1 100%% spam\r\n550 5.7.1 Really\0"
+
+
+def test_quarantine_reason_is_one_line_whatever_a_sender_put_in_it() -> None:
+    (answer,) = mta.answers(wire.quarantine(b"held\r\nRPFD:<x@example.org>\0"))
+    assert (answer.letter, answer.data) == ("q", b"held??RPFD:<x@example.org>?\0")
