@@ -73,4 +73,4 @@ def test_patterns_that_cannot_be_kept_are_asked_one_by_one(tmp_path: Path) -> No
 
 
 def test_patterns_that_are_few_are_asked_one_by_one() -> None:
-    assert arm_in_background(the_patterns(5), None) is None
+    assert arm_in_background(the_patterns(3), None) is None
