@@ -16,6 +16,7 @@ from milter.message.html.prescan import fits, strip_markup
 from milter.message.html.style import (
     BLACK,
     PLAIN,
+    SILENT,
     WHITE,
     Style,
     alike,
@@ -203,7 +204,7 @@ class _Walk:
         """Return how what an element holds is seen, and take what it leads to."""
         inside = around
         style = self._style(tag, attributes) if attributes or self._rules else PLAIN
-        if style is not PLAIN:
+        if style is not PLAIN and style is not SILENT:
             inside = _handed_down(around, style)
         if does > _BLOCK:
             if does & _BREAKS:

@@ -88,6 +88,8 @@ class Style:
 
 
 PLAIN: Final = Style()
+# Of declarations about space and borders: they change nothing, yet stand before rules of a sheet.
+SILENT: Final = Style()
 
 
 def parse_style(text: str) -> Style:
@@ -107,7 +109,7 @@ def _parsed(text: str) -> Style:
     colour = values.get("color", "")
     background = values.get("background-color") or values.get("background", "")
     size = values.get("font-size") or _size_of_font(values.get("font", ""))
-    return Style(
+    style = Style(
         hidden=_why_hidden(values),
         visible=values.get("visibility") == "visible",
         size_px=length_px(size) if size else None,
@@ -118,6 +120,7 @@ def _parsed(text: str) -> Style:
         or "url(" in values.get("background-image", "")
         or "gradient(" in background,
     )
+    return SILENT if style == SILENT else style
 
 
 def parse_sheet(text: str) -> dict[str, Style]:

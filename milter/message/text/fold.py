@@ -165,17 +165,28 @@ def _without_leet(text: str) -> str:
 
     Words end at a space here, which `_LEET_WORD` neither matches nor looks beyond.
     """
-    pieces: list[str] = []
+    places: list[tuple[int, int]] = []
     done = 0
     for sign in _SIGN_BY_LETTER.finditer(text):
-        if sign.start() < done:
-            continue
-        start = text.rfind(" ", done, sign.start()) + 1 or done
-        end = text.find(" ", sign.end())
-        end = end if end >= 0 else len(text)
-        pieces += (text[done:start], _LEET_WORD.sub(_letters, text[start:end]))
+        at = sign.start()
+        if at >= done:
+            start = text.rfind(" ", done, at) + 1 or done
+            done = text.find(" ", at)
+            done = done if done >= 0 else len(text)
+            places.append((start, done))
+    words = " ".join([text[start:end] for start, end in places])
+    mended = _LEET_WORD.sub(_letters, words)
+    return text if mended == words else _with_words(text, places, mended.split(" "))
+
+
+def _with_words(text: str, places: list[tuple[int, int]], words: list[str]) -> str:
+    """Return `text` with `words` in the places of others."""
+    pieces: list[str] = []
+    done = 0
+    for (start, end), word in zip(places, words, strict=True):
+        pieces += (text[done:start], word)
         done = end
-    return "".join((*pieces, text[done:])) if pieces else text
+    return "".join([*pieces, text[done:]])
 
 
 def disguise(text: str) -> Disguise:

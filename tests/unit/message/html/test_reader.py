@@ -41,6 +41,8 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
         ("<p hidden>x", "display"),
         ("<style>.a, p.b {display:none}</style><p class='c b'>x", "display"),
         ("<style>#a{visibility:hidden}</style><p id=A>x", "visibility"),
+        ("<style>.a{display:none}</style><p class=a style='display:block;margin:0'>x", ""),
+        ("<p style='font-size:0'><b style='margin:0'>x", "size"),
         ("<style>@media print{.a{display:none}} .b{x:y}</style><p class=a>x", ""),
         ("<p style='visibility:hidden'>x", "visibility"),
         ("<p style='visibility:hidden'><i style='visibility:visible'>x", ""),
