@@ -133,12 +133,19 @@ def _worse(
         if points > 0 and symbol not in found and (points >= gap or _is_read(policy, symbol))
     ]
     for symbol in sorted(missing, key=lambda symbol: (policy.weights[symbol], symbol)):
-        way = Way(verdict.action, f"with {symbol} as well", added=(symbol,))
+        way = Way(verdict.action, _more(policy, symbol), added=(symbol,))
         other = tried(policy, findings, facts, way, postmaster=postmaster)
         if other.action > verdict.action:
             words = f"would have {_DONE[other.action]} {way.words}"
             return [Way(other.action, words, added=(symbol,))]
     return []
+
+
+def _more(policy: Policy, symbol: str) -> str:
+    """Return what one symbol more means: points, as a rule, which many others would bring too."""
+    if _is_read(policy, symbol):
+        return f"with {symbol} as well"
+    return f"with {policy.weights[symbol]:g} points more, such as those of {symbol}"
 
 
 def _gap(policy: Policy, verdict: Verdict) -> float:

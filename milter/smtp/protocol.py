@@ -42,6 +42,8 @@ _LEAST_BYTES_A_SECOND: Final = 1000
 _LARGE_BYTES: Final = 1_048_576
 # How long what was said last is waited for to be read.
 _LINGER_S: Final = 5.0
+# How long a client that had its reply is given to say QUIT when the worker goes.
+_QUIT_S: Final = 1.0
 # A line this long is no mistake of a mail client.
 _FLOOD_BYTES: Final = 4_194_304
 _PROXY_TIMEOUT_S: Final = 10.0
@@ -261,10 +263,26 @@ class SmtpProtocol(SMTP):
             if step.next is Next.CLOSE:
                 return
             if self._draining and not session.in_transaction:
-                self._send(_DRAINING)
+                self._send(await self._last_word(session))
                 return
             if not self._writable:
                 await self._until_writable()
+
+    async def _last_word(self, session: Session) -> Reply:
+        """Return what ends the session when the worker goes.
+
+        Who has had a reply says QUIT as a rule, and would take a 421 that we say of ourselves for
+        the answer to it: 221 is what it must hear (RFC 5321 §4.1.1.10).
+        """
+        due = self.loop.time() + _QUIT_S
+        try:
+            while (line := self._inbox.line(MAX_COMMAND)) is None:
+                await self._inbox.more(due)
+        except (TimeoutError, LineTooLongError):
+            return _DRAINING
+        if line.strip().upper() != b"QUIT":
+            return _DRAINING
+        return (await session.command(line)).reply or _DRAINING
 
     def _rest_of_line(self) -> Wakeup:
         """Return what is awaited for more; drops of a line do not move its deadline."""

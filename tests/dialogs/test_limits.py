@@ -163,6 +163,28 @@ def test_draining_ends_idle_sessions_and_finishes_messages() -> None:
         assert len(sink.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "code"), [(b"QUIT\r\n", 221), (b"quit \r\n", 221), (b"NOOP\r\n", 421)]
+)
+def test_draining_answers_quit_as_ever_and_all_else_with_421(line: bytes, code: int) -> None:
+    def hold_body(step: Step) -> Act:
+        return Act(hold=step.verb == "BODY")
+
+    with running_sink(hold_body) as sink, running_door(sink.host) as door:
+        with connected(door.port) as client:
+            open_transaction(client)
+            client.ask(b"DATA")
+            client.send(MESSAGE + b".\r\n")
+            sink.wait_for_step("BODY")
+            drained = door.begin_drain(20.0)
+            sink.release()
+            assert client.code() == 250
+            client.send(line)
+            assert client.code() == code
+            assert client.closed()
+        drained.result(20)
+
+
 def test_handshake_that_fails_leaves_the_server_alive(certificate: dict[str, str]) -> None:
     with running_sink() as sink, running_door(sink.host, listener={"tls": certificate}) as door:
         with connected(door.port) as client:
