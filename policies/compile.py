@@ -66,6 +66,7 @@ class Policy:
         redirect_to: Where quarantined messages go instead, or None.
         defer: The reply that defers.
         headers: Whether results are written into the header.
+        explained: Whether the explanation of the verdict is, too.
         rules: Rules over symbols and facts; None where there are none.
         off: Rules with an action that are switched off.
         early_rules: Stages, `connect` and `rcpt`, at which some rule may refuse by itself.
@@ -87,6 +88,7 @@ class Policy:
     redirect_to: str | None
     defer: Refusal
     headers: bool
+    explained: bool
     rules: RuleSet | None
     off: frozenset[str]
     early_rules: frozenset[str]
@@ -162,7 +164,8 @@ def build_policy(
         force_subject=judging.actions.tag.force,
         redirect_to=_redirect_to(judging),
         defer=parse_reply(judging.actions.defer.reply),
-        headers=judging.headers == "all",
+        headers=judging.headers != "none",
+        explained=judging.headers == "explained",
         rules=rules,
         off=off,
         early_rules=early_stages(active),

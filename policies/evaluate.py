@@ -177,6 +177,7 @@ def _verdict(
         force_subject=policy.force_subject,
         redirect_to=policy.redirect_to if action is Action.QUARANTINE else None,
         headers=policy.headers,
+        explained=policy.explained,
         kind=_kind(weighed),
         trace=tuple(trace),
         rule=ruled.id if ruled else decisive.symbol if decisive else "",

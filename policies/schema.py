@@ -163,8 +163,11 @@ class Judging(Section):
         description="Points of symbols; 0: the symbol does not count. A rule with an action is "
         "switched off by 0 and on by 1",
     )
-    headers: Literal["all", "none"] = Field(
-        default="all", description="Whether results are written into the header of each message"
+    headers: Literal["all", "explained", "none"] = Field(
+        default="all",
+        description="Whether results are written into the header of each message; explained: with "
+        "X-Gatepost-Explanation, which tells what counted, what was seen and the steps to the "
+        "action",
     )
 
 

@@ -92,6 +92,7 @@ class Verdict:
         force_subject: Whether that is done even where a valid signature covers Subject.
         redirect_to: Address that a quarantined message goes to instead, or None.
         headers: Whether result headers are written at all (`monitor` writes none).
+        explained: Whether the explanation is written there, too.
         kind: Kind of spam that most points speak for, empty when none.
         trace: The steps that led here, a sentence each.
         rule: What decided: the rule whose action it is, or the heaviest symbol without which it
@@ -110,6 +111,7 @@ class Verdict:
     force_subject: bool = False
     redirect_to: str | None = None
     headers: bool = True
+    explained: bool = False
     kind: str = ""
     trace: tuple[str, ...] = ()
     rule: str = ""

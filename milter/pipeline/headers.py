@@ -23,6 +23,7 @@ AUTHENTICATION_RESULTS: Final = "authentication-results"
 _OUTBOUND_NAMES: Final = frozenset(
     {
         "x-gatepost-action",
+        "x-gatepost-explanation",
         "x-gatepost-id",
         "x-gatepost-reason",
         # A held message that is sent on must not tell for whom else it was.

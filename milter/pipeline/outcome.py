@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 Ranges = tuple[tuple[int, int], ...]
 
 NO_EDITS: Final = HeaderEdits()
+# What the explanation in the header may hold.
+_MAX_EXPLAINED: Final = 30
+_MAX_STEPS: Final = 20
+_MAX_SEEN: Final = 120
+
 _MAX_STARS: Final = 50
 _TXN_ID: Final = "{txn_id}"
 # What `Reply.of` lets through, less the room for an enhanced code.
@@ -151,6 +156,8 @@ class Marker:
         else:
             fields.append(self._authentication_results())
             fields += result_fields(verdict, self._txn.txn_id, self._identity.version)
+            if verdict.explained:
+                fields.append(explanation(verdict))
         if verdict.redirect_to:
             recipients = map(str, self._txn.recipients)
             fields.append(headers.format_list("X-Gatepost-Recipients", recipients))
@@ -227,6 +234,29 @@ def result_fields(verdict: Verdict, txn_id: TxnId, version: str = "") -> list[by
         ("X-Gatepost-Reason", verdict.reason or _NOTHING_SAID),
     )
     return [headers.format_field(name, value) for name, value in rows]
+
+
+def explanation(verdict: Verdict) -> bytes:
+    """Return the field that tells how the verdict came about: what counted, and the steps.
+
+    Bounded: 30 symbols, 120 characters of evidence each. Ways to another outcome are not in it, for
+    each of them costs an evaluation while the client waits.
+    """
+    score, required = format_score(verdict.score), format_score(verdict.required)
+    told = [f"{verdict.action.word}, {score} points of {required}, by policy {verdict.policy}"]
+    if verdict.rule:
+        told.append(f"decided by {verdict.rule}")
+    for one in verdict.contributions[:_MAX_EXPLAINED]:
+        seen = f" ({_short(one.evidence)})" if one.evidence else ""
+        told.append(f"{one.counted:+g} {one.symbol}{seen}")
+    if (left_out := len(verdict.contributions) - _MAX_EXPLAINED) > 0:
+        told.append(f"{left_out} more")
+    told += [_short(step) for step in verdict.trace[-_MAX_STEPS:]]
+    return headers.format_field("X-Gatepost-Explanation", "; ".join(told))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_SEEN else f"{text[:_MAX_SEEN]}..."
 
 
 def format_score(score: float) -> str:

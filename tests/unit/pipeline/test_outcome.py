@@ -112,6 +112,53 @@ def test_outcome_without_headers_changes_nothing() -> None:
     assert marked(a_verdict(Action.PASS, headers=False), message).edits == HeaderEdits()
 
 
+def test_outcome_is_explained_in_a_field_on_request() -> None:
+    seen = Contribution("A_LISTED", 7.3, 7.3, evidence="192.0.2.7 by bl.example: 127.0.0.2")
+    trace = ("7.3 points reach tag (5)",)
+    verdict = a_verdict(contributions=(seen,), explained=True, rule="A_LISTED", trace=trace)
+
+    fields = dict(fields_of(marked(verdict)))
+
+    assert "".join(fields["X-Gatepost-Explanation"].split("\r\n")) == (
+        "tag, 7.3 points of 5.0, by policy test; decided by A_LISTED;"
+        " +7.3 A_LISTED (192.0.2.7 by bl.example: 127.0.0.2); 7.3 points reach tag (5)"
+    )
+    assert "X-Gatepost-Explanation" not in dict(fields_of(marked(a_verdict())))
+    assert b"Explanation" not in edited(
+        MESSAGE, marked(verdict, direction=Direction.OUTBOUND).edits
+    )
+
+
+def test_explanation_is_folded_escaped_and_bounded_whatever_a_peer_sent() -> None:
+    hostile = "x\r\nSubject: forged\r\n\r\n=?utf-8?Q?=0D=0A?= \u2028\u5468" * 50
+    every = tuple(Contribution(f"S{n}", 1.0, 1.0, evidence=hostile) for n in range(500))
+    verdict = a_verdict(contributions=every, explained=True, trace=(hostile,) * 500)
+
+    whole = edited(MESSAGE, marked(verdict).edits)
+    parsed = message_from_bytes(whole)
+
+    assert [name for name, _ in parsed.items()] == [
+        *OURS,
+        "X-Gatepost-Explanation",
+        "From",
+        "Subject",
+    ]
+    assert parsed["Subject"] == "hello"
+    value = " ".join(parsed["X-Gatepost-Explanation"].split())
+    assert len(value) < 9000
+    assert "470 more" in value
+    assert "=?" not in value
+    assert value.isascii()
+    assert max(map(len, whole.split(b"\r\n"))) <= 78
+
+
+def test_explanation_from_outside_is_removed_in_every_direction() -> None:
+    forged = b"X-Gatepost-Explanation: pass, trust me\r\n" + MESSAGE
+    for direction in Direction:
+        edits = marked(a_verdict(), forged, direction).edits
+        assert b"trust me" not in edited(forged, edits)
+
+
 def test_outcome_outbound_writes_the_id_alone() -> None:
     message = b"X-Spam-Flag: NO\r\nX-Gatepost-Recipients: x@example.org\r\n" + MESSAGE
     fields = fields_of(marked(a_verdict(), message, Direction.OUTBOUND), message)

@@ -302,3 +302,22 @@ def test_refusal_key_where_nothing_refuses_weights_do_not_matter() -> None:
 
     assert one.refusal_key == other.refusal_key
     assert one.marks_key != other.marks_key
+
+
+def test_explanation_in_the_header_is_for_whom_an_override_says() -> None:
+    found = policies(
+        "headers: none\noverrides:\n"
+        "  - {match: {recipient: admin@example.org}, headers: explained}\n"
+        "  - {match: {recipient_domain: example.net}, headers: all}\n"
+    )
+
+    chosen = [
+        found.select(INBOUND, recipient)
+        for recipient in ("a@example.com", "a@example.net", "admin@example.org")
+    ]
+
+    assert [(policy.headers, policy.explained) for policy in chosen] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
