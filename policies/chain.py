@@ -146,7 +146,7 @@ def _extended(root: Node, seen: list[str]) -> str | None:
     if not isinstance(name, str):
         return None
     if name not in PRESETS and not name.endswith(_ENDINGS):
-        what = f"there is no preset `{name}`{near(name, PRESETS)}; a file ends in .yaml"
+        what = f"there is no preset `{name}`, and a file ends in .yaml{near(name, PRESETS)}"
         raise ConfigErrors([positions.error(_EXTENDS, what)])
     path = f"{_PRESET}{name}" if name in PRESETS else beside(positions.path(_EXTENDS), name)
     if os.path.normpath(path) in seen:
@@ -173,7 +173,7 @@ def _with_its_packs(source: Source, root: Node, chain: Chain, mistakes: Mistakes
         elif name in PACKS:
             pack = _shipped_pack(name)
         else:
-            what = f"there is no pack `{name}`{near(name, PACKS)}; a file ends in .yaml"
+            what = f"there is no pack `{name}`, and a file ends in .yaml{near(name, PACKS)}"
             mistakes.take([positions.error(loc, what)])
             pack, chain.is_whole = None, False
         packs += [pack] if pack else []

@@ -8,6 +8,7 @@ file.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
@@ -35,6 +36,8 @@ _ORDINARY: Final = (
     *("a", "7", "-", "See you at five", "Re: minutes of Tuesday's meeting"),
     *("https://www.example.org/a?b=1", "a@example.org", "周六的会议", "فاتورة", "invoice.pdf"),
 )
+# As other languages write patterns; letters match in either case here.
+_BETWEEN_SLASHES: Final = re.compile(r"/.*[^\\]/[gimsuxy]*", re.DOTALL)
 # Parts that need tests.
 _RULED: Final[tuple[Literal["rules", "patterns"], ...]] = ("rules", "patterns")
 
@@ -79,6 +82,9 @@ def _patterns(loaded: LoadedPolicy) -> Iterator[Remark]:
         if twin != entry.id:
             what = f"{entry.id} looks for the same as {twin}: both count for one thing"
             yield at_value(loaded, (*loc, "match"), Level.WARNING, "same-pattern", what)
+        if _BETWEEN_SLASHES.fullmatch(spec.text):
+            what = f"{entry.id} looks for slashes: write the pattern without them and their flags"
+            yield at_value(loaded, (*loc, "match"), Level.WARNING, "slashes", what)
         if _matches_everything(spec):
             what = f"{entry.id} matches nearly every text"
             yield at_value(loaded, (*loc, "match"), Level.WARNING, "matches-everything", what)

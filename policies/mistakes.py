@@ -153,7 +153,7 @@ def _meant(details: list[ErrorDetails], given: object) -> str:
     """Return `: did you mean ...?` where one of the words that may stand there is like `given`."""
     needs = [_need(detail) for detail in details if detail["type"] in _CHOICES]
     choices = " ".join(need for need in needs if _EXAMPLE not in need)
-    words = set(re.findall(r"[\w:-]+", choices)) - {"or"}
+    words = {word.strip(".") for word in re.findall(r"[\w:.-]+", choices)} - {"or"}
     close = difflib.get_close_matches(given, words, 1) if _is_word(given) else []
     return f": did you mean `{close[0]}`?" if close else ""
 

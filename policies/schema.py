@@ -39,6 +39,16 @@ _VIEWS: Final = (
 )
 
 
+_Mailbox = Annotated[
+    str, Form(r"[\s\S]*[@*][\s\S]*|[Pp]ostmaster", "an address such as *@example.org")
+]
+_Sender = Annotated[str, Form(r"[\s\S]*[@*][\s\S]*|<>", "an address such as *@example.org, <>")]
+_DomainGlob = Annotated[str, Form(r"[^@]+", "a domain such as example.org")]
+_Mailboxes = _Mailbox | Annotated[tuple[_Mailbox, ...], Field(min_length=1)]
+_Senders = _Sender | Annotated[tuple[_Sender, ...], Field(min_length=1)]
+_Domains = _DomainGlob | Annotated[tuple[_DomainGlob, ...], Field(min_length=1)]
+
+
 class Thresholds(Section):
     """The score from which each action is taken; absent or null: never by score."""
 
@@ -200,12 +210,12 @@ class Match(Section):
     `*` stands for any text, and letters match in either case.
     """
 
-    recipient: Strings | None = Field(
+    recipient: _Mailboxes | None = Field(
         default=None, description="Recipient, such as *@sales.example.org"
     )
-    recipient_domain: Strings | None = Field(default=None, description="Domain of the recipient")
+    recipient_domain: _Domains | None = Field(default=None, description="Domain of the recipient")
     account: Strings | None = Field(default=None, description="Login of an authenticated client")
-    sender: Strings | None = Field(default=None, description="Envelope sender; <> is the null one")
+    sender: _Senders | None = Field(default=None, description="Envelope sender; <> is the null one")
     listener: Strings | None = Field(default=None, description="Name of the listener")
     direction: Literal["inbound", "outbound", "internal"] | None = Field(
         default=None, description="Direction of the listener"

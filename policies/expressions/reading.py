@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import re2
 
 from policies.expressions.functions import parse_network
+from policies.expressions.possible import impossible
 from policies.facts import FACTS_BY_NAME
 from policies.mistakes import near
 
@@ -99,6 +100,8 @@ class _Reader:
         if _asks_for_symbol(node) and SYMBOLS not in bound:
             self._symbol(node.children[0])
             return
+        if found := impossible(node):
+            raise ExpressionError(*found)
         if check := _CHECKS.get(node.function):
             check(node, self._vocabulary)
         for child in node.children:

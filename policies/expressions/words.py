@@ -27,6 +27,20 @@ _METHODS: Final = (
     *("all", "contains", "endsWith", "exists", "exists_one", "filter", "has", "map", "matches"),
     *("size", "startsWith", "int", "double", "string"),
 )
+_AND_OR_NOT: Final = "write && for and, || for or, ! for not"
+# Operators of other languages, and what is written here.
+_MEANT: Final[Mapping[str, str]] = {
+    "<>": "to tell that two things differ, write !=",
+    "=~": 'to match a pattern, write subject.matches("won .* prize")',
+    " & ": _AND_OR_NOT,
+    " | ": _AND_OR_NOT,
+    "and ": _AND_OR_NOT,
+    "or ": _AND_OR_NOT,
+    "not ": _AND_OR_NOT,
+    "AND ": _AND_OR_NOT,
+    "OR ": _AND_OR_NOT,
+    "NOT ": _AND_OR_NOT,
+}
 _OPERATORS: Final[Mapping[str, str]] = {"@in": "in", "_?_:_": "? :", "-_": "-", "!_": "!"}
 _TYPES: Final[Mapping[str, str]] = {
     "string": "a text",
@@ -40,6 +54,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "null_type": "null",
 }
 _RECORD: Final = "the record "
+_LIST: Final = "the list "
+_OF_A_TEXT: Final = frozenset({"contains", "endsWith", "matches", "startsWith"})
 _MAX_LENGTH: Final = 160
 
 
@@ -98,7 +114,10 @@ def _no_name(found: re.Match[str], text: str, offset: int) -> ExpressionError:
     if called and name in SIGNATURES:
         return ExpressionError(f"`{name}` is written {SIGNATURES[name]}", start)
     if called and name in _METHODS:
-        return ExpressionError(f"`{name}` cannot be used in this way here", start)
+        what = f"`{name}` cannot be used in this way here"
+        if name in _OF_A_TEXT and text[start - 1 : start] != ".":
+            what = f'`{name}` stands behind what it looks at: subject.{name}("...")'
+        return ExpressionError(what, start)
     if called:
         what = f"there is no function `{name}`{near(name, (*SIGNATURES, *_METHODS))}"
         return ExpressionError(what, start)
@@ -131,6 +150,11 @@ def _hint(kinds: list[str]) -> str:
     if record:
         names = ", ".join(field.name for field in _fields(record.removeprefix(_RECORD)))
         return f": name one of its fields: {names}"
+    listed = next((kind for kind in kinds if kind.startswith(_LIST)), "")
+    if listed:
+        name = listed.removeprefix(_LIST)
+        field = next((field.name for field in _fields(name)), "")
+        return f': look through it: {name}.exists(one, one.{field} == "...")'
     if set(kinds) == {"a number", "a whole number"}:
         return ": write double(...) around the whole number"
     return ""
@@ -145,7 +169,7 @@ def _type(kind: str) -> str:
     if kind.startswith(f"{PACKAGE}."):
         return _RECORD + kind.removeprefix(f"{PACKAGE}.")
     if kind.startswith(f"list({PACKAGE}."):
-        return f"the list {kind.removeprefix(f'list({PACKAGE}.').removesuffix(')')}"
+        return f"{_LIST}{kind.removeprefix(f'list({PACKAGE}.').removesuffix(')')}"
     return _TYPES.get(kind, kind)
 
 
@@ -157,10 +181,14 @@ def _syntax(found: re.Match[str], text: str, offset: int) -> ExpressionError:
         return ExpressionError("the expression breaks off here", offset)
     if text[offset] == "=" and text[offset : offset + 2] != "==":
         return ExpressionError("to compare, write ==", offset)
+    for written, meant in _MEANT.items():
+        start = text.rfind(written, 0, offset + len(written))
+        if start >= 0 and not text[start + len(written) : offset].strip():
+            return ExpressionError(meant, start + written.startswith(" "))
+    if word in {"B", "k", "K", "kB", "KB", "M", "MB", "G", "GB"}:
+        return ExpressionError("a size is in bytes: write 10 * 1024 * 1024 for 10 MB", offset)
     if text[offset] in "\"'":
         return ExpressionError("a quote is not closed, or stands too much", offset)
-    if word in {"and", "or", "not"} or text[offset:].startswith(("and ", "or ", "not ")):
-        return ExpressionError("write && for and, || for or, ! for not", offset)
     return ExpressionError(f"`{word or text[offset : offset + 1]}` is not expected here", offset)
 
 

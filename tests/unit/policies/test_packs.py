@@ -86,5 +86,5 @@ def test_mistake_in_a_pack_is_shown_at_its_place(old: str, new: str, mistake: st
 
 def test_pack_that_is_not_shipped_is_a_mistake_with_what_was_meant() -> None:
     assert mistakes("rules_packs: [eng]\n") == [
-        "site.yaml:3:15: there is no pack `eng`: did you mean `en`?; a file ends in .yaml"
+        "site.yaml:3:15: there is no pack `eng`, and a file ends in .yaml: did you mean `en`?"
     ]
