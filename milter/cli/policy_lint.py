@@ -75,14 +75,14 @@ def _text(remarks: Sequence[Remark], loaded: LoadedPolicy | None, source: FileSo
 
 
 def _stages(loaded: LoadedPolicy) -> list[str]:
-    """Return at which stage each rule can be evaluated."""
+    """Return at which stage each rule can be evaluated; those of packs are not the admin's."""
     rules = loaded.policies.plan.rules
     if rules is None:
         return []
     return [
         f"{rule.id}: evaluated at stage {rule.stage}{', early' if rule.early else ''}"
-        for entry in loaded.file.rules
-        for rule in (rules.by_id[entry.id],)
+        for name in loaded.own("rules")
+        for rule in (rules.by_id[name],)
     ]
 
 
