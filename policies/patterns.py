@@ -92,11 +92,18 @@ class _Compiled:
     def search(self, data: bytes, first_end: int) -> Any:
         """Return the first match in `data`, none of which ends before `first_end`, or None.
 
-        The text before the first place where a match can begin is not gone through again.
+        The text before the first place where a match can begin is not gone through again, unless
+        nothing is found behind it: that Hyperscan tells of the first match first is what it does,
+        not what it promises.
         """
         start = 0
         if self.width is not None:
-            start = first_end - (self.width if data.isascii() else self.width * _BYTES)
+            width = self.width if data.isascii() else self.width * _BYTES
+            start = max(0, first_end - width)
+        found = self._search_from(data, start)
+        return self._search_from(data, 0) if found is None and start else found
+
+    def _search_from(self, data: bytes, start: int) -> Any:
         if self.loose is not None:
             found = self.loose.search(data, start)
             if found is None or found.end() - found.start() <= self.reach:

@@ -81,16 +81,14 @@ class Workplace:
         metrics = Metrics(symbols=self.policies.plan.symbols)
         memory = build_memory(self.settings, self.source, metrics)
         identity = _identity(self.settings, self.handover.hostname)
-        relays = any(listener.protocol == "smtp" for listener in self.settings.listeners)
-        next_hop = self._next_hop(identity, metrics, memory) if relays else None
+        next_hop = self._next_hop(identity, metrics, memory)
         closing = ExitStack()
         tracing = open_tracing(self.settings, identity.hostname)
         asked, resolver = self._resolvers(metrics, closing)
         lists = open_keeper(self.policies.plan, self.settings, self.handover, asked, metrics)
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         pipeline = pipeline.opening(enclosed_reader(self.settings.enclosed, closing))
-        if tracing is not None:
-            pipeline = pipeline.tracing(tracing.timings)
+        pipeline = pipeline.tracing(tracing.timings) if tracing else pipeline
         arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
         means = DoorMeans(
             bounds=self.settings.limits,
@@ -102,17 +100,16 @@ class Workplace:
             aftermath=self._aftermath(memory, metrics, closing, pipeline, tracing),
             teacher=Teacher(memory.store, memory.weights) if memory and memory.learning else None,
         )
-        servers = {
-            listener.name: self._server(listener, means, next_hop)
+        servers = [
+            (self._server(listener, means, next_hop), self.handover.listeners[listener.name])
             for listener in self.settings.listeners
-        }
+        ]
         warm_up(languages="languages" in self.policies.plan.facts)
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
         gc.freeze()
-        sockets = self.handover.listeners
         return MailWorker(
-            [(server, sockets[name]) for name, server in servers.items()],
+            servers,
             next_hop,
             scan=self._scan_port(means, memory),
             memory=memory,
@@ -167,7 +164,9 @@ class Workplace:
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None
-    ) -> NextHop:
+    ) -> NextHop | None:
+        if all(listener.protocol != "smtp" for listener in self.settings.listeners):
+            return None
         settings = self.settings.next_hop
         with as_paths(self.source) as in_memory:
             if settings.tls_ca_file:

@@ -187,9 +187,8 @@ def scan(  # noqa: PLR0913 - one argument an option
     _exclude(("--explain", explain), ("--json", as_json))
     _exclude(("--offline", offline), ("--dns", bool(zone)))
     told, sender = mail_from
-    known = Envelope(client_ip=client_ip, helo_name=helo, mail_from=sender, recipients=rcpt)
-    way = Direction(direction)
-    envelope = replace(known, mail_from_known=told, direction=way, listener=listener)
+    known = Envelope(client_ip=client_ip, helo_name=helo, mail_from=sender, mail_from_known=told)
+    envelope = replace(known, recipients=rcpt, direction=Direction(direction), listener=listener)
     show = _json if as_json else explanation if explain else summary
     messages = (mail for path in paths for mail in read_mail(path))
     senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)
@@ -199,8 +198,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     pipeline = pipeline.opening(enclosed_reader(wanted, closing))
     pipeline = pipeline.explaining() if explain else pipeline
     pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
-    tally = asyncio.run(_scan(pipeline, closing, messages, envelope, show))
-    return tally.code(strict=strict)
+    return asyncio.run(_scan(pipeline, closing, messages, envelope, show)).code(strict=strict)
 
 
 def _exclude(one: tuple[str, bool], other: tuple[str, bool]) -> None:

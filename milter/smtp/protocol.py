@@ -159,7 +159,8 @@ class SmtpProtocol(SMTP):
         self._draining = True
         session = self._conversation
         if self._line_due is not None and (session is None or not session.in_transaction):
-            self._say_and_close(_DRAINING)
+            self._send(_DRAINING)
+            self._close()
 
     def abort(self) -> None:
         """End the session now, unless the next hop may already have its message.
@@ -383,10 +384,6 @@ class SmtpProtocol(SMTP):
         transport = self.transport
         if transport is not None and not transport.is_closing():
             transport.write(reply.wire())
-
-    def _say_and_close(self, reply: Reply) -> None:
-        self._send(reply)
-        self._close()
 
     def _close(self) -> None:
         """Close once everything is read; soon in any case, for some clients never read."""

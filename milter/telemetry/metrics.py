@@ -22,6 +22,7 @@ _log: Final = logging.getLogger("gatepost.telemetry")
 
 # How old a worker's numbers may be when they are scraped; what a killed worker loses at most.
 FLUSH_S: Final = 0.25
+_BY_FLOW: Final = ("messages_total", "message_bytes_total")
 
 # Up to the two minutes that a slow next hop or a deep MIME tree may take and a client still waits.
 BUCKETS: Final = (
@@ -77,8 +78,7 @@ class Metrics:
         self, registry: CollectorRegistry | None = None, *, symbols: Iterable[str] | None = None
     ) -> None:
         self.registry = registry = registry or CollectorRegistry()
-        by_flow = ("messages_total", "message_bytes_total")
-        self._messages, self._bytes = (Sums(_counter(registry, n), 3) for n in by_flow)
+        self._messages, self._bytes = (Sums(_counter(registry, n), 3) for n in _BY_FLOW)
         self._saved = Sums(_counter(registry, "bytes_saved_total"), 1)
         self._refused = Sums(_counter(registry, "sessions_refused_total"), 1)
         self._milter_broken = Sums(_counter(registry, "milter_broken_total"), 1)
