@@ -163,6 +163,7 @@ def _shadows(
         left, other = _assembled(source, read_chain(source, policy_path(path), wrong), wrong)
         mistakes.take(located(each, positions, loc) for each in wrong.errors())
         if left and other and policies:
-            plan, until = policies.plan, entry.until
-            shadows.append(beside_live(left.file.name, other, plan, until, ask=entry.ask))
+            name, plan = left.file.name, policies.plan
+            shadow = beside_live(name, path, other, plan, until=entry.until, ask=entry.ask)
+            shadows.append(shadow)
     return shadows

@@ -30,6 +30,7 @@ class Shadow:
 
     Attributes:
         name: Of the policy file.
+        path: Where that is, as `load_policies` finds it.
         policies: What it judges by.
         until: The last day on which it runs, as 2027-01-31.
         ask: Whether it may ask DNS lists of its own.
@@ -38,6 +39,7 @@ class Shadow:
     """
 
     name: str
+    path: str
     policies: PolicySet
     until: str
     ask: bool
@@ -51,8 +53,13 @@ class Shadow:
         findings: Iterable[Finding],
         facts: Mapping[str, FactValue],
         view: Callable[[str], View],
+        *,
+        postmaster: bool = False,
     ) -> Verdict:
-        """Return the severest verdict that the recipients would have got."""
+        """Return the severest verdict that the recipients would have got.
+
+        With `postmaster` it is for the postmaster, who is never refused (RFC 5321 §4.5.1).
+        """
         seen = [finding for finding in findings if finding.symbol not in self.replaced]
         seen += [Finding(hit.id, f"{hit.view}: {hit.excerpt}") for hit in self.own.match(view)]
         chosen = {
@@ -60,18 +67,22 @@ class Shadow:
             for recipient in (recipients or (None,))
             for policy in (self.policies.select(context, recipient),)
         }
-        verdicts = [evaluate(policy, seen, facts) for policy in chosen.values()]
+        verdicts = [
+            evaluate(policy, seen, facts, postmaster=postmaster) for policy in chosen.values()
+        ]
         return max(verdicts, key=lambda verdict: verdict.action)
 
 
-def beside_live(name: str, policies: PolicySet, live: Plan, until: str, *, ask: bool) -> Shadow:
+def beside_live(
+    name: str, path: str, policies: PolicySet, live: Plan, *, until: str, ask: bool
+) -> Shadow:
     """Return `policies` as a shadow of the policy that `live` belongs to."""
     known = {spec.id: spec for spec in live.patterns.patterns}
     plan = policies.plan
     own = [spec for spec in plan.patterns.patterns if known.get(spec.id) != spec]
     replaced = frozenset(spec.id for spec in own) & known.keys()
     ids = frozenset(spec.id for spec in own)
-    return Shadow(name, policies, until, ask, plan.patterns.only(ids), frozenset(replaced))
+    return Shadow(name, path, policies, until, ask, plan.patterns.only(ids), frozenset(replaced))
 
 
 def widened(live: Plan, shadows: Sequence[Shadow]) -> Plan:

@@ -16,7 +16,7 @@ from milter.memory.reading import Reading
 from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
 from milter.pipeline.aftermath import Aftermath
-from milter.pipeline.history import HistoryKeeper, Keeping, known_of
+from milter.pipeline.history import HistoryKeeper, Keeping, begun_of, known_of
 from milter.pipeline.refusals import RefusalKeeper
 from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
@@ -67,7 +67,8 @@ class WorkingMemory:
         """Keep a record of each message that `pipeline` judges, as `history` says."""
         if history.days:
             keeping = keeping_of(history)
-            self.aftermath.add(HistoryKeeper(self.store, keeping, known_of(pipeline)))
+            known, begun = known_of(pipeline), begun_of(pipeline)
+            self.aftermath.add(HistoryKeeper(self.store, keeping, known, begun))
             left_out = metrics.refusal_not_kept
             refusals = RefusalKeeper(self.store, keeping.keep, pipeline.version, left_out)
             self.aftermath.add(refusals)

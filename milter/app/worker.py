@@ -149,7 +149,7 @@ class Workplace:
             tracing.follow(aftermath, pipeline)
         if shadows:
             counted = [metrics] if memory is None else [metrics, memory.statistics]
-            aftermath.add(Shadows(shadows, *counted))
+            aftermath.compare(Shadows(shadows, *counted).differing)
         return aftermath
 
     def _scan_port(self, means: DoorMeans, memory: WorkingMemory | None) -> ScanPort | None:

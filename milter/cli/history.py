@@ -16,7 +16,7 @@ from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
 from milter.cli.past_mail import opened, search_options, wanted_by
-from milter.cli.past_story import story
+from milter.cli.past_story import route, story
 from policies.compare import compared
 from reputation.history.told import moment, plain, summary
 
@@ -46,10 +46,7 @@ def search(*, limit: int, as_json: bool, path: str | None, **options: str | None
             if as_json:
                 click.echo(json.dumps(summary(record)))
                 continue
-            recipients = ", ".join(record.recipients[:3]) + (
-                " ..." if record.rcpt_count > 3 else ""
-            )
-            told = f"{record.mail_from or '<>'} -> {recipients}  {record.subject}".rstrip()
+            told = f"{route(record)}  {record.subject}".rstrip()
             head = f"{moment(record.at)}  {record.txn_id}  {record.action:<10} {record.score:>6.2f}"
             click.echo(f"{head}  {printable(told)}")
     return EXIT_FINE if found else EXIT_FINDING

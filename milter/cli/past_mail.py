@@ -42,6 +42,7 @@ _WORDS: Final = (
     ("symbol", "NAME", "A symbol that was found."),
     ("listener", "NAME", "Name of the listener."),
     ("direction", "D", "inbound, outbound or internal."),
+    ("shadow", "NAME", "A shadow policy that would have done something else."),
     ("since", "TIME", "Not older: 90m, 24h, 7d, 2027-01-31, 2027-01-31T14:02:07 (UTC)."),
     ("until", "TIME", "Not younger, written likewise."),
 )

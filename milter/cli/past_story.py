@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from milter.doors.replay import Replayed
     from policies.symbols import SymbolSpec
-    from reputation.history.record import Record
+    from reputation.history.record import Record, Shadowed
 
+_RECIPIENTS: Final = 3
 _NO_SYMBOLS: Final[Mapping[str, SymbolSpec]] = {}
 
 
@@ -35,6 +36,7 @@ def story(record: Record, table: Mapping[str, SymbolSpec] = _NO_SYMBOLS) -> Iter
     yield from _titled("decided by", iter([record.rule] if record.rule else []))
     yield from _titled("what DNS lists answered", _answers(record))
     yield from _titled("recipients by what was done for them", _shares(record))
+    yield from _titled("what shadow policies would have done", _shadows(record))
     yield from _titled("no longer known", iter(record.cut))
 
 
@@ -60,6 +62,12 @@ def again(record: Record, replayed: Replayed, version: str) -> Iterator[str]:
         policy, evidence.findings, dict(evidence.facts), postmaster=replayed.group.postmaster
     )
     yield from _titled("what would have changed it", (way.words for way in found))
+
+
+def route(record: Record) -> str:
+    """Return from whom a message was to whom; of many recipients the first ones."""
+    more = " ..." if record.rcpt_count > _RECIPIENTS else ""
+    return f"{record.mail_from or '<>'} -> {', '.join(record.recipients[:_RECIPIENTS])}{more}"
 
 
 def _titled(title: str, rows: Iterator[str]) -> Iterator[str]:
@@ -98,6 +106,16 @@ def _answers(record: Record) -> Iterator[str]:
     for each in record.answers:
         said = ", ".join(each.records) or (each.trouble or "not listed")
         yield f"{each.zone} for {each.subject} ({each.asks}): {said}"
+
+
+def _shadows(record: Record) -> Iterator[str]:
+    for each in record.shadows:
+        yield f"{each.shadow}: {each.action}, {each.score:g} points, by {causes(each)}"
+
+
+def causes(shadowed: Shadowed) -> str:
+    """Return in words by what a shadow policy came to something else."""
+    return ", ".join(shadowed.by) or "thresholds"
 
 
 def _shares(record: Record) -> Iterator[str]:

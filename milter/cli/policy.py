@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "show": "Show the policy that holds for somebody, and where each value was said.",
     "explain": "Tell why a message gets its verdict, and what would have changed it.",
     "diff": "Tell which messages another policy would treat otherwise.",
+    "shadow": "List the messages that shadow policies would have treated otherwise.",
     "import-spamassassin": "Print rules of SpamAssassin as a policy.",
     "schema": "Print the JSON Schema of policies, for editors.",
 }

@@ -56,6 +56,7 @@ _WORDS: Final = {
     "symbol": "A symbol that was found",
     "listener": "Name of the listener",
     "direction": "inbound, outbound or internal",
+    "shadow": "A shadow policy that would have done something else",
 }
 _TIMES: Final = {
     "since": "Not older: seconds since 1970, 2027-01-31, 2027-01-31T14:02:07, 90m, 24h, 7d",

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from milter.checks.base import Evidence
     from milter.core.address import Mailbox
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.message.document import Message
     from milter.pipeline.scan import Judgement
+    from policies.compare import Change
     from policies.verdict import Verdict
 
 _log: Final = logging.getLogger("gatepost.pipeline")
@@ -71,6 +73,18 @@ class Dealt(NamedTuple):
 _ALIKE: Final = Dealt()
 
 
+class Otherwise(NamedTuple):
+    """What a shadow policy would have done instead.
+
+    Attributes:
+        shadow: Its name.
+        change: From what was done to what it would have done.
+    """
+
+    shadow: str
+    change: Change
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A transaction that had its reply.
@@ -84,6 +98,7 @@ class Seen:
         reply: What the client was told at the end of data.
         duration_s: From the end of data to the verdict.
         dealt: How recipients were dealt with; as a rule all alike.
+        otherwise: What shadow policies would have done instead; those that agree are not there.
     """
 
     at: float
@@ -94,6 +109,7 @@ class Seen:
     reply: Reply
     duration_s: float
     dealt: Dealt = _ALIKE
+    otherwise: tuple[Otherwise, ...] = ()
 
     @property
     def delivered(self) -> bool:
@@ -145,6 +161,11 @@ class Consumer(Protocol):
         ...
 
 
+# What shadow policies would have done with a message instead.
+Differing = Callable[[Seen], tuple[Otherwise, ...]]
+_T = TypeVar("_T")
+
+
 class Aftermath:
     """Hands transactions to consumers after their reply; belongs to one event loop.
 
@@ -164,6 +185,7 @@ class Aftermath:
         self.clock = clock
         self._dropped = dropped
         self._watchers: tuple[Watcher, ...] = ()
+        self._differing: Differing | None = None
         self._waiting: deque[Seen | TurnedAway] = deque()
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -172,6 +194,10 @@ class Aftermath:
         """Call one more consumer, behind the others."""
         self._consumers = (*self._consumers, consumer)
 
+    def compare(self, differing: Differing) -> None:
+        """Ask `differing` about each message before the consumers, who get its answer as well."""
+        self._differing = differing
+
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of transactions that ended before their data."""
         self._watchers = (*self._watchers, watcher)
@@ -179,7 +205,7 @@ class Aftermath:
     @property
     def wanted(self) -> bool:
         """Whether anybody wants to know."""
-        return bool(self._consumers)
+        return bool(self._consumers) or self._differing is not None
 
     def tell(
         self, judgement: Judgement, decisive: Verdict, reply: Reply, dealt: Dealt = _ALIKE
@@ -238,15 +264,20 @@ class Aftermath:
                 self._tell(partial(watcher.see_turned_away, one), one.connection.session_id)
             return
         self._bytes -= len(one.txn.message)
+        if self._differing is not None:
+            otherwise = self._tell(partial(self._differing, one), one.txn.txn_id)
+            one = replace(one, otherwise=otherwise) if otherwise else one
         for consumer in self._consumers:
             self._tell(partial(consumer.see, one), one.txn.txn_id)
 
-    def _tell(self, tell: Callable[[], None], reference: str) -> None:
+    def _tell(self, tell: Callable[[], _T], reference: str) -> _T | None:
+        """Return what was answered; None where it failed."""
         try:
-            tell()
+            return tell()
         except Exception as error:  # noqa: BLE001 - the message has its verdict; the others go on
             _log.error(
                 "aftermath failed",
                 exc_info=error,
                 extra={"txn_id": reference, "error": type(error).__name__},
             )
+            return None

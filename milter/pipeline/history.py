@@ -15,13 +15,16 @@ from milter import __version__
 from milter.pipeline.facts import envelope_facts
 from policies.verdict import Action
 from reputation.history import journal
+from reputation.history.begun import Begun, begin
 from reputation.history.known import Known, tell
 from reputation.history.record import (
+    MAX_CAUSES,
     MAX_RECIPIENTS,
     Answer,
     Counted,
     Found,
     Record,
+    Shadowed,
     Share,
     few,
     short,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from milter.core.connection import Connection
     from milter.memory.client import StoreClient
     from milter.message.document import Message
-    from milter.pipeline.aftermath import Seen
+    from milter.pipeline.aftermath import Otherwise, Seen
     from milter.pipeline.aftermath import Share as Dealt
     from milter.pipeline.runner import Pipeline
     from policies.findings import Finding
@@ -82,20 +85,24 @@ class HistoryKeeper:
         store: Written to.
         keeping: What is kept.
         known: What the policies that judge here want to know; written once, before all records.
+        begun: Shadow policies that run here; written likewise.
     """
 
-    def __init__(self, store: StoreClient, keeping: Keeping, known: Known) -> None:
+    def __init__(
+        self, store: StoreClient, keeping: Keeping, known: Known, begun: Sequence[Begun] = ()
+    ) -> None:
         self._store = store
         self._keeping = keeping
         self._known = known
+        self._begun = tuple(begun)
         self._told = False
 
     def see(self, seen: Seen) -> None:
         """Take one message."""
         if not self._told:
             self._told = True
-            known, at = self._known, seen.at
-            self._store.write(lambda store: tell(store, known, at))
+            known, begun, at = self._known, self._begun, seen.at
+            self._store.write(lambda store: [*tell(store, known, at), *begin(store, begun, at)])
         kept = self._keeping.keeps(seen)
         record = record_of(seen, self._known.version, message_kept=kept)
         self._store.write(RecordWrite(record, self._keeping.keep))
@@ -123,6 +130,12 @@ def known_of(pipeline: Pipeline) -> Known:
         {spec.id: pattern_digest(spec) for spec in plan.patterns.patterns},
         sorted({(each.zone, ask.value) for each in plan.dns_lists for ask in each.asks}),
     )
+
+
+def begun_of(pipeline: Pipeline) -> list[Begun]:
+    """Return the shadow policies that run beside those of `pipeline`."""
+    shadows = pipeline.policies.plan.shadows
+    return [Begun(each.name, each.policies.version) for each in shadows]
 
 
 def pattern_digest(spec: PatternSpec) -> str:
@@ -213,6 +226,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         trace=[short(step) for step in few(list(verdict.trace))],
         duration_ms=round(seen.duration_s * 1000, 2),
         message_kept=message_kept,
+        shadows=list(map(_shadowed, seen.otherwise)),
         cut=["recipients"] if len(txn.recipients) > MAX_RECIPIENTS else [],
     )
 
@@ -281,6 +295,12 @@ def _share(share: Dealt) -> Share:
         verdict.rule,
         [each.text for each in share.recipients[:MAX_RECIPIENTS]],
     )
+
+
+def _shadowed(otherwise: Otherwise) -> Shadowed:
+    change = otherwise.change
+    new = change.new
+    return Shadowed(otherwise.shadow, new.action, new.score, new.rule, list(change.by[:MAX_CAUSES]))
 
 
 def _answer(said: ListAnswer) -> Answer:

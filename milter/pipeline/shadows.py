@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.checks.patterns import view_of
+from milter.pipeline.aftermath import Otherwise
 from milter.pipeline.selection import context_of
+from policies.compare import changed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +32,9 @@ class Counts(Protocol):
 class Shadows:
     """Evaluates shadow policies on every message that had its reply.
 
-    A message that one of them would have treated otherwise is counted and becomes a log line with
-    its id, so that the list of them can be read from the log.
+    A message that one of them would have treated otherwise is counted, becomes a log line with its
+    id, and is told to the consumers of the aftermath, of whom the history keeps it: its list is
+    `gatepost policy shadow`.
 
     Args:
         shadows: The policies.
@@ -42,35 +45,35 @@ class Shadows:
         self._shadows = tuple(shadows)
         self._counts = counts
 
-    def see(self, seen: Seen) -> None:
-        """Judge one message by each shadow that has not ended."""
+    def differing(self, seen: Seen) -> tuple[Otherwise, ...]:
+        """Return what shadows that have not ended would have done instead."""
         today = datetime.fromtimestamp(seen.at, UTC).date().isoformat()
-        for shadow in self._shadows:
-            if today <= shadow.until:
-                self._judge(shadow, seen)
+        judged = [self._judge(each, seen) for each in self._shadows if today <= each.until]
+        return tuple([each for each in judged if each is not None])
 
-    def _judge(self, shadow: Shadow, seen: Seen) -> None:
-        context = context_of(seen.txn.connection, seen.txn.mail_from)
+    def _judge(self, shadow: Shadow, seen: Seen) -> Otherwise | None:
         verdict = shadow.judge(
-            context,
+            context_of(seen.txn.connection, seen.txn.mail_from),
             [str(recipient) for recipient in seen.txn.recipients],
             seen.evidence.findings,
             seen.evidence.facts,
             partial(view_of, seen.txn, seen.message),
+            postmaster=any(share.postmaster for share in seen.dealt.shares),
         )
-        if verdict.action is seen.verdict.action:
-            return
+        change = changed(seen.txn.txn_id, "", seen.verdict, verdict)
+        if change is None:
+            return None
         for counts in self._counts:
-            live, would = seen.verdict.action.word, verdict.action.word
-            counts.shadow_difference(shadow.name, live, would)
+            counts.shadow_difference(shadow.name, change.old.action, change.new.action)
         _log.info(
             "shadow difference",
             extra={
                 "txn_id": seen.txn.txn_id,
                 "policy": verdict.policy,
-                "action": verdict.action.word,
-                "score": verdict.score,
-                "rule": verdict.rule,
-                "live_action": seen.verdict.action.word,
+                "action": change.new.action,
+                "score": change.new.score,
+                "rule": change.new.rule,
+                "live_action": change.old.action,
             },
         )
+        return Otherwise(shadow.name, change)

@@ -72,6 +72,7 @@ class Wanted:
         symbol: One that was found, by a check or a rule.
         listener: Name of the listener.
         direction: inbound, outbound or internal.
+        shadow: A shadow policy that would have done something else.
         since: Not older, in seconds since the epoch.
         until: Younger than this not; `before` says more.
         before: Of those of exactly the time `until` only entries with lower numbers.
@@ -87,6 +88,7 @@ class Wanted:
     symbol: str = ""
     listener: str = ""
     direction: str = ""
+    shadow: str = ""
     since: float = 0.0
     until: float = inf
     before: int = LAST_ID
@@ -232,6 +234,7 @@ class _Fitting:
             and self._among(wanted.sender, [record.mail_from, record.author])
             and self._among(wanted.recipient, record.recipients)
             and (not wanted.symbol or wanted.symbol in symbols_of(record))
+            and (not wanted.shadow or any(each.shadow == wanted.shadow for each in record.shadows))
         )
 
     def _among(self, wanted: str, addresses: list[str]) -> bool:
@@ -253,6 +256,7 @@ def _words(record: Record, secret: bytes) -> tuple[bytes, ...]:
         [
             ("txn", record.txn_id),
             ("action", record.action),
+            *(("shadow", each.shadow) for each in record.shadows),
             ("ip", str(record.client.get("ip", ""))),
             ("mid", _bare(record.message_id)),
             *(("queue", each) for each in record.queue_ids),
@@ -279,6 +283,7 @@ def _asked(wanted: Wanted) -> Iterator[tuple[str, str]]:
         ("to", wanted.recipient.lower()),
         ("ip", wanted.client_ip),
         ("action", wanted.action),
+        ("shadow", wanted.shadow),
     )
     return (pair for pair in said if pair[1])
 

@@ -18,6 +18,8 @@ from reputation.errors import StoreError
 # is packed.
 MAX_BYTES: Final = 262_144
 MAX_RECIPIENTS: Final = 200
+# Of a difference, what decided first.
+MAX_CAUSES: Final = 20
 _MAX_TEXT: Final = 500
 _MAX_ITEMS: Final = 500
 # For the names of what was cut.
@@ -84,6 +86,25 @@ class Share(NamedTuple):
     recipients: list[str]
 
 
+class Shadowed(NamedTuple):
+    """What a shadow policy would have done instead.
+
+    Attributes:
+        shadow: Its name.
+        action: What it would have done.
+        score: The points under it.
+        rule: What would have decided.
+        by: Rules and symbols that count otherwise under it, what decides first; at most
+            `MAX_CAUSES`. None of them: thresholds differ.
+    """
+
+    shadow: str
+    action: str
+    score: float
+    rule: str
+    by: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One message.
@@ -126,6 +147,7 @@ class Record:
         trace: The steps that led to the action.
         duration_ms: From the end of data to the verdict.
         message_kept: Whether the message itself is kept as well.
+        shadows: Shadow policies that would have done something else.
         cut: Names of facts that had no room, and were left out or shortened.
         private: Whether addresses are hashed and what quotes the message is left out.
     """
@@ -167,6 +189,7 @@ class Record:
     trace: list[str] = field(default_factory=list)
     duration_ms: float = 0.0
     message_kept: bool = False
+    shadows: list[Shadowed] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     private: bool = False
 
@@ -186,6 +209,7 @@ _ROWS: Final[dict[str, type[Any]]] = {
     "found": Found,
     "ruled": Found,
     "answers": Answer,
+    "shadows": Shadowed,
 }
 # What stands at the end is found at the least cost.
 _DICTIONARY: Final = (
@@ -280,7 +304,7 @@ def _shortened(record: Record) -> Record:
         cut.append(name)
         too_much -= size
     record = replace(record, facts=facts, cut=cut)
-    for name in ("answers", "shares", "found", "ruled", "trace", "recipients", "client"):
+    for name in ("answers", "shares", "found", "ruled", "trace", "recipients", "shadows", "client"):
         if too_much > 0 and (value := getattr(record, name)):
             too_much -= len(_as_json(value))
             record = replace(record, **{name: type(value)(), "cut": [*record.cut, name]})

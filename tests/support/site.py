@@ -20,10 +20,11 @@ from milter.dns.fake import FakeResolver
 from milter.memory.client import StoreClient
 from milter.memory.recollection import Recollection
 from milter.pipeline.aftermath import Aftermath, Seen
-from milter.pipeline.history import HistoryKeeper, known_of
+from milter.pipeline.history import HistoryKeeper, begun_of, known_of
 from milter.pipeline.outcome import Identity
 from milter.pipeline.remember import keepers
 from milter.pipeline.runner import Pipeline
+from milter.pipeline.shadows import Shadows
 from tests.support.pipeline import a_connection, policies
 from tests.support.stores import Counted
 
@@ -206,7 +207,9 @@ async def a_site(
     )
     aftermath = Aftermath(keepers(memory), clock)
     if keeping is not None:
-        aftermath.add(HistoryKeeper(store, keeping, known_of(pipeline)))
+        aftermath.add(HistoryKeeper(store, keeping, known_of(pipeline), begun_of(pipeline)))
+    if chosen.plan.shadows:
+        aftermath.compare(Shadows(chosen.plan.shadows).differing)
     yield Site(pipeline, memory, aftermath, clock, counts)
     await store.close()
 

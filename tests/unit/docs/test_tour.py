@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _BLOCK: Final = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_LOOKS: Final = ("grep ", "curl -s http")
+_LOOKS: Final = ("grep ", "curl -s http", "gatepost policy shadow")
 _VARIES: Final = "…"
 _PATIENCE_S: Final = 60.0
 _INBOUND, _NEXT_HOP, _HTTP = "10025", "10026", "11380"

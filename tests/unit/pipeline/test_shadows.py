@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.checks.catalogue import Means, build_checks
+from milter.core.address import Mailbox
 from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
 from milter.dns.fake import FakeResolver
-from milter.pipeline.aftermath import Seen
+from milter.pipeline.aftermath import Aftermath, Dealt, Seen, Share
 from milter.pipeline.offline import Envelope, Judged, judge
 from milter.pipeline.runner import Pipeline
 from milter.pipeline.shadows import Shadows
@@ -21,6 +22,7 @@ from policies.loader import load_policies
 from tests.support.pipeline import IDENTITY, Texts
 
 if TYPE_CHECKING:
+    from milter.pipeline.aftermath import Differing, Otherwise
     from policies.select import PolicySet
 
 LIVE = """\
@@ -73,22 +75,19 @@ def judged(policies: PolicySet, subject: str, body: str = "hello") -> Judged:
     return asyncio.run(judge(pipeline, message, Envelope(), TxnId("T"), SessionId("S")))
 
 
+def a_seen(one: Judged, at: float = LAST_DAY) -> Seen:
+    judgement, verdict = one.judgement, one.outcome.verdict
+    reply = Reply.of(250, "2.0.0 Ok")
+    return Seen(at, judgement.txn, judgement.message, judgement.evidence, verdict, reply, 0.0)
+
+
 def differences(
     subject: str, body: str = "hello", at: float = LAST_DAY
 ) -> tuple[str, list[tuple[str, str, str]]]:
     policies, counted = the_policies(), Counted()
     one = judged(policies, subject, body)
-    judgement = one.judgement
-    seen = Seen(
-        at,
-        judgement.txn,
-        judgement.message,
-        judgement.evidence,
-        one.outcome.verdict,
-        Reply.of(250, "2.0.0 Ok"),
-        0.0,
-    )
-    Shadows(policies.plan.shadows, counted).see(seen)
+    seen = a_seen(one, at)
+    Shadows(policies.plan.shadows, counted).differing(seen)
     return one.outcome.verdict.action.word, counted.rows
 
 
@@ -139,3 +138,58 @@ def test_shadow_asks_lists_of_its_own_only_where_it_may(ask: str, zones: list[st
     assert [each.zone for each in plan.dns_lists] == zones
     assert "BIG" in plan.symbols
     assert "size_bytes" in plan.facts
+
+
+POSTMASTER = Mailbox("postmaster", "ours.example")
+
+
+def test_shadow_refuses_the_postmaster_as_little_as_the_live_policy_does() -> None:
+    rejecting = NEXT.replace("tag: 2", "quarantine: 2, reject: 3")
+    policies = the_policies(LIVE.replace("tag: 5", "quarantine: 3"), rejecting)
+    one = judged(policies, "lottery")
+    share = Share("live", True, one.outcome.verdict, (POSTMASTER,))
+    seen = replace(a_seen(one), dealt=Dealt(shares=(share,)))
+
+    assert Shadows(policies.plan.shadows).differing(seen) == ()
+    (otherwise,) = Shadows(policies.plan.shadows).differing(a_seen(one))
+    assert (otherwise.change.old.action, otherwise.change.new.action) == ("quarantine", "reject")
+
+
+@dataclass
+class Consumer:
+    """What the aftermath told."""
+
+    seen: list[Seen] = field(default_factory=list)
+
+    def see(self, seen: Seen) -> None:
+        self.seen.append(seen)
+
+
+def told_by(differing: Differing, one: Seen) -> Seen:
+    """Return what a consumer is told of a message."""
+    consumer = Consumer()
+
+    async def main() -> None:
+        aftermath = Aftermath((consumer,), lambda: one.at)
+        aftermath.compare(differing)
+        aftermath.take(one)
+        aftermath.finish()
+
+    asyncio.run(main())
+    (seen,) = consumer.seen
+    return seen
+
+
+def test_consumers_are_told_by_what_a_shadow_differs() -> None:
+    policies = the_policies()
+
+    seen = told_by(Shadows(policies.plan.shadows).differing, a_seen(judged(policies, "lottery")))
+
+    assert [(each.shadow, each.change.by) for each in seen.otherwise] == [("next", ())]
+
+
+def test_message_is_told_where_a_shadow_fails() -> None:
+    def failing(_seen: Seen) -> tuple[Otherwise, ...]:
+        raise RuntimeError("a fault")
+
+    assert told_by(failing, a_seen(judged(the_policies(), "lottery"))).otherwise == ()
