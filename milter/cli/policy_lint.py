@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from milter import __version__
 from milter.checks.catalogue import DIRECTIONS
 from milter.cli import EXIT_CONFIGURATION, EXIT_FINDING, EXIT_FINE
+from milter.cli.lint_sarif import sarif
 from milter.cli.places import with_line
 from policies.errors import ConfigErrors
 from policies.lint import Level, Remark, Surroundings
@@ -102,36 +102,7 @@ def _json(remarks: Sequence[Remark], loaded: LoadedPolicy | None, source: FileSo
 
 
 def _sarif(remarks: Sequence[Remark], loaded: LoadedPolicy | None, source: FileSource) -> str:
-    """Return the remarks in the Static Analysis Results Interchange Format 2.1.0."""
-    codes = sorted({remark.code for remark in remarks})
-    driver = {
-        "name": "gatepost policy lint",
-        "version": __version__,
-        "rules": [{"id": code} for code in codes],
-    }
-    results = [
-        {
-            "ruleId": remark.code,
-            "level": remark.level.value,
-            "message": {"text": remark.what},
-            "locations": [{"physicalLocation": _location(remark)}],
-        }
-        for remark in remarks
-    ]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    report = {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [run],
-    }
-    return json.dumps(report, indent=2) + "\n"
-
-
-def _location(remark: Remark) -> dict[str, object]:
-    location: dict[str, object] = {"artifactLocation": {"uri": remark.path.replace("\\", "/")}}
-    if remark.line:
-        location["region"] = {"startLine": remark.line, "startColumn": remark.column}
-    return location
+    return sarif(remarks)
 
 
 _FORMATS: Final = {"text": _text, "json": _json, "sarif": _sarif}
