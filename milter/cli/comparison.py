@@ -7,11 +7,19 @@ import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from policies.compare import Change, Comparison
 
 _SHOWN: Final = 200
+_FITS: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+# Names of files may be long and have no blank; colours are those of the reader's system.
+_STYLE: Final = (
+    ":root{color-scheme:light dark}body{font:15px/1.5 sans-serif;margin:2em}"
+    "h1{overflow-wrap:anywhere}table{border-collapse:collapse}"
+    "td,th{border-bottom:1px solid #888;padding:.2em .8em;text-align:left;vertical-align:top}"
+    "td{overflow-wrap:anywhere;min-width:4em}"
+)
 
 
 def table(comparison: Comparison) -> str:
@@ -64,27 +72,30 @@ def _side(change: Change, *, new: bool) -> dict[str, object]:
 
 def page(old: str, new: str, comparison: Comparison) -> str:
     """Return a page of its own, without scripts or anything from elsewhere."""
-    ways = _rows(comparison.by_way())
-    domains = _rows(comparison.by_domain())
-    changes = _rows(
+    changes = [
         (change.message, change.domain, _way(change), ", ".join(change.by) or "thresholds")
         for change in comparison.changes
-    )
+    ]
+    domains = [(domain or "not known", *row) for domain, *row in comparison.by_domain()]
     title = f"{html.escape(old)} &rarr; {html.escape(new)}"
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        "<style>body{font:15px/1.5 sans-serif;margin:2em}table{border-collapse:collapse}"
-        "td,th{border-bottom:1px solid #ccc;padding:.2em .8em;text-align:left}</style>"
-        f"<h1>{title}</h1>"
-        f"<p>{len(comparison.changes)} of {comparison.messages} messages change.</p>"
-        f"<table><tr><th>from<th>to<th>messages</tr>{ways}</table>"
-        f"<h2>By recipient domain</h2><table><tr><th>domain<th>from<th>to<th>messages</tr>{domains}"
-        "</table><h2>Messages</h2><table><tr><th>message<th>recipients<th>change<th>by</tr>"
-        f"{changes}</table></html>\n"
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n{_FITS}'
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n<h1>{title}</h1>\n"
+        f"<p>{len(comparison.changes)} of {comparison.messages} messages change.</p>\n"
+        f"{_table('', ('from', 'to', 'messages'), comparison.by_way())}"
+        f"{_table('By recipient domain', ('domain', 'from', 'to', 'messages'), domains)}"
+        f"{_table('Messages', ('message', 'recipient domain', 'change', 'by'), changes)}"
+        "</html>\n"
     )
 
 
-def _rows(rows: Iterator[tuple[object, ...]] | Sequence[tuple[object, ...]]) -> str:
-    return "".join(
-        f"<tr>{''.join(f'<td>{html.escape(str(cell))}' for cell in row)}</tr>" for row in rows
-    )
+def _table(title: str, names: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
+    """Return a table below its title; nothing where it has no rows."""
+    if not rows:
+        return ""
+    head = f"<h2>{title}</h2>\n" if title else ""
+    return f"{head}<table>\n{_row('th', names)}{''.join(_row('td', row) for row in rows)}</table>\n"
+
+
+def _row(kind: str, cells: Sequence[object]) -> str:
+    return f"<tr>{''.join(f'<{kind}>{html.escape(str(cell))}' for cell in cells)}</tr>\n"
