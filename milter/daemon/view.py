@@ -15,6 +15,7 @@ from milter.daemon.shared import NextHopState, WorkerState
 from milter.http.checks import CheckTimes
 from milter.http.forward import Forwarder
 from milter.http.health import ReloadResult, Status
+from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.telemetry.multiprocess import samples, scraper
@@ -87,7 +88,10 @@ def http_server(
     """Return the HTTP port of the daemon, not yet started."""
     limits = configuration.settings.limits
     forwarder = Forwarder(
-        str(premises.scan_path), limits.message_bytes, limits.budget_s + _SCAN_MARGIN_S
+        str(premises.scan_path),
+        limits.message_bytes,
+        limits.budget_s + _SCAN_MARGIN_S,
+        Pace(http.body_bytes_per_s),
     )
     lasting = tuple(_lasting_gauges(configuration))
     scrape = scraper(premises.metrics_folder, lambda: (*_gauges(status()), *lasting))
@@ -101,7 +105,9 @@ def http_server(
             configuration.files[http.token_file] if http.token_file else b"",
             open_reader(configuration.settings, configuration.files.__getitem__),
             lambda: check_times(premises.metrics_folder),
-        )
+        ),
+        http,
+        premises.metrics.http_refused,
     )
 
 

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from aiohttp import web
+
 from milter.core.errors import ParseError
 from milter.doors.compression import decoder_of
 from milter.doors.whole import NoRoomError, TooLargeError, place_for_one
@@ -13,8 +15,6 @@ from milter.http.refusal import RefusedError, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from aiohttp import web
 
     from milter.doors.compression import Decoder
     from milter.doors.whole import Hold, WholeDoor
@@ -78,3 +78,6 @@ async def _next(request: web.Request, timeout_s: float) -> bytes:
             return await request.content.read(_CHUNK)
     except TimeoutError as err:
         raise RefusedError(408, "the rest of the message did not come") from err
+    except (ConnectionError, web.RequestPayloadError) as err:
+        # The caller went, or was too slow for the port; or its pieces are malformed.
+        raise RefusedError(400, "the message broke off") from err

@@ -15,6 +15,7 @@ from yarl import URL
 
 from milter.http.callers import CALLER_HEADER, caller_of
 from milter.http.endpoint import Access
+from milter.http.pace import Pace, PacedBody
 from milter.http.refusal import RefusedError, overloaded
 from milter.http.routing import Route
 
@@ -43,11 +44,13 @@ class Forwarder:
         path: Of the unix socket on which the workers listen.
         max_bytes: Largest message.
         timeout_s: For the whole answer.
+        pace: How slow a body may be.
     """
 
-    def __init__(self, path: str, max_bytes: int, timeout_s: float) -> None:
+    def __init__(self, path: str, max_bytes: int, timeout_s: float, pace: Pace) -> None:
         self._path = path
         self._max_bytes = max_bytes
+        self._pace = pace
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=5)
         self._session: aiohttp.ClientSession | None = None
 
@@ -59,11 +62,14 @@ class Forwarder:
         """
         if (request.content_length or 0) > self._max_bytes:
             raise RefusedError(413, f"the message is larger than {self._max_bytes} bytes")
+        body = PacedBody(request.content, self._pace)
         try:
-            return await self._forward(request)
-        except TimeoutError as err:
-            raise overloaded("no worker answered in time") from err
+            return await self._forward(request, body)
         except (aiohttp.ClientError, OSError) as err:
+            if body.refused is not None:
+                raise body.refused from err
+            if isinstance(err, TimeoutError):
+                raise overloaded("no worker answered in time") from err
             raise overloaded("no worker takes requests now") from err
 
     def routes(self, endpoints: Iterable[Endpoint]) -> Iterator[Route]:
@@ -76,18 +82,18 @@ class Forwarder:
         if self._session is not None:
             await self._session.close()
 
-    async def _forward(self, request: web.Request) -> web.Response:
+    async def _forward(self, request: web.Request, body: PacedBody) -> web.Response:
         session = self._session = self._session or self._open()
         async with session.request(
             request.method,
             _at_worker(request.rel_url),
-            data=request.content if request.can_read_body else None,
+            data=body if request.can_read_body else None,
             headers=_onward(request),
             allow_redirects=False,
         ) as answer:
-            body = await answer.read()
+            told = await answer.read()
             headers = {name: answer.headers[name] for name in _BACK if name in answer.headers}
-            return web.Response(body=body, status=answer.status, headers=headers)
+            return web.Response(body=told, status=answer.status, headers=headers)
 
     def _open(self) -> aiohttp.ClientSession:
         # A kept connection stays with one worker, which a reload may be draining: ask anew instead.

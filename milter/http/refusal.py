@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -40,6 +42,27 @@ def overloaded(
 
 def told(refused: RefusedError) -> web.Response:
     """Return the answer that says so."""
-    return web.json_response(
+    answer = web.json_response(
         {"error": refused.words}, status=refused.status, headers=refused.headers
     )
+    if refused.status == HTTPStatus.REQUEST_TIMEOUT:
+        # What is left of the request would be taken for the next one (RFC 9110 §15.5.9).
+        answer.force_close()
+    return answer
+
+
+def last_words(refused: RefusedError, headers: Mapping[str, str]) -> bytes:
+    """Return the whole answer, with `headers`, for a connection that ends behind it."""
+    answer = told(refused)
+    body = answer.body
+    assert isinstance(body, bytes)  # noqa: S101 - JSON of ours
+    fields = {
+        **answer.headers,
+        **headers,
+        "Date": formatdate(usegmt=True),
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    first = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}"
+    lines = [first, *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii") + body

@@ -5,6 +5,7 @@ No TLS, no accounts: it belongs on loopback, a unix socket or behind a proxy of 
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from milter import __version__
 from milter.http.callers import Guard, address_of
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
 from milter.http.checks import checks_route
+from milter.http.doorway import Doorway, timed
 from milter.http.health import healthz_route, readyz_route, status_route
 from milter.http.lists import lists_route
 from milter.http.metrics import metrics_route
@@ -23,6 +25,7 @@ from milter.http.page import page_routes
 from milter.http.refusal import overloaded, told
 from milter.http.routing import Handler, application
 from milter.http.statistics import statistics_route
+from milter.settings import Http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,11 +52,12 @@ _HEADERS: Final = {
     # The library's own value tells versions to whoever asks.
     "Server": "Gatepost",
 }
-# A slow caller holds one of few connections; metrics and health are asked anew each time.
-_KEEPALIVE_S: Final = 15.0
 _SHUTDOWN_S: Final = 2.0
+# For what is left of a body that nobody wants, so that the caller reads its answer first.
+_LINGER_S: Final = 5.0
 # What a caller does not read is kept for it in our memory.
 _UNREAD_S: Final = 60.0
+_BACKLOG: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +85,31 @@ class Views:
     checks: Callable[[], Sequence[CheckTimes]] = tuple
 
 
+def _uncounted(_reason: str) -> None:
+    """Count nothing."""
+
+
 class HttpServer:
     """The port, from `start` to `close`.
 
     Args:
         views: What it shows.
+        bounds: On connections, and on the time they take; the defaults of the settings.
+        observe: Told of each connection that is refused or ended early.
         unread_s: How long a caller may leave an answer unread.
     """
 
-    def __init__(self, views: Views, unread_s: float = _UNREAD_S) -> None:
+    def __init__(
+        self,
+        views: Views,
+        bounds: Http | None = None,
+        observe: Callable[[str], None] = _uncounted,
+        unread_s: float = _UNREAD_S,
+    ) -> None:
+        bounds = bounds or Http()
         self._views = views
+        self._doorway = Doorway(bounds, observe, _HEADERS)
+        self._listening: asyncio.Server | None = None
         self._unread_s = unread_s
         self._runner = web.AppRunner(
             port_application(views),
@@ -98,7 +117,9 @@ class HttpServer:
             access_log=None,
             # What is compressed goes on as it came: the worker makes it plain, and counts it.
             auto_decompress=False,
-            keepalive_timeout=_KEEPALIVE_S,
+            # The doorway closes before that, and not in the middle of the next request.
+            keepalive_timeout=2 * (bounds.idle_timeout_s + bounds.header_timeout_s),
+            lingering_time=_LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
 
@@ -110,10 +131,16 @@ class HttpServer:
             # such bound. A unix socket is for those whom its mode lets in.
             unread_ms = round(self._unread_s * 1000)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-        await web.SockSite(self._runner, listening).start()
+        library = self._runner.server
+        assert library is not None  # noqa: S101 - it is set up
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._doorway.factory(library), sock=listening, backlog=_BACKLOG
+        )
 
     async def close(self) -> None:
         """Answer what is being asked, for two seconds, and stop."""
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
         await self._views.forwarder.close()
         if self._views.figures is not None:
@@ -126,7 +153,7 @@ def port_application(views: Views) -> web.Application:
     app = application(
         [*own_routes(views, guard), *views.forwarder.routes(OF_WORKERS)],
         guard,
-        [_bounded(views.rate)],
+        [timed, _bounded(views.rate)],
     )
     app.on_response_prepare.append(_add_headers)
     return app

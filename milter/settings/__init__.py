@@ -1,9 +1,9 @@
 """Configuration of the daemon: reading is in `read`, refusals in `check`."""
 
 from milter.settings.history import History
+from milter.settings.http import Http
 from milter.settings.model import (
     Dns,
-    Http,
     Limits,
     Listener,
     Log,

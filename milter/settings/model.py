@@ -15,6 +15,7 @@ from pydantic import Field
 from milter.core.connection import Direction
 from milter.settings.enclosed import EnclosedFiles
 from milter.settings.history import History
+from milter.settings.http import Http
 from milter.settings.networks import Networks
 from milter.settings.reload import Reload
 from milter.settings.section import Section
@@ -231,29 +232,6 @@ class Spf(Section):
     )
     mx_names: int = Field(default=10, ge=1, le=100, description="MX names of one term")
     ptr_names: int = Field(default=10, ge=1, le=100, description="Reverse names looked at")
-
-
-class Http(Section):
-    """Metrics, health, page and scan API."""
-
-    bind: str = Field(default="127.0.0.1:11380", description="host:port, [v6]:port or unix:/path")
-    token_file: str | None = Field(
-        default=None,
-        description="File with the token that learning and history ask for, and scanning from "
-        "beyond this machine; a unix socket counts as one",
-    )
-    direction: Direction = Field(
-        default=Direction.INBOUND,
-        description="Direction of scanned messages; mail of who logged in is outbound on an "
-        "inbound one",
-    )
-    requests_per_s: float = Field(
-        default=50.0,
-        gt=0,
-        le=10_000,
-        description="Requests a second from one address beyond this machine, over some seconds; "
-        "more are told 429",
-    )
 
 
 class Limits(Section):

@@ -220,6 +220,15 @@ METRICS: Final = (
         source="supervisor",
     ),
     MetricSpec(
+        "http_refused_total",
+        "counter",
+        "Connections of the HTTP port that were refused or ended early. reason: full "
+        "(http.connections), client (http.connections_per_client), headers (not whole within "
+        "http.header_timeout_s), body (slower than http.body_bytes_per_s)",
+        ("reason",),
+        source="supervisor",
+    ),
+    MetricSpec(
         "config_reloads_total",
         "counter",
         "Reloads of the configuration. result: ok, refused (a mistake in it), failed (its workers "

@@ -254,6 +254,7 @@ class SupervisorMetrics:
         self.registry = registry = registry or CollectorRegistry()
         self._reloads = _counter(registry, "config_reloads_total")
         self._restarts = _counter(registry, "worker_restarts_total")
+        self._http_refused = _counter(registry, "http_refused_total")
 
     def reload(self, result: str) -> None:
         """Count a reload: ok, refused (bad), failed (no workers) or rolled_back (by the guard)."""
@@ -262,3 +263,7 @@ class SupervisorMetrics:
     def restart(self) -> None:
         """Count a worker that died and is started again."""
         self._restarts.inc()
+
+    def http_refused(self, reason: str) -> None:
+        """Count a connection of the HTTP port that was refused or ended early, by its reason."""
+        self._http_refused.labels(reason).inc()

@@ -21,7 +21,7 @@ from milter.telemetry.metrics import Metrics
 from tests.support.pipeline import a_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Mapping
     from pathlib import Path
 
     from milter.checks.base import Check
@@ -77,7 +77,7 @@ def asked(
     path: str,
     *,
     headers: Headers | None = None,
-    body: bytes | Iterable[bytes] | None = MESSAGE,
+    body: bytes | AsyncIterable[bytes] | None = MESSAGE,
     method: str = "POST",
     token: bytes = b"",
     teacher: Teacher | None = None,

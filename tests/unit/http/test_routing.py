@@ -9,6 +9,7 @@ from milter.http.callers import Guard
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
 from milter.http.endpoint import Access
 from milter.http.forward import Forwarder
+from milter.http.pace import Pace
 from milter.http.page import ASSETS
 from milter.http.rate import Rate
 from milter.http.server import Views, own_routes
@@ -28,7 +29,7 @@ def test_every_endpoint_of_the_workers_is_answered_by_them() -> None:
 
 
 def test_every_endpoint_of_the_supervisor_is_answered_by_it() -> None:
-    views = Views(_no_status, bytes, Forwarder("", 1, 1), list, Rate(1, lambda: 0.0))
+    views = Views(_no_status, bytes, Forwarder("", 1, 1, Pace(1000)), list, Rate(1, lambda: 0.0))
     assert [route.endpoint for route in own_routes(views, Guard(b""))] == list(OF_SUPERVISOR)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from milter.core.transaction import Stage
@@ -16,7 +18,7 @@ from tests.support.http_door import asked as asked_at
 from tests.support.pipeline import Asks, Sees, found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from milter.doors.whole import WholeDoor
@@ -247,3 +249,17 @@ def test_scan_a_fault_of_ours_tells_nothing_of_the_inside(
     assert status == 500
     assert "inside" not in str(answer)
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_scan_of_a_caller_that_goes_in_the_middle_is_no_error_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield MESSAGE
+        raise ConnectionError
+
+    door = a_whole_door()
+    with caplog.at_level(logging.ERROR), pytest.raises(aiohttp.ClientError):
+        asked_at(door, tmp_path, "/v1/scan", body=pieces())
+    assert [record.getMessage() for record in caplog.records] == []
+    assert door.limits.admit(None)

@@ -18,6 +18,7 @@ from milter.http.callers import CALLER_HEADER
 from milter.http.forward import Forwarder
 from milter.http.health import Status
 from milter.http.lists import ListStatus
+from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from tests.support.patience import wait_until
@@ -48,7 +49,7 @@ async def _port(
     unread_s: float = 60.0,
 ) -> AsyncIterator[str]:
     """Give the address of a running port."""
-    forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20)
+    forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20, Pace(1000))
     server = HttpServer(
         Views(
             lambda: status,
@@ -57,7 +58,7 @@ async def _port(
             lambda: lists,
             Rate(50, lambda: 0.0),
         ),
-        unread_s,
+        unread_s=unread_s,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     await server.start(listening)

@@ -15,6 +15,7 @@ import pytest
 
 from milter.daemon.figures import WindowReader
 from milter.http.forward import Forwarder
+from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.http.statistics import STATISTICS, as_csv
@@ -56,7 +57,7 @@ async def a_port(store: MemoryStore | None, *, privacy: bool = False) -> AsyncIt
             lambda: store, counts=Counted(), clock=lambda: NOW, monotonic=lambda: 0.0
         )
         reader = WindowReader(client, PRICES, privacy=privacy)
-    forwarder = Forwarder("", 1, 1)
+    forwarder = Forwarder("", 1, 1, Pace(1000))
     rate = Rate(50, lambda: 0.0)
     server = HttpServer(Views(_no_status, bytes, forwarder, list, rate, b"secret", reader))
     listening = socket.create_server(("127.0.0.1", 0))

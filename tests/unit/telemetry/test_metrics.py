@@ -121,6 +121,7 @@ def test_metrics_every_row_of_the_table_is_filled_or_of_the_supervisor() -> None
     metrics.flush()
     supervisor.reload("ok")
     supervisor.restart()
+    supervisor.http_refused("full")
     text = (generate_latest(metrics.registry) + generate_latest(supervisor.registry)).decode()
     shown = {family.name for family in text_string_to_metric_families(text) if family.samples}
     at_scrape = {"next_hop_up", "bytes_in_flight", "workers", "build_info", "config_last_reload"}

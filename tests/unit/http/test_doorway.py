@@ -1,0 +1,387 @@
+"""Strangers, idlers and tricklers at the HTTP port, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections import Counter
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from aiohttp import web
+
+from milter.http.doorway import Doorway
+from milter.http.forward import Forwarder
+from milter.http.health import Status
+from milter.http.pace import Pace
+from milter.http.rate import Rate
+from milter.http.server import HttpServer, Views
+from milter.settings import Http
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+_SERVING = Status("1.2.3", "serving", 2, 2, "up", 5, 1000, 60)
+_HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+_LAST: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+_SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+_CHUNKED: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+_SHORT_S: Final = 0.2
+_LONG_S: Final = 60.0
+_PATIENT: Final = Http(header_timeout_s=_LONG_S, idle_timeout_s=_LONG_S)
+
+
+class _Port:
+    """A running port: its callers and what it counted."""
+
+    def __init__(self, server: HttpServer, number: int, refused: Counter[str]) -> None:
+        self.server = server
+        self.refused = refused
+        self._number = number
+        self._callers: list[_Caller] = []
+
+    async def caller(self, said: bytes = b"", host: str = "127.0.0.1") -> _Caller:
+        """Return somebody who has connected to `host` and said so much."""
+        caller = _Caller(*await asyncio.open_connection(host, self._number))
+        self._callers.append(caller)
+        caller.say(said)
+        return caller
+
+    async def close(self) -> None:
+        """End it with all who call."""
+        for caller in self._callers:
+            await caller.go()
+        await self.server.close()
+
+
+class _Caller:
+    """One connection, as its client has it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def say(self, said: bytes) -> None:
+        self._writer.write(said)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return status, fields and body of one answer."""
+        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        fields = dict(line.split(": ", 1) for line in lines)
+        body = await self._reader.readexactly(int(fields["Content-Length"]))
+        return int(first.split()[1]), fields, body
+
+    async def rest(self) -> bytes:
+        """Return what comes until the port closes."""
+        return await self._reader.read()
+
+    async def cut_off(self) -> None:
+        """Wait until nobody takes what is said."""
+        while not self._writer.is_closing():
+            self.say(b"x")
+            await asyncio.sleep(0.01)
+
+    async def go(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+def _with_port(
+    test: Callable[[_Port], Awaitable[None]],
+    folder: Path,
+    bounds: Http,
+    *,
+    host: str = "127.0.0.1",
+    scraped: bytes = b"",
+) -> None:
+    async def run() -> None:
+        refused: Counter[str] = Counter()
+        pace = Pace(1000, patience_s=_SHORT_S)
+        forwarder = Forwarder(str(folder / "scan.sock"), 10_000, _LONG_S, pace)
+        views = Views(lambda: _SERVING, lambda: scraped, forwarder, list, Rate(10_000, lambda: 0.0))
+
+        def count(reason: str) -> None:
+            refused[reason] += 1
+
+        server = HttpServer(views, bounds, count)
+        listening = socket.create_server((host, 0))
+        await server.start(listening)
+        port = _Port(server, listening.getsockname()[1], refused)
+        try:
+            async with asyncio.timeout(_LONG_S):
+                await test(port)
+        finally:
+            await port.close()
+
+    asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def _worker(folder: Path) -> AsyncIterator[list[int]]:
+    """Give the lengths of the messages that a worker was sent."""
+    lengths: list[int] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        lengths.append(len(await request.read()))
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/v1/scan", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "scan.sock")).start()
+    try:
+        yield lengths
+    finally:
+        await runner.cleanup()
+
+
+def _own_address() -> str:
+    """Return an address of this machine that is not of its loopback; nothing is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+def test_connection_beyond_the_bound_is_told_503_and_closed(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        first = await port.caller(_HEALTH)
+        assert (await first.answer())[0] == 200
+
+        second = await port.caller()
+        status, fields, body = await second.answer()
+
+        assert (status, fields["Retry-After"], fields["Connection"]) == (503, "5", "close")
+        assert fields["Content-Security-Policy"].startswith("default-src 'none'")
+        assert json.loads(body) == {"error": "too many connections"}
+        assert await second.rest() == b""
+        assert port.refused == {"full": 1}
+
+    _with_port(test, tmp_path, Http(connections=1))
+
+
+def test_refused_caller_that_has_sent_much_still_reads_why(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        first = await port.caller(_HEALTH)
+        assert (await first.answer())[0] == 200
+        for _ in range(20):
+            refused = await port.caller(_SCAN + b"x" * 1000)
+            assert (await refused.answer())[0] == 503
+            assert await refused.rest() == b""
+            await refused.go()
+
+    _with_port(test, tmp_path, Http(connections=1))
+
+
+def test_refused_callers_who_do_not_go_are_cut_off(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        first = await port.caller(_HEALTH)
+        assert (await first.answer())[0] == 200
+        # More than may leave politely at once; none of them closes its side.
+        refused = [await port.caller() for _ in range(120)]
+        assert [(await one.answer())[0] for one in refused] == [503] * 120
+        assert port.refused == {"full": 120}
+        for one in refused:
+            await one.cut_off()
+
+    _with_port(test, tmp_path, Http(connections=1))
+
+
+def test_place_of_a_connection_that_ended_is_free_again(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        for _ in range(5):
+            caller = await port.caller(_LAST)
+            assert (await caller.answer())[0] == 200
+            assert await caller.rest() == b""
+        assert not port.refused
+
+    _with_port(test, tmp_path, Http(connections=1))
+
+
+def test_strangers_who_hold_the_port_leave_this_machine_its_health(tmp_path: Path) -> None:
+    beyond = _own_address()
+
+    async def test(port: _Port) -> None:
+        strangers = [await port.caller(_HEALTH, beyond) for _ in range(2)]
+        assert [(await stranger.answer())[0] for stranger in strangers] == [200, 200]
+        one_more = await port.caller(b"", beyond)
+        assert (await one_more.answer())[0] == 503
+
+        here = await port.caller(_HEALTH)
+
+        assert (await here.answer())[0] == 200
+        assert port.refused == {"full": 1}
+
+    _with_port(test, tmp_path, Http(connections=2), host="")
+
+
+def test_one_address_beyond_this_machine_gets_its_share_alone(tmp_path: Path) -> None:
+    beyond = _own_address()
+
+    async def test(port: _Port) -> None:
+        first = await port.caller(_HEALTH, beyond)
+        assert (await first.answer())[0] == 200
+        second = await port.caller(b"", beyond)
+        assert (await second.answer())[0] == 503
+        assert port.refused == {"client": 1}
+
+    _with_port(test, tmp_path, Http(connections_per_client=1), host="")
+
+
+def test_admit_counts_a_network_of_64_bits_as_one_client() -> None:
+    doorway = Doorway(Http(connections=10, connections_per_client=1), lambda _reason: None, {})
+    said = [
+        doorway.admit(ip_address(address))
+        for address in ("2001:db8::1", "2001:db8::2", "2001:db8:1::1", "192.0.2.1", "192.0.2.2")
+    ]
+    assert said == ["", "client", "", "", ""]
+
+
+def test_header_that_drips_in_is_told_408(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(b"GET /healthz HTTP/1.1\r\n")
+
+        async def drip() -> None:
+            while True:
+                caller.say(b"X: y\r\n")
+                await asyncio.sleep(_SHORT_S / 10)
+
+        dripping = asyncio.create_task(drip())
+        status, fields, _ = await caller.answer()
+        dripping.cancel()
+
+        assert (status, fields["Connection"]) == (408, "close")
+        assert "Date" in fields
+        assert port.refused == {"headers": 1}
+
+    _with_port(test, tmp_path, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+
+
+def test_second_header_that_stalls_is_told_408(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(_HEALTH)
+        assert (await caller.answer())[0] == 200
+        caller.say(b"GET /hea")
+        assert (await caller.answer())[0] == 408
+        assert await caller.rest() == b""
+        assert port.refused == {"headers": 1}
+
+    _with_port(test, tmp_path, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [pytest.param(b"", id="nothing-was-asked"), pytest.param(_HEALTH, id="one-was-answered")],
+)
+def test_idle_connection_is_closed_without_a_word(tmp_path: Path, said: bytes) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(said)
+        if said:
+            assert (await caller.answer())[0] == 200
+        assert await caller.rest() == b""
+        assert not port.refused
+
+    _with_port(test, tmp_path, Http(idle_timeout_s=_SHORT_S, header_timeout_s=_LONG_S))
+
+
+def test_requests_in_one_piece_are_answered_in_turn(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(_HEALTH * 3)
+        assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 200]
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_idle_bound_does_not_cut_an_answer_that_is_being_read(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        # Longer than the bound: the answer stands in the port's own memory all the while.
+        await asyncio.sleep(5 * _SHORT_S)
+        status, _, body = await caller.answer()
+        assert (status, len(body)) == (200, 30_000_000)
+
+    _with_port(test, tmp_path, Http(idle_timeout_s=_SHORT_S), scraped=b"x" * 30_000_000)
+
+
+def test_body_that_stalls_is_told_408_and_no_worker_judges_a_part(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        async with _worker(tmp_path) as lengths:
+            caller = await port.caller(_SCAN + b"x" * 10)
+            status, fields, body = await caller.answer()
+            assert (status, fields["Connection"], fields["Retry-After"]) == (408, "close", "5")
+            assert json.loads(body) == {"error": "the message came too slowly"}
+            assert lengths == []
+            assert port.refused == {"body": 1}
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_body_below_the_least_rate_is_told_408(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        async with _worker(tmp_path):
+            caller = await port.caller(_SCAN)
+
+            async def drip() -> None:
+                while True:
+                    caller.say(b"x")
+                    await asyncio.sleep(_SHORT_S / 10)
+
+            dripping = asyncio.create_task(drip())
+            assert (await caller.answer())[0] == 408
+            dripping.cancel()
+            assert port.refused == {"body": 1}
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_body_in_malformed_chunks_is_told_400(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        async with _worker(tmp_path) as lengths:
+            caller = await port.caller(_CHUNKED + b"5\r\nhello\r\nno length\r\n")
+            assert (await caller.answer())[0] == 400
+            assert lengths == []
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_body_that_comes_in_pieces_reaches_the_worker(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        async with _worker(tmp_path) as lengths:
+            caller = await port.caller(_SCAN)
+            for _ in range(10):
+                caller.say(b"x" * 100)
+                await asyncio.sleep(0)
+            assert (await caller.answer())[0] == 200
+            assert lengths == [1000]
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_port_that_closes_ends_the_connections_it_keeps(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        idle, slow = await port.caller(_HEALTH), await port.caller(_HEALTH + b"GET /")
+        assert [(await caller.answer())[0] for caller in (idle, slow)] == [200, 200]
+        await port.server.close()
+        assert [await caller.rest() for caller in (idle, slow)] == [b"", b""]
+
+    _with_port(test, tmp_path, _PATIENT)
+
+
+def test_body_that_nobody_wants_is_no_slow_header(tmp_path: Path) -> None:
+    async def test(port: _Port) -> None:
+        caller = await port.caller(_SCAN.replace(b"1000", b"20000") + b"x" * 10)
+        assert (await caller.answer())[0] == 413
+        # Some of it still comes; what is idle behind it is closed, and nobody is told of a header.
+        caller.say(b"x" * 10)
+        assert await caller.rest() == b""
+        assert not port.refused
+
+    _with_port(test, tmp_path, Http(idle_timeout_s=4 * _SHORT_S, header_timeout_s=_SHORT_S))
