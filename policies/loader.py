@@ -162,7 +162,10 @@ def _shadows(
         wrong = Mistakes()
         left, other = _assembled(source, read_chain(source, policy_path(path), wrong), wrong)
         mistakes.take(located(each, positions, loc) for each in wrong.errors())
-        if left and other and policies:
+        if left and any(each.name == left.file.name for each in shadows):
+            what = f"another shadow is called {left.file.name}: nothing could tell them apart"
+            mistakes.take([positions.error(loc, what)])
+        elif left and other and policies:
             name, plan = left.file.name, policies.plan
             shadow = beside_live(name, path, other, plan, until=entry.until, ask=entry.ask)
             shadows.append(shadow)
