@@ -6,7 +6,6 @@ before it; symbols without which it cannot be true say when it need not be evalu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -14,18 +13,16 @@ from typing import TYPE_CHECKING, Final
 import re2
 
 from policies.expressions.functions import parse_network
+from policies.expressions.naming import SYMBOLS, asks_for_symbol, picked, required
 from policies.expressions.possible import impossible
 from policies.facts import FACTS_BY_NAME
 from policies.mistakes import near
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from policies.expressions.syntax import Node
 
-BySymbols = Callable[[Container[str]], bool]
-
-SYMBOLS: Final = "symbols"
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -79,7 +76,7 @@ def read(tree: Node, vocabulary: Vocabulary) -> Reading:
     Raises:
         ExpressionError: It names what there is not, or its work has no small bound.
     """
-    reading = Reading(required=_required(tree))
+    reading = Reading(required=required(tree))
     _Reader(reading, vocabulary).read(tree, _NOTHING)
     return reading
 
@@ -97,7 +94,7 @@ class _Reader:
         if node.bound:
             self._read_loop(node, bound, looping=looping)
             return
-        if _asks_for_symbol(node) and SYMBOLS not in bound:
+        if asks_for_symbol(node) and SYMBOLS not in bound:
             self._symbol(node.children[0])
             return
         if found := impossible(node):
@@ -112,6 +109,10 @@ class _Reader:
             what = "a look through a list inside another one can take a million steps: ask once"
             raise ExpressionError(what, node.offset)
         over, *inside = node.children
+        if SYMBOLS not in bound and (names := picked(node)):
+            for name in names:
+                self._symbol(name)
+            return
         self.read(over, bound)
         for child in inside:
             self.read(child, bound | node.bound, looping=True)
@@ -123,60 +124,6 @@ class _Reader:
             raise ExpressionError(what, constant.offset + 1)
         self._reading.facts.add(SYMBOLS)
         self._reading.symbols.add(name)
-
-
-def _asks_for_symbol(node: Node) -> bool:
-    """Whether `node` is `"NAME" in symbols`."""
-    if node.function != "@in" or len(node.children) != 2:
-        return False
-    name, within = node.children
-    return isinstance(name.constant, str) and within.name == SYMBOLS
-
-
-def _required(node: Node) -> frozenset[str] | None:
-    """Return symbols one of which must be there for `node` to be true; None where none must."""
-    if _asks_for_symbol(node):
-        return frozenset({str(node.children[0].constant)})
-    if node.function == "_&&_":
-        known = [needed for child in node.children if (needed := _required(child)) is not None]
-        return min(known, key=lambda needed: (len(needed), sorted(needed)), default=None)
-    if node.function == "_||_":
-        every = [_required(child) for child in node.children]
-        return None if None in every else frozenset().union(*(each or () for each in every))
-    return None
-
-
-def decided_by_symbols(node: Node) -> BySymbols | None:
-    """Return `node` as a function of the symbols alone; None where it is more than that.
-
-    Such conditions are many, and asking the library costs ten times as much.
-    """
-    if _asks_for_symbol(node):
-        name = str(node.children[0].constant)
-        return lambda symbols: name in symbols
-    parts = [decided_by_symbols(child) for child in node.children]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    if node.function == "_&&_":
-        return _both(*known)
-    if node.function == "_||_":
-        return _either(*known)
-    if node.function == "!_":
-        return _not(*known)
-    return None
-
-
-def _both(one: BySymbols, other: BySymbols) -> BySymbols:
-    return lambda symbols: one(symbols) and other(symbols)
-
-
-def _either(one: BySymbols, other: BySymbols) -> BySymbols:
-    return lambda symbols: one(symbols) or other(symbols)
-
-
-def _not(one: BySymbols) -> BySymbols:
-    return lambda symbols: not one(symbols)
 
 
 def _written_out(node: Node, place: int, example: str) -> tuple[str, Node]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from policies.expressions.reading import decided_by_symbols
+from policies.expressions.naming import decided_by_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policies.expressions.lifting import Lifted
-    from policies.expressions.reading import BySymbols
+    from policies.expressions.naming import BySymbols
     from policies.expressions.syntax import Node
 
 _AND: Final = "_&&_"

@@ -248,7 +248,14 @@ def test_expression_too_long_is_refused() -> None:
             '("SPF_FAIL" in symbols || "SPF_PASS" in symbols) && "DKIM_PASS" in symbols',
             {"DKIM_PASS"},
         ),
-        ('symbols.exists(s, s == "SPF_FAIL")', None),
+        ('symbols.exists(s, s == "SPF_FAIL")', {"SPF_FAIL"}),
+        ('symbols.exists(s, s != "SPF_FAIL")', None),
+        ('symbols.all(s, s == "SPF_FAIL")', None),
+        ('symbols.exists(s, s in ["SPF_FAIL", "SPF_PASS"])', {"SPF_FAIL", "SPF_PASS"}),
+        ('symbols.filter(s, s in ["SPF_FAIL", "SPF_PASS"]).size() > 1', {"SPF_FAIL", "SPF_PASS"}),
+        ('symbols.filter(s, s in ["SPF_FAIL", "SPF_PASS"]).size() >= 0', None),
+        ('symbols.filter(s, s in ["SPF_FAIL", "SPF_PASS"]).size() < 2', None),
+        ('symbols.map(s, s == "SPF_FAIL", "x").size() >= 1', None),
     ],
 )
 def test_expression_tells_the_symbols_without_which_it_cannot_be_true(
@@ -266,3 +273,40 @@ def test_expression_tells_what_it_reads() -> None:
     assert reading.symbols == {"SPF_FAIL"}
     assert not reading.every_symbol
     assert LANGUAGE.compile("size(symbols) > 3").reading.every_symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "every_symbol"),
+    [
+        ('symbols.exists(s, s == "SPF_FAIL")', False),
+        ('symbols.filter(s, s in ["SPF_FAIL"]).size() == 0', False),
+        ('symbols.exists(s, !(s in ["SPF_FAIL"]))', True),
+        ('symbols.exists_one(s, s == "SPF_FAIL")', True),
+        ('symbols.map(s, s == "SPF_FAIL", "x").size() >= 1', True),
+        ('symbols.all(s, s in ["SPF_FAIL"])', True),
+        ('symbols.exists(s, s in ["SPF_FAIL", subject])', True),
+    ],
+)
+def test_expression_that_picks_symbols_by_name_reads_those_alone(
+    text: str, every_symbol: bool
+) -> None:
+    reading = LANGUAGE.compile(text).reading
+
+    assert reading.every_symbol is every_symbol
+    assert reading.symbols == (set() if every_symbol else {"SPF_FAIL"})
+
+
+@pytest.mark.parametrize("least", [1, 2, 3])
+@pytest.mark.parametrize("present", [(), ("SPF_FAIL",), ("SPF_FAIL", "DKIM_PASS", "SPF_PASS")])
+def test_expression_counts_symbols_as_the_library_does(
+    least: int, present: tuple[str, ...]
+) -> None:
+    picked = 'symbols.filter(s, s in ["SPF_FAIL", "SPF_PASS"]).size()'
+    ours = LANGUAGE.compile(f"{picked} >= {least}")
+    theirs = LANGUAGE.compile(f"0 <= {picked} - {least}")
+
+    assert ours.by_symbols is not None
+    assert theirs.by_symbols is None
+    assert ours.by_symbols(present) is holds(
+        theirs.program, LANGUAGE.message({"symbols": list(present)})
+    )
