@@ -84,7 +84,9 @@ def theirs(message: bytes, record: bytes) -> bool:
 def test_results_equal_those_of_dkimpy(name: str) -> None:
     compared = passed = 0
     differing = []
-    for number, plain in enumerate(corpus(name, EVERY)):
+    for number, stored in enumerate(corpus(name, EVERY)):
+        # The line above a message in a mailbox is no part of it.
+        plain = stored.partition(b"\n")[2] if stored.startswith(b"From ") else stored
         header = plain.partition(b"\r\n\r\n")[0].lower()
         if len(plain) > 400_000 or b"dkim-signature:" in header:
             continue

@@ -99,10 +99,13 @@ class RunningDoor:
         self.begin_drain(20).result(30)
 
     def begin_drain(self, timeout_s: float) -> Future[None]:
-        """Begin to drain; return what is done at the end of it."""
+        """Return once the server drains; what is returned is done at the end of it."""
         assert self.server is not None
         assert self.loop is not None
-        return asyncio.run_coroutine_threadsafe(self.server.drain(timeout_s), self.loop)
+        ended = asyncio.run_coroutine_threadsafe(self.server.drain(timeout_s), self.loop)
+        # The loop takes both in turn: behind the second one the first has begun.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(30)
+        return ended
 
 
 @contextlib.contextmanager
