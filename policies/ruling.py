@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from policies.expressions.language import Language
-from policies.expressions.reading import SYMBOLS, ExpressionError
+from policies.expressions.naming import SYMBOLS
+from policies.expressions.reading import ExpressionError
 from policies.facts import FACTS_BY_NAME
 from policies.replies import TXN_ID, facts_told, parse_reply, sentence
 from policies.rules import LAST_STAGE, STAGES, Rule, RuleSet

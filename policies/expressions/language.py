@@ -24,7 +24,7 @@ from policies.expressions.words import explained
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from policies.expressions.reading import BySymbols
+    from policies.expressions.naming import BySymbols
     from policies.lists import LocalList
 
 MAX_LENGTH: Final = 4096
