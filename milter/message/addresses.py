@@ -206,8 +206,9 @@ class _Reader:
                 self._append(first, second.partition("@")[0], "")
         if not _DOMAIN.fullmatch(domain):
             self.guessed = True
-        if domain:
-            key = domain_key(domain) if len(domain) <= _MAX_DOMAIN else domain[:_MAX_DOMAIN].lower()
+        key = domain_key(domain) if len(domain) <= _MAX_DOMAIN else domain[:_MAX_DOMAIN].lower()
+        # A dot alone is the root of all names, and nobody's domain.
+        if key:
             self.addresses.append(Address(self._display(name), local_part, key))
 
     def _display(self, name: str) -> str:

@@ -108,6 +108,7 @@ def test_parse_addresses_sees_the_mailboxes_of_good_lists(
         pytest.param(b"<a@b.example><c@d.example>", ["b.example", "d.example"], id="two-brackets"),
         pytest.param(b"a@b..example", ["b..example"], id="empty-label"),
         pytest.param(b"@b.example", ["b.example"], id="no-local-part"),
+        pytest.param(b"a@.", [], id="root-alone"),
         pytest.param(b"some words a@b.example", ["b.example"], id="words-before"),
     ],
 )
