@@ -125,13 +125,15 @@ class DeclaredLists:
             self._mistake(loc, what)
 
     def _check_hash(self, loc: Loc, entry: DnsListEntry, asks: tuple[Asks, ...]) -> None:
-        if entry.hash == HashSection():
+        if entry.hash is None:
             return
-        if asks[0].content != "hashes":
-            what = f"`hash` is for lists of hashes; {asks[0].value} is looked up as it is"
+        if asks[0].content == "addresses":
+            what = f"`hash` is for hashes and domains; {asks[0].value} is looked up as it is"
             self._mistake_at_key(loc, what)
         elif entry.hash.of != "whole" and Asks.URL_HASH not in asks:
             self._mistake((*loc, "of"), f"`of: {entry.hash.of}` is for `url_hash`")
+        elif entry.hash.at != "@" and Asks.EMAIL_HASH not in asks:
+            self._mistake((*loc, "at"), f'`at: "{entry.hash.at}"` is for `email_hash`')
 
     def _same(self, zone: str, asks: tuple[Asks, ...]) -> str:
         """Return what a list above is asked about in the same zone; empty when nothing is."""
@@ -229,7 +231,7 @@ def list_of(entry: DnsListEntry) -> DnsList:
         zone=entry.public_zone,
         asks=asks,
         effect=entry.effect,
-        hashed=_hash_form(entry.hash),
+        hashed=_hash_form(entry, asks[0].content),
         points=_points(entry, asks[0].content),
         ipv6=entry.ipv6,
         most=entry.most,
@@ -240,9 +242,13 @@ def list_of(entry: DnsListEntry) -> DnsList:
     )
 
 
-def _hash_form(said: HashSection) -> HashForm:
+def _hash_form(entry: DnsListEntry, content: str) -> HashForm | None:
+    if entry.hash is None and content != "hashes":
+        return None
+    said = entry.hash or HashSection()
+    keeps_case = said.case == "keep"
     return HashForm(
-        said.algorithm, said.encoding, said.length or 0, said.of, keeps_case=said.case == "keep"
+        said.algorithm, said.encoding, said.length or 0, said.of, keeps_case=keeps_case, at=said.at
     )
 
 
@@ -254,7 +260,7 @@ def _asks(entry: DnsListEntry) -> tuple[Asks, ...]:
 
 def _points(entry: DnsListEntry, content: str) -> ProbePoints:
     if entry.test is None:
-        return DEFAULT_POINTS[content]
+        return DEFAULT_POINTS["hashes" if entry.hash else content]
     return ProbePoints(entry.test.listed or "", entry.test.not_listed or "")
 
 

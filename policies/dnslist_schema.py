@@ -40,12 +40,18 @@ class ListedAs(Section):
 
 
 class HashSection(Section):
-    """How a list of hashes writes what it holds."""
+    """How a list of hashes writes what it holds.
 
-    algorithm: Literal["md5", "sha1", "sha256", "sha512"] = Field(
-        default="sha1", description="The hash"
+    A list of domains that has it is asked for the hashes of domains.
+    """
+
+    algorithm: Literal["md5", "sha1", "sha256", "sha384", "sha512", "blake2"] = Field(
+        default="sha1", description="The hash; `blake2` is BLAKE2b of 512 bits"
     )
-    encoding: Literal["hex", "base32"] = Field(default="hex", description="How it is written")
+    encoding: Literal["hex", "base32", "base64", "zbase32"] = Field(
+        default="hex",
+        description="How it is written; `zbase32` is what rspamd means by `base32`",
+    )
     length: Annotated[int, Field(ge=8, le=63)] | None = Field(
         default=None, description="Characters of it that are asked for; absent: 63 at most"
     )
@@ -55,6 +61,10 @@ class HashSection(Section):
     )
     case: Literal["lower", "keep"] = Field(
         default="lower", description="Whether a text is hashed in lower case or as it stands"
+    )
+    at: Literal["@", "."] = Field(
+        default="@",
+        description="What stands between local part and domain of a mail address that is hashed",
     )
 
 
@@ -116,8 +126,10 @@ class DnsListEntry(Section):
         description="The most that its group adds (an allow list: takes away) where `groups` does"
         " not say it",
     )
-    hash: HashSection = Field(
-        default=HashSection(), description="How a list of hashes writes what it holds"
+    hash: HashSection | None = Field(
+        default=None,
+        description="How a list of hashes writes what it holds; absent: as below, and domains as"
+        " they are",
     )
     test: ProbeSection | None = Field(
         default=None, description="Its test points; absent: those of RFC 5782 §5"

@@ -106,12 +106,14 @@ class HashForm:
     """How a list of hashes writes what it holds.
 
     Attributes:
-        algorithm: md5, sha1, sha256 or sha512.
-        encoding: hex, or base32 without padding (RFC 4648 §6), in lower case.
+        algorithm: md5, sha1, sha256, sha384, sha512, or blake2 (BLAKE2b of 512 bits).
+        encoding: hex; base32 without padding (RFC 4648 §6); base64 (RFC 4648 §4); zbase32, which
+            rspamd calls base32. In lower case, for names have no case.
         length: Characters that are asked for; 0: all. A label holds 63 of them.
         of: What of a web address is hashed: all of it (`whole`), or host and path alone
             (`host_path`), without scheme, port, query and fragment.
         keeps_case: Whether a text is hashed as it stands, and not in lower case.
+        at: What stands between local part and domain of a mail address that is hashed.
     """
 
     algorithm: str = "sha1"
@@ -119,6 +121,7 @@ class HashForm:
     length: int = 0
     of: str = "whole"
     keeps_case: bool = False
+    at: str = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ class DnsList:
         errors: Answers by which this list refuses, beside those by which all do.
         key: Secret label that stands before the zone in a query; empty when there is none.
         part: First label of the zone where the key stands behind it; empty as a rule.
-        hashed: How it writes hashes.
+        hashed: How it writes hashes; None: what it holds is asked for as it is.
         points: Its test points.
         ipv6: Whether it is asked about IPv6 addresses.
         most: The most questions that one message asks about each of `asks`.
@@ -177,7 +180,7 @@ class DnsList:
     errors: frozenset[IPv4Address] = frozenset()
     key: str = field(default="", repr=False)
     part: str = ""
-    hashed: HashForm = HashForm()
+    hashed: HashForm | None = None
     points: ProbePoints = DEFAULT_POINTS["addresses"]
     ipv6: bool = True
     most: int = 20

@@ -81,7 +81,9 @@ class ListAsker:
 
     def algorithms(self, ask: Asks) -> frozenset[str]:
         """Return how what is meant by `ask` is hashed, over all lists that are asked about it."""
-        return frozenset(one.hashed.algorithm for one in self.lists if ask in one.asks)
+        return frozenset(
+            one.hashed.algorithm for one in self.lists if one.hashed and ask in one.asks
+        )
 
     def symbols(self, wanted: frozenset[Asks]) -> frozenset[str]:
         """Return what the lists that are asked about one of `wanted` can yield."""

@@ -7,10 +7,9 @@ than is read has no digest that anybody could list, and is left out.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import TYPE_CHECKING, Final
 
-from milter.checks.dnslists.questions import Subject
+from milter.checks.dnslists.questions import Subject, digest_of
 from milter.message.files.attachment import is_file
 from milter.message.guard import Fault, Notes
 from milter.message.mime import decode_part
@@ -52,7 +51,7 @@ def _hashed(parts: Sequence[Part], algorithms: Sequence[str]) -> Sequence[Subjec
 
 
 def _subject(filename: str, data: bytes, algorithms: Sequence[str]) -> Subject:
-    digests = {name: hashlib.new(name, data, usedforsecurity=False).digest() for name in algorithms}
+    digests = {name: digest_of(data, name) for name in algorithms}
     digest = digests[algorithms[0]].hex()
     shown = f"{filename[:_SHOWN_NAME]} {digest[:_SHOWN]}".strip()
     return Subject(shown, digest, digests=digests)

@@ -16,13 +16,14 @@ from milter.dns.names import canonical_name
 from policies.ranges import plain_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from milter.core.connection import IpAddress
     from policies.dnslists import DnsList, HashForm
 
 # RFC 1035 §2.3.4: a label holds at most 63 octets.
 _LABEL: Final = 63
+_ZBASE32: Final = "ybndrfg8ejkmcpqxot1uwisza345h769"
 _BEHIND_PATH: Final = re.compile(r"[?#]")
 _PORT: Final = re.compile(r":[0-9]*\Z")
 
@@ -76,7 +77,7 @@ def of_text(text: str) -> Subject:
 def query_name(dns_list: DnsList, subject: Subject) -> str | None:
     """Return the name that `dns_list` is asked about `subject`, its key in it; None: too long."""
     form = dns_list.hashed
-    if dns_list.content != "hashes":
+    if form is None:
         before = subject.name
     elif subject.digests:
         before = _written(subject.digests[form.algorithm], form)
@@ -86,7 +87,7 @@ def query_name(dns_list: DnsList, subject: Subject) -> str | None:
 
 
 def hashed_name(text: str, form: HashForm) -> str:
-    """Return `text`, a mail or a web address, hashed as a list wants it.
+    """Return `text`, a mail address, a web address or a domain, hashed as a list wants it.
 
     SpamAssassin takes a web address whole and in lower case, rspamd host and path as they stand.
 
@@ -95,10 +96,17 @@ def hashed_name(text: str, form: HashForm) -> str:
     """
     if form.of == "host_path" and "://" in text:
         text = _host_and_path(text)
+    if form.at != "@" and "://" not in text:
+        text = form.at.join(text.rsplit("@", 1))
     if not form.keeps_case:
         text = text.lower()
-    digest = hashlib.new(form.algorithm, text.encode("utf-8", "replace"), usedforsecurity=False)
-    return _written(digest.digest(), form)
+    return _written(digest_of(text.encode("utf-8", "replace"), form.algorithm), form)
+
+
+def digest_of(data: bytes, algorithm: str) -> bytes:
+    """Return the digest of `data`; `algorithm` as in `HashForm`."""
+    known = "blake2b" if algorithm == "blake2" else algorithm
+    return hashlib.new(known, data, usedforsecurity=False).digest()
 
 
 def _host_and_path(url: str) -> str:
@@ -109,9 +117,29 @@ def _host_and_path(url: str) -> str:
 
 
 def _written(digest: bytes, form: HashForm) -> str:
-    """Return `digest` as a label; RFC 4648 §6 for base32, its padding left out."""
-    if form.encoding == "base32":
-        written = base64.b32encode(digest).decode("ascii").rstrip("=").lower()
-    else:
-        written = digest.hex()
+    """Return `digest` as a label."""
+    written = _WRITE[form.encoding](digest).lower()
     return written[: form.length or _LABEL]
+
+
+def _base32(digest: bytes) -> str:
+    return base64.b32encode(digest).decode("ascii").rstrip("=")
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
+def _zbase32(digest: bytes) -> str:
+    """Return `digest` as rspamd writes base32: z-base-32, its bits taken from the low end."""
+    number = int.from_bytes(digest, "little")
+    return "".join([_ZBASE32[number >> at & 31] for at in range(0, 8 * len(digest), 5)])
+
+
+# RFC 4648 §6 for base32, its padding left out.
+_WRITE: Final[Mapping[str, Callable[[bytes], str]]] = {
+    "hex": bytes.hex,
+    "base32": _base32,
+    "base64": _base64,
+    "zbase32": _zbase32,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from milter.checks.dnslists.questions import of_text, query_name
 from policies.evaluate import evaluate
 from policies.loader import PRESETS, load_list_catalogue, load_policies
 from policies.verdict import Action
@@ -40,6 +41,24 @@ def test_parts_of_one_zone_are_lists_of_their_own() -> None:
 
     assert sorted(names) == ["_email.hbl.dq.spamhaus.net", "_file.hbl.dq.spamhaus.net"]
     assert all(CATALOGUE.about_zone(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "question"),
+    [
+        ("rspamd-uribl", "shop.example", "8hity3teigf3fhd5n8ranjaqs96fho93.uribl.rspamd.com"),
+        ("rspamd-emailbl", "user@example.org", "gitt7jm7q3nqbxjot7bcea6erduh7o6o.email.rspamd.com"),
+    ],
+)
+def test_lists_of_rspamd_are_asked_as_rspamd_asks_them(
+    name: str, subject: str, question: str
+) -> None:
+    # The hashes of shop.example and user.example.org as `rspamadm lua` writes them.
+    lists = load_policies(Files({"p.yaml": with_list(name)}), "p.yaml").plan.dns_lists
+    (one,) = [each for each in lists if each.zone == CATALOGUE.entries[name].zone]
+
+    assert query_name(one, of_text(subject)) == question
+    assert (one.points.listed, one.points.not_listed) == ("", "0" * 40)
 
 
 @pytest.mark.parametrize("preset", ["balanced", "strict"])

@@ -64,6 +64,43 @@ def test_hash_is_written_as_the_list_wants_it(form: HashForm, expected: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (HashForm("md5", "zbase32"), "znmeurk7odykrjnqs5rwgm4u8b"),
+        (HashForm("sha1", "zbase32"), "w19nw9mhdag4hb9mhz3qaazbjndpruaa"),
+        (HashForm("sha1", "base64"), "vh5b/+idg83dx/xmh/ensyxgjsy="),
+        (
+            HashForm("sha384"),
+            "274aad334b41018a5b49f2d130cf9779da2dd5c3fd6cd67f6be1c59656d55a6",
+        ),
+        (HashForm("blake2", length=16), "3039191ec625c76f"),
+        (HashForm("blake2", "zbase32", 32), "ojq1bxaaf3t9sjxzetryddpctpcuhpfq"),
+        (HashForm("blake2", "base64", 32), "mdkzhsylx2/tuygsmezjsbhjw3fbgx+p"),
+    ],
+)
+def test_hash_is_written_as_rspamd_writes_it(form: HashForm, expected: str) -> None:
+    # As `rspamadm lua` of rspamd 3.4 writes them; names in the DNS have no case.
+    assert hashed_name("user@example.org", form) == expected
+
+
+def test_mail_address_is_hashed_with_the_dot_that_a_list_wants() -> None:
+    form = HashForm("md5", at=".")
+
+    assert hashed_name("a@b.example", form) == hashlib.md5(b"a.b.example").hexdigest()  # noqa: S324
+
+
+def test_domain_is_asked_for_by_its_hash_where_the_list_holds_hashes() -> None:
+    form = HashForm("md5")
+    listing = {IPv4Address("127.0.0.2"): "BL"}
+    dns_list = DnsList("bl.example", (Asks.URL_DOMAIN,), "block", codes=listing, hashed=form)
+    subject = of_domain("shop.example")
+    assert subject is not None
+
+    digest = hashlib.md5(b"shop.example").hexdigest()  # noqa: S324
+    assert query_name(dns_list, subject) == f"{digest}.bl.example"
+
+
+@pytest.mark.parametrize(
     ("form", "hashed"),
     [
         (HashForm("md5"), "http://user@www.example.org:81/a/b.php?q=1#f"),
