@@ -84,5 +84,15 @@ def look_up(
     )
 
 
+def forget(store: Store, one: str, other: str) -> int:
+    """Forget that either wrote to the other; return how many of the two ways were known.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    secret = secret_of(store)
+    return store.forget(_WRITTEN_TO, [_key(secret, one, other), _key(secret, other, one)])
+
+
 def _key(secret: bytes, ours: str, theirs: str) -> bytes:
     return keyed_hash(secret, ours.lower().encode(), theirs.lower().encode())

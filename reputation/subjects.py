@@ -108,7 +108,7 @@ def parse_subjects(text: str) -> tuple[Subject, ...]:
     if blank and "@" in first and "@" in second:
         return (pair(first, second.strip()),)
     if not text or " " in text or "@" in text or ":" in text:
-        raise ValueError("an address, a domain, two mailboxes, or a kind such as helo:NAME")
+        raise ValueError("an IP address, a domain, one or two mailboxes, or a kind as in helo:NAME")
     return tuple(Subject(kind, text) for kind in _DOMAINS)
 
 

@@ -25,7 +25,7 @@ EXIT_FINE: Final = 0
 EXIT_FINDING: Final = 1
 EXIT_INPUT: Final = 3
 EXIT_CONFIGURATION: Final = 78
-_EXIT_INTERRUPTED: Final = 130
+EXIT_INTERRUPTED: Final = 130
 
 
 class UnreadableInput(click.ClickException):
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         err.show()
         return err.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     except (PolicyError, GatepostError) as err:
         return _told(err)
     except Exception as err:  # noqa: BLE001 - the top: nobody else can put it into words

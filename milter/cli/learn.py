@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from milter.checks.classifier_fields import lesson_of
-from milter.cli import EXIT_FINE, EXIT_INPUT, Misconfigured
+from milter.cli import EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPTED, Misconfigured
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
 from milter.cli.progress import progress_bar
@@ -22,9 +25,11 @@ from milter.settings.read import read_settings
 from policies.loader import FileSource
 from reputation.classifier.learner import Learner
 from reputation.classifier.lessons import Heard, report
+from reputation.classifier.model import ENOUGH_LESSONS
 from reputation.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from milter.memory.opening import Home
@@ -35,6 +40,34 @@ _NO_STORE: Final = (
     "`store: sqlite:state/gatepost.db`"
 )
 _NO_FOLDER: Final = "with a server as store, `classifier.folder` must be set"
+_NO_MAIL: Final = "is no message: no field of a header is in it"
+_INTERRUPTED: Final = "interrupted: the same command goes on, for what is known counts once"
+# One of these stands in whatever went through a mail server; a program or a picture has none.
+_FIELDS: Final = (
+    *("from", "to", "date", "subject", "received", "message-id", "return-path", "sender"),
+    *("reply-to", "mime-version", "content-type"),
+)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What became of the messages.
+
+    Attributes:
+        counts: How many were heard in which way.
+        unread: How many could not be read.
+        interrupted: Whether somebody stopped it before the end.
+    """
+
+    counts: Counter[Heard] = field(default_factory=Counter)
+    unread: int = 0
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        return EXIT_INPUT if self.unread else EXIT_FINE
 
 
 @click.command()
@@ -50,24 +83,26 @@ def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -
     runs learns what is handed over here within a second; where none runs, it is learned here.
     """
     home, folder = _places(config)
-    heard: Counter[str] = Counter()
+    heard = _Heard()
     try:
         store = home.open_mended()
     except StoreError as err:
         click.echo(f"{home.place}: {err.what}", err=True)
         return EXIT_INPUT
+    known = None
     try:
         _teach(store, paths, heard, spam=label == "spam", domain=domain_key(domain))
-        waiting = _learn_here(folder, store)
+        known = _learn_here(folder, store)
     except StoreError as err:
         click.echo(f"{home.place}: {err.what}", err=True)
         return EXIT_INPUT
     finally:
         store.close()
-        _tell(label, heard)
-    if waiting:
-        click.echo("the daemon learns them now")
-    return EXIT_INPUT if heard["unread"] else EXIT_FINE
+        _tell(label, heard.counts)
+    click.echo("the daemon learns them now" if known is None else _known(*known))
+    if heard.interrupted:
+        click.echo(_INTERRUPTED, err=True)
+    return heard.exit_code
 
 
 def _places(config: str | None) -> tuple[Home, Path]:
@@ -83,39 +118,78 @@ def _places(config: str | None) -> tuple[Home, Path]:
     return home, folder
 
 
-def _teach(
-    store: Store, paths: tuple[str, ...], heard: Counter[str], *, spam: bool, domain: str
-) -> None:
+def _teach(store: Store, paths: tuple[str, ...], heard: _Heard, *, spam: bool, domain: str) -> None:
     """Hand over every message; how each was heard is counted as it happens."""
     with progress_bar() as progress:
         task = progress.add_task("messages", total=None)
-        for mail in (mail for path in paths for mail in read_mail(path)):
-            if mail.error:
-                heard["unread"] += 1
-                click.echo(f"{printable(mail.name)}: {mail.error}", err=True)
-                continue
-            lesson = lesson_of(Message(with_crlf(mail.data)), spam=spam, domain=domain)
-            heard[report(store, lesson, now=time.time())] += 1
-            progress.advance(task)
+        try:
+            for path in paths:
+                for mail in _messages(path, heard):
+                    lesson = lesson_of(mail, spam=spam, domain=domain)
+                    with _uninterrupted():
+                        heard.counts[report(store, lesson, now=time.time())] += 1
+                    progress.advance(task)
+        except KeyboardInterrupt:
+            heard.interrupted = True
 
 
-def _learn_here(folder: Path, store: Store) -> bool:
-    """Learn all that waits; return whether a daemon does so instead."""
+def _messages(path: str, heard: _Heard) -> Iterator[Message]:
+    """Yield the messages at `path`; say what else is there, and where there is nothing."""
+    empty = True
+    for mail in read_mail(path):
+        message = Message(with_crlf(mail.data))
+        if not mail.error and not mail.data.strip():
+            continue
+        empty = False
+        error = mail.error or ("" if any(map(message.count, _FIELDS)) else _NO_MAIL)
+        if error:
+            heard.unread += 1
+            click.echo(f"{printable(mail.name)}: {error}", err=True)
+            continue
+        yield message
+    if empty:
+        click.echo(f"{printable(path)}: holds no message", err=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interruption back to the end: who is known, but not learned, never will be."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _learn_here(folder: Path, store: Store) -> tuple[int, int] | None:
+    """Learn all that waits; return how much ham and spam is known then.
+
+    Nothing where a daemon learns instead.
+    """
     try:
         learner = Learner(folder)
     except StoreError as err:
         if err.reason != "locked":
             raise
-        return True
+        return None
     try:
         while learner.catch_up(store).behind:
             pass
+        return learner.known
     finally:
         learner.close()
-    return False
 
 
-def _tell(label: str, heard: Counter[str]) -> None:
+def _known(ham: int, spam: int) -> str:
+    said = f"known now: {ham:,} ham, {spam:,} spam"
+    few = min(ham, spam) < ENOUGH_LESSONS
+    return f"{said}; no verdict before {ENOUGH_LESSONS} of each" if few else said
+
+
+def _tell(label: str, heard: Counter[Heard]) -> None:
     parts = [f"{heard[Heard.LEARNED]} learned as {label}"]
     parts += [f"{heard[Heard.CHANGED]} changed to {label}"] if heard[Heard.CHANGED] else []
     parts += [f"{heard[Heard.KNOWN]} known before"] if heard[Heard.KNOWN] else []

@@ -10,11 +10,22 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 def progress_bar() -> Progress:
     """Return a counter of what is done; silent in a pipe."""
+    return _counter(shown=sys.stderr.isatty())
+
+
+def progress_beside_lines() -> Progress:
+    """Return a counter for work that prints lines meanwhile.
+
+    Silent where they go to the terminal: beside lines that scroll it would only flicker.
+    """
+    return _counter(shown=sys.stderr.isatty() and not sys.stdout.isatty())
+
+
+def _counter(*, shown: bool) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:.0f} {task.description}"),
         console=Console(stderr=True),
         transient=True,
-        # Beside a table that scrolls over the same terminal it would only flicker.
-        disable=not sys.stderr.isatty() or sys.stdout.isatty(),
+        disable=not shown,
     )

@@ -12,7 +12,7 @@ import click
 
 from milter.cli.stores import opened_store
 from milter.memory.recollection import subject_secret
-from reputation import standing
+from reputation import correspondents, standing
 from reputation.history import forgetting
 from reputation.subjects import Kind, Subject, mentioned, parse_subjects
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
 _SPACES: Final = (standing.SPACE, standing.RECENT_SPACE)
 _AT_ONCE: Final = 500
+_BOTH: Final = "the store has hashes alone: name both mailboxes, with a blank between them"
 
 
 @click.group(help="What is remembered of whom mail came from.")
@@ -40,11 +41,14 @@ def reputation() -> None:
 def show(subject: str, path: str | None, *, as_json: bool) -> None:
     """Print the standing of SUBJECT.
 
-    An address, a domain, two mailboxes with a blank between them, or a kind and a name such as
-    `author_domain:example.org`.
+    An address, a domain, a mailbox (whom it exchanges mail with), two mailboxes with a blank
+    between them, or a kind and a name such as `author_domain:example.org`.
     """
-    subjects = _subjects(subject)
+    names = _names(subject)
     with _store(path) as (store, secret):
+        if _is_mailbox(names) and secret is not None:
+            raise click.UsageError(_BOTH)
+        subjects = _meant(store, subject)
         found = standing.standings(store, subjects, secret, time.time())
     if as_json:
         told = [_as_json(one, said) for one, said in found.items() if said.known]
@@ -52,6 +56,8 @@ def show(subject: str, path: str | None, *, as_json: bool) -> None:
         return
     for one, said in found.items():
         click.echo(_line(one, said))
+    if not subjects:
+        click.echo(f"{subject}: nothing is known")
 
 
 @reputation.command()
@@ -65,18 +71,46 @@ def forget(subject: str, path: str | None, *, keep_history: bool) -> None:
     message that does: mail from it, to it, and what mentions it. With a kind before it, such as
     `author_domain:example.org`, only that standing is forgotten.
     """
-    names = mentioned(subject)
-    mailbox = len(names) == 1 and "@" in names[0]
-    subjects = () if mailbox else _subjects(subject)
+    names = _names(subject)
     with _store(path) as (store, secret):
-        if mailbox and secret is None:
-            subjects = tuple(_pairs_of(store, names[0]))
+        # Where keys are hashes nobody can look for one mailbox in them.
+        unreadable = secret is not None and _is_mailbox(names)
+        subjects = () if unreadable else _meant(store, subject)
         for one in subjects:
-            key = one.key(secret)
-            known = sum(store.forget(space, [key]) for space in _SPACES)
+            known = _forgotten(store, one, secret)
             click.echo(f"{one}: {'forgotten' if known else 'nothing was known'}")
         if names and not keep_history:
             click.echo(f"{' and '.join(names)}: {_told(forgetting.forget(store, *names))}")
+        if unreadable:
+            click.echo(f"{subject}: {_BOTH}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return how messages mention whom `text` means, whose spelling is told before any store."""
+    names = mentioned(text)
+    if not _is_mailbox(names):
+        _subjects(text)
+    return names
+
+
+def _meant(store: Store, text: str) -> tuple[Subject, ...]:
+    """Return whom `text` means; of one mailbox the pairs that are known."""
+    names = mentioned(text)
+    return tuple(_pairs_of(store, names[0])) if _is_mailbox(names) else _subjects(text)
+
+
+def _is_mailbox(names: tuple[str, ...]) -> bool:
+    return len(names) == 1 and "@" in names[0]
+
+
+def _forgotten(store: Store, subject: Subject, secret: bytes | None) -> bool:
+    """Forget all that is known of `subject`; return whether there was anything."""
+    key = subject.key(secret)
+    known = sum(store.forget(space, [key]) for space in _SPACES)
+    if subject.kind is Kind.PAIR:
+        one, _, other = subject.name.partition(" ")
+        known += correspondents.forget(store, one, other)
+    return known > 0
 
 
 def _pairs_of(store: Store, mailbox: str) -> Iterator[Subject]:

@@ -27,7 +27,7 @@ from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import explanation, printable, summary
 from milter.cli.mail_files import MailFile, read_mail
-from milter.cli.progress import progress_bar
+from milter.cli.progress import progress_beside_lines
 from milter.core.address import Mailbox, parse_mailbox
 from milter.core.connection import Direction
 from milter.core.errors import ParseError
@@ -252,7 +252,7 @@ async def _scan(
     show: Callable[[str, Judged], Text],
 ) -> _Tally:
     tally = _Tally()
-    with closing, progress_bar() as progress:
+    with closing, progress_beside_lines() as progress:
         task = progress.add_task("messages", total=None)
         for mail in messages:
             if mail.error:

@@ -83,6 +83,11 @@ class Learner:
         """The number of the last lesson that is learned."""
         return self._weights.applied
 
+    @property
+    def known(self) -> tuple[int, int]:
+        """How many lessons of ham and of spam are learned."""
+        return self._weights.state.ham, self._weights.state.spam
+
     def catch_up(self, store: Store, limit: int = _PAGE) -> Progress:
         """Learn at most `limit` lessons that are new in `store`.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,8 @@ from reputation.errors import StoreError
 from reputation.store import Append, Drop, Retention
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reputation.classifier.model import State
     from reputation.store import Store
 
@@ -129,7 +132,7 @@ def report(
         taught: What was learned so far, to see what contradicts it; None: nothing does.
 
     Raises:
-        StoreError: The store does not answer; nothing was handed over, or all of it.
+        StoreError: The store does not answer; the message may be reported again.
     """
     label, other = (_SPAM, _HAM) if lesson.spam else (_HAM, _SPAM)
     for _ in range(_MOST_ATTEMPTS):
@@ -146,7 +149,8 @@ def report(
             domain = lesson.domain or (reporter.domain if reporter else 0)
             weight = OF_A_USER if reporter and reporter.name else 1.0
             handed = replace(lesson, changed=changed, domain=domain, weight=weight)
-            store.write([Append(STREAM, now, packed(handed), (), KEEP)])
+            with _taken_back_on_failure(store, lesson.digest, label, known, now):
+                store.write([Append(STREAM, now, packed(handed), (), KEEP)])
             return Heard.CHANGED if changed else Heard.LEARNED
     raise StoreError("the same message is reported by too many at once")
 
@@ -211,6 +215,20 @@ def unpacked(data: bytes) -> Lesson:
         raise StoreError("a lesson that cannot be read", temporary=False)
     features = Features(slots, words)
     return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, features, domain, weight)
+
+
+@contextmanager
+def _taken_back_on_failure(
+    store: Store, digest: bytes, label: bytes, before: bytes | None, now: float
+) -> Iterator[None]:
+    """Forget the label again where its lesson cannot be written: it would never be learned."""
+    try:
+        yield
+    except StoreError:
+        with suppress(StoreError):
+            expires_at = now + _LABEL_KEPT_S
+            store.replace(_LABELS, digest, old=label, new=before, now=now, expires_at=expires_at)
+        raise
 
 
 def digest_of(payload: bytes) -> bytes:

@@ -48,7 +48,7 @@ _DOMAIN_RATE: Final = 3.0
 _EVEN: Final = 0.5
 _CALIBRATION_RATE: Final = 0.05
 # Below this many lessons of either label there is no verdict.
-_ENOUGH_LESSONS: Final = 20
+ENOUGH_LESSONS: Final = 20
 # A message of which so little is known gets no verdict either.
 _ENOUGH_KNOWN: Final = 0.2
 
@@ -149,11 +149,11 @@ def judge(state: State, features: Features, domain: int = 0) -> Opinion:
     support = state.support.take(features.slots)
     known = float(np.count_nonzero(support)) / max(len(support), 1)
     lessons = min(state.ham, state.spam)
-    experience = lessons / (lessons + _ENOUGH_LESSONS)
+    experience = lessons / (lessons + ENOUGH_LESSONS)
     return Opinion(
         probability,
         confidence=min(1.0, 2 * known) * experience * abs(2 * probability - 1),
-        unsure=lessons < _ENOUGH_LESSONS or known < _ENOUGH_KNOWN,
+        unsure=lessons < ENOUGH_LESSONS or known < _ENOUGH_KNOWN,
     )
 
 

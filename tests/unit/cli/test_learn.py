@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.cli import EXIT_CONFIGURATION, EXIT_FINE, EXIT_INPUT, run
+from milter.cli import EXIT_CONFIGURATION, EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPTED, run
 from reputation.classifier.features import domain_number
 from reputation.classifier.learner import WEIGHTS_NAME, Learner
 from reputation.classifier.model import knows_domain
@@ -49,7 +55,12 @@ def test_learned_mail_is_in_the_weights(site: Path, capsys: pytest.CaptureFixtur
 
     state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
     assert (state.ham, state.spam) == (30, 30)
-    assert capsys.readouterr().out == "30 learned as ham\n30 learned as spam\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "30 learned as ham",
+        "known now: 30 ham, 0 spam; no verdict before 20 of each",
+        "30 learned as spam",
+        "known now: 30 ham, 30 spam",
+    ]
 
 
 def test_domain_that_says_so_learns_it_too(site: Path) -> None:
@@ -70,8 +81,8 @@ def test_known_and_changed_mail_is_told(site: Path, capsys: pytest.CaptureFixtur
     learn(site, "ham", site / "ham" / "0.eml")
     learn(site, "spam", site / "ham" / "2.eml")
 
-    told = capsys.readouterr().out
-    assert told == "0 learned as ham, 1 known before\n0 learned as spam, 1 changed to spam\n"
+    told = capsys.readouterr().out.splitlines()[::2]
+    assert told == ["0 learned as ham, 1 known before", "0 learned as spam, 1 changed to spam"]
     state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
     assert (state.ham, state.spam) == (29, 1)
 
@@ -116,7 +127,101 @@ def test_unreadable_mail_is_told_and_the_rest_learned(
 
     captured = capsys.readouterr()
     assert "missing.eml: cannot be read" in captured.err
-    assert captured.out == "30 learned as ham\n"
+    assert captured.out.startswith("30 learned as ham\n")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(bytes(range(256)) * 9, id="program"),
+        pytest.param(b"store: sqlite:x.db\nworkers: 2\n", id="configuration"),
+        pytest.param(b"Dear all,\n\nFrom: is what I forgot.\n", id="text"),
+    ],
+)
+def test_file_that_is_no_message_is_told_and_not_learned(
+    site: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    (site / "thing").write_bytes(data)
+
+    assert learn(site, "ham", site / "thing", site / "ham" / "0.eml") == EXIT_INPUT
+
+    captured = capsys.readouterr()
+    assert "thing: is no message: no field of a header is in it" in captured.err
+    assert captured.out.startswith("1 learned as ham\n")
+
+
+def test_mailbox_without_messages_is_told_and_no_mistake(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "empty.mbox").touch()
+    (site / "empty").mkdir()
+
+    assert learn(site, "ham", site / "empty.mbox", site / "empty") == EXIT_FINE
+
+    captured = capsys.readouterr()
+    told = [f"{site / name}: holds no message" for name in ("empty.mbox", "empty")]
+    assert captured.err.splitlines() == told
+    assert captured.out.startswith("0 learned as ham\n")
+
+
+def test_interrupted_it_has_learned_what_it_says_and_can_go_on(site: Path, checkout: Path) -> None:
+    config = str(site / "gatepost.yaml")
+    mailbox = b"".join(
+        b"From x Thu Jan  1 00:00:00 1970\n%b\n" % path.read_bytes()
+        for path in sorted((site / "spam").iterdir())
+    )
+    terminal, side = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "milter", "learn", "spam", "-", "-c", config],
+        cwd=checkout,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=side,
+    ) as running:
+        os.close(side)
+        assert running.stdin is not None
+        assert running.stdout is not None
+        # The standard input stays open: more could come.
+        running.stdin.write(mailbox)
+        running.stdin.flush()
+        seen = bytearray()
+        while b"29 messages" not in seen:
+            seen += os.read(terminal, 4096)
+        running.send_signal(signal.SIGINT)
+        said = running.stdout.read().decode().splitlines()
+        running.stdin.close()
+    os.close(terminal)
+
+    assert running.returncode == EXIT_INTERRUPTED
+    assert said == [
+        "29 learned as spam",
+        "known now: 0 ham, 29 spam; no verdict before 20 of each",
+    ]
+    assert learn(site, "spam", site / "spam") == EXIT_FINE
+    state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
+    assert state.spam == 30
+
+
+def test_progress_is_shown_where_somebody_looks(site: Path, checkout: Path) -> None:
+    terminal, side = pty.openpty()
+    command = [sys.executable, "-m", "milter", "learn", "spam", str(site / "spam")]
+    with subprocess.Popen(
+        [*command, "-c", str(site / "gatepost.yaml")],
+        cwd=checkout,
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=side,
+    ):
+        os.close(side)
+        seen = bytearray()
+        # A terminal that nobody writes to any more is an error on Linux.
+        with suppress(OSError):
+            while some := os.read(terminal, 4096):
+                seen += some
+    os.close(terminal)
+
+    assert b" 30 messages" in seen
+    assert b"30 learned as spam" in seen
 
 
 def test_evaluation_ranks_what_is_easy(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

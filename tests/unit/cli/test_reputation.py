@@ -13,6 +13,7 @@ from milter.cli import run
 from milter.memory.opening import Home
 from milter.memory.recollection import subject_secret
 from milter.settings.history import History
+from reputation import correspondents
 from reputation.history import journal
 from reputation.history.record import Record
 from reputation.standing import Observation, fades
@@ -94,6 +95,66 @@ def test_forget_a_person_reaches_the_history(
     assert b"dora" not in b"".join(path.read_bytes() for path in tmp_path.glob("s.db*"))
 
 
+def test_show_a_mailbox_tells_whom_it_exchanges_mail_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = a_configuration(tmp_path)
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    pairs = [("a@there.example", "dora@home.example"), ("dora@home.example", "b@there.example")]
+    for each in (*pairs, ("a@there.example", "theodora@home.example")):
+        store.write(list(fades(Observation(time.time(), (pair(*each),), 1.0, 0.0), None)))
+    store.close()
+
+    assert run(["reputation", "show", "Dora@home.example", *where]) == 0
+    assert run(["reputation", "show", "nobody@home.example", *where]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.partition(": ")[0] for line in lines[:2]} == {
+        "pair:a@there.example dora@home.example",
+        "pair:dora@home.example b@there.example",
+    }
+    assert lines[2:] == ["nobody@home.example: nothing is known"]
+
+
+def test_hashed_mailbox_needs_the_other_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    secret = subject_secret(store, hashed=True)
+    known = pair("a@there.example", "dora@home.example")
+    store.write(list(fades(Observation(time.time(), (known,), 1.0, 0.0), secret)))
+    store.close()
+    where = a_configuration(tmp_path, "memory: {subjects: hashed}\n")
+
+    assert run(["reputation", "show", "dora@home.example", *where]) == 2
+    assert "name both mailboxes" in capsys.readouterr().err
+    assert run(["reputation", "forget", "dora@home.example", *where]) == 0
+    assert "name both mailboxes" in capsys.readouterr().out
+    assert run(["reputation", "forget", "a@there.example dora@home.example", *where]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{known}: forgotten"
+
+
+def test_forget_a_pair_ends_the_welcome_of_a_correspondent(tmp_path: Path) -> None:
+    where, now = a_configuration(tmp_path), time.time()
+    ours, theirs = "dora@home.example", "a@there.example"
+
+    def welcome() -> tuple[str, ...]:
+        store = Home(f"sqlite:{tmp_path}/s.db").open()
+        found = correspondents.look_up(store, theirs, [ours], [], now)
+        store.close()
+        return found.written_to
+
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    secret = correspondents.secret_of(store)
+    store.write(list(correspondents.sent(secret, ours, [theirs], "", now)))
+    store.close()
+    assert welcome() == (ours,)
+
+    assert run(["reputation", "forget", f"{theirs} {ours}", *where]) == 0
+
+    assert welcome() == ()
+
+
 @pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
 def test_export_prints_every_standing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, hashed: bool
@@ -112,7 +173,7 @@ def test_export_prints_every_standing(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        pytest.param(["show", "two words"], 2, "SUBJECT needs an address", id="no-subject"),
+        pytest.param(["show", "two words"], 2, "SUBJECT needs an IP address", id="no-subject"),
         pytest.param(["show", "example.org"], 3, "does not exist yet", id="no-file"),
     ],
 )
