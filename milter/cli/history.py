@@ -7,6 +7,7 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,10 +17,13 @@ from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
 from milter.cli.past_mail import opened, search_options, wanted_by
-from milter.cli.past_story import route, story
+from milter.cli.past_story import route, story, untaken
 from policies.compare import compared
+from reputation.history.journal import Wanted
 from reputation.history.told import moment, plain, summary
 
+# Of one transaction: the message, and those who were refused before it came.
+_MOST_OF_ONE: Final = 30
 _FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
 
 
@@ -46,7 +50,7 @@ def search(*, limit: int, as_json: bool, path: str | None, **options: str | None
             if as_json:
                 click.echo(json.dumps(summary(record)))
                 continue
-            told = f"{route(record)}  {record.subject}".rstrip()
+            told = "  ".join(filter(None, (route(record), record.subject, untaken(record))))
             head = f"{moment(record.at)}  {record.txn_id}  {record.action:<10} {record.score:>6.2f}"
             click.echo(f"{head}  {printable(told)}")
     return EXIT_FINE if found else EXIT_FINDING
@@ -58,11 +62,15 @@ def search(*, limit: int, as_json: bool, path: str | None, **options: str | None
 @click.option("--message", is_flag=True, help="Print the message itself, where it was kept.")
 @_FILE
 def show(*, txn_id: str, as_json: bool, message: bool, path: str | None) -> None:
-    """Print all that the history has of one message."""
+    """Print all that the history has of one message.
+
+    Where some of its recipients were refused before its data, their records follow.
+    """
     with opened(path) as past:
-        record = past.journal.find(txn_id.upper())
-        if record is None:
+        found = past.journal.search(Wanted(txn_id=txn_id.upper()), _MOST_OF_ONE)
+        if not found:
             raise UnreadableInput(f"the history has no message {printable(txn_id)} (any more)")
+        record = found[0].record
         if message:
             kept = past.journal.message(record.txn_id)
             if kept is None:
@@ -71,7 +79,8 @@ def show(*, txn_id: str, as_json: bool, message: bool, path: str | None) -> None
         elif as_json:
             click.echo(json.dumps(plain(record), indent=2))
         else:
-            click.echo("\n".join(map(printable, story(record))))
+            for line in found:
+                click.echo("\n".join(map(printable, story(line.record))))
 
 
 @history.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from policies.counterfactuals import ways
-from reputation.history.told import sentence
+from reputation.history.told import not_taken, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,8 @@ def story(record: Record, table: Mapping[str, SymbolSpec] = _NO_SYMBOLS) -> Iter
         table: What is known of symbols, for their words.
     """
     yield sentence(record)
-    yield f"  policy {record.policy}, version {record.version}, gatepost {record.gatepost}"
+    by = f"policy {record.policy}" if record.policy else "decided by no policy"
+    yield f"  {by}, version {record.version}, gatepost {record.gatepost}"
     yield from _titled("message", _facts(record))
     yield from _titled("symbols", _symbols(record, table))
     counted = {one.symbol for one in record.symbols}
@@ -68,6 +69,13 @@ def route(record: Record) -> str:
     """Return from whom a message was to whom; of many recipients the first ones."""
     more = " ..." if record.rcpt_count > _RECIPIENTS else ""
     return f"{record.mail_from or '<>'} -> {', '.join(record.recipients[:_RECIPIENTS])}{more}"
+
+
+def untaken(record: Record) -> str:
+    """Return what was said of mail that no policy refused and that did not come through."""
+    if not record.policy:
+        return f"({record.reason}: {record.reply})"
+    return f"(not delivered: {record.reply})" if not_taken(record) else ""
 
 
 def _titled(title: str, rows: Iterator[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # `milter.core.ids`: Crockford's base 32.
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}", re.IGNORECASE)
-_NO_MESSAGE: Final = "refused before its message came: there is nothing to judge again"
+_NO_MESSAGE: Final = "it was refused before its message was judged: there is nothing to judge again"
 
 
 @click.command(

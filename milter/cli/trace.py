@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Final
 
 import click
 
@@ -11,6 +12,11 @@ from milter.cli import EXIT_FINDING, EXIT_FINE
 from milter.cli.explain import printable
 from milter.cli.past_mail import meant_by, opened, wanted_by
 from reputation.history.told import sentence, summary
+
+_NONE: Final = (
+    "the history has no such message: it never came here, is not kept any more, or was refused in a"
+    " flood, of which only some are kept (the log has all)"
+)
 
 
 @click.command()
@@ -35,5 +41,5 @@ def trace(
     for record in found:
         click.echo(json.dumps(summary(record)) if as_json else printable(sentence(record)))
     if not found:
-        click.echo("the history has no such message: it never came here, or is not kept any more")
+        click.echo(_NONE)
     return EXIT_FINE if found else EXIT_FINDING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from milter.pipeline.aftermath import TurnedAway
+from milter.doors.refusals import Refusals
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.smtp")
 _LOGGED_RECIPIENTS: Final = 20
-# A client may be refused a thousand recipients, one by one.
-_TOLD_RECIPIENTS: Final = 200
+# What is wrong with a message, as the log names it and in words.
+_FAULTS: Final = {
+    "too big": "the message is larger than limits.message_bytes",
+    "no room": "there was no room for one more message (limits.bytes_in_flight)",
+    "long line": "a line of the message is too long",
+    "bare newline": "the message has a bare CR or LF",
+}
 _LOGGED_METHODS: Final = frozenset({"spf", "dkim", "dmarc", "arc", "iprev"})
 
 
@@ -71,6 +76,10 @@ def _results(evidence: Evidence) -> dict[str, object]:
     return results
 
 
+def _listed(mailbox: Mailbox | None) -> tuple[Mailbox, ...]:
+    return () if mailbox is None else (mailbox,)
+
+
 class Door(Protocol):
     """What a record asks of the door that it is about."""
 
@@ -109,6 +118,8 @@ class TransactionRecord:
         txn_id: Of the transaction.
         mail_from: The reverse path; None for the null one.
         announced_bytes: SIZE= of MAIL: what a refusal before DATA saves.
+        connection: The client, for those who are told of mail that was not judged; None: nobody is,
+            for whoever asked was told itself.
     """
 
     def __init__(
@@ -119,6 +130,7 @@ class TransactionRecord:
         mail_from: Mailbox | None,
         *,
         announced_bytes: int,
+        connection: Connection | None = None,
     ) -> None:
         self._door = door
         self._started = door.clock()
@@ -126,9 +138,12 @@ class TransactionRecord:
         self.recipients: tuple[Mailbox, ...] = ()
         self.queue_id = ""
         self._action = ""
-        self._mail_from = mail_from
         self._stage = ""
-        self._refused: TurnedAway | None = None
+        self._refusals: Refusals | None = None
+        if connection is not None and door.aftermath is not None:
+            self._refusals = Refusals(
+                door.aftermath, connection, txn_id, mail_from, announced_bytes
+            )
         self._size = 0
         self._fields: dict[str, object] = {
             **client,
@@ -142,15 +157,38 @@ class TransactionRecord:
             self.queue_id = queue_id
             self._fields["queue_id"] = queue_id
 
-    def next_hop_refused(self, stage: str, reply: Reply) -> None:
-        """Note a refusal of the next hop that went to the client."""
-        self._fields |= {"reply": str(reply), "stage": stage}
+    def relaying_denied(self, reply: Reply, mailbox: Mailbox) -> None:
+        """Note a recipient whom nobody here takes mail for."""
+        self._not_taken("rcpt", "the recipient is in none of recipient_domains", reply, mailbox)
+
+    def next_hop_refused(self, stage: str, reply: Reply, mailbox: Mailbox | None = None) -> None:
+        """Note a refusal of the next hop that went to the client.
+
+        Args:
+            stage: Where it fell.
+            reply: What it said.
+            mailbox: The recipient, where it is about one.
+        """
+        self._not_taken(stage, "the next mail server refused it", reply, mailbox)
         _log.debug(
             "next hop refused", extra={"txn_id": self._fields["txn_id"], "reply": str(reply)}
         )
 
-    def relay_failed(self, error: RelayError, reply: Reply) -> None:
-        """Note that the next hop could not be used."""
+    def relay_failed(
+        self, error: RelayError, reply: Reply, *, stage: str = "", mailbox: Mailbox | None = None
+    ) -> None:
+        """Note that the next hop could not be used.
+
+        Args:
+            error: Why.
+            reply: What the client is told.
+            stage: Where it was found before the message was judged; empty: after it.
+            mailbox: The recipient, where it is about one.
+        """
+        if stage:
+            self._unjudged(
+                stage, f"the next mail server could not be used: {error}", reply, _listed(mailbox)
+            )
         self._fields |= {
             "error": str(error),
             "next_hop": error.next_hop,
@@ -163,7 +201,6 @@ class TransactionRecord:
         stage: str,
         outcome: Outcome,
         reply: Reply,
-        connection: Connection,
         mailbox: Mailbox | None = None,
     ) -> None:
         """Note a decision before DATA; the message may still come, for other recipients.
@@ -172,33 +209,24 @@ class TransactionRecord:
             stage: Where it fell.
             outcome: The decision.
             reply: What the client is told.
-            connection: The client.
             mailbox: The recipient, where it is about one.
         """
         self._judge(outcome.verdict)
         self._stage = stage
         self._fields["reply"] = str(reply)
-        aftermath = self._door.aftermath
-        if aftermath is None:
-            return
-        before = self._refused.recipients if self._refused else ()
-        recipients = (*before, mailbox) if mailbox and len(before) < _TOLD_RECIPIENTS else before
-        self._refused = TurnedAway(
-            aftermath.clock(),
-            str(self._fields["txn_id"]),
-            connection,
-            stage,
-            outcome.verdict,
-            reply,
-            self._mail_from,
-            recipients,
-            self._announced,
-        )
+        if self._refusals is not None:
+            self._refusals.by_policy(stage, outcome.verdict, reply, _listed(mailbox))
+
+    def too_large(self, reply: Reply) -> None:
+        """Note a message that is not let come, for SIZE= says that it is too large."""
+        self._fields |= {"error": "too big", "reply": str(reply), "stage": "mail"}
+        self._unjudged("mail", f"{_FAULTS['too big']}: SIZE={self._announced}", reply, ())
 
     def faulty(self, fault: str, size: int, reply: Reply) -> None:
         """Note a message that could not be taken as it was sent."""
         self._size = size
         self._fields |= {"error": fault, "reply": str(reply)}
+        self._unjudged("data", _FAULTS[fault], reply, self.recipients, size)
 
     def judged(self, judgement: Judgement, outcome: Outcome, size: int) -> None:
         """Note the verdict on the whole message."""
@@ -225,14 +253,17 @@ class TransactionRecord:
     def failed(self, reply: Reply) -> None:
         """Note an exception of ours; its traceback is logged where it was caught."""
         self._fields |= {"error": "internal error", "reply": str(reply)}
+        stage = "data" if self.recipients else "mail"
+        why = "an error of Gatepost, which the log tells"
+        self._unjudged(stage, why, reply, self.recipients)
 
     def write(self) -> None:
         """Log the transaction and count it."""
         metrics = self._door.metrics
         if self._stage and not self._size:
             metrics.bytes_saved(self._stage, self._announced)
-        if self._refused is not None and self._door.aftermath is not None:
-            self._door.aftermath.turn_away(self._refused._replace(came=self._size > 0))
+        if self._refusals is not None:
+            self._refusals.tell(came=self._size > 0)
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)
@@ -244,6 +275,16 @@ class TransactionRecord:
             "duration_ms": round((self._door.clock() - self._started) * 1000, 1),
         }
         log_event(_log, "transaction", self._fields)
+
+    def _not_taken(self, stage: str, why: str, reply: Reply, mailbox: Mailbox | None) -> None:
+        self._fields |= {"reply": str(reply), "stage": stage}
+        self._unjudged(stage, why, reply, _listed(mailbox))
+
+    def _unjudged(
+        self, stage: str, why: str, reply: Reply, recipients: tuple[Mailbox, ...], size: int = 0
+    ) -> None:
+        if self._refusals is not None:
+            self._refusals.unjudged(stage, why, reply, recipients, size)
 
     def _judge(self, verdict: Verdict) -> None:
         self._action = verdict.action.word

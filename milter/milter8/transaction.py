@@ -92,7 +92,12 @@ class MilterTransaction:
             leading_space=agreement.leading_space,
         )
         self.record = TransactionRecord(
-            door, client, txn_id, mail_from, announced_bytes=announced_bytes
+            door,
+            client,
+            txn_id,
+            mail_from,
+            announced_bytes=announced_bytes,
+            connection=connection_scan.connection,
         )
 
     def close(self) -> None:
@@ -234,5 +239,5 @@ class MilterTransaction:
 
     def _refused_early(self, stage: str, outcome: Outcome, mailbox: Mailbox | None = None) -> Reply:
         reply = outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
-        self.record.refused_early(stage, outcome, reply, self._connection_scan.connection, mailbox)
+        self.record.refused_early(stage, outcome, reply, mailbox)
         return reply

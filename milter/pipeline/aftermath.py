@@ -118,31 +118,35 @@ class Seen:
 
 
 class TurnedAway(NamedTuple):
-    """A refusal before the data of a transaction, or in place of the greeting.
+    """A transaction that ended before its message was judged, or a client refused a greeting.
 
     Attributes:
         at: When, in seconds since the epoch.
         reference: The id that the client was told: of the transaction, or of the session.
         connection: The client.
-        stage: Where it was decided: greeting, mail, rcpt.
-        verdict: What was decided.
+        stage: Where it was decided: greeting, mail, rcpt; data: a message that could not be taken.
+        verdict: What was decided; None: no policy did, but what `why` says.
         reply: What the client was told.
         mail_from: The reverse path; None for the null one, and where none was said.
         recipients: Who were refused.
         announced: Bytes that the client had announced; 0: it did not say.
         came: Whether the message came nevertheless, for other recipients.
+        why: What ended it, in words, where no policy did: the next hop, a fault of the message.
+        size: Bytes of the message that could not be taken.
     """
 
     at: float
     reference: str
     connection: Connection
     stage: str
-    verdict: Verdict
+    verdict: Verdict | None
     reply: Reply
     mail_from: Mailbox | None = None
     recipients: tuple[Mailbox, ...] = ()
     announced: int = 0
     came: bool = False
+    why: str = ""
+    size: int = 0
 
 
 class Watcher(Protocol):

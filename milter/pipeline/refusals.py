@@ -1,4 +1,6 @@
-"""What the history keeps of mail that was refused before its data: whoever was refused may ask why.
+"""What the history keeps of mail that was refused unjudged or before its data.
+
+Whoever was refused may ask why: by a policy at RCPT, by the next hop, for a bare line feed.
 
 A botnet may be refused a thousand times a second, and the history has a bounded number of records:
 without a bound here it would hold little else. So of the clients of one network only a few refusals
@@ -8,10 +10,12 @@ are kept in a while, and of all together no more than about as many as there are
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter import __version__
 from milter.pipeline.history import RecordWrite, client_of, counted_of, found_of
+from policies.verdict import Action
 from reputation.decay import leaked
 from reputation.history.record import Record, few, short
 from reputation.subjects import network_of
@@ -67,7 +71,7 @@ class Quota:
 
 
 class RefusalKeeper:
-    """Writes a record of refusals before the data; belongs to one event loop.
+    """Writes a record of those who were turned away; belongs to one event loop.
 
     Args:
         store: Written to.
@@ -99,9 +103,9 @@ class RefusalKeeper:
 
 
 def record_of(turned: TurnedAway, version: str) -> Record:
-    """Return the record of a refusal by the policies of `version`."""
-    verdict, connection = turned.verdict, turned.connection
-    return Record(
+    """Return the record of a refusal where the policies of `version` judge."""
+    connection, verdict = turned.connection, turned.verdict
+    record = Record(
         txn_id=turned.reference,
         at=turned.at,
         session_id=connection.session_id,
@@ -113,6 +117,16 @@ def record_of(turned: TurnedAway, version: str) -> Record:
         mail_from=turned.mail_from.text if turned.mail_from else "",
         recipients=[each.text for each in turned.recipients],
         rcpt_count=len(turned.recipients),
+        size_bytes=turned.size,
+        action=(Action.DEFER if turned.reply.temporary else Action.REJECT).word,
+        reason=short(turned.why),
+        reply=short(str(turned.reply)),
+        stage=turned.stage,
+    )
+    if verdict is None:
+        return record
+    return replace(
+        record,
         action=verdict.action.word,
         score=verdict.score,
         required=verdict.required,
@@ -120,8 +134,6 @@ def record_of(turned: TurnedAway, version: str) -> Record:
         rule=verdict.rule,
         kind=verdict.kind,
         reason=verdict.reason,
-        reply=short(str(turned.reply)),
-        stage=turned.stage,
         symbols=counted_of(verdict),
         ruled=found_of(verdict.found),
         trace=[short(step) for step in few(list(verdict.trace))],

@@ -107,10 +107,10 @@ class Statistics:
         self._tally.count(Observation(seen.at, size, unwanted, 0, profile, sources, text))
 
     def see_turned_away(self, turned: TurnedAway) -> None:
-        """Count a transaction that was refused before its data, and nothing of which came."""
-        if turned.came or turned.stage == GREETING:
-            return
+        """Count a transaction that a policy refused before its data, and nothing of which came."""
         connection, verdict = turned.connection, turned.verdict
+        if verdict is None or turned.came or turned.stage == GREETING:
+            return
         source = self._source(connection)
         profile = Profile(
             direction=connection.direction.value,

@@ -74,8 +74,8 @@ class Traces:
         self._trace(txn.connection, txn.txn_id, seen.at, attributes, failed=failed)
 
     def see_turned_away(self, turned: TurnedAway) -> None:
-        """Send the trace of a transaction that was refused before its data."""
-        if turned.came:
+        """Send the trace of a transaction that a policy refused before its data."""
+        if turned.verdict is None or turned.came:
             # The message has a trace of its own, with the same checks.
             return
         attributes = self._attributes(turned.connection, turned.reference, turned.verdict)

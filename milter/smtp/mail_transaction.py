@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.core.edits import edited_pieces
 from milter.core.errors import RelayError
+from milter.core.ids import TxnId
 from milter.core.reply import Reply
 from milter.doors.decision import dealt, decide
 from milter.doors.groups import Group, group_of, must_be_apart
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from milter.core.address import Mailbox
-    from milter.core.ids import TxnId
+    from milter.core.connection import Connection
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.scan import ConnectionScan, Scan
     from milter.relay.delivery import Relaying
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.smtp")
 
+_RELAYING_DENIED: Final = Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
 _FAULT_REPLIES: Final = {
     Fault.TOO_BIG: (552, "5.3.4 Message is larger than this server takes"),
     Fault.NO_ROOM: (452, "4.3.1 Too many messages at once, try again later"),
@@ -41,6 +43,25 @@ _FAULT_REPLIES: Final = {
     # RFC 5321 §2.3.8: CR and LF appear only together.
     Fault.BARE_NEWLINE: (550, "5.5.2 The message has a bare CR or LF"),
 }
+
+
+def too_large(
+    door: Door, connection: Connection, client: Mapping[str, object], command: PathCommand
+) -> Reply:
+    """Return the reply to MAIL whose SIZE= is too large (RFC 1870 §6.1), which is taken note of."""
+    record = TransactionRecord(
+        door,
+        client,
+        TxnId(door.new_id()),
+        command.mailbox,
+        announced_bytes=command.size,
+        connection=connection,
+    )
+    code, text = _FAULT_REPLIES[Fault.TOO_BIG]
+    reply = Reply.of(code, text)
+    record.too_large(reply)
+    record.write()
+    return reply
 
 
 class MailTransaction:
@@ -76,7 +97,12 @@ class MailTransaction:
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[tuple[Mailbox, Group]] = []
         self.record = TransactionRecord(
-            door, client, txn_id, command.mailbox, announced_bytes=command.size
+            door,
+            client,
+            txn_id,
+            command.mailbox,
+            announced_bytes=command.size,
+            connection=connection_scan.connection,
         )
 
     @property
@@ -114,7 +140,7 @@ class MailTransaction:
         try:
             reply = await self._relaying.mail(self._command.argument)
         except RelayError as error:
-            return self._next_hop_failed(error)
+            return self._next_hop_failed(error, "mail")
         if not reply.accepted:
             self.record.next_hop_refused("mail", reply)
         return reply
@@ -124,7 +150,8 @@ class MailTransaction:
         assert command.mailbox is not None  # noqa: S101 - parse_rcpt refuses `<>`
         mailbox = command.mailbox
         if not self._door.recipient_domains.accept(mailbox):
-            return Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
+            self.record.relaying_denied(_RELAYING_DENIED, mailbox)
+            return _RELAYING_DENIED
         group = group_of(
             self._scan.policy_for(mailbox),
             postmaster=self._door.recipient_domains.is_our_postmaster(mailbox),
@@ -139,13 +166,13 @@ class MailTransaction:
         try:
             reply = await self._relaying.rcpt(command.argument, mailbox.text, group.key)
         except RelayError as error:
-            return self._next_hop_failed(error)
+            return self._next_hop_failed(error, "rcpt", mailbox)
         if reply.accepted:
             self._groups.setdefault(group.key, group)
             self._recipients.append((mailbox, group))
             self._scan.rcpt(mailbox)
         else:
-            self.record.next_hop_refused("rcpt", reply)
+            self.record.next_hop_refused("rcpt", reply, mailbox)
         return reply
 
     async def message(self, received: Received) -> Reply:
@@ -207,14 +234,16 @@ class MailTransaction:
 
     def _refused_early(self, stage: str, outcome: Outcome, mailbox: Mailbox | None = None) -> Reply:
         reply = outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")
-        self.record.refused_early(stage, outcome, reply, self._connection_scan.connection, mailbox)
+        self.record.refused_early(stage, outcome, reply, mailbox)
         return reply
 
-    def _next_hop_failed(self, error: RelayError) -> Reply:
+    def _next_hop_failed(
+        self, error: RelayError, stage: str = "", mailbox: Mailbox | None = None
+    ) -> Reply:
         if error.refuses_client and error.reply is not None:
             reply = error.reply
         else:
             words = f"4.4.1 The next mail server cannot be reached now ({self.txn_id})"
             reply = Reply.of(451, words)
-        self.record.relay_failed(error, reply)
+        self.record.relay_failed(error, reply, stage=stage, mailbox=mailbox)
         return reply

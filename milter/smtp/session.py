@@ -27,7 +27,7 @@ from milter.smtp.commands import (
 )
 from milter.smtp.data import ChunkReader, DataReader, Fault
 from milter.smtp.extensions import ehlo_reply
-from milter.smtp.mail_transaction import MailTransaction
+from milter.smtp.mail_transaction import MailTransaction, too_large
 from milter.smtp.spoken_for import SpokenFor
 from milter.smtp.step import Next, Step
 
@@ -206,8 +206,8 @@ class Session:
             return Step(Reply.of(503, "5.5.1 There is a transaction already"))
         command = parse_mail(argument, extended=self._who.peer.esmtp)
         if command.size > self._bounds.message_bytes:
-            # RFC 1870 §6.1
-            return Step(Reply.of(552, "5.3.4 Message is larger than this server takes"))
+            client = self._who.client
+            return Step(too_large(self._door, client, client_fields(client), command))
         if not self._door.limits.reserve(1):
             return Step(Reply.of(452, "4.3.1 Too many messages at once, try again later"))
         self._door.limits.give_back(1)

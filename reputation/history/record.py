@@ -134,7 +134,8 @@ class Record:
         kind: Kind of spam.
         reason: Why, in words.
         reply: What the client was told.
-        stage: Where it was refused before its data (greeting, mail, rcpt); empty: the message came.
+        stage: Where it ended before it was judged whole: greeting, mail, rcpt, or data for a
+            message that could not be taken; empty: it was judged. Without `policy` none decided it.
         delivered: Whether the next hop took it, or it was thrown away in silence.
         differing: How recipients who differ are dealt with: `differing_recipients`.
         shares: Recipients by how they were treated.

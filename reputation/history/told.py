@@ -22,11 +22,12 @@ _DONE: Final = {
     "reject": "Refused",
     "discard": "Thrown away in silence",
 }
-# Where mail is refused before its data.
+# Where mail ended without having been judged whole.
 _BEFORE: Final = {
     "greeting": "in place of a greeting",
     "mail": "before recipient and message",
     "rcpt": "before its message",
+    "data": "unjudged",
 }
 _SENDER: Final = ("SPF_", "DKIM_", "DMARC_", "ARC_", "IPREV_", "HELO_")
 
@@ -71,7 +72,7 @@ def summary(record: Record) -> dict[str, Plain]:
 def sentence(record: Record) -> str:
     """Return what happened to a message and why, in a sentence or two."""
     told = [f"{_what(record)} at {_when(record)}: {_mail(record)}"]
-    why = record.reason or _why(record)
+    why = _why(record)
     if why:
         told[0] += f": {why}"
     told[0] += "."
@@ -79,7 +80,8 @@ def sentence(record: Record) -> str:
         told.append(f"The client was told {record.reply}.")
     elif record.action != "discard":
         told.append(f"The next mail server said {record.reply}.")
-    told.append(f"Try: {advice(record)}")
+    if record.policy:
+        told.append(f"Try: {advice(record)}")
     return " ".join(told)
 
 
@@ -105,17 +107,23 @@ def _what(record: Record) -> str:
     done = _DONE.get(record.action, record.action.capitalize())
     if record.stage:
         return f"{done} {_BEFORE.get(record.stage, record.stage)}"
-    if record.delivered or record.action in {"defer", "reject", "discard"}:
+    if not not_taken(record):
         return done
     again = record.reply.startswith("4")
     return "Not delivered yet" if again else "Not delivered"
 
 
+def not_taken(record: Record) -> bool:
+    """Return whether a message that we would have let through did not come through."""
+    return not record.delivered and record.action in {"pass", "tag", "quarantine"}
+
+
 def _why(record: Record) -> str:
-    if record.action == "pass" and record.delivered:
-        return ""
-    if not record.delivered and record.action not in {"defer", "reject"}:
-        return "our verdict was to take it, and the next mail server did not"
+    if not_taken(record):
+        said = "" if record.action == "pass" else f" ({record.action}: {record.reason})"
+        return f"our verdict was to take it{said}, and the next mail server did not"
+    if record.reason or record.action == "pass":
+        return record.reason
     return f"{record.rule} decided" if record.rule else ""
 
 

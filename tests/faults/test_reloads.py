@@ -26,8 +26,10 @@ _RELOADS: Final = int(os.environ.get("GATEPOST_RELOADS", "24"))
 _SENDERS: Final = 2
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.05
-# From here on the supervisor has met everything once.
+# From here on the supervisor has met everything once, a preset with all its rules, too: reading it
+# takes tens of megabytes that are used again and not given back.
 _WARM: Final = 10
+_LARGE_AND_BROKEN: Final = "version: 1\nextends: balanced\nweights: {NO_SUCH_SYMBOL: 1}\n"
 _PAGE_BYTES: Final = 4096
 _GROWTH_BYTES: Final = 16_000_000
 _MISTAKES: Final = Path(__file__).parents[1] / "corpus" / "policy_mistakes"
@@ -47,7 +49,8 @@ def version(number: int) -> str:
 
 def policies() -> Iterator[str]:
     """Yield policies, a good one after each that has a mistake."""
-    broken = [
+    broken = [_LARGE_AND_BROKEN]
+    broken += [
         path.read_text("utf-8")
         for path in sorted(_MISTAKES.glob("*.yaml"))
         if ": error: " in path.with_suffix(".expected").read_text("utf-8")

@@ -14,7 +14,7 @@ from tests.integration.test_memory_daemon import FILES, KNOWN, UNKNOWN, a_config
 from tests.support import milter_packets as mta
 from tests.support.gatepost import Gatepost, running_gatepost
 from tests.support.line_client import connected
-from tests.support.mailbox_sink import running_sink
+from tests.support.mailbox_sink import Act, Step, running_sink
 from tests.support.milter_door import MailServer
 from tests.support.patience import wait_until
 from tests.support.ports import free_port
@@ -130,3 +130,87 @@ def test_history_has_what_was_refused_before_its_data_at_both_doors(tmp_path: Pa
             assert "BAD_SENDER" in asked(daemon, "policy", "explain", eve).stdout
             again = asked(daemon, "history", "replay", "--policy", "monitor")
             assert again.stdout == "0 of 0 messages change\n", again.stderr
+
+
+def awkward_next_hop(step: Step) -> Act:
+    """Refuse a sender and a recipient, and what is not plain words in a message."""
+    if step.verb == "RCPT" and b"nobody@" in step.argument:
+        return Act(b"550 5.1.1 <nobody@example.org> is unknown here")
+    if step.verb == "MAIL" and b"@unwanted.example" in step.argument:
+        return Act(b"553 5.1.8 That sender is not wanted")
+    if step.verb == "MAIL" and b"@gone.example" in step.argument:
+        return Act(drop=True)
+    if step.verb == "BODY" and step.count > 1:
+        return Act(b"554 5.6.0 Not this message")
+    return Act()
+
+
+def test_history_tells_of_what_the_next_hop_refused_and_of_what_could_not_be_taken(
+    tmp_path: Path,
+) -> None:
+    with running_sink(awkward_next_hop) as sink:
+        config = a_configuration(sink, f"sqlite:{tmp_path}/s.db")
+        config["listeners"][0]["recipient_domains"] = ["example.org"]
+        with running_gatepost(config, {**FILES, "policy.yaml": REFUSING}) as daemon:
+            with connected(daemon.port) as client:
+                client.ask(b"EHLO fine.example")
+                client.ask(b"MAIL FROM:<ann@fine.example>")
+                assert client.ask(b"RCPT TO:<nobody@example.org>")[:3] == b"550"
+                assert client.ask(b"RCPT TO:<tom@elsewhere.example>")[:3] == b"550"
+                assert client.ask(b"RCPT TO:<bob@example.org>")[:3] == b"250"
+                for expected in (b"250", b"554"):
+                    client.ask(b"DATA")
+                    client.send(b"From: <ann@fine.example>\r\n\r\nhello\r\n.\r\n")
+                    assert client.reply()[:3] == expected
+                    client.ask(b"MAIL FROM:<ann@fine.example>")
+                    client.ask(b"RCPT TO:<bob@example.org>")
+                client.ask(b"RSET")
+                assert client.ask(b"MAIL FROM:<x@unwanted.example>")[:3] == b"553"
+                assert client.ask(b"MAIL FROM:<x@gone.example>")[:3] == b"451"
+                assert client.ask(b"MAIL FROM:<big@fine.example> SIZE=52428801")[:3] == b"552"
+            with connected(daemon.port) as client:
+                client.ask(b"EHLO fine.example")
+                client.ask(b"MAIL FROM:<bare@fine.example>")
+                client.ask(b"RCPT TO:<bob@example.org>")
+                client.ask(b"DATA")
+                client.send(b"Subject: x\r\n\r\na\nb\r\n.\r\n")
+                assert client.reply()[:9] == b"550 5.5.2"
+            wait_until(lambda: len(found(daemon)) == 8, lambda: daemon.log)
+
+            ends = {
+                (each["mail_from"], *each["recipients"], each["stage"], each["reply"][:9]): each
+                for each in found(daemon)
+            }
+            why = {names: each["reason"] for names, each in ends.items() if not each["policy"]}
+            gone = why.pop(("x@gone.example", "mail", "451 4.4.1"))
+            assert gone.startswith("the next mail server could not be used: 127.0.0.1:")
+            refused = "the next mail server refused it"
+            assert why == {
+                ("ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"): refused,
+                ("x@unwanted.example", "mail", "553 5.1.8"): refused,
+                ("ann@fine.example", "tom@elsewhere.example", "rcpt", "550 5.7.1"): (
+                    "the recipient is in none of recipient_domains"
+                ),
+                ("big@fine.example", "mail", "552 5.3.4"): (
+                    "the message is larger than limits.message_bytes: SIZE=52428801"
+                ),
+                ("bare@fine.example", "bob@example.org", "data", "550 5.5.2"): (
+                    "the message has a bare CR or LF"
+                ),
+            }
+            assert {each["action"] for names, each in ends.items() if names in why} == {"reject"}
+            assert asked(daemon, "trace", "nobody@example.org").stdout.endswith(
+                ": the next mail server refused it."
+                " The client was told 550 5.1.1 <nobody@example.org> is unknown here.\n"
+            )
+            assert found(daemon, "--action", "defer")[0]["mail_from"] == "x@gone.example"
+
+            # The message that came for others stands first, then whom the transaction was refused.
+            txn_id = ends["ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"]["txn_id"]
+            shown = asked(daemon, "history", "show", txn_id).stdout
+            said = [line.split(" at ")[0] for line in shown.splitlines() if line[0] != " "]
+            assert said == ["Delivered", *["Refused before its message"] * 2]
+            listed = asked(daemon, "history", "search", "--sender", "fine.example").stdout
+            assert "  (not delivered: 554 5.6.0 Not this message)\n" in listed
+            assert "  (the message has a bare CR or LF: 550 5.5.2 " in listed
+            assert asked(daemon, "history", "replay").stdout == "0 of 2 messages change\n"

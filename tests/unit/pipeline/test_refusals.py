@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from milter.core.address import Mailbox
 from milter.core.reply import Reply
 from milter.pipeline.aftermath import GREETING, Aftermath, TurnedAway
@@ -123,3 +125,51 @@ def test_networks_that_are_counted_are_bounded() -> None:
         quota.taken(f"net {n}", NOW)
 
     assert len(quota._networks) == 10_000
+
+
+def unjudged(why: str, reply: Reply, stage: str, size: int = 0) -> TurnedAway:
+    turned = refusal(1, stage=stage)
+    return turned._replace(verdict=None, why=why, reply=reply, size=size)
+
+
+@pytest.mark.parametrize(
+    ("turned", "action", "told"),
+    [
+        pytest.param(
+            unjudged(
+                "the next mail server refused it", Reply.of(550, "5.1.1 <bob> unknown"), "rcpt"
+            ),
+            "reject",
+            "Refused before its message at 2027-01-15 08:00:01 UTC: mail from ann@client.example to"
+            " bob@example.org by 192.0.2.7 (client.example): the next mail server refused it. The"
+            " client was told 550 5.1.1 <bob> unknown.",
+            id="next-hop-does-not-know-the-recipient",
+        ),
+        pytest.param(
+            unjudged("the message has a bare CR or LF", Reply.of(550, "5.5.2 No"), "data", 90),
+            "reject",
+            "Refused unjudged at 2027-01-15 08:00:01 UTC: mail from ann@client.example to"
+            " bob@example.org by 192.0.2.7 (client.example): the message has a bare CR or LF. The"
+            " client was told 550 5.5.2 No.",
+            id="message-that-cannot-be-taken",
+        ),
+        pytest.param(
+            unjudged(
+                "the next mail server h:25: connect: refused", Reply.of(451, "4.4.1 x"), "mail"
+            ),
+            "defer",
+            "Deferred before recipient and message at 2027-01-15 08:00:01 UTC: mail from"
+            " ann@client.example to bob@example.org by 192.0.2.7 (client.example): the next mail"
+            " server h:25: connect: refused. The client was told 451 4.4.1 x.",
+            id="next-hop-is-down",
+        ),
+    ],
+)
+def test_mail_that_no_policy_judged_has_a_record_that_says_why(
+    turned: TurnedAway, action: str, told: str
+) -> None:
+    journal, _ = remembered(turned)
+
+    ((_, record),) = journal.search(Wanted(action=action), 10)
+    assert (record.stage, record.policy, record.size_bytes) == (turned.stage, "", turned.size)
+    assert sentence(record) == told
