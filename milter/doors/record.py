@@ -70,8 +70,9 @@ def _results(evidence: Evidence) -> dict[str, object]:
         if said.method in _LOGGED_METHODS:
             # Several signatures give several results; the first is the author's or the best.
             results.setdefault(said.method, said.result.value)
-    # Of several authors the one that speaks most against the message decides.
-    if isinstance(dmarc := evidence.facts.get("dmarc"), dict):
+    # Of several authors the one that speaks most against the message decides. Facts are worked out
+    # when the first is read, so they are left alone where DMARC said nothing.
+    if "dmarc" in results and isinstance(dmarc := evidence.facts.get("dmarc"), dict):
         results["dmarc"] = dmarc["result"]
     return results
 
