@@ -100,10 +100,7 @@ class Workplace:
             aftermath=self._aftermath(memory, metrics, closing, pipeline, tracing),
             teacher=Teacher(memory.store, memory.weights) if memory and memory.learning else None,
         )
-        servers = [
-            (self._server(listener, means, next_hop), self.handover.listeners[listener.name])
-            for listener in self.settings.listeners
-        ]
+        servers = self._servers(means, next_hop)
         warm_up(languages="languages" in self.policies.plan.facts)
         # What lives as long as the process need not be looked at by each collection.
         gc.collect()
@@ -117,6 +114,13 @@ class Workplace:
             metrics=metrics,
             lists=lists,
         )
+
+    def _servers(self, means: DoorMeans, next_hop: NextHop | None) -> list[tuple[Server, int]]:
+        """Return the server of each listener, with the descriptor of its listening socket."""
+        return [
+            (self._server(listener, means, next_hop), self.handover.listeners[listener.name])
+            for listener in self.settings.listeners
+        ]
 
     def _server(self, listener: Listener, means: DoorMeans, next_hop: NextHop | None) -> Server:
         if listener.protocol == "spamd":

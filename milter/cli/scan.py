@@ -194,11 +194,16 @@ def scan(  # noqa: PLR0913 - one argument an option
     senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)
     closing = ExitStack()
     pipeline = _pipeline(policy, zone, _means(senders, classifier), closing, offline=offline)
-    wanted = EnclosedFiles(pdf="pdf" in opened, qr="qr" in opened)
-    pipeline = pipeline.opening(enclosed_reader(wanted, closing))
+    pipeline = _opening(pipeline, opened, closing)
     pipeline = pipeline.explaining() if explain else pipeline
     pipeline = pipeline.behind(AddressRanges.of_networks(trusted_relay))
     return asyncio.run(_scan(pipeline, closing, messages, envelope, show)).code(strict=strict)
+
+
+def _opening(pipeline: Pipeline, opened: tuple[str, ...], closing: ExitStack) -> Pipeline:
+    """Return `pipeline` with the files that messages enclose opened, of the kinds named."""
+    wanted = EnclosedFiles(pdf="pdf" in opened, qr="qr" in opened)
+    return pipeline.opening(enclosed_reader(wanted, closing))
 
 
 def _exclude(one: tuple[str, bool], other: tuple[str, bool]) -> None:

@@ -49,6 +49,23 @@ def client_fields(connection: Connection) -> dict[str, object]:
     }
 
 
+def log_connection(connection: Connection, transactions: int, duration_s: float) -> None:
+    """Log the end of a connection to the SMTP door.
+
+    Args:
+        connection: The client, as it was known last.
+        transactions: How many it began.
+        duration_s: From its first byte to its last.
+    """
+    fields = {
+        **client_fields(connection),
+        "tls": connection.tls.version if connection.tls else "",
+        "transactions": transactions,
+        "duration_ms": round(duration_s * 1000, 1),
+    }
+    log_event(_log, "connection", fields)
+
+
 def _judged_client(connection: Connection) -> dict[str, object]:
     """Return the fields that name the client before our relays; none where no relay of ours came.
 

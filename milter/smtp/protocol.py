@@ -16,7 +16,7 @@ from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from milter.core.reply import Reply
-from milter.doors.record import client_fields
+from milter.doors.record import log_connection
 from milter.relay.wakeup import Wakeup
 from milter.smtp.client_identity import apply_proxy
 from milter.smtp.commands import CommandError
@@ -25,7 +25,6 @@ from milter.smtp.inbox import Inbox, LineTooLongError
 from milter.smtp.session import MAX_COMMAND, Session
 from milter.smtp.step import Next, Step
 from milter.smtp.tls import describe_tls
-from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
     from milter.core.connection import Connection
@@ -194,7 +193,7 @@ class SmtpProtocol(SMTP):
         finally:
             if session is not None:
                 session.close()
-                self._log_connection(session, started)
+                log_connection(session.connection, session.transactions, self.loop.time() - started)
 
     def _crashed(self, session: Session | None, error: Exception) -> None:
         if session is not None:
@@ -390,13 +389,3 @@ class SmtpProtocol(SMTP):
         if self.transport is not None and self._linger is None:
             self._linger = self.loop.call_later(_LINGER_S, self.transport.abort)
             self.transport.close()
-
-    def _log_connection(self, session: Session, started: float) -> None:
-        connection = session.connection
-        fields = {
-            **client_fields(connection),
-            "tls": connection.tls.version if connection.tls else "",
-            "transactions": session.transactions,
-            "duration_ms": round((self.loop.time() - started) * 1000, 1),
-        }
-        log_event(_log, "connection", fields)
