@@ -97,7 +97,7 @@ class ListKeeper:
     async def _probe(self, dns_list: DnsList) -> None:
         try:
             async with asyncio.timeout(PROBE_S):
-                said = await probe(dns_list, self._resolver)
+                said = await probe(dns_list, self._resolver, os.urandom(20))
         except TimeoutError:
             self.health.probed(dns_list, f"its test points had no answer within {PROBE_S:g} s")
         else:

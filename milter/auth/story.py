@@ -94,29 +94,43 @@ class TellingResolver:
     Args:
         inner: Is asked.
         story: Is told.
+        secret: A label that is told as three stars; empty: there is none.
     """
 
-    __slots__ = ("_inner", "story")
+    __slots__ = ("_inner", "_secret", "story")
 
-    def __init__(self, inner: Resolver, story: Story) -> None:
+    def __init__(self, inner: Resolver, story: Story, secret: str = "") -> None:
         self._inner = inner
+        self._secret = secret
         self.story = story
 
     async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
         """Return the answer for `name`; see `Resolver`."""
+        told = name.replace(f".{self._secret}.", ".***.") if self._secret else name
         try:
             answer = await self._inner.resolve(name, rrtype)
         except BaseException:
             # Whoever waited has no more time; what it waited for is what the reader looks for.
-            self.story.decide(f"no answer in time for {rrtype} of {name}")
+            self.story.decide(f"no answer in time for {rrtype} of {told}")
             raise
-        self.story.ask(name, rrtype, answer)
+        self.story.ask(told, rrtype, answer)
         return answer
+
+    def hiding(self, secret: str) -> TellingResolver:
+        """Return a resolver that asks and tells the same, and never tells the label `secret`."""
+        return TellingResolver(self._inner, self.story, secret.lower())
 
 
 def story_of(resolver: Resolver) -> Story | None:
     """Return the story that `resolver` writes; None when nobody listens."""
     return resolver.story if isinstance(resolver, TellingResolver) else None
+
+
+def hiding(resolver: Resolver, secret: str) -> Resolver:
+    """Return `resolver`, which never tells the label `secret` where it tells at all."""
+    if secret and isinstance(resolver, TellingResolver):
+        return resolver.hiding(secret)
+    return resolver
 
 
 def _lookup_lines(step: Lookup) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -155,7 +156,7 @@ async def _probe(row: Row, resolver: Resolver) -> None:
     started = time.monotonic()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            said = await probe(row.dns_list, resolver)
+            said = await probe(row.dns_list, resolver, os.urandom(20))
     except TimeoutError:
         row.trouble = f"it cannot be asked: no answer within {_PATIENCE_S:g} s"
     else:

@@ -16,6 +16,9 @@ from ipaddress import IPv4Address
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
 
 from milter.app.lists import ListKeeper
@@ -27,7 +30,7 @@ from milter.checks.dnslists.checks import (
     MessageListsCheck,
     SenderListsCheck,
 )
-from milter.checks.dnslists.health import State
+from milter.checks.dnslists.health import SUSPECT, State
 from milter.checks.dnslists.relays import relay_addresses
 from milter.core.connection import Direction
 from milter.core.transaction import Stage, Transaction
@@ -44,7 +47,7 @@ from policies.loader import load_list_catalogue, load_policies
 from policies.verdict import Action
 from tests.support.checks import a_transaction
 from tests.support.corpora import corpus
-from tests.support.dns_server import ConstantServer, running_constant
+from tests.support.dns_server import ConstantServer, running, running_constant
 from tests.support.rbldnsd import running_rbldnsd
 from tests.support.third_party import SHARED
 from tests.support.unbound import running_unbound
@@ -228,6 +231,39 @@ def test_no_answer_of_one_list_changes_what_happens_to_wanted_mail(ham: Site) ->
         return changed
 
     assert asyncio.run(run()) == {}
+
+
+def test_list_that_begins_to_list_the_world_is_left_within_a_few_messages(ham: Site) -> None:
+    begun, now, world = 100, 0.0, False
+
+    def respond(query: dns.message.Message) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        name = query.question[0].name
+        if world or name.to_text().startswith("2.0.0.127."):
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "127.0.0.2"))
+        else:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
+
+    async def run() -> list[tuple[Action, Action]]:
+        nonlocal now, world
+        lists = [one for one in ham.plan.dns_lists if one.zone == "bl.spamcop.net"]
+        changed = []
+        async with running(respond) as (_, port):
+            with closing(DnsClient([("127.0.0.1", port)], 5, 1)) as client:
+                clocks = (lambda: now, lambda: 1.79e9 + now)
+                keeper = ListKeeper(lists, client, Metrics(), None, probing=True, clocks=clocks)
+                # A message a second, and a turn of the keeper behind each, as in a daemon.
+                for number, mail in enumerate(ham.mail[:300]):
+                    await keeper.turn()
+                    now, world = now + 1, number >= begun
+                    one = Site(ham.policy, ham.plan, [mail])
+                    changed += await one.changed(keeper.asker, ListsAlone(client))
+        return changed
+
+    changed = asyncio.run(run())
+    assert 0 < len(changed) <= SUSPECT
+    assert all(after < Action.REJECT for _, after in changed)
 
 
 def test_without_the_health_rules_lists_that_list_the_world_reject_wanted_mail(ham: Site) -> None:

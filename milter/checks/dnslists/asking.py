@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from milter.auth.story import hiding
 from milter.checks.base import NOTHING, Evidence
 from milter.checks.dnslists.answers import findings_of, outcome_of, said
 from milter.checks.dnslists.questions import query_name
@@ -122,7 +123,8 @@ class ListAsker:
 
     async def _answer(self, question: _Question, resolver: Resolver) -> _Told | None:
         started = self._clock()
-        answer = await resolver.resolve(question.name, "A")
+        asked = hiding(resolver, question.dns_list.key)
+        answer = await asked.resolve(question.name, "A")
         return self._judge(question, answer, self._clock() - started)
 
     def _judge(self, question: _Question, answer: Answer, seconds: float) -> _Told | None:

@@ -9,10 +9,11 @@ say then must not reach a verdict. A list is set aside when
 * it refuses, or does not answer, several times in a row,
 * its questions of the day are used up.
 
-Nor is it asked before its test points were. A list that is set aside is tried again after half a
-minute, a minute, two, up to an hour; it comes back by itself. One that listed the world comes back
-on trial: it is asked, and not believed before it has shown that it tells subjects apart. One object
-for a process; time is given to it.
+Nor is it asked before its test points were. They are asked at once, and not in ten minutes, where a
+list says "listed" of several different subjects in a row: that may be the beginning of the world. A
+list that is set aside is tried again after half a minute, a minute, two, up to an hour; it comes
+back by itself. One that listed the world comes back on trial: it is asked, and not believed before
+it has shown that it tells subjects apart. One object for a process; time is given to it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ LAST_RETRY_S: Final = 3600.0
 WINDOW: Final = 50
 # So many of them show a list on trial to be a list again.
 TRIAL: Final = 20
+# So many listings in a row are reason to look at the test points, this often at most.
+SUSPECT: Final = 4
+SUSPECT_EVERY_S: Final = 30.0
 REFUSALS_IN_A_ROW: Final = 3
 FAILURES_IN_A_ROW: Final = 5
 _DAY_S: Final = 86_400
@@ -91,6 +95,8 @@ class _Record:
     pause_s: float = 0.0
     back_at: float = -inf
     world: bool = False
+    probed_at: float = -inf
+    run: int = 0
     failures: int = 0
     refusals: int = 0
     hits: OrderedDict[str, bool] = field(default_factory=OrderedDict)
@@ -186,7 +192,7 @@ class ListHealth:
         now, due = self._clock(), []
         for record in self._records.values():
             if record.due_at <= now and record.state is not State.SPENT:
-                record.due_at = now + PROBE_EVERY_S
+                record.due_at, record.probed_at, record.run = now + PROBE_EVERY_S, now, 0
                 due.append(record.dns_list)
         return due
 
@@ -211,7 +217,8 @@ class ListHealth:
 
     def _count_hit(self, record: _Record, subject: str, *, hit: bool) -> None:
         hits = record.hits
-        hits.pop(subject, None)
+        if hits.pop(subject, None) is None:
+            self._suspect(record, hit=hit)
         hits[subject] = hit
         if len(hits) > WINDOW:
             hits.popitem(last=False)
@@ -226,6 +233,13 @@ class ListHealth:
                 self._become(record, State.UP, "")
             elif listed == len(hits):
                 self._set_aside(record, f"it still listed all of {listed} subjects")
+
+    def _suspect(self, record: _Record, *, hit: bool) -> None:
+        """Have the test points asked soon where one new subject after the other is listed."""
+        record.run = record.run + 1 if hit else 0
+        if record.run >= SUSPECT:
+            soon = max(self._clock(), record.probed_at + SUSPECT_EVERY_S)
+            record.due_at = min(record.due_at, soon)
 
     def _set_aside(self, record: _Record, reason: str) -> None:
         now = self._clock()

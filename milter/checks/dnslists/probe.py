@@ -1,4 +1,8 @@
-"""The test points of a DNS list (RFC 5782 §5): whether it works, and whether it lists the world."""
+"""The test points of a DNS list (RFC 5782 §5): whether it works, and whether it lists the world.
+
+What a list must not list is in the cache of a site's resolver for as long as the list's SOA says,
+and tells how the list was. So something is asked beside it that nobody asked before.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +34,36 @@ class Probe:
     trouble: str
 
 
-async def probe(dns_list: DnsList, resolver: Resolver) -> Probe:
-    """Ask the test points of `dns_list`, all at once.
+async def probe(dns_list: DnsList, resolver: Resolver, chance: bytes) -> Probe:
+    """Ask the test points of `dns_list`, all at once; `chance` is twenty random octets.
 
     Deviation: RFC 5782 §5 wants ::FFFF:7F00:2 in every list of IPv6 addresses; lists that hold them
     and not it are many, so only that ::FFFF:7F00:1 is in none is asked.
     """
     points = dns_list.points
     names = [points.listed, points.not_listed]
-    if dns_list.content == "addresses" and dns_list.ipv6:
-        names.append(NOT_LISTED_IPV6)
+    if points.not_listed:
+        names.append(_new_name(dns_list, chance))
+        if dns_list.content == "addresses" and dns_list.ipv6:
+            names.append(NOT_LISTED_IPV6)
     answers = await asyncio.gather(*[_ask(name, dns_list, resolver) for name in names])
-    listed, not_listed, *wide = answers
-    trouble = _why_not_listed(dns_list, listed)
-    for answer in (not_listed, *wide):
-        trouble = trouble or _why_listed(dns_list, answer)
-    return Probe(listed, not_listed, trouble)
+    trouble = _why_not_listed(dns_list, answers[0])
+    for name, answer in zip(names[1:], answers[1:], strict=True):
+        trouble = trouble or _why_listed(dns_list, name, answer)
+    return Probe(answers[0], answers[1], trouble)
+
+
+def _new_name(dns_list: DnsList, chance: bytes) -> str:
+    """Return what no list can hold: an address of one's own machine, a hash of nothing, no domain.
+
+    RFC 6761 §6.4: no name below `invalid` is a domain. The lower half of 127.0.0.0/8 is left to
+    test points.
+    """
+    if dns_list.hashed is not None:
+        return chance.hex()
+    if dns_list.content == "addresses":
+        return f"{chance[0]}.{chance[1]}.{chance[2] | 128}.127"
+    return f"{chance[:8].hex()}.invalid"
 
 
 async def _ask(name: str, dns_list: DnsList, resolver: Resolver) -> Answer | None:
@@ -62,14 +80,13 @@ def _why_not_listed(dns_list: DnsList, answer: Answer | None) -> str:
     return ""
 
 
-def _why_listed(dns_list: DnsList, answer: Answer | None) -> str:
+def _why_listed(dns_list: DnsList, name: str, answer: Answer | None) -> str:
     if answer is None:
         return ""
     if trouble := _refusal(dns_list, answer):
         return trouble
     if answer.outcome is Outcome.ANSWER:
-        shown = _shown(dns_list, dns_list.points.not_listed)
-        return f"it lists {shown}, which no list may list: it lists the world"
+        return f"it lists {_shown(dns_list, name)}, which no list may list: it lists the world"
     return ""
 
 
@@ -86,4 +103,6 @@ def _shown(dns_list: DnsList, name: str) -> str:
     """Return a test point as people write it."""
     if dns_list.content != "addresses":
         return name
+    if name == NOT_LISTED_IPV6:
+        return "::ffff:127.0.0.1"
     return ".".join(reversed(name.split(".")))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Evidence
 from milter.checks.dnslists.asking import ListAsker
 from milter.checks.dnslists.checks import (
@@ -122,6 +123,31 @@ def test_dnslists_key_stands_in_the_question_and_nowhere_else() -> None:
     evidence = asked(client_check(keyed), a_transaction(), names)
     assert symbols_of(evidence) == ["BL_SPAM"]
     assert "s3cret" not in repr(evidence)
+
+
+@pytest.mark.parametrize("record", [LISTED, "nxdomain", "timeout"])
+def test_dnslists_key_is_not_told_in_the_story_of_a_check(record: object) -> None:
+    keyed, story = replace(LIST, key="S3cret"), Story("dnslists")
+    resolver = TellingResolver(FakeResolver({"7.2.0.192.s3cret.bl.example": record}), story)
+
+    asyncio.run(client_check(keyed).ask(a_transaction(), None, resolver))
+
+    told = list(story.lines())
+    assert told[0].startswith("? 7.2.0.192.***.bl.example A: ")
+    assert not any("s3cret" in line.lower() for line in told)
+
+
+def test_dnslists_question_that_is_given_up_is_told_without_the_key() -> None:
+    keyed, story = replace(LIST, key="s3cret"), Story("dnslists")
+    resolver = TellingResolver(FakeResolver({"7.2.0.192.s3cret.bl.example": "silence"}), story)
+
+    async def give_up() -> None:
+        async with asyncio.timeout(0):
+            await client_check(keyed).ask(a_transaction(), None, resolver)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert list(story.lines()) == ["= no answer in time for A of 7.2.0.192.***.bl.example"]
 
 
 def test_dnslists_one_that_fails_does_not_hide_the_others() -> None:

@@ -11,6 +11,8 @@ from milter.checks.dnslists.health import (
     LAST_RETRY_S,
     PROBE_EVERY_S,
     REFUSALS_IN_A_ROW,
+    SUSPECT,
+    SUSPECT_EVERY_S,
     TRIAL,
     WINDOW,
     ListHealth,
@@ -175,6 +177,34 @@ def test_list_that_lists_nearly_everything_is_set_aside() -> None:
     life.told("listed", 1, begin=WINDOW - 1)
     assert life.state() is State.ASIDE
     assert life.changes[-1].reason == "it listed 46 of the last 50 subjects"
+
+
+def test_listings_in_a_row_have_the_test_points_asked_at_once() -> None:
+    life = working()
+    life.wait(SUSPECT_EVERY_S)
+    life.told("listed", SUSPECT - 1)
+    assert life.health.due() == []
+    life.told("listed", 1, begin=SUSPECT)
+    assert life.health.due() == [LIST]
+
+
+def test_listings_in_a_row_have_the_test_points_asked_now_and_then() -> None:
+    life, asked = working(), 0
+    for number in range(120):
+        life.wait(1)
+        # A list on which many are, and truly.
+        life.told("not_listed" if number % 8 == 7 else "listed", 1, begin=number)
+        asked += len(life.health.due())
+    assert asked == 120 / SUSPECT_EVERY_S
+
+
+def test_listings_of_one_subject_or_with_others_between_are_no_suspicion() -> None:
+    life = working()
+    life.wait(SUSPECT_EVERY_S)
+    for number in range(20):
+        life.told("listed", 2, begin=100)
+        life.told("not_listed", 1, begin=number)
+    assert life.health.due() == []
 
 
 @pytest.mark.parametrize("outcome", ["listed", "unknown"])
