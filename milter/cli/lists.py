@@ -11,10 +11,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from milter.cli.lists_probe import Row, probe_all, rows_of
+from milter.cli.lists_probe import Row, nobody_answers, probe_all, rows_of
 from milter.cli.lists_status import NotAnsweringError, ask_daemon, shown_state
+from milter.dns.nameservers import nameservers
 from milter.settings.read import read_settings
 from policies.loader import FileSource, load_list_catalogue, load_policies
+from policies.mistakes import near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,14 +73,20 @@ def probe(path: str | None, names: Sequence[str], *, as_json: bool) -> int:
     source = FileSource()
     settings = read_settings(source, path)
     policies = load_policies(source, settings.policies)
-    rows = rows_of(policies.plan.dns_lists, load_list_catalogue(), names)
+    catalogue = load_list_catalogue()
+    rows = rows_of(policies.plan.dns_lists, catalogue, names)
     if not rows:
-        raise click.UsageError(f"neither the policies nor the catalogue have {', '.join(names)}")
+        known = [*catalogue.entries, *catalogue.zones]
+        unknown = ", ".join(f"{name}{near(name, known)}" for name in names)
+        raise click.UsageError(f"neither the policies nor the catalogue have {unknown}")
     asyncio.run(probe_all(rows, source, settings.dns))
     if as_json:
         click.echo(json.dumps([row.shown() for row in rows], indent=2))
     else:
         _console().print(probe_table(rows))
+    if nobody_answers(rows) and not settings.dns.zone_file:
+        servers = ", ".join(host for host, _ in nameservers(settings.dns.nameservers))
+        click.echo(f"No list could be asked: the name servers {servers} do not answer.", err=True)
     return _EXIT_FINDING if any(row.used and row.trouble for row in rows) else 0
 
 

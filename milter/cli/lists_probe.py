@@ -102,6 +102,8 @@ class Row:
         for code in self.codes:
             if why := _REFUSALS.get(code):
                 return f"{why[:1].upper()}{why[1:]}. {how}".strip()
+        if self.dns_list.key and ("refuses" in self.trouble or "does not list" in self.trouble):
+            return f"Its key may be wrong or have ended: look at `key_file`. {how}".strip()
         if "refuses" in self.trouble:
             return f"It refuses this resolver. {how}".strip()
         if "lists the world" in self.trouble:
@@ -136,6 +138,12 @@ def rows_of(
             rows[dns_list.zone] = Row(name, dns_list, about, used=False, missing_key=needs)
     wanted = {name.lower() for name in names}
     return [row for row in rows.values() if not wanted or {row.name, row.zone.lower()} & wanted]
+
+
+def nobody_answers(rows: Sequence[Row]) -> bool:
+    """Return whether no list could be asked at all, which is no trouble of the lists."""
+    asked = [row for row in rows if row.asked]
+    return bool(asked) and all("cannot be asked" in row.trouble for row in asked)
 
 
 async def probe_all(rows: Sequence[Row], source: Source, dns: Dns) -> None:

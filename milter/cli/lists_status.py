@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +45,7 @@ async def ask_daemon(settings: Settings) -> list[ListStatus]:
             body = await answer.json()
         return [ListStatus(**each) for each in body["lists"]]
     except (aiohttp.ClientError, OSError, TimeoutError, TypeError, ValueError, KeyError) as err:
-        what = f"no daemon answers at {bind} ({str(err) or type(err).__name__}); is it running?"
+        what = f"no daemon answers at {bind} ({_why(err)}); is it running?"
         raise NotAnsweringError(what) from err
 
 
@@ -66,6 +67,13 @@ def shown_state(status: ListStatus) -> dict[str, Any]:
         "workers": status.workers,
         "workers_up": status.workers_up,
     }
+
+
+def _why(err: Exception) -> str:
+    """Return the cause in the words of the system where it has some."""
+    if isinstance(err, aiohttp.ClientConnectorError) and err.os_error.errno:
+        return os.strerror(err.os_error.errno)
+    return str(err) or type(err).__name__
 
 
 def _reachable(bind: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from milter.cli import run
 from policies.loader import load_list_catalogue
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +92,23 @@ def test_probe_ends_with_one_when_a_list_of_the_policies_is_ill(configuration: P
     assert run(["lists", "probe", "-c", str(configuration), "spamhaus-zen"]) == 0
 
 
-def test_probe_of_an_unknown_list_is_wrong_use(configuration: Path) -> None:
-    assert run(["lists", "probe", "-c", str(configuration), "no-such-list"]) == 2
+def test_probe_of_an_unknown_list_is_wrong_use(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["lists", "probe", "-c", str(configuration), "spamcopp"]) == 2
+    assert "spamcopp: did you mean `spamcop`?" in capsys.readouterr().err
+
+
+def test_probe_through_dead_name_servers_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gatepost.yaml"
+    path.write_text(
+        f"dns: {{nameservers: ['127.0.0.1:{free_port()}'], timeout_s: 0.1, attempts: 1}}\n"
+    )
+    assert run(["lists", "probe", "-c", str(path)]) == 1
+    said = "No list could be asked: the name servers 127.0.0.1 do not answer."
+    assert said in capsys.readouterr().err
 
 
 def test_probe_shows_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,9 +119,11 @@ def test_probe_shows_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     )
     path = tmp_path / "gatepost.yaml"
     path.write_text("dns: {zone_file: zone.yaml}\npolicies: policy.yaml\n")
-    assert run(["lists", "probe", "-c", str(path)]) == 1
+    assert run(["lists", "probe", "-c", str(path), "--json", "spamhaus-zen-dqs"]) == 1
     assert run(["config", "show", "-c", str(path)]) == 0
-    assert "s3cret" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Its key may be wrong or have ended: look at `key_file`" in shown
+    assert "s3cret" not in shown
 
 
 class _Daemon(BaseHTTPRequestHandler):
@@ -152,7 +170,9 @@ def test_status_without_a_daemon_says_so(
     path = tmp_path / "gatepost.yaml"
     path.write_text(f"http: {{bind: 'unix:{tmp_path}/none.sock'}}\n")
     assert run(["lists", "status", "-c", str(path)]) == 3
-    assert "no daemon answers at" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no daemon answers at" in said
+    assert "(No such file or directory); is it running?" in said
 
 
 def test_probe_shows_every_list_of_the_catalogue_once(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from policies.errors import ConfigErrors
 from policies.lists import Kind, ListBuilder, LocalList, kind_of, read_list
 
+_BEGIN = int(IPv4Address("11.0.0.0"))
 FILE = b"""\
 # partners, asked for on 2 March
 192.0.2.0/24
@@ -135,3 +136,19 @@ def test_builder_gathers_entries_and_files() -> None:
     assert built.has_address(IPv4Address("192.0.2.1"))
     assert built.has_domain("www.example.org")
     assert not built.has_address(IPv6Address("2001:db8::1"))
+
+
+@pytest.mark.slow
+def test_file_of_a_million_networks_is_read_and_asked() -> None:
+    # Every other /30 of two million, each its own range, with some of IPv6 between.
+    networks = [f"{IPv4Address(_BEGIN + 8 * i)}/30\n" for i in range(900_000)]
+    networks += [f"2001:{i:x}:{j:x}::/48\n" for i in range(100) for j in range(0, 2000, 2)]
+
+    found = read_list("".join(networks).encode(), "networks.txt")
+
+    assert len(found) == 1_000_000
+    for i in (0, 1, 449_999, 899_999):
+        asked = [found.has_address(IPv4Address(_BEGIN + 8 * i + at)) for at in (-1, 0, 3, 4)]
+        assert asked == [False, True, True, False]
+    assert found.has("2001:63:7ce:ffff::1")
+    assert not found.has("2001:63:7cf::1")
