@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
@@ -31,14 +33,15 @@ Argument = bytes | str | int | float
 
 
 class Call:
-    """A script with its keys and arguments."""
+    """A script with its keys and arguments; `digest` is what the server knows it by."""
 
-    __slots__ = ("arguments", "keys", "script")
+    __slots__ = ("arguments", "digest", "keys", "script")
 
     def __init__(
         self, script: str, keys: Sequence[bytes], arguments: Sequence[Argument] = ()
     ) -> None:
         self.script = script
+        self.digest = _digest(script)
         self.keys = keys
         self.arguments = arguments
 
@@ -66,7 +69,6 @@ class Server:
             retry=Retry(NoBackoff(), 1),
             **options,
         )
-        self._hashes: dict[str, str] = {}
         self._closed = False
 
     @property
@@ -80,10 +82,10 @@ class Server:
         """Run one script and return its answer."""
         with translated():
             try:
-                return self.client.evalsha(*self._wire(call))
+                return self.client.evalsha(*_wire(call))
             except NoScriptError:
-                self._hashes.clear()
-                return self.client.evalsha(*self._wire(call))
+                self.client.script_load(call.script)
+                return self.client.evalsha(*_wire(call))
 
     def call_all(self, calls: Sequence[Call], guard: bytes, guard_ms: int) -> None:
         """Run all scripts, nobody else in between, and set `guard`.
@@ -91,30 +93,29 @@ class Server:
         Where the server has no memory left the guard is refused before anything is done.
         """
         with translated():
-            try:
-                self._transaction(calls, guard, guard_ms)
-            except NoScriptError:
-                # It was restarted: it knew none of the scripts, and so did nothing.
-                self._hashes.clear()
-                self._transaction(calls, guard, guard_ms)
+            pipeline = self.client.pipeline(transaction=True)
+            # A server that was restarted knows no script, but would set the guard all the same:
+            # the batch would be taken for done. So it is told them in the same step.
+            for script in {call.digest: call.script for call in calls}.values():
+                pipeline.execute_command("SCRIPT LOAD", script)
+            for call in calls:
+                pipeline.evalsha(*_wire(call))
+            pipeline.set(guard, b"", px=guard_ms)
+            pipeline.execute()
 
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
         self._client.close()
 
-    def _transaction(self, calls: Sequence[Call], guard: bytes, guard_ms: int) -> None:
-        pipeline = self.client.pipeline(transaction=True)
-        for wire in [self._wire(call) for call in calls]:
-            pipeline.evalsha(*wire)
-        pipeline.set(guard, b"", px=guard_ms)
-        pipeline.execute()
 
-    def _wire(self, call: Call) -> list[Argument]:
-        sha = self._hashes.get(call.script)
-        if sha is None:
-            sha = self._hashes[call.script] = str(self.client.script_load(call.script))
-        return [sha, len(call.keys), *call.keys, *call.arguments]
+@lru_cache(maxsize=64)
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _wire(call: Call) -> list[Argument]:
+    return [call.digest, len(call.keys), *call.keys, *call.arguments]
 
 
 @contextmanager

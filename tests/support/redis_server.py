@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -58,6 +59,21 @@ class RunningRedis:
             self._process.wait()
             self._process = None
 
+    def hang(self) -> None:
+        """Have it take connections and answer nothing, until `go_on`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def limit(self, memory_bytes: int) -> None:
+        """Have it use no more memory than that; 0: as much as there is."""
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            client.config_set("maxmemory", memory_bytes)
+
     def flush(self) -> None:
         """Remove everything."""
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
@@ -76,6 +92,8 @@ class RunningRedis:
         try:
             with redis.Redis(unix_socket_path=str(self.socket)) as client:
                 return bool(client.ping())
+        except redis.AuthenticationError:
+            return True
         except redis.RedisError:
             return False
 

@@ -1,0 +1,81 @@
+"""The store on a server: what its failures are called, and that it is used again afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+from reputation.errors import StoreError
+from reputation.redis import RedisStore
+from reputation.redis.server import Server
+from reputation.store import Add, Drop, Put, Row
+from tests.support.redis_server import a_redis
+from tests.support.stores import random_bytes
+
+# Less than an empty server has.
+MEGABYTE = 2**20
+ONE = Add("series", 1, b"key", (1,), 100)
+
+
+def test_server_that_is_full_takes_no_writes_and_answers_questions() -> None:
+    with a_redis("--maxmemory-policy", "noeviction") as server:
+        store = server.store(random_bytes())
+        store.write([ONE])
+        server.limit(MEGABYTE)
+
+        with pytest.raises(StoreError) as caught:
+            store.write([ONE, Put("space", (b"a",), 100)])
+        with pytest.raises(StoreError) as not_taken:
+            store.take([Drop("rate", b"k", 1, 10, 1)], now=1)
+
+        for err in (caught.value, not_taken.value):
+            assert (err.reason, err.temporary) == ("full", True)
+        # Of a batch that was refused nothing was done.
+        assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
+        assert store.present("space", [b"a"], 1) == frozenset()
+        server.limit(0)
+        store.write([ONE])
+        assert store.sums("series", 1, 1) == [Row(1, b"key", (2,))]
+        store.close()
+
+
+def test_server_that_hangs_costs_its_deadline_and_is_used_again() -> None:
+    with a_redis() as server:
+        store = server.store(random_bytes(), timeout_s=0.1)
+        store.write([ONE])
+        server.hang()
+
+        with pytest.raises(StoreError) as caught:
+            store.sums("series", 1, 1)
+
+        assert (caught.value.reason, caught.value.temporary) == ("slow", True)
+        server.go_on()
+        assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
+        store.close()
+
+
+def test_server_that_was_restarted_learns_the_scripts_again() -> None:
+    with a_redis() as server:
+        store = server.store(random_bytes())
+        store.write([ONE])
+        server.stop()
+        with pytest.raises(StoreError) as caught:
+            store.write([ONE])
+        server.start()
+
+        store.write([ONE])
+
+        assert (caught.value.reason, caught.value.temporary) == ("gone", True)
+        assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
+        store.close()
+
+
+@pytest.mark.parametrize("password", ["", "guessed"], ids=["none", "wrong"])
+def test_server_that_wants_another_password_says_so(password: str) -> None:
+    with a_redis("--requirepass", "right") as server:
+        store = RedisStore(Server(server.url, password, "", 5.0), random_bytes(), lambda: 0.0)
+
+        with pytest.raises(StoreError) as caught:
+            store.write([ONE])
+
+        assert (caught.value.reason, caught.value.temporary) == ("refused", False)
+        store.close()
