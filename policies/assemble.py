@@ -216,10 +216,29 @@ def _falling(
             continue
         if score < least:
             what = f"`{name}` ({score:g}) is lower than `{milder}` ({least:g}), which is milder"
-            own = (*loc, "thresholds", name)
-            other = (*loc, "thresholds", milder)
-            yield positions.error(own if positions.depth(own) == len(own) else other, what)
+            yield from _between((*loc, "thresholds"), name, milder, what, positions)
         milder, least = name, max(score, least)
+
+
+def _between(
+    section: Loc, name: str, milder: str, what: str, positions: Positions
+) -> Iterator[ConfigError]:
+    """Yield the mistake that two keys make together, at the one that the last file says.
+
+    What an override does not say itself is a mistake further up, and told there.
+    """
+    last = positions.path(section)
+    said = [
+        loc for loc in ((*section, name), (*section, milder)) if positions.depth(loc) == len(loc)
+    ]
+    if not said:
+        return
+    place = next((loc for loc in said if positions.path(loc) == last), said[0])
+    for other in said:
+        if positions.path(other) != positions.path(place):
+            line, _ = positions.value(other)
+            what += f" (`{other[-1]}` stands in {positions.path(other)}, line {line})"
+    yield positions.error(place, what)
 
 
 def _unknown(

@@ -68,6 +68,20 @@ def test_mistakes_of_every_kind_are_told_at_once() -> None:
     ]
 
 
+def test_thresholds_out_of_order_are_told_where_they_are_said_and_once() -> None:
+    text = """
+    thresholds: {tag: 8, reject: 5}
+    overrides:
+      - {match: {recipient: a@example.org}, thresholds: {quarantine: null}}
+      - {match: {recipient: b@example.org}, thresholds: {tag: 7}}
+    """
+
+    assert mistakes(text) == [
+        "site.yaml:3:30: `reject` (5) is lower than `tag` (8), which is milder",
+        "site.yaml:6:59: `reject` (5) is lower than `tag` (7), which is milder",
+    ]
+
+
 def test_mistakes_of_all_files_are_told_at_once() -> None:
     said = mistakes(
         "extends: base.yaml\nrules_packs: [own.yaml]\nlists: {l: {file: names.txt}}\n"
