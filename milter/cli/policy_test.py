@@ -48,7 +48,9 @@ def test(*, path: str, junit: str | None, coverage: bool) -> int:
 def _junit(path: str, results: Sequence[CaseResult]) -> bytes:
     failed = sum(bool(result.differences) for result in results)
     errors = sum(bool(result.error) for result in results)
-    suite = ET.Element(
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(
+        root,
         "testsuite",
         name=path,
         tests=str(len(results)),
@@ -58,9 +60,10 @@ def _junit(path: str, results: Sequence[CaseResult]) -> bytes:
     for result in results:
         case = ET.SubElement(suite, "testcase", classname=path, name=printable(result.case.name))
         if result.error:
-            ET.SubElement(case, "error", message=printable(result.error))
+            ET.SubElement(case, "error", type="not run", message=printable(result.error))
         elif result.differences:
-            told = ET.SubElement(case, "failure", message=printable(result.differences[0]))
+            first = printable(result.differences[0])
+            told = ET.SubElement(case, "failure", type="difference", message=first)
             told.text = "\n".join(map(printable, result.differences))
-    data: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return data

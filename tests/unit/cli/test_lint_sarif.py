@@ -3,14 +3,113 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from milter.cli import run
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# What SARIF 2.1.0 (OASIS, 27 March 2020) says of the objects that are written, in the words of JSON
+# Schema: §3.13 sarifLog, §3.14 run, §3.19 toolComponent, §3.49 reportingDescriptor, §3.27 result,
+# §3.29 physicalLocation, §3.4 artifactLocation, §3.30 region. Nothing else may stand in them.
+MESSAGE = {
+    "type": "object",
+    "required": ["text"],
+    "properties": {"text": {"type": "string", "minLength": 1}},
+    "additionalProperties": False,
+}
+ARTIFACT = {
+    "type": "object",
+    "properties": {
+        "uri": {"type": "string", "format": "uri-reference", "pattern": r"^[!-~]+$"},
+        "uriBaseId": {"type": "string"},
+        "description": MESSAGE,
+    },
+    "additionalProperties": False,
+}
+REGION = {
+    "type": "object",
+    "required": ["startLine"],
+    "properties": {
+        "startLine": {"type": "integer", "minimum": 1},
+        "startColumn": {"type": "integer", "minimum": 1},
+    },
+    "additionalProperties": False,
+}
+RESULT = {
+    "type": "object",
+    "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+    "properties": {
+        "ruleId": {"type": "string"},
+        "ruleIndex": {"type": "integer", "minimum": 0},
+        "level": {"enum": ["none", "note", "warning", "error"]},
+        "message": MESSAGE,
+        "locations": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["physicalLocation"],
+                "properties": {
+                    "physicalLocation": {
+                        "type": "object",
+                        "required": ["artifactLocation"],
+                        "properties": {"artifactLocation": ARTIFACT, "region": REGION},
+                        "additionalProperties": False,
+                    }
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+RULE = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {"id": {"type": "string"}, "shortDescription": MESSAGE},
+    "additionalProperties": False,
+}
+DRIVER = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string"},
+        "version": {"type": "string"},
+        "rules": {"type": "array", "uniqueItems": True, "items": RULE},
+    },
+    "additionalProperties": False,
+}
+REPORT = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "properties": {
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {"driver": DRIVER},
+                        "additionalProperties": False,
+                    },
+                    "originalUriBaseIds": {"type": "object", "additionalProperties": ARTIFACT},
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "results": {"type": "array", "items": RESULT},
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+MISTAKES = Path(__file__).parents[2] / "corpus" / "policy_mistakes"
 
 TRAPS = """\
 version: 1
@@ -71,18 +170,15 @@ def test_sarif_tells_a_preset_from_a_file_of_the_site(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "p.yaml").write_text(
-        "version: 1\nname: x\nextends: balanced\nthresholds: {tag: 9}\n"
-    )
 
-    run(["policy", "lint", "--format", "sarif", "p.yaml"])
+    run(["policy", "lint", "--format", "sarif", "strict"])
 
     (made,) = json.loads(capsys.readouterr().out)["runs"]
     bases = {
         result["locations"][0]["physicalLocation"]["artifactLocation"]["uriBaseId"]
         for result in made["results"]
     }
-    assert "GATEPOST" in bases
+    assert bases == {"GATEPOST"}
     assert bases <= made["originalUriBaseIds"].keys()
 
 
@@ -97,3 +193,22 @@ def test_sarif_of_a_whole_file_names_no_line(
     assert result["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "missing.yaml", "uriBaseId": "SRCROOT"}
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["many-at-once.yaml", "missing.yaml", "trap-no-tests.yaml", "strict"]
+)
+def test_sarif_has_the_shape_that_its_standard_says(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(MISTAKES)
+
+    run(["policy", "lint", "--format", "sarif", name])
+
+    report = json.loads(capsys.readouterr().out)
+    jsonschema.validate(report, REPORT)
+    (made,) = report["runs"]
+    assert made["results"]
+    for result in made["results"]:
+        place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+        assert place.get("uriBaseId", "SRCROOT") in made["originalUriBaseIds"]

@@ -89,8 +89,20 @@ def test_policy_test_tells_what_came_otherwise(
     )
     assert "      symbols: SPF_PASS was not found; found were: LOTTERY" in said
     assert "none.yaml: cannot be read: No such file or directory" in said
-    suite = ET.parse(report).getroot()  # noqa: S314 - it was written a moment ago
+    root = ET.parse(report).getroot()  # noqa: S314 - it was written a moment ago
+    # What Jenkins, GitLab and others read: junit-10.xsd of the xunit plugin of Jenkins.
+    assert root.tag == "testsuites"
+    (suite,) = root
+    assert (suite.tag, suite.get("name")) == ("testsuite", str(site))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "1")
+    assert [(case.tag, case.get("name"), case.get("classname")) for case in suite] == [
+        ("testcase", "a lottery is tagged", str(site)),
+        ("testcase", "a forged lottery is refused", str(site)),
+    ]
+    told = [(each.tag, each.get("type"), each.get("message")) for case in suite for each in case]
+    assert told[0][:2] == ("failure", "difference")
+    assert told[1][:2] == ("error", "not run")
+    assert all(message for _, _, message in told)
 
 
 def test_policy_lint_shows_the_line_and_a_caret(
