@@ -16,6 +16,7 @@ from typing import Final
 import yaml
 
 from policies.errors import ConfigError, ConfigErrors
+from policies.not_yaml import syntax_error
 from policies.positions import Mark, Member, Node, Scalar, SourceFile, short
 
 MAX_BYTES: Final = 4 * 1024 * 1024
@@ -41,22 +42,6 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _SPECIAL_FLOAT: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
-_WORDS: Final = {
-    "found unexpected end of stream": "a quoted text begins here and does not end",
-    "mapping values are not allowed in this context": (
-        "a second `:` on one line: put the text in quotes, or the key on a line of its own"
-    ),
-    "could not find expected ':'": "a `:` is missing after the key",
-    "did not find expected key": "the indentation does not fit, or a quote is not closed",
-    "did not find expected '-' indicator": (
-        "a list and keys are mixed at one indentation: indent one of them"
-    ),
-    "found unknown escape character": (
-        "an escape that YAML does not know: in single quotes `\\` is an ordinary character"
-    ),
-    "did not find expected ',' or ']'": "a list in `[ ]` is not closed, or a comma is missing",
-    "did not find expected ',' or '}'": "a mapping in `{ }` is not closed, or a comma is missing",
-}
 
 
 def parse_document(data: bytes, path: str) -> Node:
@@ -100,7 +85,7 @@ def _built(builder: _Builder, file: SourceFile) -> bool:
         while loader.check_event() and (event := loader.get_event()) is not None:
             builder.take(event)
     except yaml.MarkedYAMLError as err:
-        builder.mistakes.append(_syntax_error(err, file))
+        builder.mistakes.append(syntax_error(err, file))
     except yaml.YAMLError as err:
         builder.mistakes.append(ConfigError(file.path, 0, 0, f"not YAML: {err}"))
     else:
@@ -127,20 +112,6 @@ def _text(data: bytes, path: str) -> str:
 def _at_end_of(before: str, path: str, what: str) -> ConfigError:
     line_start = before.rfind("\n") + 1
     return ConfigError(path, before.count("\n") + 1, len(before) - line_start + 1, what)
-
-
-def _syntax_error(err: yaml.MarkedYAMLError, file: SourceFile) -> ConfigError:
-    problem = str(err.problem)
-    mark = err.problem_mark or err.context_mark
-    # What was opened and not closed is shown where it was opened, not at the end of the file.
-    if problem.startswith(("found unexpected end", "did not find expected ','")):
-        mark = err.context_mark or mark
-    if mark is None:
-        return ConfigError(file.path, 0, 0, f"not YAML: {problem}")
-    what = _WORDS.get(problem, f"not YAML: {problem}")
-    if file.text[mark.index : mark.index + 1] == "\t":
-        what = "a tab cannot indent: use spaces"
-    return ConfigError(file.path, mark.line + 1, mark.column + 1, what)
 
 
 @dataclass(slots=True)
@@ -180,7 +151,10 @@ class _Builder:
             self._add(self._open.pop().close())
         elif isinstance(event, yaml.AliasEvent):
             name = short(event.anchor or "")
-            self._mistake(mark, f"the alias `*{name}` is not read: write the value out")
+            self._mistake(
+                mark,
+                f"the alias `*{name}` is not read: write the value out, or put a text in quotes",
+            )
             self._add(Node(mark, None))
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1

@@ -38,6 +38,8 @@ _ORDINARY: Final = (
 )
 # As other languages write patterns; letters match in either case here.
 _BETWEEN_SLASHES: Final = re.compile(r"/.*[^\\]/[gimsuxy]*", re.DOTALL)
+# Who means a comment leaves a blank behind the `#`.
+_COMMENT: Final = re.compile(r"\s+#[^\s#]")
 # Parts that need tests.
 _RULED: Final[tuple[Literal["rules", "patterns"], ...]] = ("rules", "patterns")
 
@@ -62,6 +64,7 @@ def lint(loaded: LoadedPolicy, around: Surroundings) -> list[Remark]:
     remarks = chain(
         of_rules(loaded, around.checks),
         _patterns(loaded),
+        _cut_short(loaded),
         _rejecting_alone(loaded),
         _overrides(loaded),
         _marks(loaded),
@@ -91,6 +94,20 @@ def _patterns(loaded: LoadedPolicy) -> Iterator[Remark]:
         if not entry.weight and entry.id not in read and not _weighed(loaded, entry.id):
             what = f"{entry.id} has no points and no rule reads it: it does nothing"
             yield at_value(loaded, (*loc, "weight"), Level.WARNING, "dead", what)
+
+
+def _cut_short(loaded: LoadedPolicy) -> Iterator[Remark]:
+    """Yield patterns and conditions behind which a comment begins that was meant to be text."""
+    said: list[Loc] = [("patterns", i, "match") for i in range(len(loaded.file.patterns))]
+    said += [("rules", i, "when") for i in range(len(loaded.file.rules))]
+    for loc in said:
+        node = loaded.positions.node(loc)
+        if node.style or not isinstance(node.content, str):
+            continue
+        behind = node.mark.file.text[node.mark.index :].partition("\n")[0][len(node.content) :]
+        if _COMMENT.match(behind):
+            what = f"`{behind.strip()}` is a comment, no part of the text: put the text in quotes"
+            yield at_value(loaded, loc, Level.WARNING, "comment", what)
 
 
 def _matches_everything(spec: PatternSpec) -> bool:

@@ -27,6 +27,7 @@ if typing.TYPE_CHECKING:
 
 _Loc = tuple[str | int, ...]
 
+_MAPPING: Final = "a mapping of keys"
 _NEEDS: Final = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -41,15 +42,27 @@ _NEEDS: Final = {
     "tuple_type": "a list",
     "frozen_set_type": "a list",
     "set_type": "a list",
-    "dict_type": "a mapping of keys",
-    "mapping_type": "a mapping of keys",
-    "model_type": "a mapping of keys",
-    "model_attributes_type": "a mapping of keys",
-    "dataclass_type": "a mapping of keys",
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dataclass_type": _MAPPING,
     "none_required": "null",
     "ip_any_network": "a network such as 192.0.2.0/24",
     "ip_any_address": "an IP address",
 }
+# What other filters call what is meant.
+_MEANT: Final = {
+    **dict.fromkeys(("accept", "allow", "whitelist", "ok", "ham", "dunno", "no action"), "pass"),
+    **dict.fromkeys(("add header", "add_header", "mark", "spam", "flag", "warn"), "tag"),
+    **dict.fromkeys(("hold", "junk"), "quarantine"),
+    **dict.fromkeys(("tempfail", "greylist", "soft reject", "soft_reject", "delay"), "defer"),
+    **dict.fromkeys(("block", "deny", "refuse", "bounce", "blacklist"), "reject"),
+    **dict.fromkeys(("drop", "delete"), "discard"),
+    "incoming": "inbound",
+    "outgoing": "outbound",
+}
+_NO_BLANK: Final = re.compile(r"[\w-]+:\S")
 _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "greater_than": ("gt", "more than {}"),
     "greater_than_equal": ("ge", "{} or more"),
@@ -155,7 +168,18 @@ def _meant(details: list[ErrorDetails], given: object) -> str:
     choices = " ".join(need for need in needs if _EXAMPLE not in need)
     words = {word.strip(".") for word in re.findall(r"[\w:.-]+", choices)} - {"or"}
     close = difflib.get_close_matches(given, words, 1) if _is_word(given) else []
-    return f": did you mean `{close[0]}`?" if close else ""
+    if close:
+        return f": did you mean `{close[0]}`?"
+    meant = _MEANT.get(given.lower()) if _is_word(given) else None
+    if meant in words:
+        return f": did you mean `{meant}`?"
+    if isinstance(given, str) and any(map(_is_mapping, details)) and _NO_BLANK.match(given):
+        return ": a blank is missing behind the `:`"
+    return ""
+
+
+def _is_mapping(detail: ErrorDetails) -> bool:
+    return _NEEDS.get(detail["type"]) == _MAPPING
 
 
 def _is_word(given: object) -> typing.TypeGuard[str]:

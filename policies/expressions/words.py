@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from policies.expressions.functions import SIGNATURES
+from policies.expressions.hints import FUNCTIONS, NAMES, of_operands
 from policies.expressions.lifting import offset_of, place_of
 from policies.expressions.reading import ExpressionError
 from policies.expressions.schema import PACKAGE
@@ -32,6 +33,9 @@ _AND_OR_NOT: Final = "write && for and, || for or, ! for not"
 _MEANT: Final[Mapping[str, str]] = {
     "<>": "to tell that two things differ, write !=",
     "=~": 'to match a pattern, write subject.matches("won .* prize")',
+    "like ": 'to look for a part, write subject.contains("won")',
+    "LIKE ": 'to look for a part, write subject.contains("won")',
+    "IN ": "write `in` in small letters",
     " & ": _AND_OR_NOT,
     " | ": _AND_OR_NOT,
     "and ": _AND_OR_NOT,
@@ -41,6 +45,7 @@ _MEANT: Final[Mapping[str, str]] = {
     "OR ": _AND_OR_NOT,
     "NOT ": _AND_OR_NOT,
 }
+_TYPOGRAPHIC: Final = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb\u00b4`")
 _OPERATORS: Final[Mapping[str, str]] = {"@in": "in", "_?_:_": "? :", "-_": "-", "!_": "!"}
 _TYPES: Final[Mapping[str, str]] = {
     "string": "a text",
@@ -119,12 +124,14 @@ def _no_name(found: re.Match[str], text: str, offset: int) -> ExpressionError:
             what = f'`{name}` stands behind what it looks at: subject.{name}("...")'
         return ExpressionError(what, start)
     if called:
-        what = f"there is no function `{name}`{near(name, (*SIGNATURES, *_METHODS))}"
+        meant = f": {FUNCTIONS[name]}" if name in FUNCTIONS else ""
+        what = f"there is no function `{name}`{meant or near(name, (*SIGNATURES, *_METHODS))}"
         return ExpressionError(what, start)
     if name.isupper():
         what = f'a symbol is asked for in quotes: "{name}" in symbols'
         return ExpressionError(what, start)
-    near_by = near(name, _names()) or ": a text stands in quotes"
+    meant = f": {NAMES[name]}" if name in NAMES else ""
+    near_by = meant or near(name, _names()) or ": a text stands in quotes"
     return ExpressionError(f"there is no fact `{name}`{near_by}", start)
 
 
@@ -140,9 +147,11 @@ def _no_overload(found: re.Match[str], text: str, offset: int) -> ExpressionErro
         return ExpressionError(f"`{function}` is written {SIGNATURES[function]}", start)
     if function.startswith("_") or function in _OPERATORS:
         joined = " and ".join(kinds)
-        return ExpressionError(f"`{shown}` does not go with {joined}{_hint(kinds)}", offset)
+        hint = _hint(kinds) or of_operands(shown, kinds, text[:offset])
+        return ExpressionError(f"`{shown}` does not go with {joined}{hint}", offset)
     start = max(text.rfind(function, 0, offset), 0)
-    return ExpressionError(f"`{function}` does not go with {' and '.join(kinds)}", start)
+    what = f"`{function}` does not go with {' and '.join(kinds)}"
+    return ExpressionError(f"{what}{of_operands(function, kinds, text[:start])}", start)
 
 
 def _hint(kinds: list[str]) -> str:
@@ -179,7 +188,9 @@ def _syntax(found: re.Match[str], text: str, offset: int) -> ExpressionError:
     word = next((part for part in token.groups() if part), "") if token else ""
     if word == "<EOF>" or offset >= len(text):
         return ExpressionError("the expression breaks off here", offset)
-    if text[offset] == "=" and text[offset : offset + 2] != "==":
+    if text[offset] in _TYPOGRAPHIC:
+        return ExpressionError(f'`{text[offset]}` is no quote of a program: write "', offset)
+    if text[offset] == "=" and text[offset : offset + 2] not in {"==", "=~"}:
         return ExpressionError("to compare, write ==", offset)
     for written, meant in _MEANT.items():
         start = text.rfind(written, 0, offset + len(written))

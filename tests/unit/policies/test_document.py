@@ -87,7 +87,10 @@ def test_read_byte_order_mark_is_no_part_of_the_text() -> None:
             "a: &x [1]\nb: *x",
             [
                 "f.yaml:1:4: the anchor `&x` is not read: write the value out",
-                "f.yaml:2:4: the alias `*x` is not read: write the value out",
+                (
+                    "f.yaml:2:4: the alias `*x` is not read: write the value out, or put a text"
+                    " in quotes"
+                ),
             ],
             id="anchor-and-alias",
         ),
@@ -135,6 +138,31 @@ def test_read_byte_order_mark_is_no_part_of_the_text() -> None:
                 )
             ],
             id="two-colons",
+        ),
+        pytest.param(
+            "a: 1\n  b: 2",
+            [
+                (
+                    "f.yaml:2:3: the line above goes on here: this one is indented too far, or that"
+                    " one lacks its `:`"
+                )
+            ],
+            id="indented-below-a-value",
+        ),
+        pytest.param(
+            "a: `x`",
+            ["f.yaml:1:4: a backquote cannot begin a value in YAML: put the text in quotes"],
+            id="a-backquote",
+        ),
+        pytest.param(
+            "a: {b: 'x' c}",
+            [
+                (
+                    "f.yaml:1:12: the text ends at the `'` before this: inside single quotes write"
+                    " `''` for it"
+                )
+            ],
+            id="a-quoted-text-goes-on",
         ),
         pytest.param(
             "a: 1\nb: \x07",

@@ -19,6 +19,10 @@ _REFUSED: Final = sorted(
 _NOT_YAML: Final = {
     *("yaml-missing-colon", "yaml-tab", "yaml-two-documents", "yaml-unclosed-bracket"),
     *("yaml-unclosed-quote", "yaml-wrong-indent", "yaml-list-for-a-mapping"),
+    *("yaml-apostrophe-in-single-quotes", "yaml-bracket-without-quotes"),
+    *("yaml-double-quotes-inside-double-quotes", "yaml-exclamation-mark-without-quotes"),
+    *("yaml-greater-than-without-quotes", "yaml-indented-too-far", "yaml-percent-without-quotes"),
+    "yaml-star-without-quotes",
     # A colon in a condition that is not quoted.
     "rule-condition-without-quotes",
     # It has a `slow` of its own.
