@@ -11,6 +11,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.dns_server import running_aside
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
@@ -86,6 +87,17 @@ def fetched(daemon: Gatepost, path: str) -> bytes:
         connection.close()
 
 
+def counted(daemon: Gatepost) -> dict[str, float]:
+    """Return how many listings of the list were counted, and how many of its times."""
+    found = {}
+    for family in text_string_to_metric_families(fetched(daemon, "/metrics").decode()):
+        for sample in family.samples:
+            ours = sample.labels.get("zone") == ZONE
+            if ours and sample.labels.get("outcome", "listed") == "listed":
+                found[sample.name.removeprefix("gatepost_dns_list_")] = sample.value
+    return {name: found.get(name, 0.0) for name in ("queries_total", "seconds_count")}
+
+
 def shown(daemon: Gatepost) -> Iterator[tuple[str, bytes]]:
     """Yield all that people and programs can read, each with where it stands."""
     config, txn_id = "gatepost.yaml", daemon.transactions[0]["txn_id"]
@@ -129,6 +141,7 @@ def test_key_is_asked_with_and_shown_nowhere(tmp_path: Path) -> None:
             replies = sent(daemon)
             wait_until(lambda: bool(daemon.transactions))
             wait_until(lambda: b"SPAMHAUS_SBL" in fetched(daemon, "/v1/history"))
+            wait_until(lambda: counted(daemon) == {"queries_total": 1.0, "seconds_count": 1.0})
             places = dict(shown(daemon))
 
         asked = [query.question[0].name.to_text().lower() for query in server.queries]

@@ -20,6 +20,7 @@ from milter.checks.dnslists.checks import (
 from milter.checks.dnslists.health import ListHealth
 from milter.checks.dnslists.relays import relay_addresses
 from milter.dns.fake import FakeResolver
+from milter.dns.resolver import Answer, Outcome
 from milter.message.document import Message
 from policies.dnslists import Asks, DnsList, HashForm
 from policies.ranges import AddressRanges
@@ -27,6 +28,7 @@ from tests.support.checks import a_transaction, asked, symbols_of
 
 if TYPE_CHECKING:
     from milter.core.transaction import Transaction
+    from milter.dns.resolver import Rrtype
 
 CODES = {IPv4Address("127.0.0.2"): "BL_SPAM", IPv4Address("127.0.0.10"): "BL_DYNAMIC"}
 LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes=CODES)
@@ -338,3 +340,31 @@ def test_dnslists_questions_are_counted_with_their_time() -> None:
     )
     asked(check, a_transaction(), {NAME: LISTED})
     assert told == [("bl.example", "listed", 0.5)]
+
+
+class Together:
+    """A resolver that answers nobody before it was asked `expected` questions."""
+
+    def __init__(self, expected: int) -> None:
+        self._missing = expected
+        self._all_there = asyncio.Event()
+
+    async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
+        """Return that there is no such name, to all at once."""
+        self._missing -= 1
+        if not self._missing:
+            self._all_there.set()
+        await self._all_there.wait()
+        return Answer(Outcome.NXDOMAIN)
+
+
+def test_dnslists_ask_everything_before_they_wait_for_an_answer() -> None:
+    lists = [about(Asks.URL_DOMAIN, zone=f"bl{number}.example") for number in range(3)]
+    urls = b"".join(b"http://www.n%d.example/\r\n" % number for number in range(5))
+
+    async def run() -> Evidence:
+        check = message_check(*lists)
+        async with asyncio.timeout(10):
+            return await check.ask(a_transaction(), Message(b"\r\n" + urls), Together(15))
+
+    assert asyncio.run(run()).findings == ()
