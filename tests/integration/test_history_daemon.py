@@ -13,7 +13,7 @@ import pytest
 from tests.integration.test_memory_daemon import FILES, KNOWN, UNKNOWN, a_configuration, send
 from tests.support import milter_packets as mta
 from tests.support.gatepost import Gatepost, running_gatepost
-from tests.support.line_client import connected
+from tests.support.line_client import LineClient, connected
 from tests.support.mailbox_sink import Act, Step, running_sink
 from tests.support.milter_door import MailServer
 from tests.support.patience import wait_until
@@ -145,6 +145,64 @@ def awkward_next_hop(step: Step) -> Act:
     return Act()
 
 
+REFUSED = "the next mail server refused it"
+ENDS = {
+    ("ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"): REFUSED,
+    ("x@unwanted.example", "mail", "553 5.1.8"): REFUSED,
+    ("ann@fine.example", "tom@elsewhere.example", "rcpt", "550 5.7.1"): (
+        "the recipient is in none of recipient_domains"
+    ),
+    ("big@fine.example", "mail", "552 5.3.4"): (
+        "the message is larger than limits.message_bytes: SIZE=52428801"
+    ),
+    ("bare@fine.example", "bob@example.org", "data", "550 5.5.2"): (
+        "the message has a bare CR or LF"
+    ),
+}
+
+
+def be_refused_beside_a_delivery(client: LineClient) -> None:
+    """Send a message that is taken and one that is not, and name whom nobody takes."""
+    client.ask(b"EHLO fine.example")
+    client.ask(b"MAIL FROM:<ann@fine.example>")
+    assert client.ask(b"RCPT TO:<nobody@example.org>")[:3] == b"550"
+    assert client.ask(b"RCPT TO:<tom@elsewhere.example>")[:3] == b"550"
+    assert client.ask(b"RCPT TO:<bob@example.org>")[:3] == b"250"
+    for expected in (b"250", b"554"):
+        client.ask(b"DATA")
+        client.send(b"From: <ann@fine.example>\r\n\r\nhello\r\n.\r\n")
+        assert client.reply()[:3] == expected
+        client.ask(b"MAIL FROM:<ann@fine.example>")
+        client.ask(b"RCPT TO:<bob@example.org>")
+    client.ask(b"RSET")
+    assert client.ask(b"MAIL FROM:<x@unwanted.example>")[:3] == b"553"
+    assert client.ask(b"MAIL FROM:<x@gone.example>")[:3] == b"451"
+    assert client.ask(b"MAIL FROM:<big@fine.example> SIZE=52428801")[:3] == b"552"
+
+
+def send_a_bare_newline(client: LineClient) -> None:
+    client.ask(b"EHLO fine.example")
+    client.ask(b"MAIL FROM:<bare@fine.example>")
+    client.ask(b"RCPT TO:<bob@example.org>")
+    client.ask(b"DATA")
+    client.send(b"Subject: x\r\n\r\na\nb\r\n.\r\n")
+    assert client.reply()[:9] == b"550 5.5.2"
+
+
+def check_ends(daemon: Gatepost) -> str:
+    """Compare how each transaction ended; return the id of the one that was also delivered."""
+    ends = {
+        (each["mail_from"], *each["recipients"], each["stage"], each["reply"][:9]): each
+        for each in found(daemon)
+    }
+    why = {names: each["reason"] for names, each in ends.items() if not each["policy"]}
+    gone = why.pop(("x@gone.example", "mail", "451 4.4.1"))
+    assert gone.startswith("the next mail server could not be used: 127.0.0.1:")
+    assert why == ENDS
+    assert {each["action"] for names, each in ends.items() if names in why} == {"reject"}
+    return str(ends["ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"]["txn_id"])
+
+
 def test_history_tells_of_what_the_next_hop_refused_and_of_what_could_not_be_taken(
     tmp_path: Path,
 ) -> None:
@@ -153,60 +211,18 @@ def test_history_tells_of_what_the_next_hop_refused_and_of_what_could_not_be_tak
         config["listeners"][0]["recipient_domains"] = ["example.org"]
         with running_gatepost(config, {**FILES, "policy.yaml": REFUSING}) as daemon:
             with connected(daemon.port) as client:
-                client.ask(b"EHLO fine.example")
-                client.ask(b"MAIL FROM:<ann@fine.example>")
-                assert client.ask(b"RCPT TO:<nobody@example.org>")[:3] == b"550"
-                assert client.ask(b"RCPT TO:<tom@elsewhere.example>")[:3] == b"550"
-                assert client.ask(b"RCPT TO:<bob@example.org>")[:3] == b"250"
-                for expected in (b"250", b"554"):
-                    client.ask(b"DATA")
-                    client.send(b"From: <ann@fine.example>\r\n\r\nhello\r\n.\r\n")
-                    assert client.reply()[:3] == expected
-                    client.ask(b"MAIL FROM:<ann@fine.example>")
-                    client.ask(b"RCPT TO:<bob@example.org>")
-                client.ask(b"RSET")
-                assert client.ask(b"MAIL FROM:<x@unwanted.example>")[:3] == b"553"
-                assert client.ask(b"MAIL FROM:<x@gone.example>")[:3] == b"451"
-                assert client.ask(b"MAIL FROM:<big@fine.example> SIZE=52428801")[:3] == b"552"
+                be_refused_beside_a_delivery(client)
             with connected(daemon.port) as client:
-                client.ask(b"EHLO fine.example")
-                client.ask(b"MAIL FROM:<bare@fine.example>")
-                client.ask(b"RCPT TO:<bob@example.org>")
-                client.ask(b"DATA")
-                client.send(b"Subject: x\r\n\r\na\nb\r\n.\r\n")
-                assert client.reply()[:9] == b"550 5.5.2"
+                send_a_bare_newline(client)
             wait_until(lambda: len(found(daemon)) == 8, lambda: daemon.log)
 
-            ends = {
-                (each["mail_from"], *each["recipients"], each["stage"], each["reply"][:9]): each
-                for each in found(daemon)
-            }
-            why = {names: each["reason"] for names, each in ends.items() if not each["policy"]}
-            gone = why.pop(("x@gone.example", "mail", "451 4.4.1"))
-            assert gone.startswith("the next mail server could not be used: 127.0.0.1:")
-            refused = "the next mail server refused it"
-            assert why == {
-                ("ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"): refused,
-                ("x@unwanted.example", "mail", "553 5.1.8"): refused,
-                ("ann@fine.example", "tom@elsewhere.example", "rcpt", "550 5.7.1"): (
-                    "the recipient is in none of recipient_domains"
-                ),
-                ("big@fine.example", "mail", "552 5.3.4"): (
-                    "the message is larger than limits.message_bytes: SIZE=52428801"
-                ),
-                ("bare@fine.example", "bob@example.org", "data", "550 5.5.2"): (
-                    "the message has a bare CR or LF"
-                ),
-            }
-            assert {each["action"] for names, each in ends.items() if names in why} == {"reject"}
+            txn_id = check_ends(daemon)
             assert asked(daemon, "trace", "nobody@example.org").stdout.endswith(
                 ": the next mail server refused it."
                 " The client was told 550 5.1.1 <nobody@example.org> is unknown here.\n"
             )
             assert found(daemon, "--action", "defer")[0]["mail_from"] == "x@gone.example"
-
             # The message that came for others stands first, then whom the transaction was refused.
-            txn_id = ends["ann@fine.example", "nobody@example.org", "rcpt", "550 5.1.1"]["txn_id"]
             shown = asked(daemon, "history", "show", txn_id).stdout
             said = [line.split(" at ")[0] for line in shown.splitlines() if line[0] != " "]
             assert said == ["Delivered", *["Refused before its message"] * 2]
