@@ -156,7 +156,8 @@ class DnsListEntry(Section):
     queries_a_day: int | None = Field(
         default=None,
         ge=1,
-        description="Questions a day (UTC) over all workers; then it is left alone until the next",
+        description="Questions a day (UTC) over all workers, test points included; then it is left"
+        " alone until the next",
     )
 
     @property

@@ -3,7 +3,8 @@
 Lists die, are parked, refuse whom they do not know, or answer "listed" for everything; what they
 say then must not reach a verdict. A list is set aside when
 
-* it fails its test points (RFC 5782 §5), which are asked at the start and every ten minutes,
+* it fails its test points (RFC 5782 §5), which are asked at the start and every ten minutes (less
+  often where it may be asked little),
 * it lists nearly all of the last different subjects (`DnsList.most_hits`): such a list lists the
   world, whatever its test points say,
 * it refuses, or does not answer, several times in a row,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 PROBE_EVERY_S: Final = 600.0
 FIRST_RETRY_S: Final = 30.0
 LAST_RETRY_S: Final = 3600.0
+# About as many questions as a probe asks, and the share of a list's questions of the day that go
+# to probes at most: a list that may be asked little is probed more seldom.
+PROBE_QUESTIONS: Final = 3
+_PROBE_SHARE: Final = 0.1
 # Different subjects that are looked at together.
 WINDOW: Final = 50
 # So many of them show a list on trial to be a list again.
@@ -68,7 +73,7 @@ class Report:
         reason: Why it is not simply used, in words; empty when it is.
         since: Seconds since 1970 of the last change; 0 before the first one.
         retry_s: Seconds until it is tried again; 0 where it is used.
-        asked: Questions of this process today (UTC).
+        asked: Questions of this process today (UTC), those for test points included.
         a_day: How many there may be, over all processes; 0: any number.
     """
 
@@ -103,6 +108,13 @@ class _Record:
     day: int = 0
     asked: int = 0
     others: int = 0
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two probes of a list that is well."""
+        a_day = self.dns_list.a_day
+        least_s = _DAY_S * PROBE_QUESTIONS / (a_day * _PROBE_SHARE) if a_day else 0.0
+        return max(PROBE_EVERY_S, least_s)
 
 
 class ListHealth:
@@ -192,7 +204,8 @@ class ListHealth:
         now, due = self._clock(), []
         for record in self._records.values():
             if record.due_at <= now and record.state is not State.SPENT:
-                record.due_at, record.probed_at, record.run = now + PROBE_EVERY_S, now, 0
+                record.due_at, record.probed_at, record.run = now + record.every_s, now, 0
+                record.asked += PROBE_QUESTIONS
                 due.append(record.dns_list)
         return due
 
@@ -238,7 +251,8 @@ class ListHealth:
         """Have the test points asked soon where one new subject after the other is listed."""
         record.run = record.run + 1 if hit else 0
         if record.run >= SUSPECT:
-            soon = max(self._clock(), record.probed_at + SUSPECT_EVERY_S)
+            pause_s = record.every_s * SUSPECT_EVERY_S / PROBE_EVERY_S
+            soon = max(self._clock(), record.probed_at + pause_s)
             record.due_at = min(record.due_at, soon)
 
     def _set_aside(self, record: _Record, reason: str) -> None:
@@ -252,7 +266,7 @@ class ListHealth:
 
     def _take_back(self, record: _Record) -> None:
         record.back_at = self._clock()
-        record.due_at = record.back_at + PROBE_EVERY_S
+        record.due_at = record.back_at + record.every_s
         state = State.TRIAL if record.world else State.UP
         self._become(record, state, record.reason if record.world else "")
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from milter.app.lists import ListKeeper, never_asked
-from milter.checks.dnslists.health import FIRST_RETRY_S, PROBE_EVERY_S
+from milter.checks.dnslists.health import FIRST_RETRY_S, PROBE_EVERY_S, PROBE_QUESTIONS
 from milter.daemon.list_board import ListBoard, read_boards
 from milter.dns.fake import FakeResolver
 from milter.dns.resolver import Answer, Outcome
@@ -31,7 +31,7 @@ LIST = DnsList(
     "block",
     codes={IPv4Address("127.0.0.2"): "BL"},
     key="s3cret",
-    a_day=100,
+    a_day=10_000,
 )
 WELL = FakeResolver({"2.0.0.127.s3cret.bl.example": {"A": ["127.0.0.2"]}})
 WORLD = FakeResolver({"*.bl.example": {"A": ["127.0.0.2"]}})
@@ -124,23 +124,24 @@ def test_workers_count_the_questions_of_a_day_together(tmp_path: Path) -> None:
     lives = [Life(ListBoard(tmp_path, slot, day)) for slot in range(2)]
     for life in lives:
         life.after(0)
-    asked = [lives[0].keeper.health.may_ask(LIST) for _ in range(60)]
+    asked = [lives[0].keeper.health.may_ask(LIST) for _ in range(6_000)]
     for life in lives:
         life.after(1)
-    asked += [lives[1].keeper.health.may_ask(LIST) for _ in range(60)]
-    assert asked.count(True) == 100
+    asked += [lives[1].keeper.health.may_ask(LIST) for _ in range(6_000)]
+    assert asked.count(True) == LIST.a_day - 2 * PROBE_QUESTIONS
 
 
 def test_worker_that_takes_over_a_slot_goes_on_counting(tmp_path: Path) -> None:
     day = 1_790_000_000 // 86_400
     first = Life(ListBoard(tmp_path, 0, day))
     first.after(0)
-    for _ in range(70):
+    for _ in range(7_000):
         first.keeper.health.may_ask(LIST)
     first.after(1)
     second = Life(ListBoard(tmp_path, 0, day))
     second.after(0)
-    assert [second.keeper.health.may_ask(LIST) for _ in range(60)].count(True) == 30
+    asked = [second.keeper.health.may_ask(LIST) for _ in range(6_000)]
+    assert asked.count(True) == 3_000 - 2 * PROBE_QUESTIONS
 
 
 def test_board_shows_what_all_workers_see_and_no_key(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from milter.checks.dnslists.health import (
     FIRST_RETRY_S,
     LAST_RETRY_S,
     PROBE_EVERY_S,
+    PROBE_QUESTIONS,
     REFUSALS_IN_A_ROW,
     SUSPECT,
     SUSPECT_EVERY_S,
@@ -21,9 +22,9 @@ from milter.checks.dnslists.health import (
 )
 from policies.dnslists import Asks, DnsList
 
-LIST = DnsList(
-    "bl.example", (Asks.CLIENT_IP,), "block", codes={IPv4Address("127.0.0.2"): "BL"}, a_day=100
-)
+LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes={IPv4Address("127.0.0.2"): "BL"})
+# Test points are questions, too.
+COUNTED = replace(LIST, a_day=100 + PROBE_QUESTIONS)
 NOON = 1_790_000_000.0 // 86_400 * 86_400 + 43_200
 
 
@@ -56,8 +57,8 @@ class Life:
         self.now += seconds
 
 
-def working() -> Life:
-    life = Life()
+def working(dns_list: DnsList = LIST) -> Life:
+    life = Life(dns_list)
     life.probe()
     return life
 
@@ -249,26 +250,37 @@ def test_list_on_trial_that_still_lists_everything_goes_again() -> None:
 
 
 def test_questions_of_the_day_are_counted_and_end() -> None:
-    life = working()
-    asked = [life.health.may_ask(LIST) for _ in range(150)]
-    assert asked.count(True) == LIST.a_day
+    life = working(COUNTED)
+    asked = [life.health.may_ask(COUNTED) for _ in range(150)]
+    assert asked.count(True) == 100
     assert life.state() is State.SPENT
-    assert life.changes[-1].reason == "its 100 questions of the day are asked"
+    assert life.changes[-1].reason == "its 103 questions of the day are asked"
 
 
 def test_questions_of_other_workers_count() -> None:
-    life = working()
+    life = working(COUNTED)
     life.health.count_others({"bl.example": 99})
-    assert [life.health.may_ask(LIST) for _ in range(2)] == [True, False]
+    assert [life.health.may_ask(COUNTED) for _ in range(2)] == [True, False]
 
 
 def test_questions_begin_anew_with_the_day() -> None:
-    life = working()
+    life = working(COUNTED)
     life.health.count_others({"bl.example": 100})
-    assert not life.health.may_ask(LIST)
+    assert not life.health.may_ask(COUNTED)
     life.wait(43_200)
-    assert life.health.may_ask(LIST)
+    assert life.health.may_ask(COUNTED)
     assert life.health.reports()[0].asked == 1
+
+
+@pytest.mark.parametrize(("a_day", "probes"), [(0, 144), (100_000, 144), (330, 11)])
+def test_list_that_may_be_asked_little_is_probed_seldom(a_day: int, probes: int) -> None:
+    life, due = Life(replace(LIST, a_day=a_day)), 0
+    for _ in range(1440):
+        for dns_list in life.health.due():
+            life.health.probed(dns_list, "")
+            due += 1
+        life.wait(60)
+    assert due == probes
 
 
 def test_lists_of_one_zone_and_key_share_their_health() -> None:
