@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from milter.memory.client import StoreClient
 from milter.memory.opening import home_of
-from reputation.statistics.figures import read_window
+from reputation.statistics.figures import TOP, read_window
 from reputation.statistics.money import Prices, money
+from reputation.statistics.past import Past
 from reputation.statistics.windows import WINDOWS
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class WindowReader:
         self._client = client
         self._prices = prices
         self._privacy = privacy
+        self._past = Past(TOP)
         self._kept: dict[str, tuple[float, asyncio.Task[tuple[Figures, Money]]]] = {}
 
     @property
@@ -71,7 +73,7 @@ class WindowReader:
 
     async def _read(self, word: str) -> tuple[Figures, Money]:
         def question(store: Store) -> tuple[Figures, Money]:
-            figures = read_window(store, WINDOWS[word], self._client.clock())
+            figures = read_window(store, WINDOWS[word], self._client.clock(), self._past)
             return figures, money(figures, self._prices)
 
         return await self._client.ask("sums", question, _TIMEOUT_S)

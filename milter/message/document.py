@@ -317,6 +317,11 @@ class Message:
         """Whether the texts were read already, so that looking at them costs nothing."""
         return "body_texts" in self.__dict__
 
+    @property
+    def has_languages_told(self) -> bool:
+        """Whether somebody asked for the languages already."""
+        return "languages" in self.__dict__
+
     def text_of(self, content_type: str) -> str:
         """Return all texts of one type and subtype, in their order."""
         return "\n".join([part.text for part in self.texts if part.content_type == content_type])

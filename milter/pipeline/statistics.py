@@ -26,7 +26,7 @@ from reputation.statistics.tally import Tally
 from reputation.subjects import network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from milter.atlas import Atlas
     from milter.auth.results import Result
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from milter.message.document import Message
     from milter.pipeline.aftermath import Seen, TurnedAway
     from reputation.statistics.observation import Label
-    from reputation.statistics.tally import Sketches
+    from reputation.statistics.tally import Mark, Sketches
     from reputation.store import Store
 
 # What a worker that is killed takes with it at most, and what an idle one costs.
@@ -78,6 +78,7 @@ class Statistics:
         self._deposits = Deposits()
         self._sources: dict[tuple[int, int, str], _Source] = {}
         self._languages = _Allowance(_LANGUAGES_A_SECOND, _LANGUAGES_AT_ONCE)
+        self._unread: list[_Unread] = []
         self._loading = False
 
     def see(self, seen: Seen) -> None:
@@ -85,8 +86,11 @@ class Statistics:
         txn, verdict = seen.txn, seen.verdict
         connection, size = txn.connection, len(txn.message)
         source = self._source(connection)
+        unwanted = verdict.action is not Action.PASS
         text = _text(seen.message)
-        language, script = self._language(seen, text)
+        language, script = _language(seen.message)
+        if text and not language and not self._loading and self._languages.take(seen.at):
+            self._unread.append(_Unread(seen.at, text[:_LANGUAGE_TEXT], size, unwanted))
         # In the order of their fields: by name it takes twice as long, of every message.
         profile = Profile(
             connection.direction.value,
@@ -102,7 +106,6 @@ class Statistics:
             _symbols(seen),
             _auth(seen),
         )
-        unwanted = verdict.action is not Action.PASS
         sources = source.labels + _domains(txn)
         self._tally.count(Observation(seen.at, size, unwanted, 0, profile, sources, text))
 
@@ -159,9 +162,11 @@ class Statistics:
         used = self._cpu()
         self._tally.spent(self._store.clock(), int((used - self._cpu_counted) * 1e6))
         self._cpu_counted = used
-        sums = self._tally.take_sums()
-        # Taking them apart is no work for the event loop.
-        self._store.write(lambda _store: sums.adds())
+        sums, unread = self._tally.take_sums(), self._unread
+        self._unread = []
+        # Neither is work for the event loop; and the model of languages is large, so that one text
+        # right after the other costs far less than each at its time.
+        self._store.write(lambda _store: sums.adds(_languages(unread)))
 
     async def settle(self) -> None:
         """Merge the sketches into those of the store; what cannot be now waits."""
@@ -212,16 +217,6 @@ class Statistics:
             labels.append(("network_route", f"AS{place.asn} > {listener}"))
         return _Source(place.country or _UNKNOWN_COUNTRY, tuple(labels))
 
-    def _language(self, seen: Seen, text: str) -> tuple[str, str]:
-        """Return language and script; both empty where they were not looked for."""
-        known = seen.evidence.facts.get("languages")
-        if isinstance(known, list) and known and isinstance(known[0], dict):
-            return str(known[0]["language"]) or "und", str(known[0]["script"])
-        if self._loading or not seen.message.has_texts_read or not self._languages.take(seen.at):
-            return "", ""
-        guess = language_of(text[:_LANGUAGE_TEXT])
-        return guess.language or "und", guess.script or "none"
-
 
 class _Source(NamedTuple):
     """What of a client is counted."""
@@ -233,6 +228,15 @@ class _Source(NamedTuple):
 _NO_SOURCE: Final = _Source()
 
 
+class _Unread(NamedTuple):
+    """A message whose language is still to be told."""
+
+    at: float
+    text: str
+    size: int
+    unwanted: bool
+
+
 class _Allowance:
     """So many a second, and some at once after a while of rest."""
 
@@ -241,15 +245,38 @@ class _Allowance:
         self._at_once = at_once
         self._left = at_once
         self._at = 0.0
+        self._next_at = 0.0
 
     def take(self, at: float) -> bool:
         """Return whether there is one left at `at`, and take it."""
+        if at < self._next_at:
+            return False
         grown = self._left + max(0.0, at - self._at) * self._a_second
         self._left, self._at = min(self._at_once, grown), at
         if self._left < 1.0:
+            # Asked of each message, and as a rule in vain.
+            self._next_at = at + (1.0 - self._left) / self._a_second
             return False
         self._left -= 1.0
         return True
+
+
+def _language(message: Message) -> tuple[str, str]:
+    """Return language and script; both empty where no rule asked for them."""
+    # The fact of that name would have all facts worked out that nobody reads.
+    if not message.has_languages_told or not message.languages:
+        return "", ""
+    first = message.languages[0]
+    return first.language or "und", first.script
+
+
+def _languages(unread: Iterable[_Unread]) -> Iterator[Mark]:
+    """Give what is counted of messages that are looked at for nothing but their language."""
+    for one in unread:
+        guess = language_of(one.text)
+        amounts = (1, one.size, int(one.unwanted), 0)
+        yield one.at, ("language", guess.language or "und"), amounts
+        yield one.at, ("script", guess.script or "none"), amounts
 
 
 def _text(message: Message) -> str:
@@ -274,14 +301,13 @@ def _domains(txn: Transaction) -> tuple[Label, ...]:
 
 
 def _symbols(seen: Seen) -> frozenset[str]:
-    found = frozenset([finding.symbol for finding in seen.evidence.findings])
-    return found.union([finding.symbol for finding in seen.verdict.found])
+    found = [finding.symbol for finding in seen.evidence.findings]
+    if seen.verdict.found:
+        found += [finding.symbol for finding in seen.verdict.found]
+    return frozenset(found)
 
 
-def _auth(seen: Seen) -> tuple[str, ...]:
+def _auth(seen: Seen) -> tuple[tuple[str, Result], ...]:
     """Return each method with its result: of several signatures the first, as the log does."""
-    results: dict[str, Result] = {}
-    for one in seen.evidence.auth:
-        results.setdefault(one.method, one.result)
-    # Both are texts; formatting a member of an enumeration takes ten times as long.
-    return tuple(["=".join(item) for item in results.items()])
+    # The last one of a name is the one that stays.
+    return tuple({one.method: one.result for one in reversed(seen.evidence.auth)}.items())

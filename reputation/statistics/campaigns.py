@@ -7,12 +7,10 @@ bounded as in `heavy`: those that are seen least go.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from reputation.statistics.heavy import Summary
 from reputation.statistics.near import SIGNATURE_BYTES, alike, bands
-
-if TYPE_CHECKING:
-    from reputation.statistics.heavy import Summary
+from reputation.statistics.observation import BY_NAME, CAMPAIGN
 
 
 @dataclass(slots=True)
@@ -26,6 +24,13 @@ class Campaigns:
     summary: Summary
     _index: dict[int, bytes] = field(default_factory=dict)
     _indexed: int = -1
+
+    def copy(self) -> Campaigns:
+        """Return one that may be changed without changing this one, and has room for more."""
+        own = self.summary
+        kept = own.kept + BY_NAME[CAMPAIGN].kept
+        summary = Summary(kept, own.total, own.error, {**own.rows})
+        return Campaigns(summary, {**self._index}, self._indexed)
 
     def add(self, signature: bytes, unwanted: int, size: int) -> None:
         """Count one message."""

@@ -88,11 +88,15 @@ def deposit(store: Store, width: Width, slot: int, sketches: Sketches, now: floa
     raise StoreError("others change the same sketches all the time", reason="locked")
 
 
-def read_sketches(store: Store, width: Width, first: int, last: int, now: float) -> list[Sketches]:
-    """Return the sketches of the slots `first` to `last`, those without any left out."""
+def read_records(store: Store, width: Width, first: int, last: int, now: float) -> list[bytes]:
+    """Return the sketches of the slots `first` to `last` as they are kept; empty: there are none.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
     keys = [_key(slot) for slot in range(first, last + 1)]
     found = store.records(_space(width), keys, now)
-    return [decode(found[key]) for key in keys if key in found]
+    return [found.get(key, b"") for key in keys]
 
 
 def merge(into: Sketches, more: Sketches) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reputation.statistics.campaigns import Campaigns
-from reputation.statistics.deposit import read_sketches
-from reputation.statistics.heavy import Summary, merged
-from reputation.statistics.observation import BY_NAME, CAMPAIGN, SKETCHES
+from reputation.statistics.observation import BY_NAME
+from reputation.statistics.past import Past
 from reputation.statistics.tally import CPU
-from reputation.statistics.windows import DAY, pieces
+from reputation.statistics.windows import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reputation.statistics.heavy import Heavy
-    from reputation.statistics.tally import Sketches
     from reputation.statistics.windows import Width, Window
     from reputation.store import Store
 
@@ -103,14 +100,19 @@ class Figures:
         return self.counts.get(dimension, {}).get(value, NOTHING)
 
 
-def read_window(store: Store, window: Window, now: float, most: int = TOP) -> Figures:
+def read_window(store: Store, window: Window, now: float, past: Past | None = None) -> Figures:
     """Return the figures of a window that ends now.
+
+    Args:
+        store: Has them.
+        window: Which one.
+        now: Seconds since the epoch.
+        past: Who asks again and again gives the same one: it costs a fraction then.
 
     Raises:
         StoreError: The store does not answer.
     """
-    first, last = window.span(now)
-    return _read(store, window.width, (first, last), now, most)
+    return _read(store, window.width, window.span(now), now, past or Past(TOP))
 
 
 def read_days(store: Store, first: int, last: int, now: float, most: int = TOP) -> Figures:
@@ -119,20 +121,16 @@ def read_days(store: Store, first: int, last: int, now: float, most: int = TOP) 
     Raises:
         StoreError: The store does not answer.
     """
-    return _read(store, DAY, (first, last), now, most)
+    return _read(store, DAY, (first, last), now, Past(most))
 
 
-def _read(store: Store, width: Width, span: tuple[int, int], now: float, most: int) -> Figures:
+def _read(store: Store, width: Width, span: tuple[int, int], now: float, past: Past) -> Figures:
     first, last = span
-    totals = store.totals(width.series, first, last)
+    told = store.sums(width.timeline, first, last)
+    totals = past.totals(store, width, span, told)
     cpu_us = totals.get(_CPU_KEY, (0,))[0]
-    sketches = [
-        sketch
-        for piece, its_first, its_last in pieces(width, first, last)
-        for sketch in read_sketches(store, piece, its_first, its_last, now)
-    ]
     slots: dict[int, dict[bytes, Sequence[int]]] = {}
-    for row in store.sums(width.timeline, first, last):
+    for row in told:
         slots.setdefault(row.slot, {})[row.key] = row.amounts
     return Figures(
         since=first * width.seconds,
@@ -145,7 +143,10 @@ def _read(store: Store, width: Width, span: tuple[int, int], now: float, most: i
                 for slot in range(first, last + 1)
             ]
         ),
-        tops={one.name: _top(one.name, sketches, most) for one in SKETCHES},
+        tops={
+            name: Top(one.top(past.most), one.error, one.total)
+            for name, one in past.tops(store, width, span, now).items()
+        },
         cpu_s=cpu_us / 1e6,
     )
 
@@ -162,13 +163,3 @@ def _counts(rows: Mapping[bytes, Sequence[int]]) -> dict[str, dict[str, Count]]:
 
 def _ordered(values: Mapping[str, Count]) -> dict[str, Count]:
     return dict(sorted(values.items(), key=lambda item: (-item[1].messages, item[0])))
-
-
-def _top(name: str, sketches: Sequence[Sketches], most: int) -> Top:
-    parts = [one[name] for one in sketches if name in one]
-    whole = merged(BY_NAME[name].kept, parts)
-    if name == CAMPAIGN:
-        # What has the same name needs no comparison; of the rest, as many may be left.
-        named, whole = whole, Summary(len(whole.rows))
-        Campaigns(whole).merge(named)
-    return Top(whole.top(most), whole.error, whole.total)

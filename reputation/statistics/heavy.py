@@ -61,12 +61,13 @@ class Summary:
     def add(self, value: str, unwanted: int, size: int) -> None:
         """Count one message."""
         self.total += 1
-        row = self.rows.get(value)
-        if row is not None:
-            counter, messages, bad, total = row
+        try:
+            counter, messages, bad, total = self.rows[value]
+        except KeyError:
+            self.rows[value] = (1, 1, unwanted, size)
+        else:
             self.rows[value] = (counter + 1, messages + 1, bad + unwanted, total + size)
             return
-        self.rows[value] = (1, 1, unwanted, size)
         if len(self.rows) > _SLACK * self.kept:
             self.prune()
 

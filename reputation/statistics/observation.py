@@ -69,7 +69,8 @@ OVER_TIME: Final = frozenset({"all", "action", "kind", "direction"})
 class Profile(NamedTuple):
     """What a message is counted by exactly; many messages share one, so it is taken apart late.
 
-    Empty texts are not counted. The names are those of `DIMENSIONS`.
+    Empty texts are not counted. Of authentication it has methods with their results. The names are
+    those of `DIMENSIONS`.
     """
 
     direction: str = ""
@@ -83,7 +84,7 @@ class Profile(NamedTuple):
     country: str = ""
     hops: str = ""
     symbols: frozenset[str] = frozenset()
-    auth: tuple[str, ...] = ()
+    auth: tuple[tuple[str, str], ...] = ()
 
     def labels(self) -> Iterator[Label]:
         """Give each dimension and value, each once."""
@@ -96,7 +97,7 @@ class Profile(NamedTuple):
         for symbol in self.symbols:
             yield "symbol", symbol
         for result in self.auth:
-            yield "auth", result
+            yield "auth", "=".join(result)
 
 
 # So many of its fields are one text.

@@ -21,13 +21,15 @@ from reputation.statistics.windows import MINUTE, WIDTHS
 from reputation.store import Add
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reputation.statistics.windows import Width
 
 Sketches = dict[str, Summary]
 _Profiles = dict[Profile, list[int]]
 _Rows = dict[Label, list[int]]
+# When, what, and how much of it: messages, bytes, unwanted, saved.
+Mark = tuple[float, Label, tuple[int, int, int, int]]
 # Text, unwanted, bytes.
 _Text = tuple[str, int, int]
 
@@ -39,8 +41,8 @@ _MOST_ROWS: Final = 4000
 _MAX_VALUE: Final = 100
 # Mail that nobody can foresee has ever new profiles; taken apart they are few rows.
 _MOST_PROFILES: Final = 2000
-# Some more would save nothing and wait for longer.
-_TEXTS_AT_ONCE: Final = 16
+# More would save little and wait for longer.
+_TEXTS_AT_ONCE: Final = 32
 
 
 class Tally:
@@ -58,21 +60,20 @@ class Tally:
 
     def count(self, seen: Observation) -> None:
         """Count one message."""
-        minute = MINUTE.slot(seen.at)
-        profiles = self._profiles.get(minute)
-        if profiles is None:
-            profiles = self._profiles[minute] = {}
-        row = profiles.get(seen.profile)
-        if row is None:
-            row = self._new(minute, seen.profile)
+        at, size, unwanted, saved, profile, sources, text = seen
+        minute = MINUTE.slot(at)
+        try:
+            row = self._profiles[minute][profile]
+        except KeyError:
+            row = self._new(minute, profile)
         row[0] += 1
-        row[1] += seen.size
-        row[2] += seen.unwanted
-        row[3] += seen.saved
+        row[1] += size
+        row[2] += unwanted
+        row[3] += saved
         gathering = self._sketches.get(minute)
         if gathering is None:
             gathering = self._sketches[minute] = _Gathering()
-        gathering.count(seen)
+        gathering.count(sources, text, int(unwanted), size)
 
     def mark(self, at: float, label: Label) -> None:
         """Count one more thing about a message that is counted already."""
@@ -94,7 +95,7 @@ class Tally:
         return {minute: gathering.sketches() for minute, gathering in taken.items()}
 
     def _new(self, minute: int, profile: Profile) -> list[int]:
-        profiles = self._profiles[minute]
+        profiles = self._profiles.setdefault(minute, {})
         if len(profiles) >= _MOST_PROFILES:
             _take_apart(profiles, self._marks.setdefault(minute, {}))
             profiles.clear()
@@ -113,11 +114,13 @@ class Sums(NamedTuple):
     profiles: Mapping[int, _Profiles]
     marks: Mapping[int, _Rows]
 
-    def adds(self) -> list[Add]:
-        """Return what is to be written."""
+    def adds(self, more: Iterable[Mark] = ()) -> list[Add]:
+        """Return what is to be written, with `more` that was found out since."""
         minutes: dict[int, _Rows] = {}
         for minute, rows in self.marks.items():
             minutes[minute] = {label: [*row] for label, row in rows.items()}
+        for at, label, amounts in more:
+            _add_row(_row(minutes.setdefault(MINUTE.slot(at), {}), label), amounts)
         for minute, profiles in self.profiles.items():
             _take_apart(profiles, minutes.setdefault(minute, {}))
         return [add for width in WIDTHS for add in _adds(width, minutes)]
@@ -133,12 +136,11 @@ class _Gathering:
         self._campaigns = Campaigns(Summary(BY_NAME[CAMPAIGN].kept))
         self._texts: list[_Text] = []
 
-    def count(self, seen: Observation) -> None:
-        unwanted, size = int(seen.unwanted), seen.size
-        for name, value in seen.sources:
+    def count(self, sources: Iterable[Label], text: str, unwanted: int, size: int) -> None:
+        for name, value in sources:
             self._summaries[name].add(value, unwanted, size)
-        if seen.text:
-            self._texts.append((seen.text, unwanted, size))
+        if text:
+            self._texts.append((text, unwanted, size))
             if len(self._texts) >= _TEXTS_AT_ONCE:
                 self._read_texts()
 
@@ -170,7 +172,7 @@ def _row(rows: _Rows, label: Label) -> list[int]:
     return row
 
 
-def _add_row(row: list[int], more: list[int]) -> None:
+def _add_row(row: list[int], more: Sequence[int]) -> None:
     row[0] += more[0]
     row[1] += more[1]
     row[2] += more[2]
@@ -188,7 +190,8 @@ def _adds(width: Width, minutes: Mapping[int, _Rows]) -> Iterator[Add]:
         for label, row in rows.items():
             key, amounts = _key(*label), tuple(row)
             yield Add(width.series, slot, key, amounts, expires_at)
-            if label[0] in OVER_TIME:
+            # Nothing is ever added to a slot that does not show here: see `past`.
+            if label[0] in OVER_TIME or label == CPU:
                 yield Add(width.timeline, slot, key, amounts, expires_at)
 
 

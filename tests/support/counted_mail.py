@@ -30,7 +30,7 @@ def a_profile(action: str = "pass", kind: str = "", country: str = "FR") -> Prof
         country=country,
         hops="0",
         symbols=frozenset({"SPF_PASS"}),
-        auth=("spf=pass",),
+        auth=(("spf", "pass"),),
     )
 
 
