@@ -7,8 +7,10 @@ script alone.
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 import subprocess
 import sys
 import urllib.error
@@ -133,6 +135,55 @@ def test_every_view_has_the_figures_of_the_script(tmp_path: Path) -> None:
             assert_page(daemon, SCRIPT)
 
 
+def in_csv(text: str) -> dict[str, dict[str, int]]:
+    """Return the messages by dimension and value."""
+    table: dict[str, dict[str, int]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        table.setdefault(row["dimension"], {})[row["value"]] = int(row["messages"])
+    return table
+
+
+def in_markdown(text: str) -> list[list[str]]:
+    """Return the rows of all tables of a report, their heads too."""
+    lines = [line[2:-2].split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [[re.sub(r"\\(.)", r"\1", cell) for cell in cells] for cells in lines]
+
+
+def in_html(text: str) -> list[list[str]]:
+    """Return the rows of all tables of a report, their heads too."""
+    rows = re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    return [
+        [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        for row in rows
+    ]
+
+
+def in_tables(rows: list[list[str]]) -> dict[str, dict[str, int]]:
+    """Return the messages by dimension and value; a row with `messages` heads a table."""
+    tables: dict[str, dict[str, int]] = {}
+    values: dict[str, int] = {}
+    for row in rows:
+        if len(row) < 3 or row[0] == "---":
+            continue
+        if row[1] == "messages":
+            values = tables.setdefault(row[0].replace(" ", "_"), {})
+        elif row[1].replace(",", "").isdecimal():
+            values[row[0]] = int(row[1].replace(",", ""))
+    return tables
+
+
+def assert_drawn(text: str) -> None:
+    """Hold what the terminal shows against the script."""
+    assert f"{COUNT:,} messages" in text
+    script = day.expected(SCRIPT)
+    for name in ("action", "kind", "country", "language", "network", "recipient_domain"):
+        for value, count in script[name].items():
+            assert re.search(rf"^ *{re.escape(value)} +{count:,} ", text, re.MULTILINE), (
+                name,
+                value,
+            )
+
+
 @pytest.mark.debian
 def test_figures_in_redis_are_those_of_the_script_too(tmp_path: Path) -> None:
     port, mails = free_port(), SCRIPT[:60]
@@ -168,10 +219,21 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
     period = ("report", "--period", f"{datetime.now(UTC):%Y-%m}", "--format")
     report = json.loads(command(daemon, *period, "json", "--personal"))
     assert_script(shown(report), SCRIPT)
-    rows = csv.DictReader(io.StringIO(command(daemon, *period, "csv")))
-    table = {(row["dimension"], row["value"]): int(row["messages"]) for row in rows}
-    assert table["all", ""] == COUNT
-    assert table["action", "reject"] == day.expected(SCRIPT)["action"]["reject"]
+    for text in (
+        command(daemon, *period, "csv", "--personal"),
+        get(daemon, "/v1/stats?window=24h&format=csv", day.TOKEN)[1],
+    ):
+        table = in_csv(text)
+        assert_script(table, SCRIPT)
+        assert table["all"] == {"": COUNT}
+    markdown = command(daemon, *period, "md", "--personal")
+    assert_script(in_tables(in_markdown(markdown)), SCRIPT)
+    page = command(daemon, *period, "html", "--personal")
+    assert_script(in_tables(in_html(page)), SCRIPT)
+    for rows in (in_markdown(markdown), in_html(page)):
+        assert ["Messages", f"{COUNT:,}"] in rows
+        assert ["Bytes", f"{sum(len(mail.message) for mail in SCRIPT):,}"] in rows
+    assert_drawn(command(daemon, "stats", "--window", "24h"))
 
     # Counters begin anew with the daemon, which Prometheus knows; what was sent after the last
     # scrape before the restart it cannot.
