@@ -178,10 +178,8 @@ def assert_drawn(text: str) -> None:
     script = day.expected(SCRIPT)
     for name in ("action", "kind", "country", "language", "network", "recipient_domain"):
         for value, count in script[name].items():
-            assert re.search(rf"^ *{re.escape(value)} +{count:,} ", text, re.MULTILINE), (
-                name,
-                value,
-            )
+            line = rf"^ *{re.escape(value)} +{count:,} "
+            assert re.search(line, text, re.MULTILINE), (name, value)
 
 
 @pytest.mark.debian
@@ -230,9 +228,9 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
     assert_script(in_tables(in_markdown(markdown)), SCRIPT)
     page = command(daemon, *period, "html", "--personal")
     assert_script(in_tables(in_html(page)), SCRIPT)
-    for rows in (in_markdown(markdown), in_html(page)):
-        assert ["Messages", f"{COUNT:,}"] in rows
-        assert ["Bytes", f"{sum(len(mail.message) for mail in SCRIPT):,}"] in rows
+    for lines in (in_markdown(markdown), in_html(page)):
+        assert ["Messages", f"{COUNT:,}"] in lines
+        assert ["Bytes", f"{sum(len(mail.message) for mail in SCRIPT):,}"] in lines
     assert_drawn(command(daemon, "stats", "--window", "24h"))
 
     # Counters begin anew with the daemon, which Prometheus knows; what was sent after the last
