@@ -124,9 +124,24 @@ def _read(
         wrong.take(unknown)
         with wrong.taken():
             validate(root, PolicyFile)
+    if root is None and not above:
+        wrong = _as_preset(path, wrong)
     named = Positions(above[-1]) if above else None
     mistakes.take(located(each, named, _EXTENDS) if named else each for each in wrong.errors())
     return root
+
+
+def _as_preset(path: str, wrong: Mistakes) -> Mistakes:
+    """Return what is wrong with the first file; one that is not there may be a preset misspelt."""
+    close = near(PurePath(path).parent.name, PRESETS) if path.endswith("/policy.yaml") else ""
+    if "did you mean" not in close:
+        return wrong
+    said = Mistakes()
+    said.take(
+        ConfigError(each.path, each.line, each.column, f"{each.what}{close}")
+        for each in wrong.errors()
+    )
+    return said
 
 
 def located(error: ConfigError, positions: Positions, loc: tuple[str | int, ...]) -> ConfigError:

@@ -18,7 +18,7 @@ from policies.positions import short
 from policies.shapes import NEEDS
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from pydantic_core import ErrorDetails
 
@@ -28,6 +28,8 @@ if typing.TYPE_CHECKING:
 _Loc = tuple[str | int, ...]
 
 _MAPPING: Final = "a mapping of keys"
+_LIST: Final = "a list"
+_NUMBERS: Final = frozenset({"a number", "a whole number"})
 _NEEDS: Final = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -38,10 +40,10 @@ _NEEDS: Final = {
     "string_type": "text",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "frozen_set_type": "a list",
-    "set_type": "a list",
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "frozen_set_type": _LIST,
+    "set_type": _LIST,
     "dict_type": _MAPPING,
     "mapping_type": _MAPPING,
     "model_type": _MAPPING,
@@ -62,6 +64,8 @@ _MEANT: Final = {
     "incoming": "inbound",
     "outgoing": "outbound",
 }
+_WITH_UNIT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z%]{1,10})")
+_POWERS: Final = {"k": 1, "m": 2, "g": 3}
 _NO_BLANK: Final = re.compile(r"[\w-]+:\S")
 _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "greater_than": ("gt", "more than {}"),
@@ -158,11 +162,11 @@ def _mistake(
     if all(detail["type"] == "value_error" for detail in details) and not _union(details, loc):
         return positions.error(loc, f"{_name(loc)}: {_own_words(first)}, not {given}")
     needs = " or ".join(dict.fromkeys(map(_need, details)))
-    meant = _meant(details, positions.node(loc).value())
+    meant = _meant(details, positions.node(loc).value(), loc)
     return positions.error(loc, f"{_name(loc)} needs {needs}, not {given}{meant}")
 
 
-def _meant(details: list[ErrorDetails], given: object) -> str:
+def _meant(details: list[ErrorDetails], given: object, loc: _Loc) -> str:
     """Return `: did you mean ...?` where one of the words that may stand there is like `given`."""
     needs = [_need(detail) for detail in details if detail["type"] in _CHOICES]
     choices = " ".join(need for need in needs if _EXAMPLE not in need)
@@ -173,13 +177,24 @@ def _meant(details: list[ErrorDetails], given: object) -> str:
     meant = _MEANT.get(given.lower()) if _is_word(given) else None
     if meant in words:
         return f": did you mean `{meant}`?"
-    if isinstance(given, str) and any(map(_is_mapping, details)) and _NO_BLANK.match(given):
+    return _mended(given, {_NEEDS.get(detail["type"], "") for detail in details}, loc)
+
+
+def _mended(given: object, needs: Set[str], loc: _Loc) -> str:
+    """Return how `given` is written where one of `needs` is needed; empty: nobody knows."""
+    if not isinstance(given, str) or len(given) > _MAX_SHOWN:
+        return ""
+    if _MAPPING in needs and _NO_BLANK.match(given):
         return ": a blank is missing behind the `:`"
-    return ""
-
-
-def _is_mapping(detail: ErrorDetails) -> bool:
-    return _NEEDS.get(detail["type"]) == _MAPPING
+    if needs == {_LIST} and given:
+        return f": write [{given}]"
+    number = _WITH_UNIT.fullmatch(given) if needs & _NUMBERS else None
+    if number is None:
+        return ""
+    power = _POWERS.get(number[2][:1].lower())
+    if power and str(loc[-1]).endswith("bytes"):
+        return f": write {int(float(number[1]) * 1024**power)}"
+    return f": write {number[1]} without the unit"
 
 
 def _is_word(given: object) -> typing.TypeGuard[str]:

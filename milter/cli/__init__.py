@@ -114,8 +114,10 @@ def _lazy(name: str, words: str, *, shown: bool) -> click.Command:
 
 def _told(err: PolicyError | GatepostError) -> int:
     mistakes = err.errors if isinstance(err, ConfigErrors) else (err,)
+    # Loaded for those who made a mistake, not at each start.
+    told = import_module("milter.cli.places").told
     for mistake in mistakes:
-        click.echo(str(mistake), err=True)
+        click.echo(told(mistake), err=True)
     return EXIT_CONFIGURATION if isinstance(err, ConfigError | ConfigErrors) else EXIT_INPUT
 
 

@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from milter.cli.explain import printable
 from policies.errors import ConfigError
+from policies.loader import FileSource
 
 if TYPE_CHECKING:
     from policies.loader import Source
 
 _WIDEST: Final = 120
+
+
+def told(error: Exception) -> str:
+    """Return an error in words; a mistake in a file with its line and a caret."""
+    if not isinstance(error, ConfigError):
+        return str(error)
+    return with_line(FileSource(), error.path, error.line, error.column, error.what)
 
 
 def with_line(source: Source, path: str, line: int, column: int, what: str) -> str:

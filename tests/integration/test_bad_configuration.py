@@ -144,7 +144,9 @@ def test_daemon_tells_the_place_of_a_mistake_and_does_not_start(
             check=False,
         )
     # Where only listening shows the mistake, the log of the start stands before it.
-    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    told = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    # Under each mistake stands its line with a caret.
+    said = [line for line in told if not line.startswith("  | ")]
     assert done.returncode == 78, done.stderr
     assert 1 <= len(said) <= 2, done.stderr
     assert re.match(rf"(\S*/)?{re.escape(mistake.at)}: ", said[0]), said

@@ -139,8 +139,9 @@ def test_config_check_tells_every_mistake_and_exits_78(
     assert run(["config", "check", "-c", str(file)]) == 78
     err = capsys.readouterr().err.splitlines()
     assert err[0].startswith(f"{file}:1:1: unknown key `listner`")
-    assert err[1].startswith(f"{file}:2:20: `sessions` needs a whole number")
-    assert len(err) == 2
+    assert err[1:3] == ["  | listner: []", "  | ^"]
+    assert err[3].startswith(f"{file}:2:20: `sessions` needs a whole number")
+    assert err[4:] == ["  | limits: {sessions: many}", f"  | {' ' * 19}^"]
 
 
 def test_config_check_tells_the_mistakes_of_the_policy_too(
@@ -151,6 +152,15 @@ def test_config_check_tells_the_mistakes_of_the_policy_too(
     file.write_text("policies: p.yaml\n")
     assert run(["config", "check", str(file)]) == 78
     assert f"{tmp_path}/p.yaml:3:1: unknown key `treshold`" in capsys.readouterr().err
+
+
+def test_config_check_names_the_preset_that_is_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text("policies: balancd\n")
+    assert run(["config", "check", str(file)]) == 78
+    assert capsys.readouterr().err.splitlines()[0].endswith(": did you mean `balanced`?")
 
 
 def test_config_check_of_no_file_exits_78(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ class Whole(BaseModel):
         ),
         pytest.param(
             "parts: [{bind: a, nets: 10.0.0.0/8}]",
-            ["1:25: `nets` needs a list, not '10.0.0.0/8'"],
+            ["1:25: `nets` needs a list, not '10.0.0.0/8': write [10.0.0.0/8]"],
             id="a-network-for-a-list",
         ),
         pytest.param(

@@ -261,3 +261,27 @@ def test_read_all_mistakes_are_told_at_once() -> None:
 def test_read_a_listener_that_strangers_cannot_relay_through_is_taken(listener: str) -> None:
     settings = read_settings(Texts(g=f"listeners: [{{name: in, {listener}}}]\n"), "g.yaml")
     assert settings.listeners[0].name == "in"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "limits: {message_bytes: 50MB}",
+            "g.yaml:1:25: `message_bytes` needs a whole number, not '50MB': write 52428800",
+            id="a-size-with-its-unit",
+        ),
+        pytest.param(
+            "dns: {timeout_s: 2s}",
+            "g.yaml:1:18: `timeout_s` needs a number, not '2s': write 2 without the unit",
+            id="a-time-with-its-unit",
+        ),
+        pytest.param(
+            "dns: {nameservers: 127.0.0.1}",
+            "g.yaml:1:20: `nameservers` needs a list, not '127.0.0.1': write [127.0.0.1]",
+            id="one-text-for-a-list",
+        ),
+    ],
+)
+def test_read_says_how_a_value_is_to_be_written(text: str, expected: str) -> None:
+    assert mistakes_of(text) == [expected]
