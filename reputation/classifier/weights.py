@@ -26,7 +26,8 @@ from reputation.errors import StoreError
 if TYPE_CHECKING:
     from types import TracebackType
 
-_MAGIC: Final = b"gatepost weights 2\0"
+_NAME: Final = b"gatepost weights "
+_MAGIC: Final = _NAME + b"2\0"
 _HEADER: Final = mmap.PAGESIZE
 _NUMBERS_AT: Final = 64
 _TABLE_BYTES: Final = TABLE_SLOTS * 4
@@ -192,7 +193,7 @@ def _opened(path: Path, *, write: bool) -> int:
 
 def _mapped(file: int, path: Path, *, write: bool) -> mmap.mmap:
     try:
-        if write and os.fstat(file).st_size != FILE_BYTES:
+        if write and _is_new_or_old(file):
             _make(file)
         if os.fstat(file).st_size != FILE_BYTES:
             raise StoreError(f"{path}: no weights of this version", reason="corrupt")
@@ -205,12 +206,29 @@ def _mapped(file: int, path: Path, *, write: bool) -> mmap.mmap:
     return mapped
 
 
+def _is_new_or_old(file: int) -> bool:
+    """Return whether it has no weights, or those of another version: lessons make them again."""
+    if os.fstat(file).st_size != FILE_BYTES:
+        return True
+    head = os.pread(file, len(_MAGIC), 0)
+    return head.startswith(_NAME) and head != _MAGIC
+
+
 def _make(file: int) -> None:
-    """Give the file its size; blocks are taken now, for a full disk later would be a SIGBUS."""
-    os.ftruncate(file, 0)
+    """Give the file its size; blocks are taken now, for a full disk later would be a SIGBUS.
+
+    One of another version is emptied where it stands, for somebody may still map it, and begins as
+    one whose writer was killed: the bases beside it are of another version, too.
+    """
+    again = os.fstat(file).st_size > 0
+    os.ftruncate(file, FILE_BYTES)
     os.posix_fallocate(file, 0, FILE_BYTES)
-    header = _MAGIC.ljust(_NUMBERS_AT, b"\0") + new_state().numbers.tobytes()
-    os.pwrite(file, header, 0)
+    if again:
+        os.pwrite(file, bytes(FILE_BYTES), 0)
+    numbers = np.zeros(NUMBERS + 3)
+    numbers[:NUMBERS] = new_state().numbers
+    numbers[_CHANGING] = float(again)
+    os.pwrite(file, _MAGIC.ljust(_NUMBERS_AT, b"\0") + numbers.tobytes(), 0)
     os.fsync(file)
 
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import http.client
 import json
+import sqlite3
 import subprocess
 import sys
-from typing import Any
+import zlib
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reputation.errors import StoreError
+from reputation.history.record import unpacked
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.line_client import connected
 from tests.support.mailbox_sink import MailboxSink, running_sink
 from tests.support.patience import wait_until
 from tests.support.ports import free_port
-from tests.support.redis_server import a_redis
+from tests.support.redis_server import RunningRedis, a_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +116,51 @@ def test_daemon_greylists_who_is_unknown_and_remembers_who_is_not() -> None:
         assert len(sink.messages) == 12
 
 
-def test_server_that_goes_keeps_no_mail_waiting_and_is_used_again_when_it_is_back() -> None:
+def readable(file: Path) -> bytes:
+    """Return all that a store holds, and what is packed in it unpacked."""
+    told = bytearray()
+    with closing(sqlite3.connect(file)) as store:
+        tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for row in store.execute(f"SELECT * FROM {table}"):  # noqa: S608 - a name of its own
+                for value in row:
+                    data = value if isinstance(value, bytes) else str(value).encode()
+                    told += data + b"\n"
+                    with suppress(zlib.error):
+                        told += zlib.decompress(data) + b"\n"
+                    with suppress(StoreError):
+                        told += str(unpacked(data)).encode() + b"\n"
+    return bytes(told)
+
+
+@pytest.mark.parametrize("kept", ["plain", "hashed"])
+def test_store_names_nobody_where_privacy_asks(tmp_path: Path, kept: str) -> None:
+    file = tmp_path / "private" / "s.db"
+    with running_sink() as sink:
+        settings = a_configuration(sink, f"sqlite:{file}")
+        settings |= {"memory": {"subjects": kept}, "history": {"addresses": kept}}
+        with running_gatepost(settings, FILES) as daemon:
+            assert send(daemon, KNOWN, 1).startswith(b"250"), daemon.log
+            assert send(daemon, UNKNOWN, 2).startswith(b"451"), daemon.log
+
+    told = readable(file)
+    # The history of both messages was written.
+    assert told.count(b"txn_id=") == 2
+    names = (b"alice@", b"bob@", b"news@", b"author_domain:")
+    named = [one for one in names if one in told]
+    assert named == ([*names] if kept == "plain" else [])
+
+
+@pytest.mark.parametrize(
+    ("reason", "fail", "recover"),
+    [
+        pytest.param("gone", RunningRedis.stop, RunningRedis.start, id="gone"),
+        pytest.param("slow", RunningRedis.hang, RunningRedis.go_on, id="hangs"),
+    ],
+)
+def test_server_that_fails_keeps_no_mail_waiting_and_is_used_again_when_it_is_back(
+    reason: str, fail: Callable[[RunningRedis], None], recover: Callable[[RunningRedis], None]
+) -> None:
     port = free_port()
     with (
         a_redis("--port", str(port)) as redis,
@@ -115,15 +168,15 @@ def test_server_that_goes_keeps_no_mail_waiting_and_is_used_again_when_it_is_bac
         running_gatepost(a_configuration(sink, f"redis://127.0.0.1:{port}/0"), FILES) as daemon,
     ):
         assert send(daemon, UNKNOWN, 0).startswith(b"451 4.7.1 Try again"), daemon.log
-        redis.stop()
+        fail(redis)
         # What greylisting would have said is not known, and keeps nobody waiting.
         replies = [send(daemon, UNKNOWN, number) for number in range(1, 11)]
         assert [reply[:3] for reply in replies] == [b"250"] * 10, daemon.log
         wait_until(
-            lambda: metric(daemon, 'gatepost_store_errors_total{reason="gone"}') > 0,
+            lambda: metric(daemon, f'gatepost_store_errors_total{{reason="{reason}"}}') > 0,
             lambda: daemon.log,
         )
-        redis.start()
+        recover(redis)
         wait_until(lambda: send(daemon, UNKNOWN, 99).startswith(b"451"), lambda: daemon.log)
         # A thread writes the log.
         wait_until(lambda: "store works again" in daemon.log, lambda: daemon.log)

@@ -303,6 +303,21 @@ def test_lesson_survives_packing() -> None:
     assert again.features.words == one.features.words
 
 
+@pytest.mark.usefixtures("small_bases")
+def test_weights_of_another_version_are_made_again_from_the_lessons(tmp_path: Path) -> None:
+    store = MemoryStore(random_bytes())
+    teach(store, range(90))
+    known = caught_up(tmp_path, store)
+    for path in tmp_path.iterdir():
+        old = path.read_bytes().replace(b"gatepost weights 2", b"gatepost weights 1")
+        path.write_bytes(old)
+
+    again = caught_up(tmp_path, store)
+
+    assert same(known, again)
+    assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS_NAME, "base-40", "base-80"}
+
+
 @pytest.mark.parametrize(
     "data",
     [
