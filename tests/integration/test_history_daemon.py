@@ -181,6 +181,10 @@ def be_refused_beside_a_delivery(client: LineClient) -> None:
 
 
 def send_a_bare_newline(client: LineClient) -> None:
+    # From another network: of one no more than five refusals are kept at once.
+    client.ask(b"EHLO relay.example.org")
+    told = b"XCLIENT ADDR=%b NAME=%b" % tuple(part.encode() for part in KNOWN[:2])
+    assert client.ask(told)[:3] == b"220"
     client.ask(b"EHLO fine.example")
     client.ask(b"MAIL FROM:<bare@fine.example>")
     client.ask(b"RCPT TO:<bob@example.org>")

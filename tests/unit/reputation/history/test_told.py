@@ -22,6 +22,7 @@ def a_record(**said: object) -> Record:
         "recipients": ["b@ours.example"],
         "rcpt_count": 1,
         "action": "pass",
+        "policy": "site",
         "reply": "250 2.0.0 Ok: queued as 4XyZ",
         "delivered": True,
     }
