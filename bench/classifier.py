@@ -25,7 +25,7 @@ from bench.tables import OVER, limit_words, markdown, print_table
 from milter.checks.classifier_fields import classifier_fields
 from milter.message.document import Message
 from milter.message.lines import with_crlf
-from reputation.classifier.explain import heaviest
+from reputation.classifier.explain import Read, heaviest
 from reputation.classifier.features import extract
 from reputation.classifier.model import judge, learn, margin, new_state
 from tests.support.third_party import SHARED
@@ -72,7 +72,7 @@ def works(mail: Sequence[bytes]) -> dict[str, Callable[[], None]]:
         for each in fields:
             features = extract(*each)
             judge(state, features)
-            heaviest(state, each.fields, features, spam=True)
+            heaviest(state, Read(*each, features), spam=True)
 
     return {
         "sketch": sketched,

@@ -6,10 +6,13 @@ A `Finding` is a symbol with its evidence; it carries no weight, for weights liv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policies.facts import FACTS_BY_NAME, FactValue
+
+# What costs so much to tell that nobody works it out before somebody reads it.
+Reasons = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,23 @@ class Finding:
         evidence: What was seen, for the admin: `127.0.0.2 from bl.example`. Never put in a reply.
         details: Values for the places in the symbol's words: `{"domain": "example.org"}`. They may
             reach the client, so they hold what the client knows already or may know.
+        reasons: Why, where that is worked out only when it is read.
     """
 
     symbol: str
     evidence: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    reasons: Reasons | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def told(self) -> str:
+        """The evidence with its reasons: for whoever reads it, and not before."""
+        return with_reasons(self.evidence, self.reasons)
+
+
+def with_reasons(evidence: str, reasons: Reasons | None) -> str:
+    """Return `evidence` and behind it `reasons`, which are worked out now."""
+    return evidence if reasons is None else "; ".join((evidence, *reasons()))
 
 
 class Facts(Mapping[str, FactValue]):

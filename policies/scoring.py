@@ -153,6 +153,7 @@ def _contribution(policy: Policy, symbol: str, findings: Sequence[Finding]) -> C
         words=spec.sentence(details),
         kind=spec.kind,
         enhanced=spec.enhanced,
+        reasons=findings[0].reasons,
     )
     if not evidence and not details:
         policy.plain[symbol] = made

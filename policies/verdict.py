@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from policies.findings import with_reasons
+
 if TYPE_CHECKING:
-    from policies.findings import Finding
+    from policies.findings import Finding, Reasons
 
 
 class Action(IntEnum):
@@ -49,6 +51,7 @@ class Contribution:
         words: The sentence for the sender, places filled; empty when the symbol has none to say.
         kind: Kind of spam, empty when none.
         enhanced: RFC 3463 code that fits a refusal because of it, such as 5.7.23; empty for 5.7.1.
+        reasons: From the finding: worked out only when somebody reads them.
         step: What the trace says of it.
     """
 
@@ -61,10 +64,16 @@ class Contribution:
     words: str = ""
     kind: str = ""
     enhanced: str = ""
+    reasons: Reasons | None = field(default=None, compare=False, repr=False)
     step: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", f"{self.symbol} {self.counted:+g}")
+
+    @property
+    def told(self) -> str:
+        """The evidence with its reasons: for whoever reads it, and not before."""
+        return with_reasons(self.evidence, self.reasons)
 
 
 @dataclass(frozen=True, slots=True)

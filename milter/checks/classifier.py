@@ -6,13 +6,14 @@ so, and has no say.
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.checks.classifier_fields import classifier_fields
 from milter.core.transaction import Stage
 from policies.findings import Finding
-from reputation.classifier.explain import heaviest
+from reputation.classifier.explain import Read, heaviest
 from reputation.classifier.features import domain_number, extract
 from reputation.classifier.model import judge
 
@@ -67,19 +68,20 @@ class ClassifierCheck:
         if state is None:
             return Evidence((Finding("CLASSIFIER_ERROR", "its weights cannot be read"),))
         read = classifier_fields(message)
-        features = extract(read.fields, read.disguised)
-        opinion = judge(state, features, _domain_of(txn))
+        features, domain = extract(*read), _domain_of(txn)
+        opinion = judge(state, features, domain)
         facts = {"classifier": {**opinion._asdict()}}
         symbol = _symbol(opinion)
         if not symbol:
             return Evidence(facts=facts)
-        said = f"{opinion.probability:.1%} spam, confidence {opinion.confidence:.2f}"
         if symbol == _UNSURE:
             said = f"{state.ham} ham and {state.spam} spam learned so far"
-        elif symbol in _SPAM_SYMBOLS:
-            reasons = heaviest(state, read.fields, features, spam=True)
-            said = "; ".join((said, *reasons))
-        return Evidence((Finding(symbol, said),), facts)
+            return Evidence((Finding(symbol, said),), facts)
+        said = f"{opinion.probability:.1%} spam, confidence {opinion.confidence:.2f}"
+        spoken_for = symbol in _SPAM_SYMBOLS
+        why = partial(heaviest, state, Read(*read, features), spam=spoken_for, domain=domain)
+        # Once: the answer and the record tell the same, though the weights change meanwhile.
+        return Evidence((Finding(symbol, said, reasons=cache(why)),), facts)
 
 
 def _domain_of(txn: Transaction) -> int:

@@ -36,11 +36,12 @@ class ClassifierFields(NamedTuple):
 
     Attributes:
         fields: By name, in the order of the message; header fields by their lower-case names.
-        disguised: Subject, author and the beginning of the text: where words are disguised.
+        disguised: Subject, author and the beginning of the text: where words are disguised; by
+            the names of these fields.
     """
 
     fields: dict[str, bytes]
-    disguised: tuple[bytes, ...]
+    disguised: dict[str, bytes]
 
 
 def classifier_fields(message: Message) -> ClassifierFields:
@@ -52,7 +53,11 @@ def classifier_fields(message: Message) -> ClassifierFields:
     fields["(text)"] = text
     fields["(urls)"] = _encoded(" ".join(message.urls)[:_URLS_BYTES])
     fields["(parts)"] = _structure(message)
-    disguised = (subject, fields.get("from", b""), text[:_DISGUISED_BYTES])
+    disguised = {
+        "subject": subject,
+        "from": fields.get("from", b""),
+        "(text)": text[:_DISGUISED_BYTES],
+    }
     return ClassifierFields(fields, disguised)
 
 

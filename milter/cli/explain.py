@@ -86,7 +86,7 @@ def _symbols(contributions: tuple[Contribution, ...]) -> Iterator[str]:
     for one in contributions:
         capped = "" if one.counted == one.weight else f" (weight {one.weight:g}, group {one.group})"
         yield f"{one.counted:+6.2f}  {one.symbol}{capped}"
-        for said in (one.evidence, one.description, one.words and f"told: {one.words}"):
+        for said in (one.told, one.description, one.words and f"told: {one.words}"):
             if said:
                 yield f"        {said}"
 
@@ -95,7 +95,7 @@ def _uncounted(judged: Judged) -> Iterator[str]:
     counted = {one.symbol for one in judged.outcome.verdict.contributions}
     for finding in judged.judgement.evidence.findings:
         if finding.symbol not in counted:
-            yield f"{finding.symbol}  {finding.evidence}".rstrip()
+            yield f"{finding.symbol}  {finding.told}".rstrip()
 
 
 def _result(result: AuthResult) -> str:

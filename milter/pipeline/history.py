@@ -315,4 +315,4 @@ def counted_of(verdict: Verdict) -> list[Counted]:
 def found_of(findings: Iterable[Finding]) -> list[Found]:
     """Return what was found, as a record has it."""
     found: Sequence[Finding] = tuple(findings)
-    return [Found(one.symbol, short(one.evidence), dict(one.details)) for one in few(list(found))]
+    return [Found(one.symbol, short(one.told), dict(one.details)) for one in few(list(found))]

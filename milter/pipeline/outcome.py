@@ -247,7 +247,7 @@ def explanation(verdict: Verdict) -> bytes:
     if verdict.rule:
         told.append(f"decided by {verdict.rule}")
     for one in verdict.contributions[:_MAX_EXPLAINED]:
-        seen = f" ({_short(one.evidence)})" if one.evidence else ""
+        seen = f" ({_short(one.told)})" if one.evidence else ""
         told.append(f"{one.counted:+g} {one.symbol}{seen}")
     if (left_out := len(verdict.contributions) - _MAX_EXPLAINED) > 0:
         told.append(f"{left_out} more")

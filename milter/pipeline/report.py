@@ -78,7 +78,7 @@ def _symbols(verdict: Verdict) -> dict[str, Json]:
         contribution.symbol: {
             "weight": contribution.weight,
             "counted": contribution.counted,
-            "evidence": contribution.evidence,
+            "evidence": contribution.told,
             "description": contribution.description,
             "group": contribution.group,
             "kind": contribution.kind,

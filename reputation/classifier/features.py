@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -105,12 +105,12 @@ class Located(NamedTuple):
     ends: Places
 
 
-def extract(fields: Mapping[str, bytes], disguised: Sequence[bytes]) -> Features:
+def extract(fields: Mapping[str, bytes], disguised: Mapping[str, bytes]) -> Features:
     """Return the features of a message.
 
     Args:
         fields: What is looked at, by name; the order counts.
-        disguised: What is read in n-grams of four bytes, too.
+        disguised: The beginnings of those that are read in n-grams of four bytes, too.
     """
     grams = _gram_slots(disguised)
     slots = np.concatenate((*_word_slots(fields), grams))
@@ -149,17 +149,38 @@ def text_of(fields: Mapping[str, bytes]) -> bytes:
 
 
 def locate(fields: Mapping[str, bytes]) -> Located:
-    """Return the words of `fields` with their places in `text_of(fields)`."""
+    """Return the words and groups of letters of `fields`, placed in `text_of(fields)`."""
     folded = _folded(fields)
     edges = _edges(folded)
-    return Located(_salted(folded, edges, fields), edges[::2], edges[1::2])
+    words = Located(_salted(folded, edges, fields), edges[::2], edges[1::2])
+    if folded.isascii():
+        return words
+    begins = _letter_places(folded)
+    letters = _letters(folded, begins)
+    return Located(
+        np.concatenate((words.slots, letters)),
+        np.concatenate((words.starts, begins)),
+        np.concatenate((words.ends, begins + _LETTERS_BYTES)),
+    )
+
+
+def gram_text_of(disguised: Mapping[str, bytes]) -> bytes:
+    """Return what is read in n-grams: one beginning behind the other, one space between them."""
+    return b" ".join(disguised.values())[:_MAX_DISGUISED]
+
+
+def locate_grams(disguised: Mapping[str, bytes]) -> Located:
+    """Return the n-grams of `disguised` with their places in `gram_text_of(disguised)`."""
+    slots = _gram_slots(disguised).astype(np.int64)
+    starts = np.arange(len(slots))
+    return Located(slots, starts, starts + _GRAM_BYTES)
 
 
 def _word_slots(fields: Mapping[str, bytes]) -> Iterator[Slots]:
     folded = _folded(fields)
     yield _salted(folded, _edges(folded), fields)
     if not folded.isascii():
-        yield _letters(folded)
+        yield _letters(folded, _letter_places(folded))
 
 
 def _folded(fields: Mapping[str, bytes]) -> bytes:
@@ -206,13 +227,17 @@ def _salts(names: tuple[str, ...]) -> Hashes:
     return np.array(codes, np.uint64) << np.uint64(16)
 
 
-def _letters(folded: bytes) -> Slots:
-    """Return the groups of letters that take several bytes, from wherever a letter begins."""
+def _letter_places(folded: bytes) -> Places:
+    """Return where a letter begins with which a group of letters of several bytes begins."""
     codes = np.frombuffer(folded, np.uint8)
     high = np.zeros(len(codes) + 1, np.int32)
     np.add.accumulate(codes >= 0x80, out=high[1:], dtype=np.int32)
     whole = high[_LETTERS_BYTES:] - high[:-_LETTERS_BYTES] == _LETTERS_BYTES
-    places = np.flatnonzero(whole & (codes[: len(whole)] >= 0xC0))
+    return np.flatnonzero(whole & (codes[: len(whole)] >= 0xC0))
+
+
+def _letters(folded: bytes, places: Places) -> Slots:
+    """Return a slot for each group of letters."""
     hashes = _eights(folded)[places - (_WHOLE - _LETTERS_BYTES)]
     hashes >>= _BEFORE[_LETTERS_BYTES]
     hashes *= _MIX
@@ -220,8 +245,8 @@ def _letters(folded: bytes) -> Slots:
     return hashes.view(np.int64)
 
 
-def _gram_slots(texts: Sequence[bytes]) -> NDArray[np.uint32]:
-    folded = b" ".join(texts)[:_MAX_DISGUISED].lower()
+def _gram_slots(disguised: Mapping[str, bytes]) -> NDArray[np.uint32]:
+    folded = gram_text_of(disguised).lower()
     count = max(len(folded) - _GRAM_BYTES + 1, 0)
     # Four bytes from every place on, as one number each; nothing is copied.
     grams = np.ndarray(count, "<u4", folded, strides=(1,)) * _GRAM_MIX

@@ -136,11 +136,16 @@ def _domain_margin(state: State, features: Features, domain: int) -> float:
     return float(np.add.reduce(weights)) * _shares(features)[0]
 
 
-def contributions(
-    state: State, features: Features, slots: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return what each of `slots`, all of words, adds to the margin of a message."""
-    return state.weights[slots] * np.float32(_shares(features)[0])
+def contributions(state: State, features: Features, domain: int = 0) -> NDArray[np.float32]:
+    """Return what each of the slots adds to the margin of a message for `domain`; 0: for none."""
+    slots, words = features
+    word_share, gram_share = _shares(features)
+    adds = state.weights.take(slots)
+    if domain and knows_domain(state, domain):
+        adds[:words] += state.weights.take(of_domain(features, domain))
+    adds[:words] *= np.float32(word_share)
+    adds[words:] *= np.float32(gram_share)
+    return adds
 
 
 def judge(state: State, features: Features, domain: int = 0) -> Opinion:

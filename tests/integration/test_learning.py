@@ -6,8 +6,9 @@ import json
 import os
 import signal
 from contextlib import closing
+from functools import partial
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,13 +41,26 @@ def write_mail(folder: Path) -> None:
         path.write_text(MAIL.format(subject=subject, number=number, text=text), newline="")
 
 
-def symbols(daemon: Gatepost) -> set[str]:
-    """Return what the daemon sees in a message that it was not shown."""
-    subject, text = UNWANTED
+def scanned(daemon: Gatepost, *, spam: bool = True) -> Any:
+    """Return what the daemon says of a message that it was not shown."""
+    subject, text = UNWANTED if spam else WANTED
     message = MAIL.format(subject=subject, number=99, text=text)
     with closing(HTTPConnection("127.0.0.1", daemon.http_port, timeout=_PATIENCE_S)) as connection:
         connection.request("POST", "/v1/scan", message)
-        return set(json.load(connection.getresponse())["symbols"])
+        return json.load(connection.getresponse())
+
+
+def recorded(daemon: Gatepost, txn_id: str, token: str) -> Any:
+    """Return the record of a message; None while it is not written."""
+    with closing(HTTPConnection("127.0.0.1", daemon.http_port, timeout=_PATIENCE_S)) as connection:
+        headers = {"Authorization": f"Bearer {token}"}
+        connection.request("GET", f"/v1/history/{txn_id}", headers=headers)
+        answer = connection.getresponse()
+        return json.load(answer) if answer.status == 200 else None
+
+
+def symbols(daemon: Gatepost) -> set[str]:
+    return set(scanned(daemon)["symbols"])
 
 
 def wait_for(daemon: Gatepost, symbol: str) -> None:
@@ -73,6 +87,17 @@ def test_daemon_learns_over_http_from_who_knows_the_token(tmp_path: Path) -> Non
             assert teach(daemon, "spam", files[0][1], "guessed") == 401
             assert {teach(daemon, label, data, "secret") for label, data in files} == {200}
             wait_for(daemon, "CLASSIFIER_SPAM_SURE")
+
+            for label, sign in (("SPAM", "+"), ("HAM", "-")):
+                symbol, said = f"CLASSIFIER_{label}_SURE", scanned(daemon, spam=label == "SPAM")
+                _, *reasons = said["symbols"][symbol]["evidence"].split("; ")
+                assert len(reasons) == 5
+                assert all(reason.partition('" ')[2].startswith(sign) for reason in reasons)
+                record = partial(recorded, daemon, said["txn_id"], "secret")
+                wait_until(lambda: record() is not None, lambda: daemon.log)  # noqa: B023 - at once
+                kept = record()
+                found = {one["symbol"]: one["evidence"] for one in kept["found"]}
+                assert found[symbol] == said["symbols"][symbol]["evidence"]
 
 
 def test_daemon_learns_while_it_runs_and_changes_its_mind_after_a_kill(tmp_path: Path) -> None:

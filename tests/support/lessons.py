@@ -13,7 +13,7 @@ _COMMON: Final = (
     *("the", "of", "and", "to", "a", "in", "is", "you", "that", "it"),
     *("he", "was", "for", "on", "are", "with", "as", "his", "they", "at"),
 )
-_WANTED: Final = (
+WANTED: Final = (
     *(
         "meeting",
         "minutes",
@@ -46,16 +46,16 @@ UNWANTED: Final = (
 def fields_of(*, spam: bool, seed: int) -> dict[str, bytes]:
     """Return the fields of a message, the same for each seed."""
     chosen = random.Random(seed)  # noqa: S311 - an order, no secret
-    words = chosen.choices(_COMMON, k=60) + chosen.choices(UNWANTED if spam else _WANTED, k=8)
+    words = chosen.choices(_COMMON, k=60) + chosen.choices(UNWANTED if spam else WANTED, k=8)
     chosen.shuffle(words)
-    subject = " ".join(chosen.choices(UNWANTED if spam else _WANTED, k=2))
+    subject = " ".join(chosen.choices(UNWANTED if spam else WANTED, k=2))
     return {"subject": subject.encode(), "(text)": " ".join(words).encode()}
 
 
 def features_of(*, spam: bool, seed: int) -> Features:
     """Return what such a message has."""
     fields = fields_of(spam=spam, seed=seed)
-    return extract(fields, [fields["subject"]])
+    return extract(fields, {"subject": fields["subject"]})
 
 
 def lesson(number: int, *, spam: bool, called_spam: bool | None = None) -> Lesson:

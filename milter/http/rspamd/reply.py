@@ -134,7 +134,7 @@ def _symbols(verdict: Verdict) -> dict[str, Json]:
             "score": one.counted,
             "metric_score": one.weight,
             "description": one.description,
-            "options": [one.evidence] if one.evidence else [],
+            "options": [one.told] if one.evidence else [],
         }
         for one in verdict.contributions
     }

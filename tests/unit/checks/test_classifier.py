@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ from milter.checks.classifier import ClassifierCheck
 from milter.checks.classifier_fields import classifier_fields, lesson_of
 from milter.core.address import Mailbox
 from milter.message.document import Message
-from reputation.classifier.features import domain_number
+from reputation.classifier.features import domain_number, locate
 from reputation.classifier.model import judge, learn, new_state
 from tests.support.checks import a_transaction, looked, symbols_of
 
 if TYPE_CHECKING:
+    from reputation.classifier.features import Located
     from reputation.classifier.model import State
 
 HEAD = b"From: Ada <ada@example.net>\r\nTo: b@example.org\r\nMessage-ID: <%d@example.net>\r\n"
@@ -46,18 +48,44 @@ def taught() -> Fixed:
 
 
 @pytest.mark.parametrize(
-    ("spam", "symbol"),
-    [(True, "CLASSIFIER_SPAM_SURE"), (False, "CLASSIFIER_HAM_SURE")],
-    ids=["spam", "ham"],
+    ("spam", "symbol", "sign"),
+    [
+        pytest.param(True, "CLASSIFIER_SPAM_SURE", "+", id="spam"),
+        pytest.param(False, "CLASSIFIER_HAM_SURE", "-", id="ham"),
+    ],
 )
 def test_what_was_learned_is_said_with_its_reasons(
-    taught: Fixed, symbol: str, *, spam: bool
+    taught: Fixed, symbol: str, sign: str, *, spam: bool
 ) -> None:
     evidence = looked(ClassifierCheck(taught), a_message(1000, spam=spam))
 
     assert symbols_of(evidence) == [symbol]
     assert evidence.facts["classifier"]["unsure"] is False  # type: ignore[index, call-overload]
-    assert ("won" in evidence.findings[0].evidence) == spam
+    opinion, *reasons = evidence.findings[0].told.split("; ")
+    assert opinion == evidence.findings[0].evidence
+    assert len(reasons) == 5
+    for reason in reasons:
+        field, words, weight = re.fullmatch(r'(\S+) "([^"]+)" ([-+][0-9.]+)', reason).groups()  # type: ignore[union-attr]
+        assert field in {"subject", "(text)"}
+        assert words.encode() in (UNWANTED if spam else WANTED)
+        assert weight.startswith(sign)
+
+
+def test_reasons_are_not_worked_out_before_they_are_read(
+    taught: Fixed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked_out = []
+
+    def located(fields: dict[str, bytes]) -> Located:
+        worked_out.append(fields)
+        return locate(fields)
+
+    monkeypatch.setattr("reputation.classifier.explain.locate", located)
+    finding = looked(ClassifierCheck(taught), a_message(1000, spam=False)).findings[0]
+    assert worked_out == []
+
+    assert "; subject " in finding.told
+    assert len(worked_out) == 1
 
 
 @pytest.mark.parametrize(
