@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from milter.core.ids import SessionId
@@ -36,9 +36,10 @@ class Tls:
     cipher: str
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """One client connection, as far as it is known; replaced whole when more becomes known.
+
+    A tuple, because every message makes several, and each has many fields.
 
     Attributes:
         session_id: Ours; the same for every transaction of the connection.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from milter.core.address import Mailbox
@@ -23,8 +22,7 @@ class Stage(IntEnum):
     MESSAGE = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """What is known of one transaction; replaced whole as it grows, never changed.
 
     Attributes:

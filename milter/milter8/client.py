@@ -6,7 +6,6 @@ says which mail servers may connect. Pure: packets in, values out.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.core.connection import Connection, Direction, Tls, normal_address
@@ -59,7 +58,7 @@ def greeted(connection: Connection, helo_name: str, macros: Mapping[str, str]) -
     """Return `connection` after HELO, which tells of its encryption too."""
     version = macros.get("tls_version", "")
     tls = Tls(version, macros.get("cipher", "")) if version else None
-    return replace(connection, helo_name=helo_name, tls=tls)
+    return connection._replace(helo_name=helo_name, tls=tls)
 
 
 def authenticated(connection: Connection, account: str, listener: Listener) -> Connection:
@@ -73,7 +72,7 @@ def authenticated(connection: Connection, account: str, listener: Listener) -> C
     inbound = connection.direction is Direction.INBOUND
     named = bool(listener.daemon_directions)
     direction = Direction.OUTBOUND if account and inbound and not named else connection.direction
-    return replace(connection, account=account, direction=direction)
+    return connection._replace(account=account, direction=direction)
 
 
 def _address(client: Client) -> IpAddress | None:

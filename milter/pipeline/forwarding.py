@@ -7,7 +7,6 @@ written. That header comes at the end of data, so until then nothing is known of
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from milter.core.connection import Direction
@@ -36,8 +35,7 @@ def client_before(connection: Connection, message: Message, relays: Addresses) -
     """
     route = trusted_route(message.values("received"), relays)
     passed = [connection.client_ip, *(hop.client_ip for hop in route.hops if hop != route.client)]
-    return replace(
-        connection,
+    return connection._replace(
         client_ip=route.client.client_ip if route.client else None,
         client_port=0,
         told_name=None,

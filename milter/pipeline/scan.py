@@ -7,7 +7,6 @@ are waited for at the end of data, or before it where a policy decides early.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.ids import TxnId
@@ -234,7 +233,7 @@ class Scan:
         txn = self._txn
         if recipient is not None:
             known = (*self._recipients, recipient)
-            txn = replace(txn, recipients=known, stage=Stage.RCPT)
+            txn = txn._replace(recipients=known, stage=Stage.RCPT)
         return agreed(policies, merge(txn, await self._envelope_evidence()), txn)
 
     async def judge(self, message: bytes, groups: Sequence[tuple[Policy, bool]]) -> Judgement:
@@ -295,7 +294,7 @@ class Scan:
         relays = self._pipeline.identity.relays
         connection = client_before(self._txn.connection, document, relays)
         self._connection = ConnectionScan(self._pipeline, connection)
-        self._txn = replace(self._txn, connection=connection)
+        self._txn = self._txn._replace(connection=connection)
         self._connection.start()
         self._mail_run = _started(self._pipeline, self._txn)
 

@@ -7,7 +7,6 @@ is trusted: the session asks only for clients that configuration names.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.core.connection import normal_address
@@ -83,7 +82,7 @@ def apply_attributes(connection: Connection, attributes: Mapping[str, str]) -> C
         changes[field] = convert(value)
     if "PROTO" in attributes:
         changes["esmtp"] = attributes["PROTO"].upper() != "SMTP"
-    return replace(connection, **changes)  # type: ignore[arg-type]  # the names above are its fields
+    return connection._replace(**changes)  # type: ignore[arg-type]  # the names above are its fields
 
 
 def apply_proxy(connection: Connection, header: ProxyData) -> Connection:
@@ -96,8 +95,7 @@ def apply_proxy(connection: Connection, header: ProxyData) -> Connection:
     """
     if header.command == _LOCAL or not header.src_addr or header.src_port is None:
         return connection
-    return replace(
-        connection,
+    return connection._replace(
         client_ip=_address(str(header.src_addr)),
         client_port=int(header.src_port),
         destination_ip=_address(str(header.dst_addr)) if header.dst_addr else None,

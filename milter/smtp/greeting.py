@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.core.reply import Reply
@@ -43,14 +42,14 @@ async def before_greeting(
     try:
         if door.listener.greeting_delay_s:
             await asyncio.sleep(door.listener.greeting_delay_s)
-        connection = replace(connection, early_talker=talks())
+        connection = connection._replace(early_talker=talks())
         if arrival is None:
             return connection, None
         outcome = await arrival.refused(connection)
         if outcome is not None:
             return _turned_away(door, connection, outcome)
         await asyncio.sleep(await arrival.slowed_s(connection))
-        return replace(connection, early_talker=talks()), arrival
+        return connection._replace(early_talker=talks()), arrival
     finally:
         if arrival is not None:
             arrival.close()

@@ -6,7 +6,6 @@ takes the place of all that was told before, an XFORWARD holds for one message.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from milter.smtp.client_identity import apply_attributes
@@ -47,7 +46,7 @@ class SpokenFor:
     def hello(self, name: str, *, esmtp: bool) -> None:
         """Take HELO or EHLO."""
         protocol = "ESMTP" if esmtp else "SMTP"
-        self._peer = replace(self._peer, helo_name=name, esmtp=esmtp, protocol=protocol)
+        self._peer = self._peer._replace(helo_name=name, esmtp=esmtp, protocol=protocol)
         self._client = None
 
     def tell(self, attributes: Mapping[str, str]) -> None:
@@ -59,7 +58,7 @@ class SpokenFor:
         told = dict(attributes) if "ADDR" in attributes else {**self._told, **attributes}
         apply_attributes(self._peer, told)
         self._told, self._forwarded = told, {}
-        self._peer = replace(self._peer, helo_name="", esmtp=False)
+        self._peer = self._peer._replace(helo_name="", esmtp=False)
         self._client = None
 
     def forward(self, attributes: Mapping[str, str]) -> None:
@@ -75,7 +74,7 @@ class SpokenFor:
 
     def encrypt(self, tls: Tls) -> None:
         """Start over after STARTTLS: no name given before it holds (RFC 3207 §4.2)."""
-        self._peer = replace(self._peer, tls=tls, helo_name="", esmtp=False)
+        self._peer = self._peer._replace(tls=tls, helo_name="", esmtp=False)
         self._told.pop("HELO", None)
         self.end_message()
         self._client = None
@@ -92,5 +91,5 @@ class SpokenFor:
             return client
         if "ADDR" in self._forwarded:
             # The name in EHLO is the upstream's own.
-            client = replace(client, helo_name="")
+            client = client._replace(helo_name="")
         return apply_attributes(client, self._forwarded)

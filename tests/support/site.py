@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -93,7 +93,7 @@ class Sent:
     def connection(self) -> Connection:
         """Return the connection that it comes over."""
         made = a_connection(self.client_ip, self.direction, self.helo_name)
-        return replace(made, account=self.account, session_id=SessionId("S"))
+        return made._replace(account=self.account, session_id=SessionId("S"))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -226,8 +225,8 @@ def iprev(ptr: object, address: str = "192.0.2.1") -> str:
 def upstream(*trusted: str) -> list[str]:
     field = b"Authentication-Results: mx.example; dmarc=fail header.from=a.example\r\n\r\nx\r\n"
     txn = a_transaction()
-    passed_on = replace(txn.connection, relays=(IPv4Address("192.0.2.25"),))
-    return symbols_of(looked(UpstreamCheck(trusted), field, replace(txn, connection=passed_on)))
+    passed_on = txn.connection._replace(relays=(IPv4Address("192.0.2.25"),))
+    return symbols_of(looked(UpstreamCheck(trusted), field, txn._replace(connection=passed_on)))
 
 
 def refused(value: bytes) -> bool:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,7 +103,7 @@ def test_domain_of_all_recipients_has_a_say(recipients: list[str], *, own: bool)
         learn(state, lesson, spam=spam)
         learn(state, lesson, spam=not spam, domain=number)
     mailboxes = tuple(Mailbox(*one.split("@")) for one in recipients)
-    txn = replace(a_transaction(), recipients=mailboxes)
+    txn = a_transaction()._replace(recipients=mailboxes)
 
     evidence = looked(ClassifierCheck(Fixed(state)), a_message(1000, spam=True), txn)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from milter.checks.identities import IdentitiesCheck
@@ -46,5 +44,5 @@ from tests.support.checks import a_transaction, looked, symbols_of
 def test_identities_at_odds_are_told(
     header: str, mail_from: str | None, symbols: list[str]
 ) -> None:
-    txn = replace(a_transaction(mail_from), recipients=(parse_mailbox("joe@mine.example"),))
+    txn = a_transaction(mail_from)._replace(recipients=(parse_mailbox("joe@mine.example"),))
     assert symbols_of(looked(IdentitiesCheck(), f"{header}\r\n\r\nx".encode(), txn)) == symbols

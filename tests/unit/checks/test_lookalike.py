@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from milter.checks.lookalike import LookalikeCheck
@@ -45,5 +43,5 @@ CHECK = LookalikeCheck(["bank.example"])
     ],
 )
 def test_lookalikes_are_found(message: str, symbols: list[str]) -> None:
-    txn = replace(a_transaction(), recipients=(parse_mailbox("joe@recipient.example"),))
+    txn = a_transaction()._replace(recipients=(parse_mailbox("joe@recipient.example"),))
     assert symbols_of(looked(CHECK, message.encode(), txn)) == symbols

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -109,7 +108,7 @@ FORWARDER = {"forwarder.example": txt(f"v=spf1 ip4:{RELAY} -all")}
 
 def forwarded(mail_from: str) -> Transaction:
     txn = a_transaction(mail_from, client_ip="198.51.100.7", helo_name="")
-    return replace(txn, connection=replace(txn.connection, relays=(ip_address(RELAY),)))
+    return txn._replace(connection=txn.connection._replace(relays=(ip_address(RELAY),)))
 
 
 def test_spf_of_forwarded_mail_is_that_of_the_client_before_our_relay() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ CHECK = UpstreamCheck(["Backup.Example.org"])
 
 def relayed() -> Transaction:
     txn = a_transaction()
-    return replace(txn, connection=replace(txn.connection, relays=(ip_address("192.0.2.25"),)))
+    return txn._replace(connection=txn.connection._replace(relays=(ip_address("192.0.2.25"),)))
 
 
 def field(text: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -117,9 +116,9 @@ def test_forwarded_mail_is_not_refused_by_a_rule_about_the_relay() -> None:
 
 def test_forwarded_mail_is_never_kept_waiting_for_another_try() -> None:
     txn = a_transaction(client_ip=CLIENT)
-    forwarded = replace(txn.connection, relays=(IPv4Address(RELAY),))
+    forwarded = txn.connection._replace(relays=(IPv4Address(RELAY),))
     assert attempt_of(txn, []) is not None
-    assert attempt_of(replace(txn, connection=forwarded), []) is None
+    assert attempt_of(txn._replace(connection=forwarded), []) is None
 
 
 def test_forwarded_mail_is_judged_by_the_client_before_the_relay() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -98,7 +97,7 @@ def before_greeting(policy: str, *zones: str) -> tuple[float, list[float], list[
     The seconds before it, those of two transactions, the names that were asked for, the action.
     """
     pipeline = a_pipeline_of(policy, *zones)
-    connection = replace(a_connection(CLIENT), helo_name="")
+    connection = a_connection(CLIENT)._replace(helo_name="")
 
     async def run() -> tuple[float, list[float], Action]:
         arrival = pipeline.arrive(connection)
@@ -107,7 +106,7 @@ def before_greeting(policy: str, *zones: str) -> tuple[float, list[float], list[
         refused = await arrival.refused(connection)
         wait_s = await arrival.slowed_s(connection)
         arrival.close()
-        scan = pipeline.connect(replace(connection, helo_name="mx.example"), arrival)
+        scan = pipeline.connect(connection._replace(helo_name="mx.example"), arrival)
         later = [await scan.slowed_s() for _ in range(2)]
         return wait_s, later, refused.verdict.action if refused else Action.PASS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -156,7 +155,7 @@ def test_near_duplicates_are_one_campaign() -> None:
 
 
 def test_client_turned_away_before_its_data_is_counted_with_what_that_saved() -> None:
-    client = replace(a_connection("8.8.8.8"), relays=(ip_address("192.0.2.25"),))
+    client = a_connection("8.8.8.8")._replace(relays=(ip_address("192.0.2.25"),))
 
     found = figures(turned_away=[client, client])
 

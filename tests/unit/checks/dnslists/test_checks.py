@@ -53,7 +53,7 @@ def about(*asks: Asks, **more: object) -> DnsList:
 
 
 def of_account(txn: Transaction) -> Transaction:
-    return replace(txn, connection=replace(txn.connection, account="alice"))
+    return txn._replace(connection=txn.connection._replace(account="alice"))
 
 
 def answered(record: object, dns_list: DnsList = LIST) -> list[tuple[str, str]]:
