@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.message.lines import with_crlf
+from milter.milter8.wire import read_header
 
 if TYPE_CHECKING:
     from milter.core.limits import SharedLimits
@@ -55,6 +56,7 @@ class Incoming:
 
     __slots__ = (
         "_body",
+        "_fields",
         "_header",
         "_held",
         "_limits",
@@ -79,6 +81,7 @@ class Incoming:
         self._limits = limits
         self._names = names
         self._separator = b":" if leading_space else b": "
+        self._fields: list[bytes] = []
         self._header = bytearray()
         self._body: list[bytes] = []
         self._held = 0
@@ -87,26 +90,28 @@ class Incoming:
         self.size = 0
         self.places: dict[int, Placed] = {}
 
-    def field(self, name: bytes, value: bytes) -> None:
-        """Take a header field."""
-        if not self._room_for(len(name) + len(value) + 4):
-            return
-        if b"\n" in value:
-            value = with_crlf(value)
-        key = name.strip().lower()
-        if key in self._names:
-            number = self._numbers[key] = self._numbers.get(key, 0) + 1
-            if len(self.places) < _MOST_PLACES:
-                self.places[len(self._header)] = Placed(name, number)
-        self._header += name + self._separator + value + b"\r\n"
+    def field(self, data: bytes) -> None:
+        """Take a header field, as its packet holds it."""
+        self._fields.append(data)
+        # Colon, space and the end of the line stand for the two zero octets.
+        self.size += len(data) + 2
+        if self.size > self._held:
+            self._hold()
 
     def piece(self, data: bytes) -> None:
         """Take a piece of the body."""
-        if self._room_for(len(data)):
-            self._body.append(data)
+        self._body.append(data)
+        self.size += len(data)
+        if self.size > self._held:
+            self._hold()
 
     def whole(self) -> bytes:
-        """Return the message, once all of it is here."""
+        """Return the message, once all of it is here.
+
+        Raises:
+            PacketError: A header field is none.
+        """
+        self._write_fields()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = [body]
         return b"".join((self._header, b"\r\n", with_crlf(body)))
@@ -115,22 +120,36 @@ class Incoming:
         """Give back the memory."""
         self._limits.give_back(self._held)
         self._held = 0
+        self._fields.clear()
         self._body.clear()
         self._header.clear()
 
-    def _room_for(self, size: int) -> bool:
-        self.size += size
-        if self.fault is not Fault.NONE:
-            return False
-        if self.size > self._max_bytes:
-            self.fault = Fault.TOO_BIG
-        elif self.size > self._held:
-            more = max(self.size - self._held, _HELD_AT_ONCE)
-            if self._limits.reserve(more):
+    def _hold(self) -> None:
+        """Count what has come as held; where it cannot be, nothing is kept from here on."""
+        if self.fault is Fault.NONE:
+            # Never more than a message may have, so that one that is larger is seen here.
+            more = min(max(self.size - self._held, _HELD_AT_ONCE), self._max_bytes - self._held)
+            if self.size > self._max_bytes:
+                self.fault = Fault.TOO_BIG
+            elif self._limits.reserve(more):
                 self._held += more
+                # Small fields take more memory as objects than they are counted for.
+                self._write_fields()
+                return
             else:
                 self.fault = Fault.NO_ROOM
-        if self.fault is Fault.NONE:
-            return True
         self.close()
-        return False
+
+    def _write_fields(self) -> None:
+        """Write the fields that came into the header as it will be sent on."""
+        for data in self._fields:
+            name, value = read_header(data)
+            if b"\n" in value:
+                value = with_crlf(value)
+            key = name.strip().lower()
+            if key in self._names:
+                number = self._numbers[key] = self._numbers.get(key, 0) + 1
+                if len(self.places) < _MOST_PLACES:
+                    self.places[len(self._header)] = Placed(name, number)
+            self._header += b"%b%b%b\r\n" % (name, self._separator, value)
+        self._fields.clear()

@@ -1,22 +1,22 @@
 """One connection of a mail server: bytes to packets, answers to bytes, deadlines.
 
-All that is answered to one read goes out in one write, so that a message is edited and decided at
-once or not at all.
+Most packets are answered where they come, or not at all; a task runs only while checks are waited
+for (docs/decisions/milter-packets.md). What is answered to one packet goes out in one write, so
+that a message is edited and decided at once or not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final, cast
 
 from milter.milter8 import wire
-from milter.milter8.session import DECISIONS, NOTHING, Session, SessionEndedError
-from milter.relay.wakeup import Wakeup
+from milter.milter8.session import Session, SessionEndedError
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
-    from milter.core.ids import SessionId
     from milter.milter8.door import Door
     from milter.milter8.server import MilterServer
 
@@ -35,23 +35,41 @@ class MilterProtocol(asyncio.Protocol):
 
     Args:
         door: The listener.
-        server: Knows whether there is a place for it.
+        server: Knows whether there is a place for it, and calls `look_after`.
         loop: The loop that runs the connection.
     """
+
+    __slots__ = (
+        "_deadline",
+        "_deciding",
+        "_door",
+        "_draining",
+        "_loop",
+        "_paused",
+        "_reader",
+        "_server",
+        "_session",
+        "_started",
+        "_transport",
+        "_why",
+        "_writable",
+    )
 
     def __init__(self, door: Door, server: MilterServer, loop: asyncio.AbstractEventLoop) -> None:
         self._door = door
         self._server = server
         self._loop = loop
-        self._wakeup = Wakeup(loop)
         self._reader = wire.PacketReader()
         self._transport: asyncio.Transport | None = None
-        self._task: asyncio.Task[None] | None = None
         self._session: Session | None = None
+        self._deciding: asyncio.Task[None] | None = None
+        self._started = 0.0
+        self._deadline = math.inf
         self._writable = True
         self._paused = False
-        self._gone = False
         self._draining = False
+        # What ended it, as it is counted; None as long as it goes on.
+        self._why: str | None = None
 
     # -- what the loop calls ------------------------------------------------------------------
 
@@ -64,41 +82,38 @@ class MilterProtocol(asyncio.Protocol):
             # does what it is told for a filter that is not there.
             self._transport.close()
             return
-        self._task = self._loop.create_task(self._serve(session_id))
-        # A callback, because a task that is cancelled before its first step runs no `finally`.
-        self._task.add_done_callback(self._ended)
+        self._session = Session(self._door, session_id)
+        self._started = self._loop.time()
+        self._deadline = self._started + _IDLE_S
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the mail server."""
         self._reader.feed(data)
-        if len(self._reader) > _HIGH and not self._paused and self._transport is not None:
+        if self._deciding is None and self._writable:
+            self._go_on([])
+        elif len(self._reader) > _HIGH and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wakeup.wake()
 
     def pause_writing(self) -> None:
         """The mail server does not read what we say."""
         self._writable = False
+        self._set_deadline()
 
     def resume_writing(self) -> None:
         """The mail server reads again."""
         self._writable = True
-        self._wakeup.wake()
+        if self._deciding is None:
+            self._go_on([])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; of a message that was under way nothing is answered."""
         del exc
-        self._gone = True
         self._transport = None
-        if self._task is None:
-            self._server.farewell(self)
-        else:
-            self._task.cancel()
-
-    def _ended(self, _task: asyncio.Task[None]) -> None:
-        self._wakeup.stop()
-        if self._transport is not None:
-            self._transport.close()
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if self._session is not None:
+            self._take_leave(self._session)
         self._server.farewell(self)
 
     # -- for the server -----------------------------------------------------------------------
@@ -106,109 +121,124 @@ class MilterProtocol(asyncio.Protocol):
     def drain(self) -> None:
         """End when the SMTP session that is told of ends; at once where there is none."""
         self._draining = True
-        if (self._session is None or self._session.idle) and self._transport is not None:
-            self._transport.close()
+        if self._session is None or self._session.idle:
+            self._end("")
 
     def abort(self) -> None:
         """End now: the mail server's default applies to what is under way."""
         if self._transport is not None:
             self._transport.abort()
 
+    def look_after(self, now: float) -> None:
+        """Do what is due at loop time `now`: keep a mail server waiting, or wait no longer."""
+        if now < self._deadline:
+            return
+        if self._deciding is not None and self._writable:
+            self._write([wire.PROGRESS])
+            self._set_deadline()
+        else:
+            if self._why is None:
+                self._why = "timeout"
+            # Not `close`: what it does not read would keep the connection.
+            self.abort()
+
     # -- the session --------------------------------------------------------------------------
 
-    async def _serve(self, session_id: SessionId) -> None:
-        session = self._session = Session(self._door, session_id)
-        started, why = self._loop.time(), ""
-        try:
-            await self._converse(session)
-        except SessionEndedError:
-            pass
-        except asyncio.CancelledError:
-            # The mail server went away; what was under way is undone by `close`.
-            why = "" if session.idle else "gone"
-        except wire.PacketError as error:
-            why = "malformed"
-            fields = {"session_id": session.session_id, "error": str(error)}
-            _log.warning("mail server broke the protocol", extra=fields)
-        except TimeoutError:
-            why = "timeout"
-        finally:
-            session.close()
-            if why:
-                self._door.metrics.milter_broken(why)
-            self._log_connection(session, started, why)
+    def _go_on(self, answers: list[bytes]) -> None:
+        """Answer what has come, up to what has to wait.
 
-    async def _converse(self, session: Session) -> None:
-        answers: list[bytes] = []
-        while True:
-            packet = self._reader.next()
-            if packet is None:
-                self._write(answers)
-                await self._more()
-                continue
+        Args:
+            answers: What is to be said before.
+        """
+        session = self._session
+        if session is None or self._why is not None:
+            return
+        try:
+            self._hear(session, answers)
+            self._set_deadline()
+        except SessionEndedError:
+            self._end("")
+        except wire.PacketError as error:
+            self._break_off(error)
+
+    def _hear(self, session: Session, answers: list[bytes]) -> None:
+        reader, waits = self._reader, session.waits
+        while (packet := reader.next()) is not None:
             letter, data = packet
+            if letter in waits:
+                self._write(answers)
+                self._deciding = self._loop.create_task(self._decide(session, letter, data))
+                return
             try:
-                if letter in DECISIONS:
-                    answer = await self._decided(session, letter, data, answers)
-                else:
-                    answer = session.hear(letter, data)
+                answer = session.hear(letter, data)
             except (wire.PacketError, SessionEndedError):
                 raise
             except Exception as error:  # noqa: BLE001 - the top of a session
                 answer = session.crashed(error)
-            if answer is not NOTHING:
+            if answer:
                 answers.append(answer)
             if self._draining and session.idle:
                 self._write(answers)
+                self._end("")
                 return
-
-    async def _decided(
-        self, session: Session, letter: int, data: bytes, answers: list[bytes]
-    ) -> bytes:
-        """Return the answer to one packet; a long wait is kept from looking like none."""
-        if letter != wire.END_OF_MESSAGE:
-            return await session.decide(letter, data)
         self._write(answers)
-        self._waiting = self._loop.call_later(_PROGRESS_S, self._progress)
-        try:
-            return await session.decide(letter, data)
-        finally:
-            self._waiting.cancel()
-
-    def _progress(self) -> None:
-        self._write([wire.PROGRESS])
-        self._waiting = self._loop.call_later(_PROGRESS_S, self._progress)
-
-    async def _more(self) -> None:
-        """Wait for more bytes, or for the mail server to read what it was told.
-
-        Raises:
-            TimeoutError: Neither came in time.
-        """
         if self._paused and self._transport is not None:
             # What is left is part of one packet, so there is room for its rest.
             self._paused = False
             self._transport.resume_reading()
-        begun = len(self._reader) > 0 or not self._writable
-        wait_s = self._door.bounds.data_timeout_s if begun else _IDLE_S
-        deadline = self._loop.time() + wait_s
-        seen = len(self._reader)
-        while True:
-            await self._wakeup.until(deadline)
-            if self._writable and len(self._reader) > seen:
-                return
+
+    async def _decide(self, session: Session, letter: int, data: bytes) -> None:
+        """Answer one packet once checks have answered, and go on with those behind it."""
+        try:
+            answer = await session.decide(letter, data)
+        except wire.PacketError as error:
+            self._break_off(error)
+            return
+        except Exception as error:  # noqa: BLE001 - the top of a session
+            answer = session.crashed(error)
+        self._deciding = None
+        self._go_on([answer])
 
     def _write(self, answers: list[bytes]) -> None:
-        if answers and self._transport is not None and not self._gone:
+        if answers and self._transport is not None:
             self._transport.write(b"".join(answers))
         answers.clear()
 
-    def _log_connection(self, session: Session, started: float, why: str) -> None:
+    def _set_deadline(self) -> None:
+        if self._deciding is not None and self._writable:
+            wait_s = _PROGRESS_S
+        else:
+            begun = len(self._reader) > 0 or not self._writable or self._why is not None
+            wait_s = self._door.bounds.data_timeout_s if begun else _IDLE_S
+        self._deadline = self._loop.time() + wait_s
+
+    def _break_off(self, error: wire.PacketError) -> None:
+        if self._session is not None:
+            fields = {"session_id": self._session.session_id, "error": str(error)}
+            _log.warning("mail server broke the protocol", extra=fields)
+        self._end("malformed")
+
+    def _end(self, why: str) -> None:
+        """Close the connection once what was said is sent; `connection_lost` follows."""
+        if self._why is None:
+            self._why = why
+        self._set_deadline()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _take_leave(self, session: Session) -> None:
+        """Undo what was under way, log and count."""
+        why = self._why
+        if why is None:
+            why = "" if session.idle else "gone"
+        session.close()
+        if why:
+            self._door.metrics.milter_broken(why)
         fields = {
             "session_id": session.session_id,
             "listener": self._door.listener.name,
             "transactions": session.transactions,
-            "duration_ms": round((self._loop.time() - started) * 1000, 1),
+            "duration_ms": round((self._loop.time() - self._started) * 1000, 1),
         }
         if why:
             fields["error"] = why

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.milter")
 
+# How often all connections are looked at for what is due, in place of a timer for each.
+_LOOK_S: Final = 1.0
+
 
 class MilterServer:
     """One listener of one worker.
@@ -32,6 +35,7 @@ class MilterServer:
         self._sessions: dict[MilterProtocol, float | None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
+        self._looking: asyncio.TimerHandle | None = None
 
     async def serve(self, listening: socket.socket) -> None:
         """Start to take connections from a socket that listens already."""
@@ -43,6 +47,7 @@ class MilterServer:
         # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
         # reload would take the door away from the workers that came instead.
         self._server = await loop.create_server(new_protocol, sock=listening)
+        self._look(loop)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
@@ -62,6 +67,16 @@ class MilterServer:
             for protocol in list(self._sessions):
                 protocol.abort()
             await self._empty.wait()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to all connections, again and again."""
+        now = loop.time()
+        for protocol in list(self._sessions):
+            protocol.look_after(now)
+        self._looking = loop.call_later(_LOOK_S, self._look, loop)
 
     def welcome(
         self, protocol: MilterProtocol, transport: asyncio.BaseTransport

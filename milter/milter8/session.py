@@ -8,6 +8,7 @@ then does what its configuration says (tempfail).
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from milter.core.errors import GatepostError
@@ -19,6 +20,7 @@ from milter.milter8 import wire
 from milter.milter8.client import authenticated, connection_of, greeted
 from milter.milter8.negotiate import agree
 from milter.milter8.transaction import MilterTransaction
+from milter.pipeline.early import AT_CONNECT, AT_RCPT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from milter.core.connection import Connection
     from milter.milter8.door import Door
     from milter.milter8.negotiate import Agreement
+    from milter.milter8.transaction import Recipient
     from milter.pipeline.scan import ConnectionScan
 
 _log: Final = logging.getLogger("gatepost.milter")
@@ -35,10 +38,6 @@ _OVERLOADED: Final = Reply.of(452, "4.3.1 Too many messages at once, try again l
 _REFUSED_ALREADY: Final = "error"
 _MAX_SIZE_DIGITS: Final = 20
 _NO_MACROS: Final[Mapping[str, str]] = {}
-
-
-# What may have to wait for checks.
-DECISIONS: Final = frozenset({wire.MAIL, wire.RCPT, wire.END_OF_MESSAGE})
 
 
 class SessionEndedError(GatepostError):
@@ -51,6 +50,10 @@ class Session:
     Args:
         door: The listener.
         session_id: Of the first SMTP session that it tells of.
+
+    Attributes:
+        waits: Letters of the packets that are for `decide`; all others are for `hear`.
+        transactions: How many began.
     """
 
     def __init__(self, door: Door, session_id: SessionId) -> None:
@@ -63,6 +66,7 @@ class Session:
         self._client: dict[str, object] = {}
         self._macros: dict[int, dict[str, str]] = {}
         self._transaction: MilterTransaction | None = None
+        self.waits = _waits(door.pipeline.policies.early)
         self.transactions = 0
 
     @property
@@ -81,18 +85,16 @@ class Session:
         self._forget_client()
 
     def hear(self, letter: int, data: bytes) -> bytes:
-        """Return the answer to a packet that decides nothing, which may be none.
-
-        Most packets are such; they are dealt with in one step.
+        """Return the answer to a packet that waits for no check, which may be none.
 
         Raises:
             PacketError: It is malformed or out of its order.
             SessionEndedError: The connection is to be closed.
         """
         if letter == wire.HEADER:
-            answer = self._header(data)
-        elif letter == wire.MACROS:
-            return self._take_macros(data)
+            # Half of all packets.
+            self._opened().incoming.field(data)
+            answer = wire.CONTINUE
         else:
             handler = self._HEARD.get(letter)
             if handler is None:
@@ -103,7 +105,7 @@ class Session:
         return NOTHING if answer is wire.CONTINUE and letter in self._silent else answer
 
     async def decide(self, letter: int, data: bytes) -> bytes:
-        """Return the answer to a packet of `DECISIONS`; checks may be waited for.
+        """Return the answer to a packet that `waits` names, once checks have theirs.
 
         Raises:
             PacketError: It is malformed or out of its order.
@@ -127,8 +129,8 @@ class Session:
     def _negotiate(self, data: bytes) -> bytes:
         if self._agreement is not None:
             raise wire.PacketError("a second negotiation")
-        early = "connect" in self._door.pipeline.policies.early
-        self._agreement = agree(wire.read_negotiation(data), answers_mail=early)
+        decides = wire.MAIL in self.waits
+        self._agreement = agree(wire.read_negotiation(data), answers_mail=decides)
         self._silent = self._agreement.silent
         return self._agreement.answer
 
@@ -157,9 +159,19 @@ class Session:
         self._connection = greeted(self._connected(), name, macros)
         return wire.CONTINUE
 
-    async def _mail(self, data: bytes) -> bytes:
+    def _mail(self, data: bytes) -> bytes:
+        self._begin(data)
+        return wire.CONTINUE
+
+    async def _decided_mail(self, data: bytes) -> bytes:
+        reply = await self._begin(data).refused_at_mail()
+        if reply is not None:
+            self._end_transaction()
+        return _said(reply)
+
+    def _begin(self, data: bytes) -> MilterTransaction:
         self._end_transaction()
-        assert self._agreement is not None  # noqa: S101 - `take` has seen to it
+        assert self._agreement is not None  # noqa: S101 - whoever calls has seen to it
         path, *parameters = wire.read_strings(data)
         account = self._macros.get(wire.MAIL, _NO_MACROS).get("auth_authen", "")
         connection = authenticated(self._connected(), account, self._door.listener)
@@ -174,35 +186,48 @@ class Session:
             announced_bytes=_announced(parameters),
         )
         self.transactions += 1
-        if wire.MAIL in self._agreement.silent:
-            return wire.CONTINUE
-        reply = await transaction.refused_at_mail()
-        if reply is None:
-            return wire.CONTINUE
-        self._end_transaction()
-        return wire.reply_code(reply)
+        return transaction
 
-    async def _rcpt(self, data: bytes) -> bytes:
-        transaction = self._opened()
+    def _rcpt(self, data: bytes) -> bytes:
+        transaction, recipient = self._opened(), self._recipient(data)
+        if recipient is None:
+            return wire.CONTINUE
+        reply = self._overloaded() or transaction.kept_out(recipient)
+        if reply is None:
+            transaction.add(recipient)
+        return _said(reply)
+
+    async def _decided_rcpt(self, data: bytes) -> bytes:
+        transaction, recipient = self._opened(), self._recipient(data)
+        if recipient is None:
+            return wire.CONTINUE
+        reply = self._overloaded() or transaction.kept_out(recipient)
+        if reply is None:
+            reply = await transaction.refused_at_rcpt(recipient)
+        if reply is None:
+            transaction.add(recipient)
+        return _said(reply)
+
+    def _recipient(self, data: bytes) -> Recipient | None:
+        """Return the recipient of a RCPT; None for one that is none of ours."""
         path = wire.read_strings(data)[0]
         if self._macros.get(wire.RCPT, _NO_MACROS).get("rcpt_mailer") == _REFUSED_ALREADY:
             # The mail server has refused it itself and only lets us know.
-            return wire.CONTINUE
+            return None
         mailbox = accepted_mailbox(wire.text(path), self._hostname())
         if mailbox is None:
             raise wire.PacketError("a null recipient")
+        return self._opened().recipient(mailbox, path)
+
+    def _overloaded(self) -> Reply | None:
+        """Return the reply to one more recipient where there is no room for a message."""
         if not self._door.limits.reserve(1):
-            return wire.reply_code(_OVERLOADED)
+            return _OVERLOADED
         self._door.limits.give_back(1)
-        reply = await transaction.refused_at_rcpt(mailbox, path)
-        return wire.CONTINUE if reply is None else wire.reply_code(reply)
+        return None
 
     def _skipped(self, _data: bytes) -> bytes:
         # A mail server too old to leave the step out.
-        return wire.CONTINUE
-
-    def _header(self, data: bytes) -> bytes:
-        self._opened().incoming.field(*wire.read_header(data))
         return wire.CONTINUE
 
     def _end_of_header(self, _data: bytes) -> bytes:
@@ -283,8 +308,11 @@ class Session:
     # Inside the class their first parameter is `Self`, which pyright takes no `Session` for.
     _HEARD: ClassVar[Mapping[int, Callable[[Any, bytes], bytes]]] = {
         wire.NEGOTIATE: _negotiate,
+        wire.MACROS: _take_macros,
         wire.CONNECT: _connect,
         wire.HELO: _helo,
+        wire.MAIL: _mail,
+        wire.RCPT: _rcpt,
         wire.DATA: _skipped,
         wire.UNKNOWN: _skipped,
         wire.END_OF_HEADER: _end_of_header,
@@ -294,14 +322,25 @@ class Session:
         wire.QUIT_SESSION: _quit_session,
     }
     _DECIDED: ClassVar[Mapping[int, Callable[[Any, bytes], Awaitable[bytes]]]] = {
-        wire.MAIL: _mail,
-        wire.RCPT: _rcpt,
+        wire.MAIL: _decided_mail,
+        wire.RCPT: _decided_rcpt,
         wire.END_OF_MESSAGE: _end_of_message,
     }
 
 
-_WITHOUT_AGREEMENT: Final = frozenset({wire.NEGOTIATE, wire.QUIT})
+_WITHOUT_AGREEMENT: Final = frozenset({wire.NEGOTIATE, wire.MACROS, wire.QUIT})
 _MAY_FOLLOW_MACROS: Final = frozenset(b"OCHMRTUNLBEAQK")
+
+
+@cache
+def _waits(early: frozenset[str]) -> frozenset[int]:
+    """Return what has to wait for checks, by the stages at which a policy may refuse."""
+    letters = {wire.MAIL: AT_CONNECT, wire.RCPT: AT_RCPT}
+    return frozenset({wire.END_OF_MESSAGE, *[one for one in letters if letters[one] in early]})
+
+
+def _said(reply: Reply | None) -> bytes:
+    return wire.CONTINUE if reply is None else wire.reply_code(reply)
 
 
 def _announced(parameters: list[bytes]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from milter.core.reply import Reply
 from milter.doors.decision import dealt, decide
@@ -52,6 +52,20 @@ def _changeable(direction: Direction) -> frozenset[bytes]:
     return frozenset(name.encode("ascii") for name in own_names(direction)) | {b"subject"}
 
 
+class Recipient(NamedTuple):
+    """One recipient.
+
+    Attributes:
+        mailbox: Who.
+        path: As it came.
+        group: Theirs.
+    """
+
+    mailbox: Mailbox
+    path: bytes
+    group: Group
+
+
 class MilterTransaction:
     """The life of one message. Made at MAIL; `close` it, whatever happened.
 
@@ -84,7 +98,7 @@ class MilterTransaction:
         self._scan.mail(mail_from, announced_bytes)
         self._local = connection_scan.connection.local_source
         self._groups: dict[tuple[str, str, bool], Group] = {}
-        self._recipients: list[tuple[Mailbox, bytes, Group]] = []
+        self._recipients: list[Recipient] = []
         self.incoming = Incoming(
             door.bounds.message_bytes,
             door.limits,
@@ -113,33 +127,36 @@ class MilterTransaction:
             refused = await self._scan.refuse_early((), None)
         return None if refused is None else self._refused_early("mail", refused)
 
-    async def refused_at_rcpt(self, mailbox: Mailbox, path: bytes) -> Reply | None:
-        """Take a recipient, or return the reply that refuses it.
+    def recipient(self, mailbox: Mailbox, path: bytes) -> Recipient:
+        """Return the recipient of a RCPT, not yet taken."""
+        ours = self._door.recipient_domains.is_our_postmaster(mailbox)
+        return Recipient(mailbox, path, group_of(self._scan.policy_for(mailbox), postmaster=ours))
 
-        Args:
-            mailbox: The recipient.
-            path: As it came.
-        """
+    def kept_out(self, recipient: Recipient) -> Reply | None:
+        """Return the reply to a recipient who cannot be in this transaction, or None."""
         if len(self._recipients) >= self._door.bounds.recipients:
             # RFC 5321 §4.5.3.1.10
             return _TOO_MANY
-        group = group_of(
-            self._scan.policy_for(mailbox),
-            postmaster=self._door.recipient_domains.is_our_postmaster(mailbox),
-        )
         # Postfix takes a refused recipient of local mail for a mistake in its configuration, and
         # sendmail(1) could not send it again by itself: that message is judged as a whole.
-        if not self._local:
-            if self._groups and must_be_apart(group, self._first, self._mode):
-                # Deviation: RFC 5321 §4.5.3.1.8, as at the SMTP door.
-                return _APART
-            refused = await self._scan.refuse_early((group.policy,), mailbox)
-            if refused is not None:
-                return self._refused_early("rcpt", refused, mailbox)
-        self._groups.setdefault(group.key, group)
-        self._recipients.append((mailbox, path, group))
-        self._scan.rcpt(mailbox)
-        return None
+        if not self._groups or self._local:
+            return None
+        # Deviation: RFC 5321 §4.5.3.1.8, as at the SMTP door.
+        return _APART if must_be_apart(recipient.group, self._first, self._mode) else None
+
+    async def refused_at_rcpt(self, recipient: Recipient) -> Reply | None:
+        """Return the reply to a recipient who is refused whatever may follow, or None."""
+        if self._local:
+            return None
+        mailbox = recipient.mailbox
+        refused = await self._scan.refuse_early((recipient.group.policy,), mailbox)
+        return None if refused is None else self._refused_early("rcpt", refused, mailbox)
+
+    def add(self, recipient: Recipient) -> None:
+        """Take a recipient."""
+        self._groups.setdefault(recipient.group.key, recipient.group)
+        self._recipients.append(recipient)
+        self._scan.rcpt(recipient.mailbox)
 
     def fault(self) -> Reply | None:
         """Return the reply to a message that will not be taken, as soon as that is known."""

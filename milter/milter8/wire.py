@@ -135,8 +135,8 @@ class PacketReader:
         if len(unread) < end:
             return None
         self._position = end
-        # Bytes of bytes are not copied again.
-        return unread[start], bytes(unread[start + 1 : end])
+        data = unread[start + 1 : end]
+        return unread[start], data if data.__class__ is bytes else bytes(data)
 
 
 def read_negotiation(data: bytes) -> Negotiation:
@@ -162,8 +162,7 @@ def read_strings(data: bytes) -> list[bytes]:
     Raises:
         PacketError: There is none, too many, or the last one is cut.
     """
-    if data[-1:] != b"\0" or len(data) > _MAX_DATA or data.count(0) > _MAX_STRINGS:
-        raise PacketError("strings without their end, or too many")
+    _check_strings(data)
     return data[:-1].split(b"\0")
 
 
@@ -191,11 +190,13 @@ def read_macros(data: bytes) -> tuple[int, dict[str, str]]:
         raise PacketError("macros of no stage")
     if len(data) == 1:
         return data[0], {}
-    strings = read_strings(data[1:])
-    if len(strings) % 2:
+    _check_strings(data)
+    # A zero octet parts characters, too, so that all are decoded at once.
+    words = text(data[1:-1]).split("\0")
+    if len(words) % 2:
         raise PacketError("a macro without its value")
-    names = [name.strip(b"{}").decode("latin-1") for name in strings[::2]]
-    return data[0], dict(zip(names, map(text, strings[1::2]), strict=True))
+    names = [name.strip("{}") for name in words[::2]]
+    return data[0], dict(zip(names, words[1::2], strict=True))
 
 
 def read_connect(data: bytes) -> Client:
@@ -214,6 +215,11 @@ def read_connect(data: bytes) -> Client:
     if not found:
         raise PacketError("a client's address without its end")
     return Client(text(name), family, int.from_bytes(rest[1:3], "big"), text(address))
+
+
+def _check_strings(data: bytes) -> None:
+    if data[-1:] != b"\0" or len(data) > _MAX_DATA or data.count(0) > _MAX_STRINGS:
+        raise PacketError("strings without their end, or too many")
 
 
 def text(value: bytes) -> str:

@@ -16,7 +16,7 @@ from milter.core.ids import SessionId
 from milter.core.limits import LocalLimits
 from milter.doors.relaying_rules import RecipientDomains
 from milter.milter8.door import Door
-from milter.milter8.session import DECISIONS, Session
+from milter.milter8.session import Session
 from milter.milter8.wire import PacketReader
 from milter.settings import Limits, Listener
 from milter.telemetry.metrics import Metrics
@@ -95,7 +95,7 @@ class Dialog:
         self._reader.feed(data)
         while (packet := self._reader.next()) is not None:
             letter, data = packet
-            waits = letter in DECISIONS
+            waits = letter in self.session.waits
             yield (
                 await self.session.decide(letter, data)
                 if waits
