@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final
 from selectolax.lexbor import LexborHTMLParser
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+from milter.message.html.colour import BLACK, WHITE, alike
 from milter.message.html.document import Form, Html, HtmlLink, Image
 from milter.message.html.prescan import fits, strip_markup
+from milter.message.html.refresh import refresh_target
+from milter.message.html.sheet import Sheet
 from milter.message.html.style import (
-    BLACK,
     PLAIN,
     SILENT,
-    WHITE,
     Style,
-    alike,
     coloured,
     length_px,
-    parse_sheet,
     parse_style,
+    restyled,
     tiny,
 )
 from milter.message.urls.link import Source
@@ -31,7 +31,7 @@ from milter.message.urls.link import Source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from milter.message.html.style import Colour
+    from milter.message.html.colour import Colour
 
 _Attributes = dict[str, str | None]
 
@@ -67,7 +67,10 @@ _LINKS: Final[dict[str, tuple[str, Source]]] = {
 _FIELDS: Final = frozenset(("input", "textarea", "select", "button"))
 _TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS))
 _COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
+_LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
+_PICTURED: Final = ("background", "poster")
 _NOT_DISPLAYED: Final = Style(hidden="display")
+_REVERSED: Final = Style(reversed=True)
 _MAX_SHEETS: Final = 20
 _TRACKING_PX: Final = 2.0
 _MAX_ALT: Final = 1_000
@@ -78,7 +81,10 @@ _REMOTE: Final = ("http:", "https:", "//")
 class _Seen:
     """How an element is seen, and what it lies in. Shared by those that add nothing."""
 
-    __slots__ = ("background", "colour", "form", "hidden", "link", "mute", "size", "styled", "why")
+    __slots__ = (
+        *("background", "colour", "form", "hidden", "link", "mute", "reversed", "size"),
+        *("styled", "why"),
+    )
 
     def __init__(self) -> None:
         self.hidden = ""
@@ -88,6 +94,7 @@ class _Seen:
         self.link = -1
         self.form = -1
         self.mute = False
+        self.reversed = False
         # Why text here is not seen; None: not worked out yet.
         self.why: str | None = None
         # How elements with a style are seen that lie here: the rows of a table are all alike.
@@ -97,7 +104,8 @@ class _Seen:
         other = _Seen.__new__(_Seen)
         other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
         other.size, other.link, other.form = self.size, self.link, self.form
-        other.mute, other.why, other.styled = self.mute, self.why, {}
+        other.mute, other.reversed = self.mute, self.reversed
+        other.why, other.styled = self.why, {}
         return other
 
     def reason(self) -> str:
@@ -154,14 +162,14 @@ class _Walk:
             "meta": self._meta,
             "base": self._base,
         }
-        self._rules: dict[str, Style] = {}
+        self._sheet = Sheet()
         self._blocks = 0
         self._block = 0
 
     def run(self, text: str) -> None:
         tree = LexborHTMLParser(text)
         for sheet in tree.css("style")[:_MAX_SHEETS]:
-            self._rules.update(parse_sheet(sheet.text()))
+            self._sheet.add(sheet.text(), sheet.attributes.get("media") or "")
         if tree.root is None:
             return
         # How each element is seen, and the block that its text belongs to.
@@ -180,7 +188,7 @@ class _Walk:
                 does, attributes = _DOES.get(tag, 0), node.attributes
                 if does & _BLOCK:
                     self._blocks = block = self._blocks + 1
-                if does or attributes or self._rules:
+                if does or attributes or self._sheet:
                     around = self._element(tag, does, attributes, around)
                 seen[node.mem_id] = around, block
 
@@ -196,6 +204,7 @@ class _Walk:
             self.hidden.setdefault(reason, []).append(text)
             return
         text = text.replace("\n", " ") if "\n" in text else text
+        text = text[::-1] if around.reversed else text
         self.visible.append(text)
         if around.link >= 0:
             self.links[around.link][0].pieces.append(text)
@@ -203,7 +212,7 @@ class _Walk:
     def _element(self, tag: str, does: int, attributes: _Attributes, around: _Seen) -> _Seen:
         """Return how what an element holds is seen, and take what it leads to."""
         inside = around
-        style = self._style(tag, attributes) if attributes or self._rules else PLAIN
+        style = self._style(tag, attributes) if attributes or self._sheet else PLAIN
         if style is not PLAIN and style is not SILENT:
             inside = _handed_down(around, style)
         if does > _BLOCK:
@@ -218,18 +227,18 @@ class _Walk:
             if tag in _TAKEN:
                 self._take(tag, attributes, inside)
             for name in attributes:
-                if name == "background" or name[:2] == "on":
+                if name in _PICTURED or name[:2] == "on":
                     self._take_any(name, attributes, inside)
         return inside
 
     def _style(self, tag: str, attributes: _Attributes) -> Style:
-        style = PLAIN
-        if written := attributes.get("style"):
-            style = parse_style(written)
-        elif "hidden" in attributes:
+        style = self._sheet.style(tag, attributes) if self._sheet else PLAIN
+        if "hidden" in attributes:
             style = _NOT_DISPLAYED
-        if self._rules and style is PLAIN:
-            style = self._ruled(tag, attributes)
+        elif tag == "bdo" and (attributes.get("dir") or "").lower() == "rtl":
+            style = _REVERSED
+        if written := attributes.get("style"):
+            style = parse_style(written) if style is PLAIN else restyled(style, written)
         if tag in _COLOUR_TAGS and style.colour is None and style.background is None:
             colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
             background = attributes.get("bgcolor")
@@ -238,14 +247,6 @@ class _Walk:
                 names = (colour or "")[:_MAX_COLOUR], (background or "")[:_MAX_COLOUR]
                 style = coloured(style, *names, pictured=bool(picture))
         return style
-
-    def _ruled(self, tag: str, attributes: _Attributes) -> Style:
-        rules = self._rules
-        for name in (attributes.get("class") or "").lower().split()[:20]:
-            if (rule := rules.get("." + name)) is not None:
-                return rule
-        identity = (attributes.get("id") or "").lower()
-        return rules.get("#" + identity) or rules.get(tag, PLAIN)
 
     def _take(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
         """Take the addresses and fields of an element."""
@@ -260,8 +261,8 @@ class _Walk:
 
     def _take_any(self, name: str, attributes: _Attributes, inside: _Seen) -> None:
         """Take what any element may have: a picture behind it, handlers of events."""
-        written = attributes[name] if name == "background" else None
-        if name != "background":
+        written = attributes[name] if name in _PICTURED else None
+        if name not in _PICTURED:
             self.scripts += 1
         elif written and len(self.links) < self._most:
             self._link(written, Source.IMAGE, inside)
@@ -270,6 +271,7 @@ class _Walk:
         if href := attributes.get("href") or attributes.get("xlink:href"):
             inside.link = len(self.links)
             self._link(href, Source.LINK, inside)
+            self.scripts += href.lstrip()[:11].lower() == "javascript:"
 
     def _link(self, written: str, source: Source, inside: _Seen) -> _Open:
         link = _Open(written, bool(inside.hidden))
@@ -304,6 +306,10 @@ class _Walk:
         if written := attributes.get("formaction"):
             self._link(written, Source.FORM, inside)
         kind = (attributes.get("type") or ("text" if tag == "input" else tag)).lower()[:40]
+        if kind in _LABELLED and (value := attributes.get("value")) and not inside.reason():
+            self.visible.append(f" {value[:_MAX_ALT]} ")
+        if kind == "image" and (written := attributes.get("src")):
+            self._link(written, Source.IMAGE, inside)
         form = self.forms[inside.form] if inside.form >= 0 else self._loose
         if form is None:
             form = self._loose = _Open("", hidden=False)
@@ -314,9 +320,7 @@ class _Walk:
     def _meta(self, attributes: _Attributes, _inside: _Seen) -> None:
         if (attributes.get("http-equiv") or "").strip().lower() != "refresh":
             return
-        content = attributes.get("content") or ""
-        place = content.lower().find("url")
-        written = content[place + 3 :].lstrip(" =\t").strip("\"' ") if place >= 0 else ""
+        written = refresh_target(attributes.get("content") or "")
         if written:
             self.links.append((_Open(written, hidden=False), Source.REFRESH))
 
@@ -368,6 +372,7 @@ def _handed_down(around: _Seen, style: Style) -> _Seen:
         inside.background = style.background
     if style.pictured:
         inside.background = None
+    inside.reversed = inside.reversed or style.reversed
     if style.transparent:
         inside.hidden = inside.hidden or "colour"
     elif style.colour is not None:

@@ -24,9 +24,18 @@ _WIDE_SIGNS: Final = (
 _NEVER: Final = rf"\s<>\"'`\x00-\x1F\x7F^{{|}}{_WIDE_SIGNS}"
 _REST: Final = re.compile(rf"[^{_NEVER}]{{1,{_MAX_LENGTH}}}")
 _MORE: Final = re.compile(rf"(?::\d{{1,5}})?(?:[/?#][^{_NEVER}]{{0,{_MAX_LENGTH}}})?")
-# An address in angle brackets may be broken over lines (RFC 3986, appendix C).
+# An address in angle brackets may be broken over lines, and these may be indented (RFC 3986,
+# appendix C).
 _WRAPPED: Final = re.compile(
-    rf"[^<>\"\s]{{1,{_MAX_LENGTH}}}(?:\r?\n[^<>\"\s]{{1,{_MAX_LENGTH}}}){{1,20}}>"
+    rf"[^<>\"\s]{{1,{_MAX_LENGTH}}}(?:\r?\n[ \t]{{0,20}}[^<>\"\s]{{1,{_MAX_LENGTH}}}){{1,20}}>"
+)
+# Behind `http` and its colon: one slash, or backslashes, which browsers take for two slashes.
+_ODD_SLASHES: Final = re.compile(r":(?:\\|/(?![/\s]))[/\\]*(?=[A-Za-z0-9\[])")
+# Dots of Chinese and Japanese between the labels of a name are dots for browsers; one behind a name
+# that is whole ends the sentence.
+_WIDE_DOTTED: Final = re.compile(
+    rf"[A-Za-z0-9-]{{1,63}}(?:[.\u3002\uff61][A-Za-z0-9-]{{1,63}}){{1,9}}"
+    rf"(?::\d{{1,5}})?(?:[/?#][^{_NEVER}]{{0,{_MAX_LENGTH}}})?"
 )
 # Scripts without spaces run into the address; a host in ASCII ends where they begin.
 _CROWDED: Final = (
@@ -34,6 +43,7 @@ _CROWDED: Final = (
 )
 _ASCII_HOST: Final = re.compile(rf"((?:[^/?#@]*+@)?[A-Za-z0-9.-]++(?::\d++)?)[{_CROWDED}]")
 _SCHEME: Final = re.compile(r"(?:https?|ftp)\Z", re.IGNORECASE)
+_WITH_SCHEME: Final = re.compile(r"(?:https?|ftp):[/\\]", re.IGNORECASE)
 _TOP: Final = re.compile(
     r"\.([A-Za-z]{2,24}|xn--[A-Za-z0-9-]{2,59}|[^\W\d_a-zA-Z]{2,24})"
     r"(?![A-Za-z0-9_@-]|\.[A-Za-z0-9])"
@@ -111,6 +121,7 @@ def _may_be_mended(text: str) -> bool:
 def _search(text: str, most: int) -> list[Found]:
     search = _Search(text, most)
     search.written_out()
+    search.oddly_slashed()
     search.after_www()
     search.bare()
     return search.found
@@ -134,6 +145,16 @@ class _Search:
             if scheme := _SCHEME.search(text, max(position - 5, 0), position):
                 end = self._with_scheme(scheme.start(), end)
             position = text.find("://", end)
+
+    def oddly_slashed(self) -> None:
+        text = self.text
+        for match in _ODD_SLASHES.finditer(text):
+            if not self._may_look():
+                return
+            colon = match.start()
+            scheme = _SCHEME.search(text, max(colon - 5, 0), colon)
+            if scheme and not self._is_taken(scheme.start()):
+                self._with_scheme(scheme.start(), match.end())
 
     def after_www(self) -> None:
         text = self.text
@@ -184,7 +205,9 @@ class _Search:
         start = dot - len(name)
         if not name or name[0] in ".-" or ".." in name:
             return -1
-        if self.text[start - 1 : start] and self.text[start - 1] in _NOT_BEFORE:
+        before = self.text[max(start - 3, 0) : start]
+        # `//host/path` at the beginning of a word is an address; inside one it is a path.
+        if before[-1:] in _NOT_BEFORE and before[-1:] and not _at_slashes(before):
             return -1
         return start
 
@@ -205,6 +228,8 @@ class _Search:
             return wrapped.end()
         match = _REST.match(text, rest)
         tail = _trimmed(match[0]) if match else ""
+        if "." not in tail and (wide := _WIDE_DOTTED.match(text, rest)):
+            tail = _trimmed(wide[0])
         if tail:
             self._keep(start, rest + len(tail))
         return rest + len(tail)
@@ -214,7 +239,12 @@ class _Search:
             self._taken = bytearray(len(self.text))
         self._taken[start:end] = b"\x01" * (end - start)
         written = self.text[start:end]
-        self.found.append(Found(written, schemeless="://" not in written[:9]))
+        self.found.append(Found(written, schemeless=_WITH_SCHEME.match(written) is None))
+
+
+def _at_slashes(before: str) -> bool:
+    """Return whether the three characters `before` a name are two slashes that begin a word."""
+    return before[-2:] == "//" and (len(before) < 3 or before[0].isspace() or before[0] in "(\"'")
 
 
 def _trimmed(rest: str) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from milter.message.decode import decode_base64
 from milter.message.urls.domains import registrable_domain
 from milter.message.urls.services import is_redirector, is_shortener
 from milter.message.urls.whatwg import WebUrl, parse_url
@@ -52,9 +53,10 @@ class Trait(StrEnum):
     HIDDEN = "hidden"
 
 
-# What nine of ten addresses look like: nothing in them that a browser would write otherwise.
+# What nine of ten addresses look like: nothing in them that a browser would write otherwise. The
+# last label begins with a letter, for what ends in a number (`0x0d` is one) is an IPv4 address.
 _PLAIN: Final = re.compile(
-    r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z])?)"
+    r"(https?)://((?:[a-z0-9][a-z0-9-]*\.)*[a-z](?:[a-z0-9-]*[a-z])?)"
     r"(/(?:[A-Za-z0-9_~!$&()*+,;=:@-]++|\.(?![./?#]|\Z)|/(?!\.)|%(?!2[eE]))*+|)"
     r"((?:\?[A-Za-z0-9._~!$&()*+,;=:@/?%-]*)?(?:#[A-Za-z0-9._~!$&()*+,;=:@/?%-]*)?)"
 )
@@ -62,8 +64,11 @@ _SLASHES: Final = re.compile(r"[A-Za-z]+:/{2}[^/\\]")
 _AUTHORITY: Final = re.compile(r"[A-Za-z]+:[/\\]*([^/\\?#]*)")
 _DOTTED: Final = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?")
 _NESTED: Final = re.compile(r"https?(?::|%(?:25)*3[aA])(?:/|%(?:25)*2[fF]){2}[^\s<>\"'&#]+")
+# `https://` and `http://` in base64, in either of its two alphabets.
+_NESTED_BASE64: Final = re.compile(r"aHR0c(?:HM6Ly|DovL)[A-Za-z0-9+/_-]{2,2000}")
 _URLDEFENSE: Final = re.compile(r"__(https?:/{1,2}.*?)__;")
 _AMP: Final = re.compile(r"/amp/(?:s/)?([a-z0-9.-]+\.[a-z]{2,}[^\s]*)")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _MAX_NESTED: Final = 4
 _MAX_LENGTH: Final = 4_096
 WEB: Final = frozenset(("http", "https", "ftp"))
@@ -155,7 +160,7 @@ def read_found(found: Found) -> Url | None:
 def nested_links(url: Url) -> Iterator[Url]:
     """Yield the addresses that stand inside `url`, as redirectors carry them; a few at most."""
     rest = url.href[8:]
-    if "http" not in rest and "/amp/" not in rest:
+    if "http" not in rest and "/amp/" not in rest and "aHR0c" not in rest:
         return
     count = 0
     for written in _inner(rest):
@@ -181,6 +186,10 @@ def _inner(rest: str) -> Iterator[str]:
                 break
             written = unquote(written)
         yield written
+    for match in _NESTED_BASE64.finditer(rest):
+        yield decode_base64(match[0].translate(_URL_SAFE).encode("ascii")).decode(
+            "utf-8", "replace"
+        )
 
 
 def _record(url: Url, path: str) -> Url:

@@ -62,12 +62,13 @@ REDIRECTORS: Final = (
 
 def is_shortener(host: str, domain: str) -> bool:
     """Return whether `host`, or the registrable `domain` it lies under, shortens addresses."""
-    return host in SHORTENERS or (domain in SHORTENERS and host == f"www.{domain}")
+    # The dot of the root behind a host leads to the same place.
+    return domain in SHORTENERS and host.rstrip(".") in (domain, f"www.{domain}")
 
 
 def is_redirector(host: str, path: str) -> bool:
     """Return whether an address of `host` with `path` leads on to another one."""
-    begins = _redirecting_paths(host)
+    begins = _redirecting_paths(host.rstrip("."))
     return bool(begins) and path.startswith(begins)
 
 

@@ -5,6 +5,7 @@ import pytest
 from milter.message.guard import DEFAULT_BOUNDS, Notes
 from milter.message.html.document import Form, Html, Image
 from milter.message.html.reader import read_html
+from milter.message.html.refresh import refresh_target
 from milter.message.urls.link import Source
 
 
@@ -64,11 +65,101 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
         ("<table><td style='background:url(a.png)'><font color=white>x", ""),
         ("<table bgcolor='#0000ff'><tr><td><font color=white>x", ""),
         ("<p>x", ""),
+        ("<p hidden style='margin:0'>x", "display"),
+        ("<p style='display:none !important;display:block'>x", "display"),
+        ("<p style='display:none! important;display:block!important'>x", ""),
+        ("<p style='display:n\\6f ne'>x", "display"),
+        ("<p style='content-visibility:hidden'>x", "display"),
+        ("<p style='opacity:1%'>x", "opacity"),
+        ("<p style='opacity:50%'>x", ""),
+        ("<p style='filter:blur(1px) opacity(0)'>x", "opacity"),
+        ("<p style='font:0/0 a'>x", "size"),
+        ("<p style='font-size:calc(0px)'>x", "size"),
+        ("<p style='font-size:0;font-size:12px'>x", ""),
+        ("<p style='transform:scale(0)'>x", "box"),
+        ("<p style='transform:scale(0.9)'>x", ""),
+        ("<p style='scale:0'>x", "box"),
+        ("<p style='transform:translate(-9999px,0)'>x", "position"),
+        ("<p style='transform:translateX(-50%)'>x", ""),
+        ("<p style='clip-path:inset(100%)'>x", "position"),
+        ("<p style='margin-left:-9999px'>x", "position"),
+        ("<p style='position:relative;left:-9999px'>x", "position"),
+        ("<p style='position:absolute;left:9999px'>x", "position"),
+        ("<p style='position:fixed;inset:-9999px'>x", "position"),
+        ("<p style='text-indent:100%;overflow:hidden'>x", "position"),
+        ("<p style='height:0;overflow-y:hidden'>x", "box"),
+        ("<p style='height:0;overflow:auto'>x", "box"),
+        ("<p style='color:#fff0'>x", "colour"),
+        ("<p style='color:#00000000'>x", "colour"),
+        ("<p style='color:rgb(0 0 0 / 0%)'>x", "colour"),
+        ("<p style='color:hsl(0,0%,100%)'>x", "colour"),
+        ("<p style='color:hsl(240,100%,50%)'>x", ""),
+        ("<p style='color:mintcream'>x", "colour"),
+        ("<p style='-webkit-text-fill-color:transparent;color:red'>x", "colour"),
+        ("<style>.a{color:#fff}</style><p class=a>x", "colour"),
+        ("<style>.a{color:#fff}.b{background:#000}</style><p class='a b'>x", ""),
+        ("<style>.a{color:#fff}</style><table bgcolor=black><td class=a>x", ""),
+        ("<style>.a{color:#fff}.b .c{background:#000}</style><p class=a>x", ""),
+        ("<style>.a{color:#fff}.b .c{margin:0}</style><p class=a>x", "colour"),
+        ("<style>.a{display:none}</style><p class=a style='color:red'>x", "display"),
+        ("<style>.a{display:none!important}</style><p class=a style='display:block'>x", "display"),
+        ("<style>div > p.a{display:none}</style><p class=a>x", "display"),
+        ("<style>.z .a{display:none}</style><p class=a>x", ""),
+        ("<style>.a.b{display:none}</style><p class='b a'>x", "display"),
+        ("<style>.a.b{display:none}</style><p class=b>x", ""),
+        ("<style>i.a{display:none}</style><p class=a>x", ""),
+        ("<style>p[class='a']{display:none}</style><p class=a>x", "display"),
+        ("<style>#a{display:block} .b{display:none}</style><p class=b id=a>x", ""),
+        ("<style>.a,.b{display:none}.b{display:block}</style><p class=b>x", ""),
+        ("<style>@media screen{.a{display:none}}</style><p class=a>x", "display"),
+        ("<style media=print>.a{display:none}</style><p class=a>x", ""),
+        ("<style>@media screen and (max-width:9px){.a{display:none}}</style><p class=a>x", ""),
     ],
 )
 def test_read_html_tells_what_is_hidden_and_why(html: str, reason: str) -> None:
     seen = read(html)
     assert (seen.text, dict(seen.hidden)) == (("", {reason: "x"}) if reason else ("x", {}))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<bdo dir=RTL>drow a</bdo>",
+        "<p style='unicode-bidi:bidi-override;direction:rtl'>drow a",
+        "<input type=submit value='a word'>",
+        "<style>.q{color:#fff}</style>a w<i class=q>xyz</i>ord",
+    ],
+)
+def test_read_html_text_is_as_it_is_seen(html: str) -> None:
+    assert read(html).text == "a word"
+
+
+@pytest.mark.parametrize(
+    ("content", "target"),
+    [
+        ("0;url=https://a.example", "https://a.example"),
+        ("0;https://a.example/?url=x", "https://a.example/?url=x"),
+        ("5 , URL = 'https://a.example/x' y", "https://a.example/x"),
+        (".5 https://a.example", "https://a.example"),
+        ("0", ""),
+        ("0;", ""),
+        ("url=https://a.example", ""),
+    ],
+)
+def test_refresh_target_is_that_of_browsers(content: str, target: str) -> None:
+    assert refresh_target(content) == target
+
+
+def test_read_html_script_in_a_link_is_a_script() -> None:
+    assert read("<a href=' JavaScript:x'>y</a>").scripts == 1
+
+
+def test_read_html_pictures_of_fields_and_films_are_links() -> None:
+    seen = read("<input type=image src=a><video poster=b>")
+    assert [(link.written, link.source) for link in seen.links] == [
+        ("a", Source.IMAGE),
+        ("b", Source.IMAGE),
+    ]
 
 
 def test_read_html_tells_title_and_alternative_texts_apart() -> None:
@@ -155,6 +246,11 @@ def test_read_html_past_a_bound_is_read_without_a_parser_and_noted(html: str) ->
         "<a " * 80_000,
         "<!--" * 60_000,
         "<style>/*" * 20_000,
+        "<style>" + ".a{color:red}" * 2_000 + "</style>" + "<p class='a b c d'>" * 2_000,
+        "<style>"
+        + ".a.b.c{display:none}" * 2_000
+        + "</style>"
+        + "".join(f"<p class='a b c d{n}'>" for n in range(2_000)),
         "<a b='" * 40_000,
         "</b>" * 19_000,
         "<table><tr><td>" * 160,

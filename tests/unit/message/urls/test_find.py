@@ -24,6 +24,13 @@ from milter.message.urls.find import Found, find_urls
         pytest.param("看http://a.com点击", ["http://a.com"], id="chinese-behind"),
         pytest.param("http://a.example，谢谢", ["http://a.example"], id="full-width-comma"),
         pytest.param("это пример.рф тут", ["пример.рф"], id="cyrillic-name"),
+        pytest.param("http:/a.example/x", ["http:/a.example/x"], id="one-slash"),
+        pytest.param(r"see https:\\a.example\x.", [r"https:\\a.example\x"], id="backslashes"),
+        pytest.param("http:/ a.example", [], id="a-slash-and-nothing"),
+        pytest.param("see //a.com/x now", ["a.com/x"], id="slashes-alone"),
+        pytest.param("etc//a.com/x", [], id="slashes-in-a-path"),
+        pytest.param("http://a。com/x 和", ["http://a。com/x"], id="dot-of-chinese"),
+        pytest.param("http://a.com。谢谢", ["http://a.com"], id="end-of-a-chinese-sentence"),
         pytest.param("http://", [], id="scheme-alone"),
         pytest.param("://a.example", [], id="no-scheme"),
         pytest.param("xhttp://c.example", ["http://c.example"], id="letters-before-the-scheme"),
@@ -54,6 +61,11 @@ def test_find_urls_joins_an_address_in_angle_brackets() -> None:
     assert found == [Found("http://a.example/long/path/x", wrapped=True)]
 
 
+def test_find_urls_joins_lines_that_are_indented() -> None:
+    found = find_urls("<http://a.example/long/\r\n  path/x>")
+    assert found == [Found("http://a.example/long/path/x", wrapped=True)]
+
+
 def test_find_urls_stops_at_the_bound() -> None:
     text = " ".join(f"http://h{n}.example/ www.h{n}.example h{n}.com" for n in range(50))
     assert len(find_urls(text, Bounds(urls=7))) == 7
@@ -61,7 +73,23 @@ def test_find_urls_stops_at_the_bound() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["http://", "www.", "a.com", ".com", "://a", "a.", "[.]", "hxxp://(", "<http://a\n", "a)"],
+    [
+        "http://",
+        "www.",
+        "a.com",
+        ".com",
+        "://a",
+        "a.",
+        "[.]",
+        "hxxp://(",
+        "<http://a\n",
+        "a)",
+        "http:/",
+        ":/",
+        ":\\\\",
+        "http://a。",
+        "//a.com",
+    ],
 )
 def test_find_urls_of_endless_pieces_ends(piece: str) -> None:
     assert len(find_urls(piece * 50_000)) <= Bounds().urls

@@ -28,7 +28,10 @@ def link(written: str) -> Url:
         ("http://аpple.example/", "xn--pple-43d.example", "xn--pple-43d.example", {Trait.IDN}),
         ("http://%61.example/", "a.example", "a.example", {Trait.ENCODED_HOST}),
         ("http:\\\\a.example/", "a.example", "a.example", {Trait.ODD_SLASHES}),
+        ("http://0x0a.0x0b.0x0c.0x0d/", "10.11.12.13", "", {Trait.IP, Trait.ODD_IP}),
+        ("http://0/", "0.0.0.0", "", {Trait.IP, Trait.ODD_IP}),
         ("https://bit.ly/x", "bit.ly", "bit.ly", {Trait.SHORTENER}),
+        ("https://bit.ly./x", "bit.ly.", "bit.ly", {Trait.SHORTENER}),
         ("https://www.google.de/url?q=x", "www.google.de", "google.de", {Trait.REDIRECTOR}),
         ("https://www.google.de/maps", "www.google.de", "google.de", set()),
     ],
@@ -64,6 +67,11 @@ def test_read_link_of_the_short_way_is_that_of_the_whole_parser(written: str) ->
         ("https://a.example/go/http://evil.example/x", "http://evil.example/x"),
         ("https://urldefense.com/v3/__https://evil.example/a__;!!x", "https://evil.example/a"),
         ("https://www.google.com/amp/s/evil.example/x", "https://evil.example/x"),
+        (
+            "https://a.example/?r=aHR0cHM6Ly9kZWVwLmV4YW1wbGUvcD9hPT8_&x=1",
+            "https://deep.example/p?a=??",
+        ),
+        ("https://a.example/aHR0cDovL2RlZXAuZXhhbXBsZS8=", "http://deep.example/"),
     ],
 )
 def test_nested_links_are_what_a_redirector_carries(written: str, inner: str) -> None:
