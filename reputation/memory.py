@@ -83,7 +83,7 @@ class MemoryStore:
                     case Fade():
                         self._do_fade(one)
                     case Append():
-                        self._streams.setdefault(one.stream, _Stream()).append(one)
+                        self._do_append(one)
                     case Add():
                         self._do_add(one)
             _make_room(self._put, self._max_keys)
@@ -113,8 +113,9 @@ class MemoryStore:
         new: bytes | None,
         now: float,
         expires_at: float,
+        also: Append | None = None,
     ) -> bool:
-        """Make `new` the record of `key` if it is `old`."""
+        """Make `new` the record of `key` if it is `old`, and append `also`."""
         with self._open():
             if _alive(self._records, space, [key], now).get(key) != old:
                 return False
@@ -123,6 +124,8 @@ class MemoryStore:
             else:
                 self._records[space, key] = (new, expires_at)
                 _make_room(self._records, self._max_keys)
+            if also is not None:
+                self._do_append(also)
             return True
 
     def take(self, drops: Sequence[Drop], now: float) -> Taken:
@@ -235,6 +238,9 @@ class MemoryStore:
         known, _ = self._fading.get((change.space, change.key), (None, 0.0))
         fading = add_fading(known, change)
         self._fading[change.space, change.key] = (fading, fading.last_at + change.keep_s)
+
+    def _do_append(self, new: Append) -> None:
+        self._streams.setdefault(new.stream, _Stream()).append(new)
 
     def _do_add(self, new: Add) -> None:
         row = (new.series, new.slot, new.key)

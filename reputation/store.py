@@ -237,10 +237,12 @@ class Store(Protocol):
         new: bytes | None,
         now: float,
         expires_at: float,
+        also: Append | None = None,
     ) -> bool:
         """Make `new` the record of `key` if it is `old` at `now`; return whether it was.
 
         None is no record: with it as `old` the first one wins, with it as `new` the record goes.
+        `also` is appended in the same step: both happen or neither, whatever is killed meanwhile.
         """
         ...
 

@@ -153,7 +153,7 @@ def _messages(path: str, heard: _Heard) -> Iterator[Message]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold an interruption back to the end: who is known, but not learned, never will be."""
+    """Hold an interruption back to the end: what is learned is also counted, and told."""
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:

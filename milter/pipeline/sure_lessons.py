@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from milter.memory.recollection import Recollection
     from milter.pipeline.aftermath import Seen
     from policies.verdict import Contribution, Verdict
-    from reputation.store import Append, Store
+    from reputation.store import Store, Write
 
 QUOTA: Final = Quota(per_identity=3, per_label=200)
 _APART: Final = ClassifierCheck.symbols | OF_MEMORY
@@ -74,15 +74,13 @@ class SureLessons:
             return
         lesson = lesson_of(seen.message, spam=spam)
         identity = origins.origin(seen.txn, (seen.evidence,))
-        made: list[tuple[Append, ...]] = []
 
-        def once(store: Store) -> tuple[Append, ...]:
-            # A batch that failed is made again; by then the label is known and the quota used.
-            if not made:
-                made.append(offer(store, lesson, now=seen.at, identity=identity, quota=QUOTA))
-            return made[0]
+        def offered(store: Store) -> tuple[Write, ...]:
+            # Written at once: a batch that fails is made again, and by then the message is known.
+            offer(store, lesson, now=seen.at, identity=identity, quota=QUOTA)
+            return ()
 
-        self._memory.store.write(once)
+        self._memory.store.write(offered)
         self._counts.sure_lesson(spam=spam)
 
 

@@ -1,14 +1,14 @@
 """Lessons on their way: a message and its label, through the store, to whoever learns.
 
 A lesson carries slots and no text. Every machine takes all lessons from the same stream in the same
-order, and so reaches the same weights.
+order, and so reaches the same weights. What a message is known as and the lesson about it are
+written in one step: whoever is killed leaves no message known that nobody learned.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -21,8 +21,6 @@ from reputation.errors import StoreError
 from reputation.store import Append, Drop, Retention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from reputation.classifier.model import State
     from reputation.store import Store
 
@@ -141,30 +139,23 @@ def report(
             return Heard.KNOWN
         if not _listened_to(store, lesson, reporter, taught, now):
             return Heard.TOO_MANY
-        expires_at = now + _LABEL_KEPT_S
-        if store.replace(
-            _LABELS, lesson.digest, old=known, new=label, now=now, expires_at=expires_at
-        ):
-            changed = known == other
-            domain = lesson.domain or (reporter.domain if reporter else 0)
-            weight = OF_A_USER if reporter and reporter.name else 1.0
-            handed = replace(lesson, changed=changed, domain=domain, weight=weight)
-            with _taken_back_on_failure(store, lesson.digest, label, known, now):
-                store.write([Append(STREAM, now, packed(handed), (), KEEP)])
+        changed = known == other
+        domain = lesson.domain or (reporter.domain if reporter else 0)
+        weight = OF_A_USER if reporter and reporter.name else 1.0
+        handed = replace(lesson, changed=changed, domain=domain, weight=weight)
+        if _hand_over(store, handed, known, now):
             return Heard.CHANGED if changed else Heard.LEARNED
     raise StoreError("the same message is reported by too many at once")
 
 
-def offer(
-    store: Store, lesson: Lesson, *, now: float, identity: str, quota: Quota
-) -> tuple[Append, ...]:
-    """Return what hands a lesson over that no person gave; nothing where it is not wanted.
+def offer(store: Store, lesson: Lesson, *, now: float, identity: str, quota: Quota) -> bool:
+    """Hand over a lesson that no person gave; return whether it was wanted.
 
-    A label that somebody gave is never changed, and whoever gives one later changes this one. The
-    rest of the quotas is used up by the call.
+    A label that somebody gave is never changed, and whoever gives one later changes this one. A
+    lesson that is offered again is known by then.
 
     Args:
-        store: Asked, and told the label.
+        store: Through which it goes.
         lesson: The lesson.
         now: When it is offered.
         identity: Whom the message came from.
@@ -175,17 +166,28 @@ def offer(
     """
     label = _SPAM if lesson.spam else _HAM
     if store.records(_LABELS, [lesson.digest], now):
-        return ()
+        return False
     whose = b"%b:%b" % (label, identity.encode("utf-8", "surrogateescape"))
     drops = [_drop(whose, quota.per_identity), _drop(label, quota.per_label)]
     if store.take(drops, now).full:
-        return ()
-    expires_at = now + _LABEL_KEPT_S
-    if not store.replace(
-        _LABELS, lesson.digest, old=None, new=label, now=now, expires_at=expires_at
-    ):
-        return ()
-    return (Append(STREAM, now, packed(replace(lesson, weight=OF_A_USER)), (), KEEP),)
+        return False
+    return _hand_over(store, replace(lesson, weight=OF_A_USER), None, now)
+
+
+def _hand_over(store: Store, lesson: Lesson, known: bytes | None, now: float) -> bool:
+    """Make the label of `lesson` what is known of its message, and hand it over, in one step.
+
+    Nothing happens where the message is not known as `known` any more; returns whether it was.
+    """
+    return store.replace(
+        _LABELS,
+        lesson.digest,
+        old=known,
+        new=_SPAM if lesson.spam else _HAM,
+        now=now,
+        expires_at=now + _LABEL_KEPT_S,
+        also=Append(STREAM, now, packed(lesson), (), KEEP),
+    )
 
 
 def packed(lesson: Lesson) -> bytes:
@@ -215,20 +217,6 @@ def unpacked(data: bytes) -> Lesson:
         raise StoreError("a lesson that cannot be read", temporary=False)
     features = Features(slots, words)
     return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, features, domain, weight)
-
-
-@contextmanager
-def _taken_back_on_failure(
-    store: Store, digest: bytes, label: bytes, before: bytes | None, now: float
-) -> Iterator[None]:
-    """Forget the label again where its lesson cannot be written: it would never be learned."""
-    try:
-        yield
-    except StoreError:
-        with suppress(StoreError):
-            expires_at = now + _LABEL_KEPT_S
-            store.replace(_LABELS, digest, old=label, new=before, now=now, expires_at=expires_at)
-        raise
 
 
 def digest_of(payload: bytes) -> bytes:

@@ -43,10 +43,8 @@ def share(store: Store, number: int, state: State, *, seen: int, at: float) -> b
     old = store.records(_MADE, [key], at).get(key)
     if old is not None and int(old) >= seen:
         return False
-    if not store.replace(_MADE, key, old=old, new=new, now=at, expires_at=at + _KEPT_S):
-        return False
-    store.write([Append(_STREAM, at, _HEAD.pack(number) + packed(state), (), _KEEP)])
-    return True
+    base = Append(_STREAM, at, _HEAD.pack(number) + packed(state), (), _KEEP)
+    return store.replace(_MADE, key, old=old, new=new, now=at, expires_at=at + _KEPT_S, also=base)
 
 
 def shared(store: Store) -> dict[int, State]:

@@ -102,42 +102,50 @@ return 1
 """
 )
 
-# KEYS: guard, entries, times, numbers. ARGV: at, payload, most entries, most bytes, oldest time,
+# Appends an entry. From `first` on ARGV has: at, payload, most entries, most bytes, oldest time,
 # ttl, words. Words are sorted sets beside the times: number of the entry by its time.
-APPEND: Final = (
-    _GUARDED
-    + """
-local entries, times, numbers = KEYS[2], KEYS[3], KEYS[4]
--- All that was there may have gone by itself.
-if redis.call('EXISTS', entries) == 0 then redis.call('HSET', numbers, 'bytes', 0) end
-local at, payload, ttl = ARGV[1], ARGV[2], ARGV[6]
-local number = redis.call('HINCRBY', numbers, 'last', 1)
-local name = string.format('%016d', number)
-local words = {unpack(ARGV, 7)}
-redis.call('XADD', entries, number .. '-0', 'at', at, 'payload', payload,
-  'words', cmsgpack.pack(words))
-redis.call('ZADD', times, at, name)
-for _, word in ipairs(words) do
-  redis.call('ZADD', times .. ':' .. word, at, name)
-  redis.call('PEXPIRE', times .. ':' .. word, ttl)
-end
-local bytes = redis.call('HINCRBY', numbers, 'bytes', #payload)
-for _ = 1, 100 do
-  local first = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1]
-  if not first then break end
-  local old = first[2]
-  if redis.call('XLEN', entries) <= tonumber(ARGV[3]) and bytes <= tonumber(ARGV[4])
-    and tonumber(old[2]) >= tonumber(ARGV[5]) then break end
-  local gone = string.format('%016d', string.match(first[1], '^%d+'))
-  redis.call('XDEL', entries, first[1])
-  redis.call('ZREM', times, gone)
-  for _, word in ipairs(cmsgpack.unpack(old[6])) do
-    redis.call('ZREM', times .. ':' .. word, gone)
+_APPENDING: Final = """
+local function append(entries, times, numbers, first)
+  -- All that was there may have gone by itself.
+  if redis.call('EXISTS', entries) == 0 then redis.call('HSET', numbers, 'bytes', 0) end
+  local at, payload, ttl = ARGV[first], ARGV[first + 1], ARGV[first + 5]
+  local number = redis.call('HINCRBY', numbers, 'last', 1)
+  local name = string.format('%016d', number)
+  local words = {unpack(ARGV, first + 6)}
+  redis.call('XADD', entries, number .. '-0', 'at', at, 'payload', payload,
+    'words', cmsgpack.pack(words))
+  redis.call('ZADD', times, at, name)
+  for _, word in ipairs(words) do
+    redis.call('ZADD', times .. ':' .. word, at, name)
+    redis.call('PEXPIRE', times .. ':' .. word, ttl)
   end
-  bytes = redis.call('HINCRBY', numbers, 'bytes', -#old[4])
+  local bytes = redis.call('HINCRBY', numbers, 'bytes', #payload)
+  for _ = 1, 100 do
+    local oldest = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1]
+    if not oldest then break end
+    local old = oldest[2]
+    if redis.call('XLEN', entries) <= tonumber(ARGV[first + 2])
+      and bytes <= tonumber(ARGV[first + 3])
+      and tonumber(old[2]) >= tonumber(ARGV[first + 4]) then break end
+    local gone = string.format('%016d', string.match(oldest[1], '^%d+'))
+    redis.call('XDEL', entries, oldest[1])
+    redis.call('ZREM', times, gone)
+    for _, word in ipairs(cmsgpack.unpack(old[6])) do
+      redis.call('ZREM', times .. ':' .. word, gone)
+    end
+    bytes = redis.call('HINCRBY', numbers, 'bytes', -#old[4])
+  end
+  redis.call('PEXPIRE', entries, ttl)
+  redis.call('PEXPIRE', times, ttl)
 end
-redis.call('PEXPIRE', entries, ttl)
-redis.call('PEXPIRE', times, ttl)
+"""
+
+# KEYS: guard, entries, times, numbers. ARGV: the entry.
+APPEND: Final = (
+    _APPENDING
+    + _GUARDED
+    + """
+append(KEYS[2], KEYS[3], KEYS[4], 1)
 return 1
 """
 )
@@ -190,10 +198,12 @@ end
 return found
 """
 
-# KEYS: the record. ARGV: now, whether there is an old one, the old, whether there is a new one, the
-# new, when it expires, ttl. Kept: when it expires, a line's end, the record.
+# KEYS: the record; where an entry is appended too: entries, times, numbers. ARGV: now, whether
+# there is an old one, the old, whether there is a new one, the new, when it expires, ttl; entry.
+# Kept: when it expires, a line's end, the record.
 REPLACE: Final = (
     _KEEP
+    + _APPENDING
     + """
 local known = redis.call('GET', KEYS[1])
 if known then
@@ -206,6 +216,7 @@ if (ARGV[2] == '1') ~= (known ~= false) then return 0 end
 if known and known ~= ARGV[3] then return 0 end
 if ARGV[4] == '1' then keep(KEYS[1], ARGV[6] .. '\\n' .. ARGV[5], ARGV[7])
 else redis.call('DEL', KEYS[1]) end
+if #KEYS > 1 then append(KEYS[2], KEYS[3], KEYS[4], 8) end
 return 1
 """
 )

@@ -96,12 +96,16 @@ class RedisStore:
         new: bytes | None,
         now: float,
         expires_at: float,
+        also: Append | None = None,
     ) -> bool:
-        """Make `new` the record of `key` if it is `old`."""
+        """Make `new` the record of `key` if it is `old`, and append `also`."""
         arguments: list[Argument] = [now, int(old is not None), old or b""]
         arguments += [int(new is not None), new or b"", expires_at, self._ttl(expires_at)]
-        call = Call(scripts.REPLACE, [_name(b"r", space, key)], arguments)
-        return bool(self._server.call(call))
+        keys = [_name(b"r", space, key)]
+        if also is not None:
+            keys += _stream(also.stream)
+            arguments += _entry_arguments(also)
+        return bool(self._server.call(Call(scripts.REPLACE, keys, arguments)))
 
     def take(self, drops: Sequence[Drop], now: float) -> Taken:
         """Fill all buckets of `drops`, or none."""
@@ -261,11 +265,15 @@ class RedisStore:
 
 
 def _append(new: Append) -> Call:
+    return Call(scripts.APPEND, list(_stream(new.stream)), _entry_arguments(new))
+
+
+def _entry_arguments(new: Append) -> list[Argument]:
     keep = new.keep
     arguments: list[Argument] = [new.at, new.payload, keep.entries, keep.total_bytes]
     # A stream to which nothing is appended any more goes as a whole.
     arguments += [new.at - keep.age_s, int(keep.age_s * 1000) + 1, *sorted(set(new.words))]
-    return Call(scripts.APPEND, list(_stream(new.stream)), arguments)
+    return arguments
 
 
 def _order(one: Write) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reputation.store import Drop, Entry, Faded, Search, Taken, Write
+    from reputation.store import Append, Drop, Entry, Faded, Search, Taken, Write
 
 # SQLite allows 32,766 parameters a statement; a message has at most some thousand recipients.
 _KEYS_AT_ONCE: Final = 500
@@ -98,8 +98,9 @@ class SqliteStore:
         new: bytes | None,
         now: float,
         expires_at: float,
+        also: Append | None = None,
     ) -> bool:
-        """Make `new` the record of `key` if it is `old`."""
+        """Make `new` the record of `key` if it is `old`, and append `also`."""
         where = "space = ? AND key = ?"
         with self._writing() as connection:
             row = connection.execute(
@@ -116,6 +117,8 @@ class SqliteStore:
                     " VALUES (?, ?, ?, ?)",
                     (space, key, new, expires_at),
                 )
+            if also is not None:
+                streams.append(connection, also)
             return True
 
     def take(self, drops: Sequence[Drop], now: float) -> Taken:

@@ -7,13 +7,14 @@ import pytest
 from reputation.errors import StoreError
 from reputation.redis import RedisStore
 from reputation.redis.server import Server
-from reputation.store import Add, Drop, Put, Row
+from reputation.store import Add, Append, Drop, Put, Retention, Row
 from tests.support.redis_server import a_redis
 from tests.support.stores import random_bytes
 
 # Less than an empty server has.
 MEGABYTE = 2**20
 ONE = Add("series", 1, b"key", (1,), 100)
+ENTRY = Append("stream", 1.0, b"payload", (b"word",), Retention(10, 10**6, 10**6))
 
 
 def test_server_that_is_full_takes_no_writes_and_answers_questions() -> None:
@@ -27,11 +28,16 @@ def test_server_that_is_full_takes_no_writes_and_answers_questions() -> None:
         with pytest.raises(StoreError) as not_taken:
             store.take([Drop("rate", b"k", 1, 10, 1)], now=1)
 
-        for err in (caught.value, not_taken.value):
+        with pytest.raises(StoreError) as not_replaced:
+            store.replace("s", b"k", old=None, new=b"1", now=1, expires_at=10, also=ENTRY)
+
+        for err in (caught.value, not_taken.value, not_replaced.value):
             assert (err.reason, err.temporary) == ("full", True)
         # Of a batch that was refused nothing was done.
         assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
         assert store.present("space", [b"a"], 1) == frozenset()
+        assert store.records("s", [b"k"], 1) == {}
+        assert store.newest("stream") == 0
         server.limit(0)
         store.write([ONE])
         assert store.sums("series", 1, 1) == [Row(1, b"key", (2,))]
@@ -63,9 +69,11 @@ def test_server_that_was_restarted_learns_the_scripts_again() -> None:
         server.start()
 
         store.write([ONE])
+        assert store.replace("s", b"k", old=None, new=b"1", now=1, expires_at=10, also=ENTRY)
 
         assert (caught.value.reason, caught.value.temporary) == ("gone", True)
         assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
+        assert store.newest("stream") == 1
         store.close()
 
 

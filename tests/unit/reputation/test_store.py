@@ -11,7 +11,18 @@ import pytest
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.redis import RedisStore
-from reputation.store import Add, Append, Drop, Entry, Fade, Faded, Put, Retention, Row
+from reputation.store import (
+    Add,
+    Append,
+    Drop,
+    Entry,
+    Fade,
+    Faded,
+    Put,
+    Retention,
+    Row,
+    Search,
+)
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
@@ -167,6 +178,32 @@ def test_record_that_expired_is_none(store: Store) -> None:
     assert store.records("space", [b"k"], now=10) == {}
     assert store.replace("space", b"k", old=None, new=b"two", now=10, expires_at=inf)
     assert store.records("space", [b"k"], now=10**9) == {b"k": b"two"}
+
+
+def test_entry_is_appended_where_the_record_is_replaced_and_only_there(store: Store) -> None:
+    keep = Retention(entries=2, total_bytes=10**6, age_s=10**6)
+    for number, (old, replaced) in enumerate([(None, True), (None, False), (b"0", True)]):
+        entry = Append("stream", 5.0, b"%d" % number, (b"word",), keep)
+        new = b"%d" % number
+        did = store.replace("s", b"k", old=old, new=new, now=1, expires_at=10, also=entry)
+        assert did == replaced
+
+    assert store.records("s", [b"k"], now=1) == {b"k": b"2"}
+    assert store.follow("stream", 0, 10) == [Entry(1, 5.0, b"0"), Entry(2, 5.0, b"2")]
+    assert [entry.payload for entry in store.search("stream", Search((b"word",)), 10)] == [
+        b"2",
+        b"0",
+    ]
+    store.replace(
+        "s",
+        b"k",
+        old=b"2",
+        new=None,
+        now=1,
+        expires_at=10,
+        also=Append("stream", 6.0, b"3", (), keep),
+    )
+    assert [entry.payload for entry in store.follow("stream", 0, 10)] == [b"2", b"3"]
 
 
 # Buckets.

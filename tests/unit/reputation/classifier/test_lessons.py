@@ -1,38 +1,43 @@
-"""How lessons are handed over when the store does not take them."""
+"""What a message is known as and its lesson are written together, or neither is."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from reputation.classifier.lessons import STREAM, Heard, Lesson, report
+from reputation.classifier.lessons import STREAM, Heard, Lesson, Quota, offer, report
 from reputation.errors import StoreError
-from reputation.memory import MemoryStore
+from reputation.sqlite import SqliteStore
+from reputation.store import Append, Retention
 from tests.support.lessons import features_of
-from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from reputation.store import Write
+    from reputation.store import Store
 
 DIGEST: Final = bytes(16)
-
-
-class FullStore(MemoryStore):
-    """A store that takes no batches while it is full."""
-
-    full = False
-
-    def write(self, batch: Sequence[Write], attempt: bytes = b"") -> None:
-        if self.full:
-            raise StoreError("no space left", reason="full")
-        super().write(batch, attempt)
+QUOTA: Final = Quota(per_identity=10, per_label=10)
+SOME: Final = Retention(entries=10**6, total_bytes=10**9, age_s=10**9)
 
 
 def a_lesson(*, spam: bool) -> Lesson:
     return Lesson(DIGEST, spam, changed=False, features=features_of(spam=spam, seed=1))
+
+
+def fill(store: Store) -> None:
+    """Write until there is no room left for anything."""
+    for size in (20_000, 100, 1):
+        with pytest.raises(StoreError, match="full"):
+            _write_until_it_fails(store, size)
+
+
+def _write_until_it_fails(store: Store, size: int) -> None:
+    while True:
+        store.write([Append("other", 1.0, os.urandom(size), (), SOME)])
 
 
 @pytest.mark.parametrize(
@@ -42,19 +47,43 @@ def a_lesson(*, spam: bool) -> Lesson:
         pytest.param(False, Heard.CHANGED, id="other-label-before"),
     ],
 )
-def test_report_that_was_not_written_is_heard_when_it_is_made_again(
-    *, before: bool | None, heard: Heard
+def test_report_that_a_full_store_did_not_take_is_heard_when_it_is_made_again(
+    tmp_path: Path, *, before: bool | None, heard: Heard
 ) -> None:
-    store = FullStore(random_bytes())
+    store = SqliteStore(tmp_path / "s.db", os.urandom, max_bytes=600_000)
     if before is not None:
         report(store, a_lesson(spam=before), now=1)
     lessons = store.newest(STREAM)
 
-    store.full = True
+    fill(store)
     with pytest.raises(StoreError):
         report(store, a_lesson(spam=True), now=2)
-    store.full = False
+    store.erase("other", range(1, 10**4))
 
     assert store.newest(STREAM) == lessons
     assert report(store, a_lesson(spam=True), now=3) is heard
     assert store.newest(STREAM) == lessons + 1
+    store.close()
+
+
+def told(store: Store) -> bool:
+    return report(store, a_lesson(spam=True), now=2) is Heard.LEARNED
+
+
+def offered(store: Store) -> bool:
+    return offer(store, a_lesson(spam=True), now=2, identity="a.example", quota=QUOTA)
+
+
+@pytest.mark.parametrize("hand_over", [told, offered], ids=["by-a-person", "by-rule"])
+def test_lesson_is_handed_over_once(store: Store, hand_over: Callable[[Store], bool]) -> None:
+    assert hand_over(store)
+    assert not hand_over(store)
+
+    assert store.newest(STREAM) == 1
+
+
+def test_what_a_person_said_is_not_offered_again(store: Store) -> None:
+    report(store, a_lesson(spam=False), now=1)
+
+    assert not offered(store)
+    assert store.newest(STREAM) == 1
