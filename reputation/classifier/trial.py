@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     from reputation.classifier.features import Features
 
 
-def online(messages: Iterable[tuple[bool, Features]], delay: int = 0) -> Iterator[float]:
+def online(
+    messages: Iterable[tuple[bool, Features]], delay: int = 0, learned: int | None = None
+) -> Iterator[float]:
     """Yield the probability of each message, which is then learned.
 
     Args:
         messages: Whether it is spam, and what it has; in order of delivery.
         delay: After how many further messages its label is known.
+        learned: How many labels are ever known, those of the first messages; None: all of them.
     """
     state = new_state()
-    unheard: deque[tuple[bool, Features]] = deque()
-    for spam, features in messages:
+    unheard: deque[tuple[bool, Features | None]] = deque()
+    for number, (spam, features) in enumerate(messages):
         yield calibrated(state, margin(state, features))
-        unheard.append((spam, features))
+        unheard.append((spam, features if learned is None or number < learned else None))
         if len(unheard) > delay:
             known, heard = unheard.popleft()
-            learn(state, heard, spam=known)
+            if heard is not None:
+                learn(state, heard, spam=known)
 
 
 def trained(messages: Iterable[tuple[bool, Features]]) -> State:

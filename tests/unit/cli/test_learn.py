@@ -17,7 +17,10 @@ from milter.cli import EXIT_CONFIGURATION, EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPT
 from reputation.classifier.features import domain_number
 from reputation.classifier.learner import WEIGHTS_NAME, Learner
 from reputation.classifier.model import knows_domain
+from reputation.classifier.trial import online
 from reputation.classifier.weights import Weights
+from tests.support.lessons import features_of
+from tests.support.spam_track import a_collection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,6 +257,42 @@ def test_late_labels_are_learned_late(site: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)[index]["roca"] == 50
 
 
+def test_labels_of_the_first_messages_alone_are_learned(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(site / "index.tsv")
+
+    def roca(learned: int) -> float:
+        run(["evaluate", index, "--online", "--learn-first", str(learned), "--json"])
+        return float(json.loads(capsys.readouterr().out)[index]["roca"])
+
+    assert roca(0) == 50
+    assert roca(40) < 25
+
+
+def test_labels_that_come_late_are_still_learned_of_the_first_messages() -> None:
+    mail = [
+        (number % 2 == 1, features_of(spam=number % 2 == 1, seed=number)) for number in range(60)
+    ]
+
+    at_once, late = (list(online(mail, delay, learned=20)) for delay in (0, 10))
+
+    assert late[:11] == [0.5] * 11
+    # From then on both know the same.
+    assert late[30:] == at_once[30:]
+
+
+def test_index_of_the_spam_track_is_read_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = a_collection(tmp_path / "trec07p")
+
+    assert run(["evaluate", str(index), "--online", "--json"]) == EXIT_FINE
+
+    measured = json.loads(capsys.readouterr().out)[str(index)]
+    assert (measured["ham"], measured["spam"]) == (30, 30)
+
+
 def test_curve_is_drawn(site: Path) -> None:
     curve = site / "curve.png"
 
@@ -265,8 +304,9 @@ def test_curve_is_drawn(site: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("maybe\tx.eml", "index.tsv:1: `ham` or `spam`, a tab and a file are needed"),
-        ("ham", "index.tsv:1: `ham` or `spam`, a tab and a file are needed"),
+        ("maybe\tx.eml", "index.tsv:1: `ham` or `spam`, a tab or a space, and a file are needed"),
+        ("ham", "index.tsv:1: `ham` or `spam`, a tab or a space, and a file are needed"),
+        ("ham \t", "index.tsv:1: `ham` or `spam`, a tab or a space, and a file are needed"),
         ("ham\tgone.eml", "gone.eml: No such file"),
     ],
 )

@@ -1,0 +1,82 @@
+"""Indexes of labelled mail: in each line a label, a tab or spaces, a file; in order of delivery.
+
+Those of the TREC Spam Track (`spam ../data/inmail.1`) are such indexes, and so are tables with the
+columns label and file; further columns are not read. Files are looked for beside the index.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from milter.cli import UnreadableInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LABELS: Final = {"ham": False, "spam": True}
+_LINE: Final = re.compile(r"(\S+)[ \t]+([^\t]*[^\t ])")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of an index.
+
+    Attributes:
+        spam: Its label.
+        path: The message.
+        place: File and line, for errors.
+    """
+
+    spam: bool
+    path: Path
+    place: str
+
+    def read(self) -> bytes:
+        """Return the message.
+
+        Raises:
+            UnreadableInput: It cannot be read.
+        """
+        try:
+            return self.path.read_bytes()
+        except OSError as err:
+            raise UnreadableInput(f"{self.place}: {self.path}: {err.strerror}") from err
+
+
+def read_index(index: str | Path) -> list[Row]:
+    """Return the lines of an index; a first line that names its columns is none.
+
+    Raises:
+        UnreadableInput: It cannot be read, or a line is none of an index.
+    """
+    try:
+        lines = Path(index).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as err:
+        raise UnreadableInput(f"{index}: cannot be read: {err}") from err
+    return list(_rows(index, lines))
+
+
+def shuffled(rows: Iterable[Row], seed: int | None) -> list[Row]:
+    """Return `rows` in another order, the same for each seed; None: in theirs."""
+    order = list(rows)
+    if seed is not None:
+        random.Random(seed).shuffle(order)  # noqa: S311 - an order, no secret
+    return order
+
+
+def _rows(index: str | Path, lines: list[str]) -> Iterator[Row]:
+    folder = Path(index).parent
+    for number, line in enumerate(lines, 1):
+        match = _LINE.match(line)
+        label = match[1].lower() if match else ""
+        if not line.strip() or (number == 1 and label == "label"):
+            continue
+        if match is None or label not in _LABELS:
+            raise UnreadableInput(
+                f"{index}:{number}: `ham` or `spam`, a tab or a space, and a file are needed"
+            )
+        yield Row(_LABELS[label], folder / match[2], f"{index}:{number}")
