@@ -89,10 +89,10 @@ def send(port: int, begin: bytes, content: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answers = sock.makefile("rb")
-        for data, waits_for in ((begin, b"Oc"), (content, b"c"), (mta.END_OF_MESSAGE, b"c")):
+        for data, waits_for in ((begin, ("O", "c")), (content, ("cs",)), (mta.END_OF_MESSAGE, "c")):
             sock.sendall(data)
-            for letter in waits_for:
-                while _letter(answers) != letter:
+            for letters in waits_for:
+                while chr(_letter(answers)) not in letters:
                     pass
         sock.sendall(mta.QUIT)
 

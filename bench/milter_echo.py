@@ -44,7 +44,9 @@ class Echo(asyncio.Protocol):
 
     def _answer(self, letter: int, data: bytes) -> bytes:
         if letter == wire.NEGOTIATE:
-            self._agreement = agree(wire.read_negotiation(data), answers_mail=False)
+            self._agreement = agree(
+                wire.read_negotiation(data), answers_mail=False, reads_bodies=True
+            )
             return self._agreement.answer
         if letter == wire.HEADER:
             self._message += wire.read_header(data)

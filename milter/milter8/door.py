@@ -44,3 +44,8 @@ class Door:
     new_id: Callable[[], str]
     clock: Callable[[], float]
     aftermath: Aftermath | None = None
+
+    @property
+    def reads_bodies(self) -> bool:
+        """Whether the body of a message matters: to a check, or to what is kept of it."""
+        return self.aftermath is not None or self.pipeline.reads_messages

@@ -36,6 +36,7 @@ class Steps(IntFlag):
     NO_UNKNOWN = 0x100
     NO_DATA = 0x200
     SILENT_HEADER = 0x80
+    SKIP = 0x400
     SILENT_CONNECT = 0x1000
     SILENT_HELO = 0x2000
     SILENT_MAIL = 0x4000
@@ -89,22 +90,25 @@ class Agreement:
         silent: Letters of the commands that are not answered.
         leading_space: Whether a field's value comes, and goes, with the space before it.
         may_hold: Whether the mail server has a quarantine of its own.
+        skips: Whether a body need not be sent to its end, for nobody reads it.
     """
 
     answer: bytes
     silent: frozenset[int]
     leading_space: bool
     may_hold: bool
+    skips: bool
 
 
 # A site has few mail servers, and each offers the same on every connection.
 @lru_cache(maxsize=16)
-def agree(offer: wire.Negotiation, *, answers_mail: bool) -> Agreement:
+def agree(offer: wire.Negotiation, *, answers_mail: bool, reads_bodies: bool) -> Agreement:
     """Return what is agreed on with a mail server that offers `offer`.
 
     Args:
         offer: Its packet.
         answers_mail: Whether a decision may fall at MAIL.
+        reads_bodies: Whether anything depends on the body of a message.
 
     Raises:
         PacketError: Nothing can be: its protocol is too old, or it lets nobody change a header.
@@ -116,6 +120,7 @@ def agree(offer: wire.Negotiation, *, answers_mail: bool) -> Agreement:
     optional = Actions.QUARANTINE | Actions.WANTED_MACROS
     actions = Actions(offer.actions & (_CHANGES | optional))
     wanted = _ALWAYS if answers_mail else _ALWAYS | Steps.SILENT_MAIL
+    wanted = wanted if reads_bodies else wanted | Steps.SKIP
     steps = Steps(offer.steps & wanted)
     agreed = wire.Negotiation(min(offer.version, NEWEST), actions, steps)
     macros = MACROS if Actions.WANTED_MACROS in actions else ()
@@ -124,4 +129,5 @@ def agree(offer: wire.Negotiation, *, answers_mail: bool) -> Agreement:
         frozenset(letter for step, letter in _SILENT.items() if step in steps),
         leading_space=Steps.LEADING_SPACE in steps,
         may_hold=Actions.QUARANTINE in actions,
+        skips=Steps.SKIP in steps,
     )

@@ -130,7 +130,9 @@ class Session:
         if self._agreement is not None:
             raise wire.PacketError("a second negotiation")
         decides = wire.MAIL in self.waits
-        self._agreement = agree(wire.read_negotiation(data), answers_mail=decides)
+        reads = self._door.reads_bodies
+        offer = wire.read_negotiation(data)
+        self._agreement = agree(offer, answers_mail=decides, reads_bodies=reads)
         self._silent = self._agreement.silent
         return self._agreement.answer
 
@@ -236,10 +238,10 @@ class Session:
 
     def _body(self, data: bytes) -> bytes:
         transaction = self._opened()
-        transaction.incoming.piece(data)
+        answer = transaction.piece(data)
         reply = transaction.fault()
         if reply is None:
-            return wire.CONTINUE
+            return answer
         # The rest of it need not come.
         self._end_transaction()
         return wire.reply_code(reply)
@@ -247,7 +249,7 @@ class Session:
     async def _end_of_message(self, data: bytes) -> bytes:
         transaction = self._opened()
         if data:
-            transaction.incoming.piece(data)
+            transaction.piece(data)
         transaction.record.queued(self._queue_id())
         answer = await transaction.end()
         self._end_transaction()

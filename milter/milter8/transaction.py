@@ -97,6 +97,8 @@ class MilterTransaction:
         self._scan: Scan = connection_scan.begin(txn_id)
         self._scan.mail(mail_from, announced_bytes)
         self._local = connection_scan.connection.local_source
+        self._announced = announced_bytes
+        self._left_out = 0
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[Recipient] = []
         self.incoming = Incoming(
@@ -158,6 +160,14 @@ class MilterTransaction:
         self._recipients.append(recipient)
         self._scan.rcpt(recipient.mailbox)
 
+    def piece(self, data: bytes) -> bytes:
+        """Take a piece of the body; return what is answered to it as long as there is no fault."""
+        if self._agreement.skips:
+            self._left_out += len(data)
+            return wire.SKIP
+        self.incoming.piece(data)
+        return wire.CONTINUE
+
     def fault(self) -> Reply | None:
         """Return the reply to a message that will not be taken, as soon as that is known."""
         fault = self.incoming.fault
@@ -180,7 +190,7 @@ class MilterTransaction:
             message, groups or [(self._scan.policy_of_others(), False)]
         )
         decision = decide(judgement.outcomes, self._mode, self._scan.soften)
-        self.record.judged(judgement, decision.decisive, len(message))
+        self.record.judged(judgement, decision.decisive, self._size_of(message))
         if decision.refusal is not None:
             answer, reply = self._refusal(decision.refusal)
         else:
@@ -193,6 +203,12 @@ class MilterTransaction:
             )
             self._door.aftermath.tell(judgement, decision.decisive.verdict, reply, told)
         return answer
+
+    def _size_of(self, message: bytes) -> int:
+        """Return the size of the message; of one that was not sent to its end, what is known."""
+        if not self._left_out:
+            return len(message)
+        return max(len(message) + self._left_out, self._announced)
 
     @property
     def _first(self) -> Group:

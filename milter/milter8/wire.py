@@ -57,6 +57,7 @@ def packet(letter: bytes, data: bytes = b"") -> bytes:
 CONTINUE: Final = packet(b"c")
 DISCARD: Final = packet(b"d")
 PROGRESS: Final = packet(b"p")
+SKIP: Final = packet(b"s")
 
 
 class PacketError(GatepostError):

@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from milter.core.transaction import Stage
 from milter.pipeline.arrival import Arrival
 from milter.pipeline.early import AT_GREETING
 from milter.pipeline.forwarding import is_forwarded
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from milter.checks.base import Check
     from milter.core.connection import Addresses, Connection
-    from milter.core.transaction import Stage
     from milter.dns.resolver import Resolver
     from milter.pipeline.outcome import Identity
     from milter.pipeline.stage_run import EnclosedReader
@@ -117,6 +117,16 @@ class Pipeline:
         tracing.narrowed = {}
         tracing.timings = timings
         return tracing
+
+    @property
+    def reads_messages(self) -> bool:
+        """Whether a check, or a rule, depends on more than connection, envelope and header."""
+        late = [by[stage] for by in self.stages.values() for stage in (Stage.DATA, Stage.MESSAGE)]
+        return (
+            any(checks.checks or checks.combines for checks in late)
+            or self.means.enclosed is not None
+            or "size_bytes" in self.policies.plan.facts
+        )
 
     def stage_of_checks(self) -> dict[str, Stage]:
         """Return the stage of each check, by its name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import smtplib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from tests.support.debian import need_program
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.mailbox_sink import MailboxSink, running_sink
+from tests.support.patience import wait_until
 from tests.support.ports import free_ports
 from tests.support.postfix import Postfix, running_postfix
 from tests.support.smtp_client import Envelope, send_message
@@ -43,6 +45,8 @@ patterns:
   - {id: PLEASE_KEEP, in: subject, match: 'please mark', class: content, kind: other,
      describe: Asks to be marked, weight: 6}
 """
+# Nothing of it looks at a body.
+_NO_BODY: Final = "version: 1\nname: senders\nheaders: none\nweights: {SPF_FAIL: 5}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,17 @@ class Site:
     daemon: Gatepost
     port: int
     old_port: int
+    unread: Gatepost
+    unread_port: int
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(running_sink())
-        port, old_port, milter = free_ports(3)
-        daemon = stack.enter_context(_gatepost(milter))
+        port, old_port, unread_port, milter, unread = free_ports(5)
+        daemon = stack.enter_context(_gatepost(milter, _POLICY))
+        reads_nothing = stack.enter_context(_gatepost(unread, _NO_BODY))
         main = {
             "relayhost": f"[127.0.0.1]:{sink.port}",
             "relay_domains": "example.org",
@@ -69,15 +76,20 @@ def site() -> Iterator[Site]:
             "non_smtpd_milters": f"inet:127.0.0.1:{milter}",
             "milter_default_action": "tempfail",
         }
-        services = [_smtpd(port), _smtpd(old_port, "-o milter_protocol=2"), _PICKUP]
+        services = [
+            _smtpd(port),
+            _smtpd(old_port, "-o milter_protocol=2"),
+            _smtpd(unread_port, f"-o smtpd_milters=inet:127.0.0.1:{unread}"),
+            _PICKUP,
+        ]
         postfix = stack.enter_context(running_postfix(main, services))
-        yield Site(postfix, sink, daemon, port, old_port)
+        yield Site(postfix, sink, daemon, port, old_port, reads_nothing, unread_port)
 
 
 _PICKUP: Final = "pickup unix n - n 60 1 pickup"
 
 
-def _gatepost(port: int) -> contextlib.AbstractContextManager[Gatepost]:
+def _gatepost(port: int, policy: str) -> contextlib.AbstractContextManager[Gatepost]:
     config = configuration("127.0.0.1:1", policies="policy.yaml", dns={"zone_file": "zone.yaml"})
     config["listeners"] = [
         {
@@ -87,7 +99,7 @@ def _gatepost(port: int) -> contextlib.AbstractContextManager[Gatepost]:
             "hold_quarantined": True,
         }
     ]
-    files = {"policy.yaml": _POLICY, "zone.yaml": (_SAMPLES / "zone.yaml").read_text("utf-8")}
+    files = {"policy.yaml": policy, "zone.yaml": (_SAMPLES / "zone.yaml").read_text("utf-8")}
     return running_gatepost(config, files)
 
 
@@ -211,3 +223,18 @@ def test_milter_local_mail_is_judged_as_outbound(site: Site) -> None:
     content = site.sink.wait_for(already + 1)[-1].content
     assert b"X-Gatepost-Id:" in content
     assert b"X-Spam-Flag:" not in content
+
+
+def test_milter_body_that_nobody_reads_is_cut_short_for_us_and_arrives_whole(site: Site) -> None:
+    message = _sample("first-report.eml") + b"one line more\r\n" * 40_000
+    already = len(site.sink.messages)
+    with smtplib.SMTP("127.0.0.1", site.unread_port, timeout=60) as client:
+        client.ehlo("mx.lab.example")
+        # Not `sendmail`, which would announce the size.
+        client.mail("lena@lab.example")
+        client.rcpt("ada@example.org")
+        assert client.data(message)[0] == 250
+    assert site.sink.wait_for(already + 1)[-1].content.endswith(message)
+    wait_until(lambda: bool(site.unread.transactions), lambda: site.unread.log)
+    (line,) = site.unread.transactions
+    assert 0 < line["size_bytes"] < len(message) / 2

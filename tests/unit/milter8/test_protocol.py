@@ -79,9 +79,9 @@ async def test_who_waits_for_a_verdict_is_told_that_we_still_work() -> None:
     connected = Connected(Asks(answered=False))
     await connected.says(BEGIN + mta.a_message())
     connected.after(9)
-    assert mta.letters(connected.wire.written) == "Occ"
+    assert mta.letters(connected.wire.written) == "Ocs"
     connected.after(11)
-    assert mta.letters(connected.wire.written) == "Occp"
+    assert mta.letters(connected.wire.written) == "Ocsp"
     assert not connected.wire.was_cut()
 
 
@@ -134,4 +134,4 @@ async def test_nothing_is_said_to_who_left_while_we_judged() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert check.cancelled == 1
-    assert mta.letters(connected.wire.written) == "Occ"
+    assert mta.letters(connected.wire.written) == "Ocs"
