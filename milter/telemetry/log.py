@@ -14,6 +14,7 @@ import logging
 import re
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -130,6 +131,17 @@ def _hidden(name: str, value: Value, hashed: Callable[[str], str]) -> Value:
     return _ADDRESS.sub(lambda match: hashed(match.group()), value)
 
 
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]
+
+
+def _moment(created: float) -> str:
+    """Return the time of a record in UTC, with milliseconds; most share their second."""
+    seconds = int(created)
+    return f"{_second(seconds)}.{int((created - seconds) * 1000):03}Z"
+
+
 # Made once: `json.dumps` would make an encoder for each line.
 _as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=_plain).encode
 
@@ -185,15 +197,16 @@ class LineFormatter(logging.Formatter):
         return self._write({name: values[name] for name in head if name in values})[: MAX_LINE - 1]
 
     def _values(self, record: logging.LogRecord) -> dict[str, object]:
-        moment = datetime.fromtimestamp(record.created, UTC)
+        given = record.fields if isinstance(record, Event) else record.__dict__
+        if not given.keys() <= FIELDS:
+            given = {name: given[name] for name in given if name in FIELDS}
         values: dict[str, object] = {
-            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": _moment(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "logger": record.name,
+            **given,
         }
-        given = record.fields if isinstance(record, Event) else record.__dict__
-        values |= {name: given[name] for name in given if name in FIELDS}
         if record.exc_info:
             # The end of a traceback says what happened; its beginning is always the same.
             values["traceback"] = self.formatException(record.exc_info)[-_MAX_TRACEBACK:]
