@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from milter.core.address import Mailbox
     from milter.doors.groups import Group
     from milter.pipeline.outcome import Outcome
+    from policies.verdict import Action
 
 
 class Decision(NamedTuple):
@@ -44,15 +45,25 @@ def decide(
             refusal are in one transaction, so that a difference left over is a postmaster's.
         soften: Makes a refusing outcome one that marks the message as quarantined.
     """
-    severest = max(outcomes, key=lambda outcome: outcome.verdict.action)
+    if len(outcomes) == 1:
+        # Most messages are for recipients of one policy.
+        (only,) = outcomes
+        return Decision(only, (), only) if _refuses(only) else Decision(None, (only,), only)
+    severest = max(outcomes, key=_severity)
     if mode == "strictest":
         outcomes = [severest] * len(outcomes)
-    if all(outcome.verdict.action.refuses for outcome in outcomes):
+    if all(map(_refuses, outcomes)):
         return Decision(severest, (), severest)
-    deliveries = tuple(
-        soften(outcome) if outcome.verdict.action.refuses else outcome for outcome in outcomes
-    )
-    return Decision(None, deliveries, max(deliveries, key=lambda outcome: outcome.verdict.action))
+    deliveries = tuple(soften(outcome) if _refuses(outcome) else outcome for outcome in outcomes)
+    return Decision(None, deliveries, max(deliveries, key=_severity))
+
+
+def _severity(outcome: Outcome) -> Action:
+    return outcome.verdict.action
+
+
+def _refuses(outcome: Outcome) -> bool:
+    return outcome.verdict.action.refuses
 
 
 def dealt(

@@ -22,7 +22,11 @@ def with_crlf(data: bytes) -> bytes:
     Files on disk commonly end lines in LF, and some mail servers keep them so. A CR of its own
     stays: it is part of a line.
     """
-    return _BARE_LF.sub(b"\r\n", data) if _has_bare_lf(data) else data
+    if not _has_bare_lf(data):
+        return data
+    if b"\r" not in data:
+        return data.replace(b"\n", b"\r\n")
+    return _BARE_LF.sub(b"\r\n", data)
 
 
 def _has_bare_lf(data: bytes) -> bool:

@@ -54,6 +54,8 @@ class LateFacts(Mapping[str, FactValue]):
 def merge(txn: Transaction, evidence: Iterable[Evidence]) -> Evidence:
     """Return all that is known of `txn`; findings and results keep the order of `evidence`."""
     pieces = tuple(evidence)
+    if not pieces:
+        return Evidence(facts=LateFacts(txn, ()))
     return Evidence(
         findings=tuple([finding for piece in pieces for finding in piece.findings]),
         facts=LateFacts(txn, pieces),
