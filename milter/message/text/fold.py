@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import re2
 
-from milter.message.text.confusables import looks_latin, to_cyrillic, to_greek
+from milter.message.text.confusables import drawn_letters, looks_latin, to_cyrillic, to_greek
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,11 @@ _CUT: Final = re.compile(
     r"(?=[A-Za-z\u00c0-\u024f\u0370-\u04ff])"
 )
 _OVERRIDE: Final = re.compile("[\u202d\u202e\u2066-\u2068]")
+# What is forced to run from right to left, up to the mark or the line that ends it.
+_RIGHT_TO_LEFT: Final = "\u202e"
+_BACKWARDS: Final = re.compile("\u202e([^\n\u2028-\u202e\u2066-\u2069]{0,2000}+)\u202c?")
+# Accents that stand by themselves behind their letter: lines through words, heaps of marks.
+_MARKS: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 # A word with a letter that is not Latin. Bounded, for each start of a word is tried.
 _WIDE_WORD: Final = re.compile(
     r"[a-zA-Z\u00c0-\u024f]{0,40}+[^\W\d_a-zA-Z\u00c0-\u024f][^\W\d_]{0,60}+"
@@ -41,6 +46,10 @@ _WIDE_WORD: Final = re.compile(
 _LATIN: Final = re.compile("[a-z\u00c0-\u024f]")
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]")
 _GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
+# Cherokee, Lisu, Coptic and Old Italic.
+_SELDOM: Final = re.compile(
+    "[\u13a0-\u13ff\uab70-\uabbf\ua4d0-\ua4ff\u2c80-\u2cff\U00010300-\U0001032f]+"
+)
 # Greek capitals look like other Latin letters than their small forms, so they go before case does.
 _GREEK_CAPITAL: Final = re.compile("[\u0391-\u03a9\U0001d6a8-\U0001d7ca]")
 _CAPITAL_WORD: Final = re.compile("(?<![A-Za-z])[A-Za-z]*+[\u0391-\u03a9][A-Za-z\u0391-\u03a9]*+")
@@ -59,14 +68,35 @@ _LEET_WORD: Final = re.compile(
 _SIGN_BY_LETTER: Final = re.compile(r"[0-9@$!|](?:(?<=[a-z].)|(?=[a-z]))")
 _LEAST_MIXED: Final = 4
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
+# A letter, with the vowel signs of Hindi and Thai that belong to it.
+_LETTER: Final = (
+    "[^\\W\\d_][\u0900-\u0903\u093a-\u093c\u093e-\u094f\u0e31\u0e33-\u0e3a\u0e47-\u0e4e]{0,4}"
+)
+_SIGNS: Final = " ._*-~+/|#=,^'\u00b7\u2022\u25cf"
 # `v i a g r a`, `v.i.a.g.r.a`: single letters with one sign, the same one, between them.
 _SPACED: Final = re.compile(
-    r"(?<![\w/.@])[^\W\d_](?:([ ._*\-~+/|])[^\W\d_])(?:\1[^\W\d_]){2,30}(?![^\W_])"
+    rf"(?<![\w/.@]){_LETTER}(?:([{re.escape(_SIGNS)}]){_LETTER})(?:\1{_LETTER}){{2,30}}(?![^\W_])"
 )
+# `v i a g r a   n o w`: more space between the words than between the letters.
+_SPACED_WORDS: Final = re.compile(
+    rf"(?<!\S){_LETTER}(?: {_LETTER}){{2,30}}(?!\S)|(?<=\s\s){_LETTER} {_LETTER}(?=\s\s)"
+)
+# `v.i.a. .n.o.w`: the space between the words has signs around it, too.
+_SIGNED_SPACE: Final = re.compile(rf"([{re.escape(_SIGNS[1:])}])[ \t\n]\1(?=\w)")
+# Where there is enough of that, short words are written so as well.
+_SPACED_SHORT: Final = re.compile(
+    rf"(?<!\S){_LETTER}(?:([{re.escape(_SIGNS[1:])}]){_LETTER})(?:\1{_LETTER}){{0,1}}(?!\S)"
+)
+_LEAST_SIGNED: Final = 3
 # Chinese and Japanese have no spaces; signs of these kinds between two letters part nothing.
 _HAN: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _BETWEEN_HAN: Final = re.compile(
     "(?<=[\u3040-\u30ff\u3400-\u9fff])[ ._*~+/|\u00b7\u2022-]{1,3}(?=[\u3040-\u30ff\u3400-\u9fff])"
+)
+# Any other sign, where it stands between each of four letters or more.
+_SPREAD_HAN: Final = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff]([^\\w\\s])[\u3040-\u30ff\u3400-\u9fff]"
+    "(?:\\1[\u3040-\u30ff\u3400-\u9fff]){2,60}"
 )
 # The line that lengthens an Arabic word, and the vowel signs that are left out in everyday writing.
 _ARABIC_MARKS: Final = re.compile("[\u0640\u064b-\u0652\u0670]")
@@ -104,6 +134,8 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     if _UNSEEN.search(_beyond_ascii(text)):
+        if _RIGHT_TO_LEFT in text:
+            text = _BACKWARDS.sub(lambda match: match[1][::-1], text)
         text = _UNSEEN.sub("", text)
     text = unicodedata.normalize("NFKC", text).casefold()
     # Casefolding can leave what composes again.
@@ -118,14 +150,34 @@ def skeleton(text: str) -> str:
     Accents on Latin letters are dropped, and so are marks in Arabic. All space is single, none
     stands between Chinese or Japanese letters.
     """
-    if not text.isascii() and _GREEK_CAPITAL.search(text):
-        text = _CAPITAL_WORD.sub(_latin_capitals, unicodedata.normalize("NFKC", text))
-    text = " ".join(folded(text).split())
     if not text.isascii():
-        text = _plainly_written(text)
-    if _may_be_spaced().search(text.encode("utf-8", "surrogatepass")):
-        text = _SPACED.sub(lambda match: match[0].replace(match[1], ""), text)
-    return _without_leet(text)
+        text = _in_plain_letters(text)
+    text = folded(text)
+    if _MARKS.search(_beyond_ascii(text)):
+        text = _MARKS.sub("", text)
+    plain = " ".join(text.split())
+    if _may_be_spaced().search(plain.encode("utf-8", "surrogatepass")):
+        plain = _closed_up(text)
+    return _without_leet(plain if plain.isascii() else _plainly_written(plain))
+
+
+def _in_plain_letters(text: str) -> str:
+    """Return `text` with plain letters where the form of letters would mislead their folding."""
+    if drawn_letters().keys() & set(map(ord, set(_beyond_ascii(text)))):
+        text = text.translate(drawn_letters())
+    if _GREEK_CAPITAL.search(text):
+        text = _CAPITAL_WORD.sub(_latin_capitals, unicodedata.normalize("NFKC", text))
+    return text
+
+
+def _closed_up(text: str) -> str:
+    """Return `text` with single space, and without the signs between letters of a word."""
+    text = _SPACED_WORDS.sub(lambda match: match[0].replace(" ", ""), text)
+    text, count = _SIGNED_SPACE.subn(" ", text)
+    text = " ".join(text.split())
+    if count >= _LEAST_SIGNED:
+        text = _SPACED_SHORT.sub(lambda match: match[0].replace(match[1], ""), text)
+    return _SPACED.sub(lambda match: match[0].replace(match[1], ""), text)
 
 
 def _plainly_written(text: str) -> str:
@@ -139,6 +191,7 @@ def _plainly_written(text: str) -> str:
         text = _without_accents(text)
     if _HAN.search(beyond):
         text = _BETWEEN_HAN.sub("", text)
+        text = _SPREAD_HAN.sub(lambda match: match[0].replace(match[1], ""), text)
     if _ARABIC.search(beyond):
         text = _ARABIC_MARKS.sub("", text).translate(_ARABIC_FORMS)
     return text
@@ -153,11 +206,13 @@ def _beyond_ascii(text: str) -> str:
 @cache
 def _may_be_spaced() -> Any:
     """Return what finds, in bytes, all that `_SPACED` finds: RE2 is faster than `re`."""
-    letter = r"(?:[a-z]|[\x80-\xff]{2,4})"
-    spaced = "|".join(f"{letter}(?:{re.escape(sign)}{letter}){{3}}" for sign in " ._*-~+/|")
+    # Hindi and Thai, three bytes for each sign of a letter; Latin-1 stands for bytes here.
+    letter = r"(?:[a-z]|[\x80-\xff]{2,4}|(?:\xe0[\xa4\xa5\xb8\xb9][\x80-\xbf]){1,5})"
+    signs = [sign.encode().decode("latin-1") for sign in _SIGNS]
+    spaced = "|".join(f"{letter}(?:{re.escape(sign)}{letter}){{3}}" for sign in signs)
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(rf"(?:^|[^\w/.@])(?:{spaced})".encode("ascii"), options)
+    return re2.compile(rf"(?:^|[^\w/.@])(?:{spaced})".encode("latin-1"), options)
 
 
 def _without_leet(text: str) -> str:
@@ -217,7 +272,8 @@ def _one_script(match: re.Match[str]) -> str:
     word = match[0]
     latin = _LATIN.findall(word)
     if not latin:
-        return word
+        # Nobody writes mail in these; a whole word of them is read as one in Latin letters.
+        return word.translate(looks_latin()) if _SELDOM.fullmatch(word) else word
     table, back = looks_latin(), _alike(word)
     # A few Latin letters, each of which passes for one of the others, stand in their place.
     if back and len(latin) * 2 <= len(word) and all(ord(c) in back for c in latin):
@@ -264,6 +320,9 @@ def _letters(match: re.Match[str]) -> str:
     word = match[0]
     letters = sum(c.isalpha() for c in word)
     # `win32`, `mp3` and `h264` are words: more letters than signs, and a sign inside the word.
-    if letters == len(word) or letters * 2 <= len(word) or word.rstrip("0123456789!|").isalpha():
+    if letters == len(word) or letters * 2 < len(word) or word.rstrip("0123456789!|").isalpha():
         return word
-    return word.translate(_LEET)
+    read = word.translate(_LEET)
+    # As many signs as letters are a number or a sum, unless all of them stand for letters.
+    sure = letters * 2 > len(word) or (read.isalpha() and "$" not in word)
+    return read if sure else word

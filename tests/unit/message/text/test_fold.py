@@ -12,6 +12,10 @@ from tests.support import icu
     [
         "Viagra", "Ｖｉａｇｒａ", "𝐕𝐢𝐚𝐠𝐫𝐚", "ⓥⓘⓐⓖⓡⓐ", "Vіаgrа", "V\u200bi\u2060a\u00adg\ufeffra",
         "Víàgrâ", "v i a g r a", "V.I.A.G.R.A", "v-i-a-g-r-a", "v1agra", "vi@gra", "VıAGRA",
+        "V\u0336i\u0336a\u0336g\u0336r\u0336a\u0336", "V\u0301\u0316i\u0347a\u0301gr\u033fa",
+        "🅥🅘🅐🅖🅡🅐", "🆅🅸🅰🅶🆁🅰", "⒱⒤⒜⒢⒭⒜", "ᴠɪᴀɢʀᴀ", "ᏙᎥᎪᏀᎡᎪ", "\u202eargaiV\u202c",
+        "🇻\u200b🇮\u200b🇦\u200b🇬\u200b🇷\u200b🇦",
+        "v#i#a#g#r#a", "v•i•a•g•r•a", "v\u2800i\u2800a\u2800g\u2800r\u2800a",
     ],
 )  # fmt: skip
 def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
@@ -34,12 +38,26 @@ def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
         pytest.param("发＊票 代 开", "发票代开", id="signs-between-chinese-letters"),
         pytest.param("ラ・イ", "ラ・イ", id="the-dot-of-japanese"),
         pytest.param("حـــسـابـُك", "حسابك", id="arabic-made-longer"),
+        pytest.param("您😀的😀账😀户", "您的账户", id="signs-between-all-chinese-letters"),
+        pytest.param("苹果、香蕉、梨", "苹果、香蕉、梨", id="a-chinese-list"),
+        pytest.param(
+            "y o u r   a c c o u n t  i s  c l o s e d", "your account is closed", id="spaced-words"
+        ),
+        pytest.param(
+            "y.o.u.r. .c.a.r.d. .i.s. .g.o.n.e", "your card is gone", id="words-with-signed-space"
+        ),
+        pytest.param("खा ता ब न द", "खाताबनद", id="hindi-spaced"),
+        pytest.param("ёлка їжак", "ёлка їжак", id="marks-that-make-another-letter"),
+        pytest.param("b33n 0nl1n3 b2c4", "been online b2c4", id="half-of-it-leet"),
+        pytest.param("a b c", "a b c", id="three-letters"),
         pytest.param("one\r\n  two\u00a0three", "one two three", id="space"),
         pytest.param("پاس\u200cورد", "پاسورد", id="persian-without-its-joiner"),
         pytest.param("Straße", "strasse", id="sharp-s"),
         pytest.param("c0nfirm y0ur acc0unt", "confirm your account", id="leet"),
         pytest.param(
-            "win32 mp3 h264 100mg 4u a1b2c3", "win32 mp3 h264 100mg 4u a1b2c3", id="words"
+            "win32 mp3 h264 100mg 4u a1b2c3 us$5,6",
+            "win32 mp3 h264 100mg 4u a1b2c3 us$5,6",
+            id="words",
         ),
         pytest.param("U.S.A. e.g.", "u.s.a. e.g.", id="abbreviations"),
         pytest.param("http://a.b.c.d/x", "http://a.b.c.d/x", id="a-host-of-letters"),
@@ -87,7 +105,27 @@ def test_table_of_look_alikes_is_that_of_unicode() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a ", "a.", "1a", "@", "а", "aа", "\u200b", "é", "ﷺ", "a1", "- a"]
+    "piece",
+    [
+        "a ",
+        "a.",
+        "1a",
+        "@",
+        "а",
+        "aа",
+        "\u200b",
+        "é",
+        "ﷺ",
+        "a1",
+        "- a",
+        "\u202e",
+        "\u202ea",
+        "e\u0301\u0316",
+        "的😀",
+        "a. .",
+        "न ",
+        "a  b c ",
+    ],
 )
 def test_skeleton_of_endless_pieces_ends(piece: str) -> None:
     text = piece * 100_000
