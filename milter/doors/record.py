@@ -156,6 +156,8 @@ class TransactionRecord:
         self.recipients: tuple[Mailbox, ...] = ()
         self.queue_id = ""
         self._action = ""
+        self._kind = ""
+        self._symbols: set[str] = set()
         self._stage = ""
         self._refusals: Refusals | None = None
         if connection is not None and door.aftermath is not None:
@@ -230,6 +232,7 @@ class TransactionRecord:
             mailbox: The recipient, where it is about one.
         """
         self._judge(outcome.verdict)
+        self._symbols = {item.symbol for item in outcome.verdict.contributions}
         self._stage = stage
         self._fields["reply"] = str(reply)
         if self._refusals is not None:
@@ -255,8 +258,7 @@ class TransactionRecord:
         self._judge(outcome.verdict)
         self._door.metrics.scan(judgement.duration_s)
         found = (*judgement.evidence.findings, *outcome.verdict.found)
-        for symbol in {finding.symbol for finding in found}:
-            self._door.metrics.symbol(symbol)
+        self._symbols = {finding.symbol for finding in found}
 
     def replied(self, reply: Reply) -> None:
         """Note our own answer to the end of the message."""
@@ -285,6 +287,10 @@ class TransactionRecord:
         if self._action:
             listener = self._door.listener
             metrics.message(listener.name, listener.direction.value, self._action, self._size)
+            for symbol in self._symbols:
+                metrics.symbol(symbol)
+            if self._kind:
+                metrics.kind(self._kind)
         addresses = [mailbox.text for mailbox in self.recipients[:_LOGGED_RECIPIENTS]]
         self._fields |= {
             "recipients": addresses,
@@ -311,6 +317,8 @@ class TransactionRecord:
         self._door.metrics.policy(verdict.policy, self._action)
         if verdict.rule:
             self._fields["rule"] = verdict.rule
+        # Of several verdicts, for recipients who were refused one by one, the last one stands.
+        self._kind = verdict.kind
+        self._fields.pop("kind", None)
         if verdict.kind:
             self._fields["kind"] = verdict.kind
-            self._door.metrics.kind(verdict.kind)

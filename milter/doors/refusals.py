@@ -74,8 +74,10 @@ class Refusals:
 
     def tell(self, *, came: bool) -> None:
         """Tell of all of them, of each reason once."""
+        judged = [turned for turned in self._by_reason.values() if turned.verdict is not None]
         for turned in self._by_reason.values():
-            self._aftermath.turn_away(turned._replace(came=came))
+            decisive = turned is judged[-1] if judged else True
+            self._aftermath.turn_away(turned._replace(came=came, decisive=decisive))
 
     def _turned(
         self,

@@ -131,6 +131,7 @@ class TurnedAway(NamedTuple):
         recipients: Who were refused.
         announced: Bytes that the client had announced; 0: it did not say.
         came: Whether the message came nevertheless, for other recipients.
+        decisive: Whether it stands for the transaction, of several verdicts the last one.
         why: What ended it, in words, where no policy did: the next hop, a fault of the message.
         size: Bytes of the message that could not be taken.
     """
@@ -145,6 +146,7 @@ class TurnedAway(NamedTuple):
     recipients: tuple[Mailbox, ...] = ()
     announced: int = 0
     came: bool = False
+    decisive: bool = True
     why: str = ""
     size: int = 0
 

@@ -231,6 +231,24 @@ def test_refusal_before_data_saves_the_bytes_that_were_announced() -> None:
     assert saved == 5000
 
 
+def test_recipients_refused_one_by_one_are_one_message_with_its_kind_and_symbols() -> None:
+    rule = "{id: BANK, when: helo != '', weight: 9, kind: phishing, describe: d}"
+    with (
+        running_sink() as sink,
+        running_door(sink.host, policy=f"{EARLY}rules: [{rule}]\n", zone=FORGED) as door,
+        connected(door.port) as client,
+    ):
+        begin_forged(client)
+        for recipient in (b"b", b"d", b"e"):
+            assert client.ask(b"RCPT TO:<" + recipient + b"@example.org>")[:3] == b"550"
+        client.ask(b"RSET")
+
+        labels = {"listener": "inbound", "direction": "inbound", "action": "reject"}
+        assert door.sample("gatepost_messages_total", **labels) == 1
+        assert door.sample("gatepost_spam_kind_total", kind="phishing") == 1
+        assert door.sample("gatepost_symbols_total", symbol="SPF_FAIL") == 1
+
+
 def test_refusal_of_one_recipient_saves_nothing_when_the_message_comes_for_another() -> None:
     with (
         running_sink() as sink,

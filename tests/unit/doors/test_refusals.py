@@ -67,6 +67,19 @@ def test_recipients_refused_alike_are_told_of_together_and_others_apart() -> Non
     ]
 
 
+def test_last_verdict_stands_for_the_transaction_and_faults_do_not() -> None:
+    def fill(refusals: Refusals) -> None:
+        refusals.by_policy("rcpt", VERDICT, NO, (mailbox("one"),))
+        refusals.by_policy("rcpt", VERDICT, LATER, (mailbox("two"),))
+        refusals.unjudged("rcpt", "refused", NO, (mailbox("three"),))
+
+    assert [(names(one), one.decisive) for one in told(fill)] == [
+        (["one"], False),
+        (["two"], True),
+        (["three"], False),
+    ]
+
+
 def test_fault_that_is_asked_about_twice_is_one() -> None:
     def fill(refusals: Refusals) -> None:
         for _ in range(2):
