@@ -10,6 +10,7 @@ import asyncio
 from bisect import bisect_left
 from collections import deque
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.address import domain_key
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from milter.atlas import Atlas
-    from milter.auth.results import Result
     from milter.core.connection import Connection, IpAddress
     from milter.core.transaction import Transaction
     from milter.memory.client import StoreClient
@@ -52,8 +52,8 @@ _SIZE_WORDS: Final = (*map(str, _SIZES), "more")
 _UNKNOWN_COUNTRY: Final = "ZZ"
 _MOST_DOMAINS: Final = 20
 # Telling a language takes ten times what all the rest does. Where no rule asks for it anyway, so
-# many messages a second are looked at.
-_LANGUAGES_A_SECOND: Final = 1.0
+# many messages a second are looked at: 40,000 a day of each worker tell shares well enough.
+_LANGUAGES_A_SECOND: Final = 0.5
 _LANGUAGES_AT_ONCE: Final = 20.0
 _LANGUAGE_TEXT: Final = 300
 
@@ -93,7 +93,7 @@ class Statistics:
             self._unread.append(_Unread(seen.at, text[:_LANGUAGE_TEXT], size, unwanted))
         # In the order of their fields: by name it takes twice as long, of every message.
         profile = Profile(
-            connection.direction.value,
+            connection.direction,
             connection.listener,
             verdict.action.word,
             "message",
@@ -104,26 +104,29 @@ class Statistics:
             source.country,
             _hops(connection),
             _symbols(seen),
-            _auth(seen),
+            tuple([(one.method, one.result) for one in seen.evidence.auth]),
         )
         sources = source.labels + _domains(txn)
         self._tally.count(Observation(seen.at, size, unwanted, 0, profile, sources, text))
 
     def see_turned_away(self, turned: TurnedAway) -> None:
-        """Count a transaction that a policy refused before its data, and nothing of which came."""
+        """Count a transaction that a policy refused before its data, and nothing of which came.
+
+        Once, though it may have refused several recipients for several reasons.
+        """
         connection, verdict = turned.connection, turned.verdict
-        if verdict is None or turned.came or turned.stage == GREETING:
+        if verdict is None or turned.came or not turned.decisive or turned.stage == GREETING:
             return
         source = self._source(connection)
         profile = Profile(
-            direction=connection.direction.value,
+            direction=connection.direction,
             listener=connection.listener,
             action=verdict.action.word,
             stage=turned.stage,
             kind=verdict.kind,
             country=source.country,
             hops=_hops(connection),
-            symbols=frozenset([one.symbol for one in verdict.contributions]),
+            symbols=tuple([one.symbol for one in verdict.contributions]),
         )
         self._tally.count(
             Observation(
@@ -292,22 +295,25 @@ def _text(message: Message) -> str:
 
 
 def _hops(connection: Connection) -> str:
-    return "" if connection.direction is Direction.OUTBOUND else str(len(connection.relays))
+    if connection.direction is Direction.OUTBOUND:
+        return ""
+    return str(len(connection.relays)) if connection.relays else "0"
 
 
 def _domains(txn: Transaction) -> tuple[Label, ...]:
-    domains = dict.fromkeys([one.domain for one in txn.recipients[:_MOST_DOMAINS]])
-    return tuple([("recipient_domain", domain_key(domain)) for domain in domains])
+    recipients = txn.recipients
+    if len(recipients) == 1:
+        return (_domain(recipients[0].domain),)
+    return tuple(dict.fromkeys([_domain(one.domain) for one in recipients[:_MOST_DOMAINS]]))
 
 
-def _symbols(seen: Seen) -> frozenset[str]:
+@lru_cache(maxsize=_KEPT)
+def _domain(domain: str) -> Label:
+    return "recipient_domain", domain_key(domain)
+
+
+def _symbols(seen: Seen) -> tuple[str, ...]:
     found = [finding.symbol for finding in seen.evidence.findings]
     if seen.verdict.found:
         found += [finding.symbol for finding in seen.verdict.found]
-    return frozenset(found)
-
-
-def _auth(seen: Seen) -> tuple[tuple[str, Result], ...]:
-    """Return each method with its result: of several signatures the first, as the log does."""
-    # The last one of a name is the one that stays.
-    return tuple({one.method: one.result for one in reversed(seen.evidence.auth)}.items())
+    return tuple(found)

@@ -104,8 +104,9 @@ def merge(into: Sketches, more: Sketches) -> None:
     for name, summary in more.items():
         own = into.get(name)
         if own is None:
-            own = into[name] = Summary(BY_NAME[name].kept)
-        if name == CAMPAIGN:
+            into[name] = summary.copy()
+            into[name].prune()
+        elif name == CAMPAIGN:
             Campaigns(own).merge(summary)
         else:
             own.merge(summary)

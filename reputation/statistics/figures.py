@@ -77,7 +77,7 @@ class Figures:
         until: The first second after it, or now.
         step_s: Width of its slots.
         counts: By dimension and value, the most messages first.
-        timeline: Slot by slot, those without mail too.
+        timeline: Slot by slot up to now, those without mail too.
         tops: By dimension.
         cpu_s: CPU time that the workers used.
     """
@@ -132,6 +132,8 @@ def _read(store: Store, width: Width, span: tuple[int, int], now: float, past: P
     slots: dict[int, dict[bytes, Sequence[int]]] = {}
     for row in told:
         slots.setdefault(row.slot, {})[row.key] = row.amounts
+    # Slots that have not come yet are none without mail.
+    told_to = min(last, max(width.slot(now), *slots, first))
     return Figures(
         since=first * width.seconds,
         until=int(min((last + 1) * width.seconds, max(now, first * width.seconds))),
@@ -140,7 +142,7 @@ def _read(store: Store, width: Width, span: tuple[int, int], now: float, past: P
         timeline=tuple(
             [
                 Moment(slot * width.seconds, _counts(slots.get(slot, {})))
-                for slot in range(first, last + 1)
+                for slot in range(first, told_to + 1)
             ]
         ),
         tops={

@@ -71,6 +71,10 @@ class Summary:
         if len(self.rows) > _SLACK * self.kept:
             self.prune()
 
+    def copy(self) -> Summary:
+        """Return one that may be changed without changing this one."""
+        return Summary(self.kept, self.total, self.error, {**self.rows})
+
     def put(self, value: str, row: Row) -> None:
         """Add the row of another summary to that of `value`; `prune` follows."""
         own = self.rows.get(value)

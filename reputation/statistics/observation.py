@@ -69,8 +69,8 @@ OVER_TIME: Final = frozenset({"all", "action", "kind", "direction"})
 class Profile(NamedTuple):
     """What a message is counted by exactly; many messages share one, so it is taken apart late.
 
-    Empty texts are not counted. Of authentication it has methods with their results. The names are
-    those of `DIMENSIONS`.
+    Empty texts are not counted, symbols once each, and of several results of a method the first, as
+    in the log. The names are those of `DIMENSIONS`.
     """
 
     direction: str = ""
@@ -83,7 +83,7 @@ class Profile(NamedTuple):
     script: str = ""
     country: str = ""
     hops: str = ""
-    symbols: frozenset[str] = frozenset()
+    symbols: tuple[str, ...] = ()
     auth: tuple[tuple[str, str], ...] = ()
 
     def labels(self) -> Iterator[Label]:
@@ -94,10 +94,11 @@ class Profile(NamedTuple):
                 yield name, str(value)
         if self.country:
             yield "route", f"{self.country} > {self.listener}"
-        for symbol in self.symbols:
+        for symbol in dict.fromkeys(self.symbols):
             yield "symbol", symbol
-        for result in self.auth:
-            yield "auth", "=".join(result)
+        # The last one of a name is the one that stays.
+        for method, result in dict(reversed(self.auth)).items():
+            yield "auth", f"{method}={result}"
 
 
 # So many of its fields are one text.

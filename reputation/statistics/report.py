@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 30
 _HEAD: Final = ("messages", "share", "unwanted", "bytes")
+_NOTES: Final = {"country": "ZZ: unknown.", "route": "ZZ: unknown."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,17 @@ def _volume(figures: Figures) -> Table:
 
 def _days(figures: Figures) -> Table:
     rows, bars = [], []
-    for moment in figures.timeline:
+    counted = [place for place, one in enumerate(figures.timeline) if one.counts]
+    began = counted[0] if counted else len(figures.timeline)
+    for moment in figures.timeline[began:]:
         count = moment.counts.get("all", {}).get("")
         messages = count.messages if count else 0
         unwanted = count.unwanted if count else 0
         rows.append((_day(moment.at), f"{messages:,}", f"{unwanted:,}"))
         bars.append((_day(moment.at), float(messages)))
-    return Table("Day by day", ("day", "messages", "unwanted"), tuple(rows), bars=tuple(bars))
+    head = ("day", "messages", "unwanted")
+    note = f"Nothing was counted before {rows[0][0]}." if rows and began else ""
+    return Table("Day by day", head, tuple(rows), note, bars=tuple(bars))
 
 
 def _exact(figures: Figures, name: str) -> Table:
@@ -124,7 +129,8 @@ def _exact(figures: Figures, name: str) -> Table:
         ]
     )
     bars = tuple([(value, float(count.messages)) for value, count in values])
-    return Table(_title(name), (name.replace("_", " "), *_HEAD), rows, bars=bars)
+    note = _NOTES.get(name, "")
+    return Table(_title(name), (name.replace("_", " "), *_HEAD), rows, note, bars=bars)
 
 
 def _top(figures: Figures, name: str) -> Table:
@@ -153,6 +159,8 @@ def _investment(spent: Money) -> Table:
         ("saved, all", f"{spent.saved_total:.2f}", ""),
     ]
     note = "An estimate: prices and times are settings of this site (`statistics.costs`)."
+    if not (spent.spent_total or spent.saved_total):
+        note = "Without prices and times (`statistics.costs`) all of it is 0."
     return Table("Money", ("what", spent.currency, "formula"), tuple(rows), note)
 
 

@@ -29,7 +29,7 @@ def a_profile(action: str = "pass", kind: str = "", country: str = "FR") -> Prof
         script="Latin",
         country=country,
         hops="0",
-        symbols=frozenset({"SPF_PASS"}),
+        symbols=("SPF_PASS",),
         auth=(("spf", "pass"),),
     )
 

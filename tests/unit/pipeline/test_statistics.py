@@ -59,6 +59,7 @@ def figures(
             for connection in turned_away:
                 site.aftermath.turn_away(refusal(connection))
                 site.aftermath.turn_away(refusal(connection)._replace(came=True))
+                site.aftermath.turn_away(refusal(connection)._replace(decisive=False))
                 site.aftermath.turn_away(refusal(connection)._replace(stage=GREETING))
             site.aftermath.finish()
             await statistics.finish()

@@ -28,7 +28,7 @@ def seen(at: float = NOW, action: str = "pass", block: str = "192.0.2.0/24") -> 
         size=1000,
         unwanted=action != "pass",
         saved=0,
-        profile=Profile(action=action, symbols=frozenset("A")),
+        profile=Profile(action=action, symbols=("A",)),
         sources=(("block", block),),
         text=TEXT,
     )
@@ -115,6 +115,16 @@ def test_days_of_a_report_are_those_asked_for(store: Store) -> None:
     assert (figures.since, figures.until) == ((day - 2) * DAY.seconds, day * DAY.seconds)
 
 
+def test_days_that_have_not_come_are_not_told(store: Store) -> None:
+    day = DAY.slot(NOW)
+    keep(store, seen(NOW), now=NOW)
+
+    figures = read_days(store, day - 1, day + 40, NOW)
+
+    assert [one.at // DAY.seconds for one in figures.timeline] == [day - 1, day]
+    assert figures.until == int(NOW)
+
+
 def test_empty_store_has_figures_of_nothing(store: Store) -> None:
     figures = read_window(store, WINDOWS["24h"], NOW)
 
@@ -138,7 +148,7 @@ def test_rows_of_a_process_are_bounded() -> None:
     tally = Tally()
 
     for number in range(10_000):
-        tally.count(seen()._replace(profile=Profile(symbols=frozenset({f"S{number}"}))))
+        tally.count(seen()._replace(profile=Profile(symbols=(f"S{number}",))))
 
     adds = [add for add in tally.take_sums().adds() if add.series == DAY.series]
     assert len(adds) <= 4002

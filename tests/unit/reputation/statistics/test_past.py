@@ -29,7 +29,7 @@ def seen(at: float, number: int = 0) -> Observation:
         size=1000 + number,
         unwanted=number % 2 == 0,
         saved=0,
-        profile=Profile(action="pass", symbols=frozenset([f"S{number}"])),
+        profile=Profile(action="pass", symbols=(f"S{number}",)),
         sources=(("block", f"{number}.0.0.0/24"), ("network", "AS1 One")),
         text=TEXT.format("abcdefghij"[number % 10] * 30),
     )
