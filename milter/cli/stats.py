@@ -32,7 +32,10 @@ _SPARKS: Final = "▁▂▃▄▅▆▇█"
 _BAR: Final = 24
 _MOST: Final = 10
 _WIDEST: Final = 90
-_EXACT: Final = ("action", "kind", "stage", "country", "symbol", "auth", "language", "shadow")
+_EXACT: Final = (
+    *("action", "kind", "stage", "country", "route", "hops", "symbol", "auth", "language"),
+    "shadow",
+)
 _TOPS: Final = ("network", "block", "recipient_domain", "campaign")
 _PRIVATE: Final = ("network", "campaign")
 
@@ -78,8 +81,8 @@ def _head(figures: Figures) -> Text:
     share = f" ({100 * total.unwanted / total.messages:.1f} %)" if total.messages else ""
     return Text(
         f"{_time(figures.since)} to {_time(figures.until)} UTC\n"
-        f"{total.messages:,} messages, {total.bytes:,} bytes;"
-        f" {total.unwanted:,}{share} marked or refused; {total.saved:,} bytes never sent\n"
+        f"{total.messages:,} messages, {total.bytes:,} bytes\n"
+        f"{total.unwanted:,}{share} marked or refused; {total.saved:,} bytes never sent\n"
     )
 
 

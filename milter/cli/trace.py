@@ -37,9 +37,11 @@ def trace(
     """
     wanted = wanted_by({"since": since, "until": until}, time.time())
     with opened(path) as past:
-        found = meant_by(past, words, wanted, limit)
-    for record in found:
+        found = meant_by(past, words, wanted, limit + 1)
+    for record in found[:limit]:
         click.echo(json.dumps(summary(record)) if as_json else printable(sentence(record)))
+    if len(found) > limit:
+        click.echo(f"older ones fit, too: --limit {10 * limit} shows more of them", err=True)
     if not found:
         click.echo(_NONE)
     return EXIT_FINE if found else EXIT_FINDING

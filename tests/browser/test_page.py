@@ -20,6 +20,8 @@ from tests.support.browser import NARROW, WIDE, a_browser, errors, opened, text_
 from tests.support.gatepost import running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.patience import wait_until
+from tests.support.ports import free_port
+from tests.support.redis_server import a_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,3 +186,24 @@ def test_page_of_a_private_site_shows_no_address_to_anybody(tmp_path: Path) -> N
             assert not browser.find_element(By.ID, "s-verdicts").is_displayed()
             assert not any(address.rpartition(".")[0] in source for address in day.SOURCES)
             assert "example.org" not in source
+
+
+def test_page_says_that_the_store_does_not_answer_and_goes_on_when_it_does(tmp_path: Path) -> None:
+    words = words_of("en")
+    port = free_port()
+    with running_sink() as sink, a_redis("--port", str(port)) as redis:
+        config, files = day.a_site(tmp_path, f"127.0.0.1:{sink.port}")
+        config["store"] = f"redis://127.0.0.1:{port}/0"
+        with running_gatepost(config, files) as daemon, a_browser() as browser:
+            redis.hang()
+            browser.get(f"http://127.0.0.1:{daemon.http_port}/?lang=en")
+            wait_until(lambda: told(browser, "trouble") == words["store_away"])
+            # What needs no store is there all the same.
+            wait_until(lambda: told(browser, "checks") != "" and told(browser, "lists") != "")
+            assert told(browser, "state") == words["takes_mail"]
+            assert told(browser, "totals") == ""
+            assert violations(browser) == []
+            redis.go_on()
+
+            wait_until(lambda: told(browser, "totals") != "", lambda: told(browser, "trouble"))
+            assert told(browser, "trouble") == ""

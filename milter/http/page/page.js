@@ -7,6 +7,7 @@ const number = new Intl.NumberFormat(language);
 const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 const ACTIONS = ["pass", "tag", "quarantine", "defer", "reject", "discard"];
 const EVERY_MS = 5000;
+const LATE_MS = 2000;
 const SVG = "http://www.w3.org/2000/svg";
 let span = sessionStorage.getItem("window") || "1h";
 let token = sessionStorage.getItem("token") || "";
@@ -141,6 +142,12 @@ function country(code) {
   try { return (regions && regions.of(code)) || code; } catch { return code; }
 }
 
+// A country and a listener of ours.
+function route(value) {
+  const [from, to] = value.split(" > ", 2);
+  return `${country(from)} > ${to}`;
+}
+
 function world(told) {
   const x = (lon) => lon + 180, y = (lat) => 84 - lat;
   const land = LAND.map((line) => drawn("polygon", { class: "land", points: line.map((one, place) => (place % 2 ? y(one) : x(one))).join(" ") }));
@@ -189,14 +196,39 @@ function draw(told, status) {
   counted("action", told, "action", words.by_action, (value) => words[`a_${value}`] || value);
   counted("kind", told, "kind", words.by_kind, (value) => words[`k_${value}`] || value);
   counted("country", told, "country", words.country, country);
+  counted("route", told, "route", words.route, route);
+  counted("hops", told, "hops", words.hops, (value) => number.format(value));
+  counted("stage", told, "stage", words.stage, (value) => (value === "message" ? words.end_of_message : value.toUpperCase()));
   counted("symbol", told, "symbol", words.name, (value) => value);
   counted("shadow", told, "shadow", words.shadow_hint, (value) => value);
   world(told);
   frequent("network", told, "network", words.network);
+  frequent("network_route", told, "network_route", words.route);
   frequent("block", told, "block", words.block);
   frequent("recipient_domain", told, "recipient_domain", words.recipient_domain);
   frequent("campaign", told, "campaign", words.campaign, (value) => value.slice(0, 12));
   money(told);
+}
+
+// A store that hangs is waited for, and who looks is told so meanwhile.
+async function figures(status, mine) {
+  const late = setTimeout(() => { if (mine === round) say(words.store_away); }, LATE_MS);
+  let told;
+  try {
+    told = await asked(`/v1/stats?window=${span}`);
+  } catch (error) {
+    if (error.message !== "503") throw error;
+    if (mine === round) say(words.store_away);
+    return;
+  } finally {
+    clearTimeout(late);
+  }
+  if (mine !== round) return;
+  draw(told, status);
+  at("s-verdicts").hidden = !told.personal;
+  if (told.personal) verdicts(await asked("/v1/history?limit=20"));
+  say("");
+  at("updated").textContent = filled(words.updated, { time: clock(Date.now() / 1000, { timeStyle: "medium" }) });
 }
 
 async function refresh() {
@@ -204,16 +236,11 @@ async function refresh() {
   try {
     const { status, counted: counts } = await asked("/v1/status");
     at("state").textContent = status.ready ? words.takes_mail : words.no_mail;
-    if (!counts) { say(words.no_store); return; }
-    const [told, speed, zones] = await Promise.all([asked(`/v1/stats?window=${span}`), asked("/v1/checks"), asked("/v1/lists")]);
-    if (mine !== round) return;
-    draw(told, status);
-    checks(speed);
-    lists(zones);
-    at("s-verdicts").hidden = !told.personal;
-    if (told.personal) verdicts(await asked("/v1/history?limit=20"));
-    say("");
-    at("updated").textContent = filled(words.updated, { time: clock(Date.now() / 1000, { timeStyle: "medium" }) });
+    await Promise.all([
+      asked("/v1/checks").then(checks),
+      asked("/v1/lists").then(lists),
+      counts ? figures(status, mine) : say(words.no_store),
+    ]);
   } catch (error) {
     if (mine === round) say(words.unreachable);
   }

@@ -117,6 +117,18 @@ def test_trace_says_what_happened_and_why(
     assert "Try: gatepost diagnose forged.example --ip 198.51.100.7" in line
 
 
+def test_trace_says_when_more_fits_than_it_shows(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lines(limit: int) -> tuple[int, str]:
+        assert run(["trace", "ours.example", "--limit", f"{limit}", "-c", f"{site}/g.yaml"]) == 0
+        said = capsys.readouterr()
+        return len(said.out.splitlines()), said.err
+
+    assert lines(2) == (2, "")
+    assert lines(1) == (1, "older ones fit, too: --limit 10 shows more of them\n")
+
+
 def test_trace_of_what_never_came_says_so(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = told(capsys, site, "trace", "forged.example", "bob@ours.example")
     assert code == 1

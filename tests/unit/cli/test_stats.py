@@ -39,7 +39,7 @@ def test_stats_draws_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["stats", "--window", "24h", *a_site(tmp_path)]) == 0
 
     said = capsys.readouterr().out
-    assert "42 messages, 42,000 bytes; 12 (28.6 %) marked or refused" in said
+    assert "42 messages, 42,000 bytes\n12 (28.6 %) marked or refused; 0 bytes never sent" in said
     assert "192.0.2.0/24" in said
     assert "SPF_PASS" in said
     assert "▁" in said
@@ -125,6 +125,20 @@ def test_report_answers_the_questions_in_their_order(
     assert "2026-07-01 to 2026-09-30 (UTC)" in said
     assert r"| Messages | 42 |" in said
     assert "192.0.2" not in said
+
+
+def test_report_tells_no_days_before_the_first_mail_and_prices_only_where_there_are_some(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    where = a_site(tmp_path, at=quarter_day("2026-09-29T12:00"))
+
+    assert run(["report", "--period", "2026-Q3", *where]) == 0
+
+    said = capsysbinary.readouterr().out.decode()
+    days = [line[:12] for line in said.splitlines() if line.startswith("| 2026-")]
+    assert days == ["| 2026-09-29", "| 2026-09-30"]
+    assert "Nothing was counted before 2026-09-29." in said
+    assert "all of it is 0" in said
 
 
 @pytest.mark.parametrize(
