@@ -1,5 +1,7 @@
 """A scripted day of 2,000 messages: every view has the figures of the script.
 
+Some come over relays of ours, some are refused at MAIL and RCPT, and all claim other sources.
+
 Four workers take it, and the daemon is started anew in the middle. What is expected comes from the
 script alone.
 """
@@ -103,6 +105,10 @@ def counters(daemon: Gatepost) -> Counter[tuple[str, str]]:
                 found["kind", sample.labels["kind"]] += int(sample.value)
             elif sample.name == "gatepost_symbols_total":
                 found["symbol", sample.labels["symbol"]] += int(sample.value)
+            elif sample.name == "gatepost_bytes_saved_total":
+                found["saved", sample.labels["stage"]] += int(sample.value)
+            elif sample.name == "gatepost_message_bytes_total":
+                found["received", ""] += int(sample.value)
     return found
 
 
@@ -135,11 +141,11 @@ def test_every_view_has_the_figures_of_the_script(tmp_path: Path) -> None:
             assert_page(daemon, SCRIPT)
 
 
-def in_csv(text: str) -> dict[str, dict[str, int]]:
-    """Return the messages by dimension and value."""
+def in_csv(text: str, column: str = "messages") -> dict[str, dict[str, int]]:
+    """Return the messages, or another column, by dimension and value."""
     table: dict[str, dict[str, int]] = {}
     for row in csv.DictReader(io.StringIO(text)):
-        table.setdefault(row["dimension"], {})[row["value"]] = int(row["messages"])
+        table.setdefault(row["dimension"], {})[row["value"]] = int(row[column] or 0)
     return table
 
 
@@ -174,9 +180,11 @@ def in_tables(rows: list[list[str]]) -> dict[str, dict[str, int]]:
 
 def assert_drawn(text: str) -> None:
     """Hold what the terminal shows against the script."""
-    assert f"{COUNT:,} messages" in text
+    assert f"{COUNT:,} messages, {day.received(SCRIPT):,} bytes" in text
+    assert f"{sum(day.saved(SCRIPT).values()):,} bytes never sent" in text
     script = day.expected(SCRIPT)
-    for name in ("action", "kind", "country", "language", "network", "recipient_domain"):
+    shown = ("action", "kind", "stage", "country", "route", "hops", "language", "network")
+    for name in (*shown, "recipient_domain"):
         for value, count in script[name].items():
             line = rf"^ *{re.escape(value)} +{count:,} "
             assert re.search(line, text, re.MULTILINE), (name, value)
@@ -202,15 +210,20 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
     told = stats(daemon)
     assert_script(shown(told), SCRIPT)
     assert told["totals"]["unwanted"] == day.unwanted(SCRIPT)
-    assert told["totals"]["bytes"] == sum(len(mail.message) for mail in SCRIPT)
+    assert told["totals"]["bytes"] == day.received(SCRIPT)
+    assert told["totals"]["bytes_saved"] == sum(day.saved(SCRIPT).values())
+    stages = {one["value"]: one["bytes_saved"] for one in told["dimensions"]["stage"]}
+    assert stages == day.saved(SCRIPT)
     assert sum(moment["messages"] for moment in told["timeline"]) == COUNT
     assert {top["error"] for top in told["top"].values()} == {0}
     # Texts of three languages, and what was signed of them: nearly all of each is one campaign.
     campaigns = sorted(
         (one["messages"] for one in told["top"]["campaign"]["entries"]), reverse=True
     )
-    assert sum(campaigns[:3]) >= 0.95 * COUNT
-    # What the headers claimed is nowhere.
+    come = day.expected(SCRIPT)["stage"]["message"]
+    assert come >= sum(campaigns[:3]) >= 0.95 * come
+    # What the headers claimed is nowhere, and our relays are no sources.
+    assert shown(told)["block"] == blocks(SCRIPT)
     assert "203.0.113" not in json.dumps(told)
 
     assert_script(shown(json.loads(command(daemon, "stats", "--window", "24h", "--json"))), SCRIPT)
@@ -224,22 +237,32 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
         table = in_csv(text)
         assert_script(table, SCRIPT)
         assert table["all"] == {"": COUNT}
+        assert in_csv(text, "bytes_saved")["stage"] == day.saved(SCRIPT)
+        assert in_csv(text, "bytes")["all"] == {"": day.received(SCRIPT)}
     markdown = command(daemon, *period, "md", "--personal")
     assert_script(in_tables(in_markdown(markdown)), SCRIPT)
     page = command(daemon, *period, "html", "--personal")
     assert_script(in_tables(in_html(page)), SCRIPT)
     for lines in (in_markdown(markdown), in_html(page)):
         assert ["Messages", f"{COUNT:,}"] in lines
-        assert ["Bytes", f"{sum(len(mail.message) for mail in SCRIPT):,}"] in lines
+        assert ["Bytes", f"{day.received(SCRIPT):,}"] in lines
+        saved = f"{sum(day.saved(SCRIPT).values()):,}"
+        assert ["Bytes that were announced and never sent", saved] in lines
     assert_drawn(command(daemon, "stats", "--window", "24h"))
 
     # Counters begin anew with the daemon, which Prometheus knows; what was sent after the last
     # scrape before the restart it cannot.
-    unseen = day.expected(SCRIPT[COUNT // 2 : COUNT // 2 + 100])
-    total = before + counters(daemon)
+    unseen = counted(SCRIPT[COUNT // 2 : COUNT // 2 + 100])
+    total = before + counters(daemon) + unseen
+    assert {name: total[name] for name in counted(SCRIPT)} == counted(SCRIPT)
+
+
+def counted(mails: list[day.Mail]) -> Counter[tuple[str, str]]:
+    """Return what the counters of Prometheus have to say."""
+    found = Counter({("received", ""): day.received(mails)})
     for name in ("action", "kind", "symbol"):
-        for value, count in day.expected(SCRIPT)[name].items():
-            assert total[name, value] + unseen[name].get(value, 0) == count
+        found += Counter({(name, value): n for value, n in day.expected(mails)[name].items()})
+    return found + Counter({("saved", stage): n for stage, n in day.saved(mails).items()})
 
 
 def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
@@ -257,7 +280,17 @@ def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
             "action": {words[f"a_{name}"]: count for name, count in script["action"].items()},
             "kind": {words[f"k_{name}"]: count for name, count in script["kind"].items()},
             "country": {COUNTRIES[name]: count for name, count in script["country"].items()},
+            "route": {
+                f"{COUNTRIES[one.partition(' > ')[0]]} > inbound": count
+                for one, count in script["route"].items()
+            },
+            "hops": script["hops"],
+            "stage": {
+                words["end_of_message"] if name == "message" else name.upper(): count
+                for name, count in script["stage"].items()
+            },
             "network": script["network"],
+            "network_route": script["network_route"],
             "recipient_domain": script["recipient_domain"],
             "block": blocks(mails),
         }
@@ -274,6 +307,10 @@ def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
         rounded = rejected.quantize(Decimal("0.1"), ROUND_HALF_UP)
         assert shares[words["a_reject"]] == f"{rounded}".removesuffix(".0") + "%"
         assert text_of(browser, "#totals dd") == total
+        saved = Decimal(sum(day.saved(mails).values())) / 10**6
+        megabytes = f"{saved.quantize(Decimal('0.1'), ROUND_HALF_UP)}".removesuffix(".0") + " MB"
+        facts = [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#totals dd")]
+        assert megabytes in facts
         # The legend names what there was; the map has a circle for each place that is known.
         legend = browser.find_elements(By.CSS_SELECTOR, "#time .key li")
         assert {one.text for one in legend} == set(wanted["action"])
