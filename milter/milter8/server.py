@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from milter.core.ids import SessionId
+from milter.doors.listening import Accepting, Connections
 from milter.doors.peers import is_within, peer_of
 from milter.milter8.protocol import MilterProtocol
 
@@ -30,11 +31,10 @@ class MilterServer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._server: asyncio.Server | None = None
-        # When each was let in; None for one that was turned away and is not yet gone.
-        self._sessions: dict[MilterProtocol, float | None] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._accepting = Accepting()
+        self._connections: Connections[MilterProtocol] = Connections()
+        # When each was let in.
+        self._admitted: dict[MilterProtocol, float] = {}
         self._looking: asyncio.TimerHandle | None = None
 
     async def serve(self, listening: socket.socket) -> None:
@@ -44,29 +44,17 @@ class MilterServer:
         def new_protocol() -> MilterProtocol:
             return MilterProtocol(self._door, self, loop)
 
-        # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
-        # reload would take the door away from the workers that came instead.
-        self._server = await loop.create_server(new_protocol, sock=listening)
+        await self._accepting.start(listening, new_protocol)
         self._look(loop)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._accepting.stop()
 
     async def drain(self, timeout_s: float) -> None:
         """Let every SMTP session that is told of come to its end; end all after `timeout_s`."""
         self.stop_accepting()
-        for protocol in list(self._sessions):
-            protocol.drain()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._empty.wait()
-        except TimeoutError:
-            for protocol in list(self._sessions):
-                protocol.abort()
-            await self._empty.wait()
+        await self._connections.drain(timeout_s)
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -74,7 +62,7 @@ class MilterServer:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """See to all connections, again and again."""
         now = loop.time()
-        for protocol in list(self._sessions):
+        for protocol in self._connections.each():
             protocol.look_after(now)
         self._looking = loop.call_later(_LOOK_S, self._look, loop)
 
@@ -83,8 +71,7 @@ class MilterServer:
     ) -> SessionId | None:
         """Return the id of the first session on a connection; None where it has no place."""
         address, _ = peer_of(transport)
-        self._empty.clear()
-        self._sessions[protocol] = None
+        self._connections.add(protocol)
         door = self._door
         reason = ""
         if not is_within(address, door.listener.clients):
@@ -96,15 +83,14 @@ class MilterServer:
             fields = {"client_ip": str(address or ""), "listener": door.listener.name}
             _log.info("connection refused", extra={**fields, "error": reason})
             return None
-        self._sessions[protocol] = door.clock()
+        self._admitted[protocol] = door.clock()
         door.metrics.session_opened()
         return SessionId(door.new_id())
 
     def farewell(self, protocol: MilterProtocol) -> None:
         """Take note that a connection is over; called once for each."""
-        started = self._sessions.pop(protocol, None)
+        started = self._admitted.pop(protocol, None)
         if started is not None:
             self._door.limits.release(None)
             self._door.metrics.session_closed(self._door.clock() - started)
-        if not self._sessions:
-            self._empty.set()
+        self._connections.remove(protocol)

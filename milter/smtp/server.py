@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from milter.core.connection import Connection
 from milter.core.ids import SessionId
 from milter.core.reply import Reply
+from milter.doors.listening import Accepting, Connections
 from milter.doors.peers import is_within, peer_of
 from milter.smtp.protocol import SmtpProtocol
 
@@ -36,10 +37,10 @@ class SmtpServer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._server: asyncio.Server | None = None
-        self._sessions: dict[SmtpProtocol, tuple[float, IpAddress | None] | None] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._accepting = Accepting()
+        self._connections: Connections[SmtpProtocol] = Connections()
+        # When each was let in, and as whose it is counted.
+        self._counted: dict[SmtpProtocol, tuple[float, IpAddress | None]] = {}
 
     async def serve(self, listening: socket.socket) -> None:
         """Start to take connections from a socket that listens already."""
@@ -48,28 +49,16 @@ class SmtpServer:
         def new_protocol() -> SmtpProtocol:
             return SmtpProtocol(self._door, self, loop)
 
-        # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
-        # reload would take the door away from the workers that came instead.
-        self._server = await loop.create_server(new_protocol, sock=listening)
+        await self._accepting.start(listening, new_protocol)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._accepting.stop()
 
     async def drain(self, timeout_s: float) -> None:
         """End every session at its next pause between messages; all of them after `timeout_s`."""
         self.stop_accepting()
-        for protocol in list(self._sessions):
-            protocol.drain()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._empty.wait()
-        except TimeoutError:
-            for protocol in list(self._sessions):
-                protocol.abort()
-            await self._empty.wait()
+        await self._connections.drain(timeout_s)
 
     def welcome(
         self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
@@ -77,8 +66,7 @@ class SmtpServer:
         """Return the client and whether it may speak for others, or the reply that refuses it."""
         door = self._door
         address, port = peer_of(transport)
-        self._empty.clear()
-        self._sessions[protocol] = None
+        self._connections.add(protocol)
         listener = door.listener
         if not is_within(address, listener.clients):
             return self._refused("not_admitted", address)
@@ -99,24 +87,20 @@ class SmtpServer:
 
     def farewell(self, protocol: SmtpProtocol) -> None:
         """Take note that a connection is over."""
-        if protocol not in self._sessions:
-            return  # it went away before anybody welcomed it
         self._dismiss(protocol)
-        del self._sessions[protocol]
-        if not self._sessions:
-            self._empty.set()
+        self._connections.remove(protocol)
 
     def _admitted(self, protocol: SmtpProtocol, counted: IpAddress | None) -> Reply | None:
         if self._door.limits.client_full(counted):
             return self._refused("client", counted)
         if not self._door.limits.admit(counted):
             return self._refused("full", counted)
-        self._sessions[protocol] = (self._door.clock(), counted)
+        self._counted[protocol] = (self._door.clock(), counted)
         self._door.metrics.session_opened()
         return None
 
     def _dismiss(self, protocol: SmtpProtocol) -> None:
-        admitted, self._sessions[protocol] = self._sessions[protocol], None
+        admitted = self._counted.pop(protocol, None)
         if admitted is not None:
             started, counted = admitted
             self._door.limits.release(counted)

@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from milter.doors.listening import Accepting
 from milter.doors.peers import is_within, peer_of
 from milter.spamd.session import SpamdDoor, SpamdSession
 
@@ -28,7 +29,7 @@ class SpamdServer:
 
     def __init__(self, door: SpamdDoor) -> None:
         self._door = door
-        self._server: asyncio.Server | None = None
+        self._accepting = Accepting()
         self._sessions: set[asyncio.Task[None]] = set()
 
     async def serve(self, listening: socket.socket) -> None:
@@ -39,14 +40,11 @@ class SpamdServer:
             reader = asyncio.StreamReader(limit=_BUFFER, loop=loop)
             return asyncio.StreamReaderProtocol(reader, self._connected, loop=loop)
 
-        # Not `start_unix_server`: it removes the path of the socket when it closes.
-        self._server = await loop.create_server(new_protocol, sock=listening)
+        await self._accepting.start(listening, new_protocol)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that stand go on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._accepting.stop()
 
     async def drain(self, timeout_s: float) -> None:
         """Answer what is being asked, for `timeout_s` at most."""

@@ -9,7 +9,6 @@ from milter.core.connection import Direction
 from milter.core.transaction import Stage
 from milter.milter8.session import SessionEndedError
 from milter.milter8.wire import PacketError
-from milter.pipeline.aftermath import Aftermath
 from tests.support import milter_packets as mta
 from tests.support.milter_session import Dialog, a_door, in_a_loop
 from tests.support.pipeline import Sees, found
@@ -371,40 +370,3 @@ async def test_path_that_the_mail_server_took_is_read(path: str, address: str) -
     begin = mta.offer() + mta.macros("C", j="mail.example.org") + mta.connect() + mta.helo()
     txn = await _judged(Sees(), begin, mta.mail(path) + mta.rcpt() + mta.content())
     assert str(txn.mail_from) == address
-
-
-@in_a_loop
-async def test_body_that_no_check_reads_is_cut_short_and_the_rest_is_done(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO, "gatepost")
-    forged = mta.header("X-Spam-Flag", " NO") + mta.END_OF_HEADER
-    dialog = Dialog(a_door(Sees(stage=Stage.CONNECT)))
-    await dialog.say(BEGIN + mta.mail("<ann@client.example>", "SIZE=90000") + mta.rcpt() + forged)
-    assert mta.letters(await dialog.say(mta.body(b"x" * 65_535))) == "s"
-    said = mta.letters(await dialog.say(mta.END_OF_MESSAGE))
-    assert {"m", "i"} <= set(said)
-    assert said[-1] == "c"
-    (line,) = [record for record in caplog.records if record.getMessage() == "transaction"]
-    assert line.fields["size_bytes"] == 90_000  # type: ignore[attr-defined]  # an Event
-
-
-@pytest.mark.parametrize(
-    "door",
-    [
-        pytest.param({"checks": (Sees(),)}, id="a-check-reads-it"),
-        pytest.param({"checks": (Sees(stage=Stage.DATA),)}, id="a-check-comes-behind-data"),
-        pytest.param({"aftermath": Aftermath((), lambda: 0.0)}, id="somebody-keeps-it"),
-        pytest.param(
-            {"policy": "version: 1\nname: t\nrules: [{id: BIG, when: size_bytes > 9, weight: 1, "
-             "describe: Large}]\n"},
-            id="a-rule-asks-for-its-size",
-        ),
-    ],
-)  # fmt: skip
-@in_a_loop
-async def test_body_that_somebody_wants_comes_to_its_end(door: dict[str, Any]) -> None:
-    checks = door.pop("checks", (Sees(stage=Stage.CONNECT),))
-    dialog = Dialog(a_door(*checks, **door))
-    await dialog.say(BEGIN + mta.mail() + mta.rcpt() + mta.END_OF_HEADER)
-    assert mta.letters(await dialog.say(mta.body(b"x"))) == "c"
