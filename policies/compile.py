@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from policies.dnslists import ERROR, UNKNOWN, DnsList, Listed, NoListing
 from policies.replies import parse_reply
@@ -160,18 +160,26 @@ def build_policy(
         weights=weights,
         symbols={symbol: table[symbol] for symbol in weights},
         groups=groups,
-        subject_prefix=judging.actions.tag.subject_prefix,
-        force_subject=judging.actions.tag.force,
-        redirect_to=_redirect_to(judging),
-        defer=parse_reply(judging.actions.defer.reply),
-        headers=judging.headers != "none",
-        explained=judging.headers == "explained",
+        **_marking(judging),
         rules=rules,
         off=off,
         early_rules=early_stages(active),
         refusal_key=refusal_key,
         marks_key=_key([refusal_key, judging.model_dump(mode="json"), weights, sorted(off)]),
     )
+
+
+def _marking(judging: Judging) -> dict[str, Any]:
+    """Return the fields of a policy that say what becomes of mail that is marked or put off."""
+    actions = judging.actions
+    return {
+        "subject_prefix": actions.tag.subject_prefix,
+        "force_subject": actions.tag.force,
+        "redirect_to": _redirect_to(judging),
+        "defer": parse_reply(actions.defer.reply),
+        "headers": judging.headers != "none",
+        "explained": judging.headers == "explained",
+    }
 
 
 def _switches(

@@ -206,13 +206,6 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         subject=short(message.subject),
         queue_ids=_queue_ids(seen),
         size_bytes=len(txn.message),
-        action=verdict.action.word,
-        score=verdict.score,
-        required=verdict.required,
-        policy=verdict.policy,
-        rule=verdict.rule,
-        kind=verdict.kind,
-        reason=verdict.reason,
         reply=short(str(seen.reply)),
         delivered=seen.delivered,
         differing=seen.dealt.differing,
@@ -228,7 +221,21 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         message_kept=message_kept,
         shadows=list(map(_shadowed, seen.otherwise)),
         cut=["recipients"] if len(txn.recipients) > MAX_RECIPIENTS else [],
+        **_decided(verdict),
     )
+
+
+def _decided(verdict: Verdict) -> dict[str, Any]:
+    """Return the fields of a record that say what was decided, and by what."""
+    return {
+        "action": verdict.action.word,
+        "score": verdict.score,
+        "required": verdict.required,
+        "policy": verdict.policy,
+        "rule": verdict.rule,
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+    }
 
 
 def _facts(seen: Seen) -> dict[str, Any]:
