@@ -6,6 +6,8 @@ small; what a link pretends to be is judged beside it, in `lookalike`.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +15,7 @@ from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
 from milter.message.urls.domains import registrable_domain
 from milter.message.urls.find import find_urls
+from milter.message.urls.fresh import is_fresh
 from milter.message.urls.link import Source, Trait, Url, nested_links, read_found
 from policies.findings import Finding
 
@@ -40,6 +43,10 @@ _CLICKED: Final = frozenset(
 _INNER_TOPS: Final = frozenset(("com", "net", "org", "gov", "edu"))
 _LEAST_NAME: Final = 3
 _MAX_LABEL_TEXT: Final = 200
+# Words that call to open an address are few; longer ones are a text with an address at its end.
+_MAX_CALL: Final = 120
+_SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
+_LEADS_ON: Final = frozenset((Trait.REDIRECTOR, Trait.SHORTENER))
 _SHOWN: Final = 120
 _MANY_REDIRECTORS: Final = 3
 
@@ -54,7 +61,7 @@ class LinksCheck:
         {
             *_TRAIT_SYMBOLS.values(),
             *("LINK_TEXT_MISMATCH", "LINK_REDIRECTORS", "LINK_NESTED_DOMAIN", "LINK_DATA"),
-            *("LINK_DOMAIN_IN_HOST", "LINK_REFRESH"),
+            *("LINK_DOMAIN_IN_HOST", "LINK_REFRESH", "LINK_FRESH_HOST"),
         }
     )
 
@@ -67,7 +74,7 @@ class LinksCheck:
         for url in links:
             for finding in _odd(url):
                 seen.setdefault(finding.symbol, finding)
-        redirectors = {url.host for url in links if Trait.REDIRECTOR in url.traits}
+        redirectors = {url.host for url in links if not _LEADS_ON.isdisjoint(url.traits)}
         if len(redirectors) >= _MANY_REDIRECTORS:
             seen["LINK_REDIRECTORS"] = Finding("LINK_REDIRECTORS", ", ".join(sorted(redirectors)))
         return Evidence(tuple(seen.values()), {"urls": _facts(links)})
@@ -86,13 +93,15 @@ def _odd(url: Url) -> Iterator[Finding]:
         yield Finding("LINK_DATA", url.href[:60])
     if url.source is Source.REFRESH and url.is_web:
         yield Finding("LINK_REFRESH", _shown(url), {"host": url.host})
-    if url.domain:
+    if url.host and url.is_web:
         yield from _names(url)
 
 
 def _names(url: Url) -> Iterator[Finding]:
     if inner := domain_in_host(url):
         yield Finding("LINK_DOMAIN_IN_HOST", url.host, {"host": url.host, "domain": inner})
+    if is_fresh(url.host, url.domain):
+        yield Finding("LINK_FRESH_HOST", url.host, {"host": url.host})
     nested = [each.domain for each in nested_links(url) if each.domain]
     if nested and nested[0] != url.domain:
         yield Finding("LINK_NESTED_DOMAIN", f"{url.domain} leads on to {nested[0]}")
@@ -106,11 +115,17 @@ def _names(url: Url) -> Iterator[Finding]:
 def claimed_domain(text: str) -> str:
     """Return the registrable domain of the address that the words of a link are; empty if none.
 
-    Words with an address among them are no claim: `our page on github.com explains`.
+    Words with a name among them are no claim: `our page on github.com explains`. An address with
+    its scheme at their end is one: `Log in at https://bank.example/login`.
     """
     words = text.strip()
-    if "." not in words or len(words) > _MAX_LABEL_TEXT or " " in words:
+    if "." not in words or len(words) > _MAX_LABEL_TEXT:
         return ""
+    if not words.isascii():
+        words = unicodedata.normalize("NFKC", words)
+    if " " in words:
+        last = words.rpartition(" ")[2]
+        words = last if _SCHEME.match(last) and len(words) <= _MAX_CALL else ""
     found = find_urls(words)
     if not found or len(found[0].written) < len(words) - 2:
         return ""
@@ -119,12 +134,19 @@ def claimed_domain(text: str) -> str:
 
 
 def domain_in_host(url: Url) -> str:
-    """Return the domain that stands inside the host: `bank.com` of `bank.com.evil.example`."""
-    before = url.host[: -len(url.domain) - 1] if url.host != url.domain else ""
-    labels = before.split(".")
-    for place in range(1, len(labels)):
-        if labels[place] in _INNER_TOPS and len(labels[place - 1]) >= _LEAST_NAME:
-            return registrable_domain(".".join(labels[: place + 1]))
+    """Return the domain that stands inside the host: `bank.com` of `bank.com.evil.example`.
+
+    A hyphen may stand for the dot behind it: `bank.com-login.evil.example`.
+    """
+    labels = url.host.split(".") if url.domain else []
+    registered = len(labels) - url.domain.count(".") - 1
+    for place in range(1, registered + 1):
+        top, hyphen, _ = labels[place].partition("-")
+        if top not in _INNER_TOPS or len(labels[place - 1]) < _LEAST_NAME:
+            continue
+        # Of names that somebody registered, `net-watch` is an everyday one; `com-watch` is not.
+        if place < registered or (hyphen and top == "com"):
+            return registrable_domain(".".join([*labels[:place], top]))
     return ""
 
 

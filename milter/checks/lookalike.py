@@ -12,7 +12,7 @@ from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.core.transaction import Stage
 from milter.message.addresses import parse_addresses
 from milter.message.guard import Notes
-from milter.message.lookalike import Level, Protected, brands, protected
+from milter.message.lookalike import Level, Protected, brands, name_of, protected
 from milter.message.text.fold import skeleton
 from milter.message.urls.domains import registrable_domain
 from milter.message.urls.link import Source
@@ -37,6 +37,7 @@ _CLICKED: Final = frozenset(
 )
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
+_MAX_WORDS: Final = 12
 _WORDS: Final = re.compile(r"[^\W_]+")
 _ADDRESS: Final = re.compile(r"[^\s@<>\"(),;:]{1,64}@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _HOW: Final = {
@@ -58,11 +59,13 @@ class LookalikeCheck:
     name = "lookalike"
     stage = Stage.MESSAGE
     directions = RECEIVED
-    symbols = frozenset({*_SYMBOLS.values(), "FROM_NAME_BRAND", "FROM_NAME_ADDRESS"})
+    symbols = frozenset(
+        {*_SYMBOLS.values(), "FROM_NAME_BRAND", "FROM_NAME_OWN", "FROM_NAME_ADDRESS"}
+    )
 
     def __init__(self, domains: Iterable[str] = ()) -> None:
         self._domains = frozenset(map(domain_key, domains))
-        self._brands = Protected((*brands(), *self._domains))
+        self._brands = Protected((*brands(), *self._domains), least=3)
 
     def look(self, txn: Transaction, message: Message | None) -> Evidence:
         """Return the highest likeness of each level, and what display names pretend."""
@@ -77,28 +80,37 @@ class LookalikeCheck:
                     finding = _finding(where, likeness)
                     seen.setdefault(finding.symbol, finding)
         for author in message.authors.addresses[:_MAX_AUTHORS]:
-            for finding in self._display(author):
+            for finding in _display(author, indexes):
                 seen.setdefault(finding.symbol, finding)
         return Evidence(tuple(seen.values())) if seen else NOTHING
 
-    def _display(self, author: Address) -> Iterator[Finding]:
-        name = author.display_name
-        if not name:
-            return
-        domain = registrable_domain(author.domain) or author.domain
-        if match := _ADDRESS.search(name):
-            claimed = registrable_domain(match[1].lower())
-            if claimed and claimed != domain:
-                what = f"{name[:80]} <{author.local_part}@{author.domain}>"
-                yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
-        # In most type a capital I is a small L.
-        read = f"{skeleton(name)}\n{skeleton(name.replace('I', 'l'))}"
-        for word in _WORDS.findall(read):
-            imitated = self._brands.names.get(word)
-            if imitated and word not in domain:
-                what = f"{name[:80]} writes from {author.domain}"
-                yield Finding("FROM_NAME_BRAND", what, {"domain": imitated})
-                return
+
+def _display(author: Address, indexes: tuple[Protected, ...]) -> Iterator[Finding]:
+    """Yield what the name of an author pretends: another address, a company, one of us."""
+    name = author.display_name
+    if not name:
+        return
+    domain = registrable_domain(author.domain) or author.domain
+    if match := _ADDRESS.search(name):
+        claimed = registrable_domain(match[1].lower())
+        if claimed and claimed != domain:
+            what = f"{name[:80]} <{author.local_part}@{author.domain}>"
+            yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
+    for symbol, index in zip(("FROM_NAME_BRAND", "FROM_NAME_OWN"), indexes, strict=False):
+        imitated = next((index.names[each] for each in _names_in(name) if each in index.names), "")
+        if imitated and name_of(imitated) not in domain:
+            what = f"{name[:80]} writes from {author.domain}"
+            yield Finding(symbol, what, {"domain": imitated})
+
+
+def _names_in(display_name: str) -> Iterator[str]:
+    """Yield what may be a name among the words of another: each word, and two or three of them."""
+    # In most type a capital I is a small L.
+    for written in dict.fromkeys((display_name, display_name.replace("I", "l"))):
+        words = _WORDS.findall(skeleton(written))[:_MAX_WORDS]
+        for start in range(len(words)):
+            for count in range(1, 4):
+                yield "".join(words[start : start + count])
 
 
 def _hosts(message: Message) -> Iterator[tuple[str, str]]:

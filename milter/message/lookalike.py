@@ -60,18 +60,21 @@ class Protected:
 
     Args:
         domains: In A-labels, lower case; what is below a registrable domain counts as that.
+        least: Shorter names are not looked for among the words of others.
 
     Attributes:
         domains: The registrable ones.
         names: Each name that is no everyday word, with its domain.
     """
 
-    def __init__(self, domains: Iterable[str]) -> None:
+    def __init__(self, domains: Iterable[str], least: int = 4) -> None:
+        self._least = least
         self.domains = frozenset(registrable_domain(name) or name for name in domains)
         self._by_name: dict[str, str] = {}
         self._by_look: dict[str, str] = {}
+        self._by_spelling: dict[str, str] = {}
         self._by_gap: dict[str, str] = {}
-        self._words: list[tuple[str, str]] = []
+        self._words: list[tuple[str, str, str]] = []
         self.names: dict[str, str] = {}
         for domain in sorted(self.domains):
             self._add(domain)
@@ -93,11 +96,13 @@ class Protected:
         look = look_of(name)
         self._by_name.setdefault(name, domain)
         self._by_look.setdefault(look, domain)
-        if len(look) >= _LEAST_EDITED:
-            for gap in _gaps(look):
+        spelling = spelling_of(name)
+        self._by_spelling.setdefault(spelling, domain)
+        if len(spelling) >= _LEAST_EDITED:
+            for gap in _gaps(spelling):
                 self._by_gap.setdefault(gap, domain)
-        if name not in everyday_words() and len(name) >= _LEAST_EDITED - 1:
-            self._words.append((name, domain))
+        if name not in everyday_words() and len(name) >= self._least:
+            self._words.append((name, look, domain))
             self.names.setdefault(name, domain)
 
     def _compared(self, host: str) -> Likeness | None:
@@ -110,24 +115,25 @@ class Protected:
         look = look_of(name)
         if other := self._by_look.get(look):
             return Likeness(Level.HIGH, domain, other, "letters")
-        if other := self._edited(look):
-            sure = len(look) >= _LEAST_SURE
+        spelling = spelling_of(name)
+        if other := self._edited(spelling):
+            sure = len(spelling) >= _LEAST_SURE
             return Likeness(Level.HIGH if sure else Level.MEDIUM, domain, other, "edit")
         return self._worded(domain, name) or self._below(host, domain)
 
-    def _edited(self, look: str) -> str | None:
-        if not _LEAST_EDITED <= len(look) <= _MAX_LABEL:
+    def _edited(self, spelling: str) -> str | None:
+        if not _LEAST_EDITED <= len(spelling) <= _MAX_LABEL:
             return None
-        for candidate in (look, *_gaps(look)):
-            other = self._by_gap.get(candidate) or self._by_look.get(candidate)
-            if other and _one_edit(look, look_of(name_of(other))):
+        for candidate in (spelling, *_gaps(spelling)):
+            other = self._by_gap.get(candidate) or self._by_spelling.get(candidate)
+            if other and _one_edit(spelling, spelling_of(name_of(other))):
                 return other
         return None
 
     def _worded(self, domain: str, name: str) -> Likeness | None:
         tokens = {look_of(token) for token in name.split("-")} if "-" in name else set()
-        for word, other in self._words:
-            if word in tokens:
+        for word, seen, other in self._words:
+            if seen in tokens:
                 return Likeness(Level.MEDIUM, domain, other, "words")
             if len(word) >= _LEAST_INSIDE and (name.startswith(word) or name.endswith(word)):
                 return Likeness(Level.MEDIUM, domain, other, "words")
@@ -138,7 +144,10 @@ class Protected:
         if not below:
             return None
         labels = below.split(".")
-        for word, other in self._words:
+        for word, _, other in self._words:
+            # `bank.com-login.example` is `bank.com` to who reads from the left.
+            if host.startswith((f"{other}-", f"www.{other}-")):
+                return Likeness(Level.HIGH, domain, other, "subdomain")
             if below.endswith(other) or f"{other}." in below:
                 return Likeness(Level.HIGH, domain, other, "subdomain")
             if word in labels and len(word) >= _LEAST_EDITED:
@@ -162,12 +171,18 @@ def name_of(domain: str) -> str:
 
 
 @lru_cache(maxsize=_CACHED)
-def look_of(name: str) -> str:
-    """Return a name as the eye takes it: Latin letters, digits that pass for them, no hyphens."""
-    look = latin_look(name[:_MAX_LABEL]).translate(_SIGNS).replace("-", "")
+def spelling_of(name: str) -> str:
+    """Return a name as the eye reads it: Latin letters, digits that pass for them, no hyphens."""
+    spelling = latin_look(name[:_MAX_LABEL]).translate(_SIGNS).replace("-", "")
     for pair, letter in _ALIKE:
-        look = look.replace(pair, letter)
-    return look
+        spelling = spelling.replace(pair, letter)
+    return spelling
+
+
+def look_of(name: str) -> str:
+    """Return a name as the eye takes it at a glance: like its spelling, and I is L."""
+    # A capital I is a small L in most type, and mail readers show names as they are written.
+    return spelling_of(name).replace("i", "l")
 
 
 @lru_cache(maxsize=64)
@@ -193,10 +208,10 @@ def _lines(name: str) -> list[str]:
     return [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
 
 
-def _gaps(look: str) -> Iterator[str]:
-    """Yield `look` with each of its letters left out: what one edit away shares with it."""
-    for place in range(min(len(look), _MAX_LABEL)):
-        yield look[:place] + look[place + 1 :]
+def _gaps(name: str) -> Iterator[str]:
+    """Yield `name` with each of its letters left out: what one edit away shares with it."""
+    for place in range(min(len(name), _MAX_LABEL)):
+        yield name[:place] + name[place + 1 :]
 
 
 def _one_edit(one: str, other: str) -> bool:

@@ -34,11 +34,13 @@ class Form(NamedTuple):
         action: Where it is sent, as written; empty for the page itself.
         fields: Type of each field, in lower case: `password`, `email`, `text`.
         names: Names of the fields, in lower case.
+        hints: What else says what belongs into them, in lower case: placeholders, labels.
     """
 
     action: str
     fields: tuple[str, ...]
     names: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 class Image(NamedTuple):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from selectolax.lexbor import LexborHTMLParser
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
-from milter.message.html.colour import BLACK, WHITE, alike
 from milter.message.html.document import Form, Html, HtmlLink, Image
 from milter.message.html.prescan import fits, strip_markup
 from milter.message.html.refresh import refresh_target
+from milter.message.html.seen import Seen, handed_down
 from milter.message.html.sheet import Sheet
 from milter.message.html.style import (
     PLAIN,
@@ -24,14 +24,12 @@ from milter.message.html.style import (
     length_px,
     parse_style,
     restyled,
-    tiny,
 )
 from milter.message.urls.link import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from milter.message.html.colour import Colour
 
 _Attributes = dict[str, str | None]
 
@@ -69,6 +67,8 @@ _TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS
 _COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
 _LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
 _PICTURED: Final = ("background", "poster")
+# What tells a person, or the browser that fills it in, what belongs into a field.
+_HINTS: Final = ("placeholder", "autocomplete", "aria-label", "title")
 _NOT_DISPLAYED: Final = Style(hidden="display")
 _REVERSED: Final = Style(reversed=True)
 _MAX_SHEETS: Final = 20
@@ -78,57 +78,10 @@ _MAX_COLOUR: Final = 100
 _REMOTE: Final = ("http:", "https:", "//")
 
 
-class _Seen:
-    """How an element is seen, and what it lies in. Shared by those that add nothing."""
-
-    __slots__ = (
-        *("background", "colour", "form", "hidden", "link", "mute", "reversed", "size"),
-        *("styled", "why"),
-    )
-
-    def __init__(self) -> None:
-        self.hidden = ""
-        self.colour: Colour | None = BLACK
-        self.background: Colour | None = WHITE
-        self.size: float | None = None
-        self.link = -1
-        self.form = -1
-        self.mute = False
-        self.reversed = False
-        # Why text here is not seen; None: not worked out yet.
-        self.why: str | None = None
-        # How elements with a style are seen that lie here: the rows of a table are all alike.
-        self.styled: dict[int, tuple[Style, _Seen]] = {}
-
-    def copy(self) -> _Seen:
-        other = _Seen.__new__(_Seen)
-        other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
-        other.size, other.link, other.form = self.size, self.link, self.form
-        other.mute, other.reversed = self.mute, self.reversed
-        other.why, other.styled = self.why, {}
-        return other
-
-    def reason(self) -> str:
-        """Return why text here is not seen; empty when it is."""
-        if self.why is None:
-            self.why = self._reason()
-        return self.why
-
-    def _reason(self) -> str:
-        if self.hidden:
-            return self.hidden
-        if tiny(self.size):
-            return "size"
-        colour, background = self.colour, self.background
-        if colour is not None and background is not None and alike(colour, background):
-            return "colour"
-        return ""
-
-
 class _Open:
     """A link or a form of which the inside is still being read."""
 
-    __slots__ = ("fields", "hidden", "names", "pieces", "written")
+    __slots__ = ("fields", "hidden", "hints", "names", "pieces", "written")
 
     def __init__(self, written: str, hidden: bool) -> None:
         self.written = written
@@ -136,6 +89,7 @@ class _Open:
         self.pieces: list[str] = []
         self.fields: list[str] = []
         self.names: list[str] = []
+        self.hints: list[str] = []
 
 
 class _Walk:
@@ -155,7 +109,7 @@ class _Walk:
         self.scripts = 0
         # Fields outside of any form, which scripts send.
         self._loose: _Open | None = None
-        self._takes: dict[str, Callable[[_Attributes, _Seen], None]] = {
+        self._takes: dict[str, Callable[[_Attributes, Seen], None]] = {
             "a": self._anchor,
             "img": self._image,
             "form": self._form,
@@ -173,8 +127,8 @@ class _Walk:
         if tree.root is None:
             return
         # How each element is seen, and the block that its text belongs to.
-        outermost = (_Seen(), 0)
-        seen: dict[int, tuple[_Seen, int]] = {}
+        outermost = (Seen(), 0)
+        seen: dict[int, tuple[Seen, int]] = {}
         for node in tree.root.traverse(include_text=True):
             parent, tag = node.parent, node.tag or "-"
             around, block = outermost if parent is None else seen.get(parent.mem_id, outermost)
@@ -192,7 +146,7 @@ class _Walk:
                     around = self._element(tag, does, attributes, around)
                 seen[node.mem_id] = around, block
 
-    def _text(self, text: str, around: _Seen, block: int) -> None:
+    def _text(self, text: str, around: Seen, block: int) -> None:
         if text.isspace():
             self.visible.append(" ")
             return
@@ -209,12 +163,12 @@ class _Walk:
         if around.link >= 0:
             self.links[around.link][0].pieces.append(text)
 
-    def _element(self, tag: str, does: int, attributes: _Attributes, around: _Seen) -> _Seen:
+    def _element(self, tag: str, does: int, attributes: _Attributes, around: Seen) -> Seen:
         """Return how what an element holds is seen, and take what it leads to."""
         inside = around
         style = self._style(tag, attributes) if attributes or self._sheet else PLAIN
         if style is not PLAIN and style is not SILENT:
-            inside = _handed_down(around, style)
+            inside = handed_down(around, style)
         if does > _BLOCK:
             if does & _BREAKS:
                 self.visible.append("\n")
@@ -248,7 +202,7 @@ class _Walk:
                 style = coloured(style, *names, pictured=bool(picture))
         return style
 
-    def _take(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
+    def _take(self, tag: str, attributes: _Attributes, inside: Seen) -> None:
         """Take the addresses and fields of an element."""
         if len(self.links) >= self._most:
             return
@@ -259,7 +213,7 @@ class _Walk:
         elif (place := _LINKS.get(tag)) is not None and (written := attributes.get(place[0])):
             self._link(written, place[1], inside)
 
-    def _take_any(self, name: str, attributes: _Attributes, inside: _Seen) -> None:
+    def _take_any(self, name: str, attributes: _Attributes, inside: Seen) -> None:
         """Take what any element may have: a picture behind it, handlers of events."""
         written = attributes[name] if name in _PICTURED else None
         if name not in _PICTURED:
@@ -267,18 +221,18 @@ class _Walk:
         elif written and len(self.links) < self._most:
             self._link(written, Source.IMAGE, inside)
 
-    def _anchor(self, attributes: _Attributes, inside: _Seen) -> None:
+    def _anchor(self, attributes: _Attributes, inside: Seen) -> None:
         if href := attributes.get("href") or attributes.get("xlink:href"):
             inside.link = len(self.links)
             self._link(href, Source.LINK, inside)
             self.scripts += href.lstrip()[:11].lower() == "javascript:"
 
-    def _link(self, written: str, source: Source, inside: _Seen) -> _Open:
+    def _link(self, written: str, source: Source, inside: Seen) -> _Open:
         link = _Open(written, bool(inside.hidden))
         self.links.append((link, source))
         return link
 
-    def _image(self, attributes: _Attributes, inside: _Seen) -> None:
+    def _image(self, attributes: _Attributes, inside: Seen) -> None:
         alt = (attributes.get("alt") or "")[:_MAX_ALT].strip()
         if alt:
             self.alt.append(alt)
@@ -292,17 +246,17 @@ class _Walk:
         self.images.append(Image(written, remote and small))
         self._link(written, Source.IMAGE, inside).pieces.append(alt)
 
-    def _form(self, attributes: _Attributes, inside: _Seen) -> None:
+    def _form(self, attributes: _Attributes, inside: Seen) -> None:
         inside.form = len(self.forms)
         form = _Open(attributes.get("action") or "", bool(inside.hidden))
         self.forms.append(form)
         if form.written:
             self.links.append((form, Source.FORM))
 
-    def _base(self, attributes: _Attributes, _inside: _Seen) -> None:
+    def _base(self, attributes: _Attributes, _inside: Seen) -> None:
         self.base = self.base or attributes.get("href") or ""
 
-    def _field(self, tag: str, attributes: _Attributes, inside: _Seen) -> None:
+    def _field(self, tag: str, attributes: _Attributes, inside: Seen) -> None:
         if written := attributes.get("formaction"):
             self._link(written, Source.FORM, inside)
         kind = (attributes.get("type") or ("text" if tag == "input" else tag)).lower()[:40]
@@ -316,8 +270,9 @@ class _Walk:
             self.forms.append(form)
         form.fields.append(kind)
         form.names.append((attributes.get("name") or attributes.get("id") or "").lower()[:80])
+        form.hints += [hint.lower()[:80] for name in _HINTS if (hint := attributes.get(name))]
 
-    def _meta(self, attributes: _Attributes, _inside: _Seen) -> None:
+    def _meta(self, attributes: _Attributes, _inside: Seen) -> None:
         if (attributes.get("http-equiv") or "").strip().lower() != "refresh":
             return
         written = refresh_target(attributes.get("content") or "")
@@ -346,39 +301,13 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
             for link, source in walk.links
         ),
         forms=tuple(
-            Form(form.written, tuple(form.fields), tuple(form.names)) for form in walk.forms
+            Form(form.written, tuple(form.fields), tuple(form.names), tuple(form.hints))
+            for form in walk.forms
         ),
         images=tuple(walk.images),
         base=walk.base,
         scripts=walk.scripts,
     )
-
-
-def _handed_down(around: _Seen, style: Style) -> _Seen:
-    """Return how an element of `style` is seen that lies in what is seen as `around`."""
-    known = around.styled.get(id(style))
-    # The style is kept beside, so that no other one can come to have its id.
-    if known is not None and known[0] is style:
-        return known[1]
-    inside = around.copy()
-    inside.why = None
-    if style.hidden:
-        inside.hidden = inside.hidden or style.hidden
-    elif style.visible and inside.hidden == "visibility":
-        inside.hidden = ""
-    if style.size_px is not None:
-        inside.size = style.size_px
-    if style.background is not None:
-        inside.background = style.background
-    if style.pictured:
-        inside.background = None
-    inside.reversed = inside.reversed or style.reversed
-    if style.transparent:
-        inside.hidden = inside.hidden or "colour"
-    elif style.colour is not None:
-        inside.colour = style.colour
-    around.styled[id(style)] = (style, inside)
-    return inside
 
 
 def _is_small(attributes: _Attributes) -> bool:

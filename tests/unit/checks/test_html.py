@@ -26,6 +26,21 @@ LONG = "words that nobody is meant to read, and more of them"
         pytest.param(
             "<form><input name=Senha_1></form>x", ["HTML_PASSWORD_FORM"], id="password-by-its-name"
         ),
+        pytest.param(
+            "<form><input placeholder='Your password'></form>x",
+            ["HTML_PASSWORD_FORM"],
+            id="password-by-what-stands-in-it",
+        ),
+        pytest.param(
+            "<form><input autocomplete=current-password></form>x",
+            ["HTML_PASSWORD_FORM"],
+            id="password-by-what-fills-it-in",
+        ),
+        pytest.param(
+            "<form><input name=card><input name=CVV></form>x", ["HTML_PASSWORD_FORM"], id="card"
+        ),
+        pytest.param("<form><input name=密码></form>x", ["HTML_PASSWORD_FORM"], id="chinese"),
+        pytest.param("<form><input name=passenger></form>x", ["HTML_FORM"], id="passenger"),
         pytest.param("<form><input name=q></form>x", ["HTML_FORM"], id="form"),
         pytest.param("<script>x</script>a", ["HTML_SCRIPT"], id="script"),
         pytest.param(

@@ -77,6 +77,28 @@ def text(body: str) -> bytes:
             ["LINK_REDIRECTORS"],
             id="three-redirectors",
         ),
+        pytest.param(
+            text("https://bit.ly/1 https://t.co/2 https://tinyurl.com/3"),
+            ["LINK_REDIRECTORS", "LINK_SHORTENER"],
+            id="three-shorteners",
+        ),
+        pytest.param(
+            html("<a href='http://198.41.0.4/'>https://bank.com</a>"),
+            ["LINK_RAW_ADDRESS", "LINK_TEXT_MISMATCH"],
+            id="shows-a-name-leads-to-an-address",
+        ),
+        pytest.param(
+            html("<a href='https://evil.example/'>ｂａｎｋ.com</a>"),
+            ["LINK_TEXT_MISMATCH"],
+            id="shows-a-name-in-full-width",
+        ),
+        pytest.param(
+            text("https://bank.com-x.evil.example/"), ["LINK_DOMAIN_IN_HOST"], id="hyphen-for-dot"
+        ),
+        pytest.param(text("https://www.net-watch.org/"), [], id="an-everyday-name"),
+        pytest.param(text("https://shop-7.pages.dev/x"), ["LINK_FRESH_HOST"], id="free-host"),
+        pytest.param(text("https://a8x2k9q4.example/"), ["LINK_FRESH_HOST"], id="made-up-name"),
+        pytest.param(text("https://web3forms.com/ https://m365x.org/"), [], id="names-with-digits"),
     ],
 )  # fmt: skip
 def test_links_are_judged(message: bytes, symbols: list[str]) -> None:
@@ -114,6 +136,8 @@ def test_fact_urls_has_a_record_for_each_link() -> None:
         ("Click here", ""),
         ("joe@bank.com", ""),
         ("bank.com and others", ""),
+        ("Log in: https://bank.com/x", "bank.com"),
+        ("see bank.com", ""),
         ("3.14", ""),
         ("x" * 500 + ".com", ""),
     ],

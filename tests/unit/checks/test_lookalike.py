@@ -38,6 +38,13 @@ CHECK = LookalikeCheck(["bank.example"])
             id="address-as-a-name",
         ),
         pytest.param(
+            "From: Bank of America <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="three-words"
+        ),
+        pytest.param("From: DHL Express <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="short"),
+        pytest.param("From: Recipient IT <a@b.example>\r\n\r\nx", ["FROM_NAME_OWN"], id="own-name"),
+        pytest.param("From: Recipient <a@recipient.example>\r\n\r\nx", [], id="our-own-domain"),
+        pytest.param("From: Bank <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="site's-brand"),
+        pytest.param(
             'From: "a@b.example" <a@mail.b.example>\r\n\r\nx', [], id="own-address-as-name"
         ),
     ],
