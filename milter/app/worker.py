@@ -37,7 +37,7 @@ from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from milter.pipeline.shadows import Shadows
 from milter.relay.nexthop import NextHop
-from milter.relay.partial import PartialDeliveries
+from milter.relay.partial import LEAST_WAIT_S, PartialDeliveries
 from milter.settings import TlsFiles
 from milter.settings.read import read_settings
 from milter.smtp.tls import server_context
@@ -180,9 +180,12 @@ class Workplace:
                 settings,
                 identity.hostname,
                 clock=time.monotonic,
-                partial=PartialDeliveries(memory.store) if memory else None,
+                partial=self._partial_deliveries(memory) if memory else None,
                 on_stage=metrics.next_hop,
             )
+
+    def _partial_deliveries(self, memory: WorkingMemory) -> PartialDeliveries:
+        return PartialDeliveries(memory.store, max(LEAST_WAIT_S, self.settings.memory.timeout_s))
 
     def _pipeline(
         self,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SPACE: Final = "partial-delivery"
 # RFC 5321 §4.5.4.1: a client gives up after four to five days.
 KEPT_S: Final = 5 * 86_400
+# Longer than for checks, because a message that comes twice annoys.
+LEAST_WAIT_S: Final = 2.0
 
 # RFC 5322 §2.2 and, for the space before the colon, §4.5.8.
 _RECEIVED: Final = re.compile(rb"received[ \t]*:", re.IGNORECASE)
@@ -56,11 +58,10 @@ class PartialDeliveries:
 
     Args:
         store: Where; it logs its failures itself.
-        timeout_s: How long the store is waited for: longer than for checks, because a message that
-            comes twice annoys.
+        timeout_s: How long the store is waited for.
     """
 
-    def __init__(self, store: StoreClient, timeout_s: float = 2.0) -> None:
+    def __init__(self, store: StoreClient, timeout_s: float = LEAST_WAIT_S) -> None:
         self._store = store
         self._timeout_s = timeout_s
         self._keeping = Keeping(store, _SPACE, timeout_s)

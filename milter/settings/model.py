@@ -185,7 +185,7 @@ class Memory(Section):
         gt=0,
         le=10,
         description="Seconds for which a question to the store waits; then its check is in "
-        "temperror",
+        "temperror. Who was served already is asked for at least 2 s long",
     )
     max_bytes: int = Field(
         default=1_073_741_824,
