@@ -187,8 +187,15 @@ class PatternEntry(Section):
     id: SymbolName = Field(description="The symbol of a match")
     in_: Annotated[
         str,
-        Form(f"{'|'.join(_VIEWS)}|header:[!-9;-~]{{1,80}}", f"header:NAME, {', '.join(_VIEWS)}"),
-    ] = Field(alias="in", description=f"Where it is looked for: header:NAME, {', '.join(_VIEWS)}")
+        Form(
+            f"{'|'.join(_VIEWS)}|header:[!-9;-~]{{1,80}}(?::(?:raw|addr|name))?",
+            f"header:NAME, {', '.join(_VIEWS)}",
+        ),
+    ] = Field(
+        alias="in",
+        description=f"Where it is looked for: header:NAME, {', '.join(_VIEWS)}. Behind a header, "
+        ":raw is the field undecoded, :addr each address in it, :name each display name",
+    )
     match: NonEmpty = Field(
         description="The pattern; (?-i) makes letters match in their own case only"
     )

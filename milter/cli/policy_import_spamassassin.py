@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WIDTH: Final = 110
+_MOST_INCLUDED: Final = 200
 
 
 @click.command()
@@ -46,11 +47,29 @@ def import_spamassassin(*, files: tuple[str, ...], name: str, extends: str, scor
         except OSError as err:
             click.echo(f"{file}: {err.strerror}; name a file with rules", err=True)
             return EXIT_INPUT
+        _read_included(source, {Path(file).resolve()})
     pack = translate(source, frozenset(load_symbols()), scores)
     click.echo(_written(pack, name, extends), nl=False)
     for line in _report(source, pack):
         click.echo(line, err=True)
     return EXIT_FINE if pack.imported else EXIT_FINDING
+
+
+def _read_included(source: RuleSource, read: set[Path]) -> None:
+    """Read the files that `include` names, relative to the file that says so, each once."""
+    while source.includes:
+        place, named = source.includes.pop(0)
+        file = Path(place.file).parent / named
+        if file.resolve() in read or len(read) > _MOST_INCLUDED:
+            source.unread.append(
+                (place, f"`include {named}` is left out: read already, or too many")
+            )
+            continue
+        read.add(file.resolve())
+        try:
+            source.read(str(file), file.read_text("utf-8", errors="replace"))
+        except OSError as err:
+            source.unread.append((place, f"`include {named}`: {err.strerror}"))
 
 
 def _written(pack: Pack, name: str, extends: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
+from milter.message.charsets import decode_raw
 from milter.message.dates import Dated, read_date
 from milter.message.decode import decode_words
 from milter.message.detect import Detector
@@ -212,14 +213,27 @@ class Message:
     def view(self, name: str) -> View:
         """Return what a pattern with `in: name` is matched against.
 
-        Names are those of `VIEWS`, and `header:NAME`. Lists are matched item by item.
+        Names are those of `VIEWS`, and `header:NAME`, where `:raw`, `:addr` or `:name` may follow:
+        the fields undecoded, the addresses in them, or their display names. Lists are matched
+        item by item.
 
         Raises:
             KeyError: There is no such view of a message.
         """
         if name.startswith(_HEADER_VIEW):
-            return self.decoded(name[len(_HEADER_VIEW) :].lower())
+            return self._header_view(*name[len(_HEADER_VIEW) :].lower().partition(":")[::2])
         return _VIEWS[name](self)
+
+    def _header_view(self, name: str, part: str) -> list[str]:
+        if not part:
+            return self.decoded(name)
+        values = self.values(name)
+        if part == "raw":
+            return [decode_raw(value) for value in values]
+        addresses = parse_addresses(values, self._notes, self.bounds).addresses
+        if part == "name":
+            return [each.display_name for each in addresses if each.display_name]
+        return [f"{each.local_part}@{each.domain}" for each in addresses]
 
     @once
     def header_text(self) -> str:

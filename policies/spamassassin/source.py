@@ -1,8 +1,9 @@
 """Reads rule files of SpamAssassin (Mail::SpamAssassin::Conf): which rules there are, line by line.
 
 Blocks of `ifplugin` are read as if the plugin were there, for what only it can do is refused rule
-by rule; `else` of such a block is left out. `if (version ...)` is answered as version 4.0 would.
-Knows lines alone: what a rule means is the business of `translate`.
+by rule; `else` of such a block is left out. `if` is answered as version 4.0 with all of its plugins
+would. Knows lines alone: what a rule means is the business of `translate`, and where an included
+file is that of who reads files.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ TYPES: Final = frozenset(("header", "body", "rawbody", "uri", "full", "meta"))
 _SILENT: Final = frozenset(
     ("test", "priority", "reuse", "require_version", "lang", "endif", "version_tag")
 )
-_VERSION: Final = 4.0
-_VERSION_TEST: Final = re.compile(r"version\s*(>=|<=|==|>|<)\s*([\d.]+)")
+_VERSIONS: Final = {"version": 4.0, "perl_version": 5.036}
+_COMPARED: Final = re.compile(r"(perl_version|version)\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)?)")
+_PROMISED: Final = re.compile(r"(?:can|has|plugin)\s*\(\s*[\w:]+\s*\)")
+# What is left of a condition once its tests are answered.
+_ANSWERED: Final = re.compile(r"\s*(?:(\()|(\))|(!(?!=))|(&&|and\b)|(\|\||or\b)|([01])\b)")
 _RULE_NAME: Final = re.compile(r"[A-Za-z_]\w{0,200}")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})")
 _MAX_LINE: Final = 20_000
+_MOST_TOKENS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class RuleSource:
         scores: Up to four for each rule: without and with network tests, then both with Bayes.
         describe: Words for people.
         flags: Of `tflags`.
+        replaced: Rules whose patterns have tags of `replace_tag` in them.
+        includes: The files that `include` names, with its place.
         unread: What was not understood, with its place.
     """
 
@@ -67,6 +74,8 @@ class RuleSource:
     scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
     describe: dict[str, str] = field(default_factory=dict)
     flags: dict[str, frozenset[str]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    includes: list[tuple[Place, str]] = field(default_factory=list)
     unread: list[tuple[Place, str]] = field(default_factory=list)
 
     def read(self, file: str, text: str) -> None:
@@ -75,15 +84,18 @@ class RuleSource:
         for number, line in _lines(text):
             word, _, rest = line.partition(" ")
             if word in ("if", "ifplugin", "else", "endif"):
-                self._block(word, rest, blocks)
+                self._block(word, rest, blocks, Place(file, number))
             elif all(blocks):
                 self._line(word, rest.strip(), Place(file, number))
 
-    def _block(self, word: str, rest: str, blocks: list[bool]) -> None:
+    def _block(self, word: str, rest: str, blocks: list[bool], place: Place) -> None:
         if word == "ifplugin":
             blocks.append(True)
         elif word == "if":
-            blocks.append(_holds(rest))
+            holds = _holds(rest)
+            if holds is None:
+                self.unread.append((place, "a condition that is not understood; left out"))
+            blocks.append(bool(holds))
         elif blocks and word == "else":
             blocks[-1] = not blocks[-1]
         elif blocks:
@@ -103,6 +115,10 @@ class RuleSource:
             self.describe[name] = text
         elif word == "tflags":
             self.flags[name] = frozenset(text.lower().split())
+        elif word == "replace_rules":
+            self.replaced.update(rest.split())
+        elif word == "include" and rest:
+            self.includes.append((place, rest))
         elif word not in _SILENT:
             self.unread.append((place, f"`{word[:40]}` is not imported"))
 
@@ -130,16 +146,73 @@ def _without_comment(line: str) -> str:
     return (line[: found.start()] if found else line).replace("\\#", "#")
 
 
-def _holds(condition: str) -> bool:
-    """Return whether an `if` holds: for version 4.0, with what plugins promise left out."""
-    test = _VERSION_TEST.search(condition)
-    if test is None or "can(" in condition or "plugin" in condition:
-        return "plugin" in condition and "!" not in condition
-    wanted = float(".".join(test[2].split(".")[:2]) or "0")
-    return {
-        ">=": wanted <= _VERSION,
-        "<=": wanted >= _VERSION,
-        "==": wanted == _VERSION,
-        ">": wanted < _VERSION,
-        "<": wanted > _VERSION,
-    }[test[1]]
+def _holds(condition: str) -> bool | None:
+    """Return whether an `if` holds for version 4.0 with its plugins; None where it is not known."""
+    answered = _PROMISED.sub("1", _COMPARED.sub(_compared, condition))
+    tokens: list[str] = []
+    position = 0
+    while position < len(answered.rstrip()):
+        found = _ANSWERED.match(answered, position)
+        if found is None or found.lastindex is None or len(tokens) > _MOST_TOKENS:
+            return None
+        tokens.append(("(", ")", "!", "&&", "||", found[0].strip())[found.lastindex - 1])
+        position = found.end()
+    return _Condition(tokens).run()
+
+
+def _compared(match: re.Match[str]) -> str:
+    ours, wanted = _VERSIONS[match[1]], float(match[3][:12])
+    return str(
+        int(
+            {
+                ">=": ours >= wanted,
+                "<=": ours <= wanted,
+                "==": ours == wanted,
+                "!=": ours != wanted,
+                ">": ours > wanted,
+                "<": ours < wanted,
+            }[match[2]]
+        )
+    )
+
+
+class _Condition:
+    """Reads what is left of a condition; lives as long as that takes."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def run(self) -> bool | None:
+        value = self._either()
+        return value if self._at == len(self._tokens) else None
+
+    def _take(self, token: str) -> bool:
+        here = self._at < len(self._tokens) and self._tokens[self._at] == token
+        self._at += here
+        return here
+
+    def _either(self) -> bool | None:
+        value = self._both()
+        while value is not None and self._take("||"):
+            other = self._both()
+            value = None if other is None else value or other
+        return value
+
+    def _both(self) -> bool | None:
+        value = self._one()
+        while value is not None and self._take("&&"):
+            other = self._one()
+            value = None if other is None else value and other
+        return value
+
+    def _one(self) -> bool | None:
+        if self._take("!"):
+            value = self._one()
+            return None if value is None else not value
+        if self._take("("):
+            value = self._either()
+            return value if self._take(")") else None
+        if self._take("1"):
+            return True
+        return False if self._take("0") else None

@@ -3,6 +3,7 @@
 | type | looked for in |
 |---|---|
 | header | the decoded field; `ALL` the whole header, `EnvelopeFrom` the reverse path |
+| header, `:raw` `:addr` `:name` | the field undecoded, the addresses in it, their display names |
 | body | what a person reads, lines joined as SpamAssassin joins them, and the subject |
 | rawbody | the decoded texts and the source of HTML |
 | uri | the links |
@@ -34,7 +35,11 @@ _HEADER_TEST: Final = re.compile(
 )
 _EXISTS: Final = re.compile(r"exists:\s*([!-9;-~]{1,80})")
 # Fields that SpamAssassin makes up.
-_MADE_UP: Final = re.compile(r"x-spam-relays|x-spam-languages|x-languages|x-relay-countries", re.I)
+_MADE_UP: Final = re.compile(
+    r"x-spam-relays|x-spam-languages|x-languages|x-relay-countries|all-(?:un)?trusted"
+    r"|all-(?:in|ex)ternal",
+    re.IGNORECASE,
+)
 _FIELDS: Final = {
     "tocc": ("header:to", "header:cc"),
     "all": ("headers",),
@@ -47,6 +52,7 @@ _PLACES: Final = {
     "uri": ("urls",),
     "full": ("raw",),
 }
+_ARITHMETIC: Final = re.compile(r"[-+*/<>=]")
 _NOT_LINE_BY_LINE: Final = frozenset(("uri", "header"))
 _SYMBOL: Final = re.compile(r"[^A-Z0-9_]")
 _LONGEST_SYMBOL: Final = 56
@@ -206,11 +212,17 @@ class _Translator:
                 return f'"{name}" in symbols'
             raise NotImportedError(f"{name}, which it asks for, is nowhere defined")
 
-        if not names_in(rule.text):
+        names = names_in(rule.text)
+        if not names:
             raise NotImportedError("a meta expression that names no rule")
+        counted = sorted(name for name in names if "multiple" in self._source.flags.get(name, ()))
+        if counted and _ARITHMETIC.search(rule.text):
+            raise NotImportedError(f"how often {counted[0]} hits; here a rule hits once")
         return _Said([], to_cel(rule.text, condition_of), frozenset(asks))
 
     def _test(self, rule: SourceRule) -> _Said:
+        if rule.name in self._source.replaced:
+            raise NotImportedError("tags of `replace_tag` in its pattern")
         if rule.text.startswith("eval:"):
             raise NotImportedError(f"the function {rule.text[5:60].partition('(')[0]}()")
         if rule.type == "header":
@@ -226,12 +238,15 @@ class _Translator:
         found = _HEADER_TEST.fullmatch(rule.text)
         if found is None:
             raise NotImportedError("a header test that is not understood")
-        if found["part"]:
-            raise NotImportedError(f"`{found['part']}`, a part of a header")
+        part = found["part"] or ""
+        if part in (":first", ":last"):
+            raise NotImportedError(f"`{part}`, one of several headers")
         name = found["name"].lower()
+        if part and name in _FIELDS:
+            raise NotImportedError(f"`{found['name']}{part}`, a part of what is no single header")
         if _MADE_UP.match(name):
             raise NotImportedError(f"the field {found['name']}, which SpamAssassin makes up")
-        views = _FIELDS.get(name, (f"header:{name}",))
+        views = _FIELDS.get(name, (f"header:{name}{part}",))
         match = to_re2(read_regexp(found["test"]), lines=name == "all")
         said = self._looked_for(rule, views, match)
         said = self._unset(rule, said, name, found["unset"], match)

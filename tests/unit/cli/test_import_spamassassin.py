@@ -58,3 +58,41 @@ def test_nothing_that_fits_is_a_finding_and_no_file_is_an_error(
     assert run(["policy", "import-spamassassin", str(tmp_path / "none.cf")]) == EXIT_INPUT
     told = capsys.readouterr().err
     assert "none.cf: No such file or directory; name a file with rules" in told
+
+
+def test_included_files_are_read_each_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "rules.cf").write_text("include more/a.cf\ninclude none.cf\nuri A /a/\n")
+    (tmp_path / "more/a.cf").write_text("include ../rules.cf\ninclude b.cf\nuri B /b/\n")
+    (tmp_path / "more/b.cf").write_text("uri C /c/\n")
+
+    assert run(["policy", "import-spamassassin", str(tmp_path / "rules.cf")]) == 0
+    told = capsys.readouterr()
+
+    assert [name for name in "ABC" if f"id: {name}" in told.out] == ["A", "B", "C"]
+    assert "rules.cf:2: `include none.cf`: No such file or directory" in told.err
+    assert "a.cf:1: `include ../rules.cf` is left out" in told.err
+
+
+def test_parts_of_headers_find_what_spamassassin_finds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.cf").write_text(
+        "header ADDR From:addr =~ /^a@shop\\.example$/\nheader NAME From:name =~ /^Zo\\xc3\\xab$/\n"
+        "header RAW From:raw =~ /=\\?utf-8\\?q/\nheader WRONG From:addr =~ /Zo/\n"
+    )
+    (tmp_path / "a.eml").write_text(MAIL.replace("Ann", "=?utf-8?q?Zo=C3=AB?="))
+    run(["policy", "import-spamassassin", "--extends", "", str(tmp_path / "rules.cf")])
+    (tmp_path / "policy.yaml").write_text(capsys.readouterr().out)
+
+    policy = str(tmp_path / "policy.yaml")
+    run(["scan", "--offline", "--json", "--policy", policy, str(tmp_path / "a.eml")])
+    found = capsys.readouterr().out
+
+    assert [name for name in ("ADDR", "NAME", "RAW", "WRONG") if f'"{name}"' in found] == [
+        "ADDR",
+        "NAME",
+        "RAW",
+    ]

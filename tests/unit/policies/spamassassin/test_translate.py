@@ -41,6 +41,9 @@ def why(pack: Pack) -> dict[str, str]:
             [("A__1", "header:to", "x"), ("A__2", "header:cc", "x")],
             id="to-and-cc",
         ),
+        pytest.param("header A From:addr =~ /x/i", [("A", "header:from:addr", "x")], id="addr"),
+        pytest.param("header A From:name =~ /x/i", [("A", "header:from:name", "x")], id="name"),
+        pytest.param("header A Subject:raw =~ /x/i", [("A", "header:subject:raw", "x")], id="raw"),
         pytest.param("header A EnvelopeFrom =~ /x/i", [("A", "mail_from", "x")], id="envelope"),
         pytest.param("uri A m{^http://x/}i", [("A", "urls", "^http://x/")], id="uri"),
         pytest.param("full A /x/i", [("A", "raw", "(?m)x")], id="full"),
@@ -50,7 +53,9 @@ def why(pack: Pack) -> dict[str, str]:
             id="body",
         ),
         pytest.param(
-            "rawbody A /<b>/i", [("A__1", "text", "(?m)<b>"), ("A__2", "html", "(?m)<b>")], id="raw"
+            "rawbody A /<b>/i",
+            [("A__1", "text", "(?m)<b>"), ("A__2", "html", "(?m)<b>")],
+            id="rawbody",
         ),
     ],
 )
@@ -120,7 +125,29 @@ def test_names_that_a_policy_knows_get_others() -> None:
     [
         pytest.param("header A eval:check_x('y')", {"A": "the function check_x()"}, id="eval"),
         pytest.param("body A /a(?!b)/", {"A": "look-ahead"}, id="look-ahead"),
-        pytest.param("header A From:addr =~ /x/", {"A": "`:addr`, a part of a header"}, id="addr"),
+        pytest.param(
+            "header A From:first =~ /x/", {"A": "`:first`, one of several headers"}, id="first"
+        ),
+        pytest.param(
+            "header A ToCc:addr =~ /x/",
+            {"A": "`ToCc:addr`, a part of what is no single header"},
+            id="part-of-two",
+        ),
+        pytest.param(
+            "header A ALL-EXTERNAL =~ /x/",
+            {"A": "the field ALL-EXTERNAL, which SpamAssassin makes up"},
+            id="made-up-field",
+        ),
+        pytest.param(
+            "replace_tag A x\nreplace_rules A\nbody A /<A>b/",
+            {"A": "tags of `replace_tag` in its pattern"},
+            id="replaced-tags",
+        ),
+        pytest.param(
+            "body __A /a/\ntflags __A multiple\nmeta M __A >= 3",
+            {"M": "how often __A hits; here a rule hits once"},
+            id="number-of-hits",
+        ),
         pytest.param(
             "body A /a(?!b)/\nmeta M A",
             {"A": "look-ahead", "M": "A, which it asks for, is not imported"},
@@ -150,7 +177,31 @@ def test_blocks_are_read_as_version_4_with_its_plugins_would() -> None:
         "if (version >= 3.004)\nuri A /a/\nelse\nuri B /b/\nendif\n"
         "ifplugin Mail::X\nuri C /c/\nelse\nuri D /d/\nendif\nif can(x)\nuri E /e/\nendif\n"
     )
-    assert a_pack(text).imported == ["A", "C"]
+    assert a_pack(text).imported == ["A", "C", "E"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("(version >= 4.000000) && can(Mail::X)", True),
+        ("(version < 4.0)", False),
+        ("!plugin(Mail::X)", False),
+        ("!(version > 5) && (can(X) || plugin(Y))", True),
+        ("perl_version >= 5.018000", True),
+        ("version == 4 or version == 3", True),
+        ("local_tests_only", None),
+        ("(version >= 3", None),
+        ("", None),
+    ],
+)
+def test_conditions_are_answered_or_told(condition: str, holds: bool | None) -> None:
+    source = RuleSource()
+    source.read("a.cf", f"if {condition}\nuri A /a/\nendif\nuri B /b/\n")
+
+    assert list(source.rules) == (["A", "B"] if holds else ["B"])
+    assert [what for _, what in source.unread] == (
+        ["a condition that is not understood; left out"] if holds is None else []
+    )
 
 
 def test_lines_that_are_not_understood_are_told() -> None:
