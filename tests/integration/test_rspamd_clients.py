@@ -81,6 +81,31 @@ def test_rspamc_learns_with_the_password_alone_and_shows_what_was_done(tmp_path:
         assert "Messages learned: 1" in shown
 
 
+def test_curl_learns_over_the_socket_as_scripts_around_rspamd_have_it(tmp_path: Path) -> None:
+    """Mail suites pipe what a user moved to `curl --unix-socket`, without a password."""
+    program, path = need_program("curl"), tmp_path / "http"
+    config = configuration("127.0.0.1:1", store=f"sqlite:{tmp_path / 'state.db'}")
+    config["http"] = {"bind": f"unix:{path}"}
+
+    def learned(label: str) -> tuple[str, bool]:
+        command = ["-s", "-w", "%{stderr}%{http_code}", "--data-binary", "@-", "--unix-socket"]
+        done = subprocess.run(
+            [program.path, *command, path, f"http://rspamd/{label}"],
+            env=program.environment,
+            input=_HAM,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stderr, json.loads(done.stdout).get("success", False)
+
+    with running_gatepost(config):
+        assert learned("learnham") == ("200", True)
+        assert learned("learnham")[0] == "208"
+        assert learned("learnspam") == ("200", True)
+
+
 def test_rspamadm_makes_logs_of_a_corpus(tmp_path: Path) -> None:
     program = need_program("rspamadm")
     need_program("rspamc")

@@ -131,6 +131,20 @@ def test_config_check_names_the_lists_that_refuse_public_resolvers(
     assert who in err
 
 
+def test_config_check_asks_for_tempfail_where_a_mail_server_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        "listeners:\n  - {name: a, bind: '127.0.0.1:0'}\n"
+        "  - {name: b, protocol: milter, bind: '127.0.0.1:1'}\nhttp: null\n"
+    )
+    assert run(["config", "check", str(file)]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith(f"warning: {file}:3:")
+    assert "milter_default_action = tempfail" in " ".join(err.split())
+
+
 def test_config_check_tells_every_mistake_and_exits_78(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,16 @@ def test_unix_socket_gets_its_mode(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "milter").stat().st_mode) == 0o660
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_unix_socket_gets_its_owner_and_its_group(tmp_path: Path) -> None:
+    bind, path = f"unix:{tmp_path}/milter", tmp_path / "milter"
+    with open_listener(bind):
+        hand_over(bind, None, ":mail")
+        assert (path.owner(), path.group()) == ("root", "mail")
+        hand_over(bind, None, "daemon:daemon")
+        assert (path.owner(), path.group()) == ("daemon", "daemon")
+
+
 def test_unix_socket_for_a_group_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     bind = f"unix:{tmp_path}/milter"
     with open_listener(bind), pytest.raises(ListenError, match="no user or group"):
