@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.debian import need_program
+from tests.support.doc_blocks import block
 from tests.support.exim import running_exim
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.mailbox_sink import running_sink
@@ -33,6 +34,11 @@ version: 1
 name: site
 default_weights: true
 thresholds: {tag: 5, reject: 50}
+patterns:
+  - {id: LOTTERY, in: body, match: lottery, class: content, kind: fraud, describe: x, weight: 9}
+  - {id: IMPATIENT, in: body, match: at once, class: content, kind: other, describe: x, weight: 1}
+rules:
+  - {id: COME_LATER, when: '"IMPATIENT" in symbols', action: defer, describe: Comes too early}
 """
 
 
@@ -105,7 +111,7 @@ def test_exim_refuses_what_is_spam_and_takes_the_rest(variant: str, tmp_path: Pa
     with a_daemon(tmp_path) as (daemon, port):
         with (
             running_exim(f"127.0.0.1 {port}{variant}", acl) as exim,
-            smtplib.SMTP("127.0.0.1", exim, "client.example.net", timeout=60) as client,
+            smtplib.SMTP("127.0.0.1", exim.port, "client.example.net", timeout=60) as client,
         ):
             with pytest.raises(smtplib.SMTPDataError) as refused:
                 client.sendmail("a@example.net", "b@example.org", _HEAD + _GTUBE)
@@ -118,3 +124,37 @@ def test_exim_refuses_what_is_spam_and_takes_the_rest(variant: str, tmp_path: Pa
         if variant:
             assert (line["client_ip"], line["mail_from"]) == ("127.0.0.1", "a@example.net")
             assert line["recipients"] == ["b@example.org"]
+
+
+def told(port: int, message: bytes) -> str:
+    """Return the reply to the end of a message, of however many lines."""
+    with smtplib.SMTP("127.0.0.1", port, "client.example.net", timeout=60) as client:
+        client.ehlo()
+        client.mail("a@example.net")
+        client.rcpt("b@example.org")
+        code, words = client.data(message)
+    return " ".join([str(code), *words.decode().split()])
+
+
+def test_exim_does_what_the_page_says(tmp_path: Path) -> None:
+    shown = block("spamd.md", "spamd_address")
+    lines = re.fullmatch(
+        r"spamd_address = (.*)\n\nacl_data:\n(.*)  accept\n", shown, flags=re.DOTALL
+    )
+    assert lines is not None
+    texts = (_GTUBE, b"at once\n", b"lottery\n", b"minutes\n")
+    with contextlib.ExitStack() as stack:
+        with a_daemon(tmp_path) as (_, port):
+            address = lines[1].replace("783", str(port))
+            exim = stack.enter_context(running_exim(address, lines[2]))
+            refused, deferred, *taken = [told(exim.port, _HEAD + text) for text in texts]
+        away = told(exim.port, _HEAD + b"minutes\n")
+        marked, plain = exim.queued
+    assert re.fullmatch(r"550 5\.7\.1 Message refused: .* \([0-9A-Z]{12}\)", refused)
+    assert re.fullmatch(r"451 4\.7\.1 .* \([0-9A-Z]{12}\)", deferred)
+    assert [reply[:3] for reply in (*taken, away)] == ["250", "250", "451"]
+    assert "X-Spam-Flag: YES" in marked
+    # Exim marks a field that it took away with a star.
+    flags = re.findall(r"^\d+(.) (X-Spam-Flag: .*)$", plain, re.MULTILINE)
+    assert flags == [("*", "X-Spam-Flag: NO")]
+    assert re.search(r"X-Spam-Score: -?\d", plain)

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,9 +44,28 @@ acl_data:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Exim:
+    """A running instance.
+
+    Attributes:
+        port: On loopback.
+        folder: Holds configuration, queue and logs.
+    """
+
+    port: int
+    folder: Path
+
+    @property
+    def queued(self) -> list[str]:
+        """Envelope and header of each message that it took, the oldest first."""
+        files = sorted((self.folder / "spool" / "input").rglob("*-H"))
+        return [file.read_text("utf-8", "replace") for file in files]
+
+
 @contextlib.contextmanager
-def running_exim(spamd: str, acl: str) -> Iterator[int]:
-    """Run Exim and give its port; what it takes stays in its queue.
+def running_exim(spamd: str, acl: str) -> Iterator[Exim]:
+    """Run Exim; what it takes stays in its queue.
 
     Args:
         spamd: `spamd_address`.
@@ -72,7 +92,7 @@ def running_exim(spamd: str, acl: str) -> Iterator[int]:
         )
         try:
             wait_until(lambda: _listens(port) or process.poll() is not None)
-            yield port
+            yield Exim(port, folder)
         finally:
             process.terminate()
             process.wait(20)
