@@ -23,7 +23,8 @@ from reputation.errors import StoreError
 from reputation.statistics.deposit import Deposits
 from reputation.statistics.near import READ
 from reputation.statistics.observation import Observation, Profile
-from reputation.statistics.tally import Tally
+from reputation.statistics.tally import Tally, sum_adds
+from reputation.statistics.windows import MINUTE, WIDTHS
 from reputation.subjects import network_of
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
     from milter.message.document import Message
     from milter.pipeline.aftermath import Seen, TurnedAway
     from reputation.statistics.observation import Label
-    from reputation.statistics.tally import Mark, Sketches
+    from reputation.statistics.tally import Mark, Sketches, Sums
     from reputation.store import Store
 
 # What a worker that is killed takes with it at most, and what an idle one costs.
 SUMS_EVERY_S: Final = 5.0
-# Merging takes some milliseconds, however little there is to merge.
+# Merging takes some milliseconds, however little there is to merge. Nor has anybody to see at once
+# what came in over hours and days.
 SKETCHES_EVERY_S: Final = 15.0
+_WIDER: Final = tuple(width for width in WIDTHS if width is not MINUTE)
 _FINISH_S: Final = 3.0
 # Clients whose place is kept; a stranger cannot make it grow.
 _KEPT: Final = 8192
@@ -73,6 +76,8 @@ class Statistics:
         self._cpu = cpu
         self._cpu_counted = cpu()
         self._tally = Tally()
+        # Written into minutes, and not yet into what is wider.
+        self._sums: list[Sums] = []
         # Filled here and emptied in the thread that writes, which alone knows the deposits.
         self._gathered: deque[Mapping[int, Sketches]] = deque()
         self._deposits = Deposits()
@@ -159,20 +164,24 @@ class Statistics:
                 await self.settle()
 
     def flush(self) -> None:
-        """Write what was counted exactly, soon."""
+        """Write what was counted exactly into its minutes, soon."""
         if self._tally.is_empty:
             return
         used = self._cpu()
         self._tally.spent(self._store.clock(), int((used - self._cpu_counted) * 1e6))
         self._cpu_counted = used
-        sums, unread = self._tally.take_sums(), self._unread
-        self._unread = []
+        unread, self._unread = self._unread, []
+        sums = self._tally.take_sums(lambda: _languages(unread))
+        self._sums.append(sums)
         # Neither is work for the event loop; and the model of languages is large, so that one text
         # right after the other costs far less than each at its time.
-        self._store.write(lambda _store: sums.adds(_languages(unread)))
+        self._store.write(lambda _store: sum_adds([sums], [MINUTE]))
 
     async def settle(self) -> None:
-        """Merge the sketches into those of the store; what cannot be now waits."""
+        """Write sums into hours and days, and merge the sketches; what cannot be now waits."""
+        if self._sums:
+            sums, self._sums = self._sums, []
+            self._store.write(lambda _store: sum_adds(sums, _WIDER))
         if gathered := self._tally.take_sketches():
             self._gathered.append(gathered)
         elif not self._deposits.waiting:

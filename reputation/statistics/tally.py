@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final
 
 from reputation.statistics.campaigns import Campaigns
 from reputation.statistics.heavy import Summary
@@ -21,7 +21,7 @@ from reputation.statistics.windows import MINUTE, WIDTHS
 from reputation.store import Add
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reputation.statistics.windows import Width
 
@@ -83,9 +83,9 @@ class Tally:
         """Count CPU time that was used."""
         _row(self._marks.setdefault(MINUTE.slot(at), {}), CPU)[0] += cpu_us
 
-    def take_sums(self) -> Sums:
-        """Return what was counted exactly, and forget it."""
-        taken = Sums(self._profiles, self._marks)
+    def take_sums(self, more: Callable[[], Iterable[Mark]] = tuple) -> Sums:
+        """Return what was counted exactly, with `more` that is worked out later, and forget it."""
+        taken = Sums(self._profiles, self._marks, more)
         self._profiles, self._marks = {}, {}
         return taken
 
@@ -103,27 +103,46 @@ class Tally:
         return row
 
 
-class Sums(NamedTuple):
-    """What was counted exactly, by number of the minute; taken apart by who writes it.
+class Sums:
+    """What was counted exactly; taken apart once, by who writes it first.
 
-    Attributes:
-        profiles: Messages.
+    Args:
+        profiles: Messages, by number of the minute.
         marks: What was counted beside them.
+        more: Gives what else there is, when it is asked for.
     """
 
-    profiles: Mapping[int, _Profiles]
-    marks: Mapping[int, _Rows]
+    def __init__(
+        self,
+        profiles: Mapping[int, _Profiles],
+        marks: Mapping[int, _Rows],
+        more: Callable[[], Iterable[Mark]],
+    ) -> None:
+        self._profiles = profiles
+        self._marks = marks
+        self._more = more
 
-    def adds(self, more: Iterable[Mark] = ()) -> list[Add]:
-        """Return what is to be written, with `more` that was found out since."""
+    @cached_property
+    def minutes(self) -> Mapping[int, _Rows]:
+        """All rows, by number of the minute."""
         minutes: dict[int, _Rows] = {}
-        for minute, rows in self.marks.items():
+        for minute, rows in self._marks.items():
             minutes[minute] = {label: [*row] for label, row in rows.items()}
-        for at, label, amounts in more:
+        for at, label, amounts in self._more():
             _add_row(_row(minutes.setdefault(MINUTE.slot(at), {}), label), amounts)
-        for minute, profiles in self.profiles.items():
+        for minute, profiles in self._profiles.items():
             _take_apart(profiles, minutes.setdefault(minute, {}))
-        return [add for width in WIDTHS for add in _adds(width, minutes)]
+        return minutes
+
+
+def sum_adds(sums: Iterable[Sums], widths: Iterable[Width] = WIDTHS) -> list[Add]:
+    """Return what is to be written of `sums` into slots of these widths."""
+    minutes: dict[int, _Rows] = {}
+    for one in sums:
+        for minute, rows in one.minutes.items():
+            known = minutes.get(minute)
+            minutes[minute] = rows if known is None else _sum(known, rows)
+    return [add for width in widths for add in _adds(width, minutes)]
 
 
 class _Gathering:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from reputation.statistics.deposit import Deposits
 from reputation.statistics.observation import Observation, Profile
-from reputation.statistics.tally import Tally
+from reputation.statistics.tally import Tally, sum_adds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +59,6 @@ def count(store: Store, observations: Iterable[Observation], now: float) -> None
     for one in observations:
         tally.count(one)
     tally.spent(now, 7_200_000_000)
-    store.write(tally.take_sums().adds())
+    store.write(sum_adds([tally.take_sums()]))
     deposits.add(tally.take_sketches())
     deposits.settle(store, now)

@@ -176,6 +176,35 @@ def test_languages_beyond_the_allowance_are_not_told() -> None:
     assert found.total.messages == 30
 
 
+def test_hours_and_days_are_written_after_minutes_and_once() -> None:
+    clock, store = Clock(), MemoryStore(random_bytes())
+    told: list[list[int]] = []
+
+    async def run() -> None:
+        async with a_site(lambda: store, clock, POLICY) as site:
+            statistics = Statistics(site.memory.store, Atlas(), lambda: 0.0)
+            site.aftermath.add(statistics)
+
+            async def tell() -> None:
+                await site.memory.store.flush(5.0)
+                now = clock()
+                read = [read_window(store, WINDOWS[word], now) for word in ("1h", "24h", "30d")]
+                told.append([one.total.messages for one in read])
+
+            for _ in range(2):
+                await site.take(Sent())
+                site.aftermath.finish()
+                statistics.flush()
+                await tell()
+            for _ in range(2):
+                await statistics.settle()
+                await tell()
+
+    asyncio.run(run())
+
+    assert told == [[1, 0, 0], [2, 0, 0], [2, 2, 2], [2, 2, 2]]
+
+
 def test_shadow_differences_are_counted_beside_the_messages() -> None:
     clock, store = Clock(), MemoryStore(random_bytes())
 

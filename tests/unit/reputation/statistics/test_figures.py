@@ -11,7 +11,7 @@ from reputation.errors import StoreError
 from reputation.statistics.deposit import Deposits, decode, deposit, encode
 from reputation.statistics.figures import Count, read_days, read_window
 from reputation.statistics.observation import Observation, Profile
-from reputation.statistics.tally import Tally
+from reputation.statistics.tally import Tally, sum_adds
 from reputation.statistics.windows import DAY, HOUR, MINUTE, WINDOWS, pieces
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def keep(store: Store, *observations: Observation, now: float = NOW) -> None:
     tally, deposits = Tally(), Deposits()
     for one in observations:
         tally.count(one)
-    store.write(tally.take_sums().adds())
+    store.write(sum_adds([tally.take_sums()]))
     deposits.add(tally.take_sketches())
     deposits.settle(store, now)
     assert not deposits.waiting
@@ -136,7 +136,7 @@ def test_empty_store_has_figures_of_nothing(store: Store) -> None:
 def test_cpu_time_is_told_apart(store: Store) -> None:
     tally = Tally()
     tally.spent(NOW, 1_500_000)
-    store.write(tally.take_sums().adds())
+    store.write(sum_adds([tally.take_sums()]))
 
     figures = read_window(store, WINDOWS["1h"], NOW)
 
@@ -150,7 +150,7 @@ def test_rows_of_a_process_are_bounded() -> None:
     for number in range(10_000):
         tally.count(seen()._replace(profile=Profile(symbols=(f"S{number}",))))
 
-    adds = [add for add in tally.take_sums().adds() if add.series == DAY.series]
+    adds = [add for add in sum_adds([tally.take_sums()]) if add.series == DAY.series]
     assert len(adds) <= 4002
     assert sum(add.amounts[0] for add in adds if add.key.startswith(b"symbol=")) == 10_000
 

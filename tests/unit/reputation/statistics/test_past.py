@@ -10,7 +10,7 @@ from reputation.statistics.deposit import Deposits
 from reputation.statistics.figures import TOP, read_window
 from reputation.statistics.observation import Observation, Profile
 from reputation.statistics.past import Past
-from reputation.statistics.tally import Tally
+from reputation.statistics.tally import Tally, sum_adds
 from reputation.statistics.windows import DAY, MINUTE, WINDOWS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def keep(store: Store, *observations: Observation) -> None:
     for one in observations:
         tally.count(one)
         tally.spent(one.at, 1000)
-    store.write(tally.take_sums().adds())
+    store.write(sum_adds([tally.take_sums()]))
     deposits.add(tally.take_sketches())
     deposits.settle(store, NOW)
 
@@ -97,7 +97,7 @@ def test_cpu_time_that_comes_late_is_told_too(store: Store) -> None:
     keep(store, seen(NOW), seen(NOW - DAY.seconds))
     before = read_window(store, MONTH, NOW, past)
     tally.spent(NOW - DAY.seconds, 5_000_000)
-    store.write(tally.take_sums().adds())
+    store.write(sum_adds([tally.take_sums()]))
 
     after = read_window(store, MONTH, NOW, past)
 
