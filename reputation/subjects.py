@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 
 from reputation.keys import keyed_hash
@@ -86,8 +87,9 @@ def pair(sender: str, recipient: str) -> Subject:
 def parse_subjects(text: str) -> tuple[Subject, ...]:
     """Return the subjects that a person means.
 
-    `author_domain:example.org` is one. An address alone means it and its network, a name every kind
-    of domain, and two mailboxes with a blank between them a pair.
+    `author_domain:example.org` is one. An address alone means it and its network, a network of the
+    size that is remembered itself, a name every kind of domain, and two mailboxes with a blank
+    between them a pair.
 
     Raises:
         ValueError: It means none.
@@ -104,18 +106,30 @@ def parse_subjects(text: str) -> tuple[Subject, ...]:
         pass
     else:
         return (Subject(Kind.ADDRESS, str(client)), Subject(Kind.NETWORK, network_of(client)))
+    if "/" in text:
+        return (Subject(Kind.NETWORK, _network(text)),)
     first, blank, second = text.partition(" ")
     if blank and "@" in first and "@" in second:
         return (pair(first, second.strip()),)
     if not text or " " in text or "@" in text or ":" in text:
         raise ValueError("an IP address, a domain, one or two mailboxes, or a kind as in helo:NAME")
-    return tuple(Subject(kind, text) for kind in _DOMAINS)
+    return tuple(Subject(kind, text.rstrip(".")) for kind in _DOMAINS)
+
+
+def _network(text: str) -> str:
+    with suppress(ValueError):
+        network = ip_network(text, strict=False)
+        if str(network) == (known := network_of(network.network_address)):
+            return known
+    raise ValueError("a /24, or a /64 of IPv6: no other networks are remembered")
 
 
 def mentioned(text: str) -> tuple[str, ...]:
     """Return the names by which a message mentions what a person means: one, or two of a pair.
 
-    None for a subject that is written with its kind.
+    None for a subject that is written with its kind, and for a network.
     """
     kind, colon, _ = text.strip().lower().partition(":")
-    return () if colon and kind in set(Kind) else tuple(text.strip().lower().strip("<>").split())
+    if (colon and kind in set(Kind)) or "/" in text:
+        return ()
+    return tuple(text.strip().lower().strip("<>").rstrip(".").split())

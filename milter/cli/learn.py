@@ -16,6 +16,7 @@ from milter.cli import EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPTED, Misconfigured
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
 from milter.cli.progress import progress_bar
+from milter.cli.stores import no_store
 from milter.core.address import domain_key
 from milter.memory.learning import classifier_folder
 from milter.memory.opening import home_of
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from milter.memory.opening import Home
     from reputation.store import Store
 
-_NO_STORE: Final = (
-    "nothing is remembered: set `store:` in the configuration, for instance "
-    "`store: sqlite:state/gatepost.db`"
-)
 _NO_FOLDER: Final = "with a server as store, `classifier.folder` must be set"
 _NO_MAIL: Final = "is no message: no field of a header is in it"
 _INTERRUPTED: Final = "interrupted: the same command goes on, for what is known counts once"
@@ -111,7 +108,7 @@ def _places(config: str | None) -> tuple[Home, Path]:
     password = settings.memory.password_file
     home = home_of(settings, source.read(password) if password else b"")
     if home is None:
-        raise Misconfigured(_NO_STORE)
+        raise no_store(config)
     folder = classifier_folder(settings.classifier.folder, home)
     if folder is None:
         raise Misconfigured(_NO_FOLDER)

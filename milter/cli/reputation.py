@@ -41,8 +41,8 @@ def reputation() -> None:
 def show(subject: str, path: str | None, *, as_json: bool) -> None:
     """Print the standing of SUBJECT.
 
-    An address, a domain, a mailbox (whom it exchanges mail with), two mailboxes with a blank
-    between them, or a kind and a name such as `author_domain:example.org`.
+    An address, a network (/24 or /64), a domain, a mailbox (whom it exchanges mail with), two
+    mailboxes with a blank between them, or a kind and a name such as `author_domain:example.org`.
     """
     names = _names(subject)
     with _store(path) as (store, secret):

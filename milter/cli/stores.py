@@ -26,6 +26,16 @@ class UnreadableStore(click.ClickException):
     exit_code = EXIT_INPUT
 
 
+def no_store(path: str | None) -> Misconfigured:
+    """Return what is told where the configuration at `path`, or no configuration, has no store."""
+    if path is None:
+        return Misconfigured("no configuration is named, so there is no `store`: say -c FILE")
+    return Misconfigured(
+        f"{path} names no `store`, so nothing is remembered; for instance "
+        "`store: sqlite:state/gatepost.db`"
+    )
+
+
 @contextmanager
 def opened_store(path: str | None) -> Iterator[tuple[Store, Settings]]:
     """Give the store of the configuration at `path`, and its settings."""
@@ -34,7 +44,7 @@ def opened_store(path: str | None) -> Iterator[tuple[Store, Settings]]:
     file = settings.memory.password_file
     home = home_of(settings, source.read(file) if file else b"")
     if home is None:
-        raise Misconfigured("the configuration names no `store`: nothing is remembered")
+        raise no_store(path)
     try:
         # Looking shall not make a file where there is none.
         home.examine()

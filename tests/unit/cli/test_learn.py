@@ -120,7 +120,7 @@ def test_without_a_store_it_says_what_to_set(
 
     assert learn(tmp_path, "ham", tmp_path) == EXIT_CONFIGURATION
 
-    assert "set `store:` in the configuration" in capsys.readouterr().err
+    assert "names no `store`" in capsys.readouterr().err
 
 
 def test_unreadable_mail_is_told_and_the_rest_learned(

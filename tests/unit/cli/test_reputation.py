@@ -191,4 +191,4 @@ def test_wrong_use_is_told_and_makes_nothing(
 
 def test_configuration_without_a_store_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["reputation", "show", "example.org"]) == 78
-    assert "names no `store`" in capsys.readouterr().err
+    assert "no configuration is named" in capsys.readouterr().err

@@ -14,10 +14,12 @@ from reputation.subjects import Kind, Subject, network_of, pair, parse_subjects
         pytest.param(
             "2001:DB8::7", ["address:2001:db8::7", "network:2001:db8::/64"], id="address-of-six"
         ),
+        pytest.param("192.0.2.0/24", ["network:192.0.2.0/24"], id="network"),
+        pytest.param("2001:DB8::7/64", ["network:2001:db8::/64"], id="network-of-six"),
         pytest.param("helo:MX.example", ["helo:mx.example"], id="kind-and-name"),
         pytest.param("A@b.example c@d.example", ["pair:a@b.example c@d.example"], id="pair"),
         pytest.param(
-            "Example.org",
+            "Example.org.",
             [
                 f"{kind}:example.org"
                 for kind in (
@@ -33,7 +35,20 @@ def test_parse_subjects_takes_what_a_person_writes(text: str, subjects: list[str
     assert [str(one) for one in parse_subjects(text)] == subjects
 
 
-@pytest.mark.parametrize("text", ["", " ", "a@b.example", "two words", "thing:name", "helo:"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "a@b.example",
+        "two words",
+        "thing:name",
+        "helo:",
+        "192.0.2.0/16",
+        "a/b",
+        "192.0.2.7/32",
+    ],
+)
 def test_parse_subjects_refuses_what_means_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         parse_subjects(text)
