@@ -23,6 +23,8 @@ from reputation.classifier.trial import offline, online, trained
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from matplotlib.figure import Figure
+
     from milter.cli.mail_index import Row
     from reputation.classifier.features import Features
 
@@ -65,6 +67,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("say either --online, or what to --train with")
     if training and (delay or learned is not None):
         raise click.UsageError("--delay and --learn-first need --online")
+    figure = _figure() if curve else None
     mail = {name: shuffled(read_index(name), shuffle) for name in indexes}
     lessons = [row for name in training for row in shuffled(read_index(name), shuffle)]
     runs: dict[str, tuple[list[bool], list[float]]] = {}
@@ -77,8 +80,8 @@ def evaluate(  # noqa: PLR0913 - one argument an option
             runs[name] = [row.spam for row in rows], list(judged)
     measured = {name: measure(*run) for name, run in runs.items()}
     click.echo(_json(measured, runs) if as_json else _table(measured))
-    if curve:
-        _draw(curve, runs)
+    if figure and curve:
+        _draw(figure, curve, runs)
     return EXIT_FINE
 
 
@@ -117,14 +120,18 @@ def _shown(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
-def _draw(path: str, runs: dict[str, tuple[list[bool], list[float]]]) -> None:
+def _figure() -> Figure:
+    """Return what is drawn on; asked for before the work, which may take long."""
     try:
         # An extra: few machines that filter mail also draw.
 
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as err:
         raise UnreadableInput("--curve: install gatepost[plot] for it") from err
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    return Figure(figsize=(8, 5), layout="constrained")
+
+
+def _draw(figure: Figure, path: str, runs: dict[str, tuple[list[bool], list[float]]]) -> None:
     axes = figure.subplots()
     for name, run in runs.items():
         axes.plot(*zip(*learning_curve(*run), strict=True), label=name)

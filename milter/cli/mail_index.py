@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LABELS: Final = {"ham": False, "spam": True}
+_HOW: Final = "an index names its files, and docs/memory.md shows how to make one of folders"
 _LINE: Final = re.compile(r"(\S+)[ \t]+([^\t]*[^\t ])")
 
 
@@ -53,6 +54,8 @@ def read_index(index: str | Path) -> list[Row]:
     Raises:
         UnreadableInput: It cannot be read, or a line is none of an index.
     """
+    if Path(index).is_dir():
+        raise UnreadableInput(f"{index}: is a folder; {_HOW}")
     try:
         lines = Path(index).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as err:

@@ -318,3 +318,11 @@ def test_bad_index_is_told_with_its_line(
     assert run(["evaluate", "--online", str(tmp_path / "index.tsv")]) == EXIT_INPUT
 
     assert words in capsys.readouterr().err
+
+
+def test_folder_in_place_of_an_index_is_told(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", "--online", str(site / "ham")]) == EXIT_INPUT
+
+    assert "is a folder; an index names its files" in capsys.readouterr().err

@@ -41,5 +41,5 @@ def test_tour_has_all_that_a_policy_goes_through(checkout: Path) -> None:
 def test_memory_is_taught_as_the_page_shows(checkout: Path, tmp_path: Path) -> None:
     page = (checkout / "docs" / "memory.md").read_text("utf-8")
 
-    assert len([step for step in steps(page) if not step.file]) == 8
+    assert len([step for step in steps(page) if not step.file]) == 10
     assert mistakes(page, Reader(tmp_path, {})) == []
