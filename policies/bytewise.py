@@ -3,7 +3,8 @@
 What the pattern finds in a text, its rewriting finds in the text's bytes in UTF-8; it may find
 more, for it is a filter. Seen by bytes, a gap such as `.{0,300}` costs an engine hundreds of
 states and one without an upper end costs one, so that no repetition of "anything" keeps its end.
-Letters beyond ASCII are written in both cases, for such an engine knows only the cases of ASCII.
+Letters beyond ASCII are written in both cases, for such an engine knows only the cases of ASCII;
+for texts without case they are written once, so that words stay words, which engines find best.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Cases = Callable[[str], list[str]]
 
 _CLASS: Final = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
 _STEP: Final = re.compile(
@@ -36,38 +40,50 @@ _OUTSIDE: Final = {r"\s": f"[{_SPACE}]", r"\S": f"[^{_SPACE}]", r"\v": r"\x0b"}
 _LAST_LETTER: Final = 0x1FFFF
 
 
-def bytewise(text: str) -> str | None:
-    """Return the pattern for bytes that finds at least what `text` finds; None: nobody knows."""
+def bytewise(text: str, *, folded: bool = False) -> str | None:
+    """Return the pattern for bytes that finds at least what `text` finds; None: nobody knows.
+
+    Args:
+        text: The pattern.
+        folded: Whether all texts are in NFKC and without case, as the views `folded` and
+            `skeleton` are.
+    """
     if _UNKNOWN.search(text):
         return None
+    cases = _folded_case if folded else _cases
     return "".join(
-        [_rewritten(step["piece"], step["times"] or "") for step in _STEP.finditer(text)]
+        [_rewritten(step["piece"], step["times"] or "", cases) for step in _STEP.finditer(text)]
     )
 
 
-def _rewritten(piece: str, times: str) -> str:
+def _rewritten(piece: str, times: str, cases: Cases) -> str:
     if len(piece) > 1 and piece.startswith("["):
-        return _class(piece, times)
+        return _class(piece, times, cases)
     piece = _OUTSIDE.get(piece, piece)
     if piece in (".", r"\W", r"\D") or piece.startswith("[^"):
         return _anything(piece, times)
-    return piece + times if piece.isascii() else _one_of(_cases(piece), times)
+    if piece.isascii():
+        return piece + times
+    alternatives = cases(piece)
+    if len(alternatives) == 1 and not times:
+        return alternatives[0]
+    return _one_of(alternatives, times)
 
 
-def _class(piece: str, times: str) -> str:
+def _class(piece: str, times: str, cases: Cases) -> str:
     negated = piece.startswith("[^")
     body = piece[2:-1] if negated else piece[1:-1]
     if negated or re.search(r"\\[WDS]", body):
-        kept, _ = _split(body)
+        kept, _ = _split(body, cases)
         sign = "^" if negated else ""
         return _anything(f"[{sign}{kept}]" if kept else r"[\x00-\xff]", times)
-    kept, others = _split(body)
+    kept, others = _split(body, cases)
     if not others:
         return f"[{kept}]{times}"
     return _one_of([*others, f"[{kept}]"] if kept else others, times)
 
 
-def _split(body: str) -> tuple[str, list[str]]:
+def _split(body: str, cases: Cases) -> tuple[str, list[str]]:
     """Return what a class holds of ASCII, and patterns for what it holds beyond."""
     kept, others = "", []
     for item in _ITEM.finditer(body):
@@ -79,7 +95,7 @@ def _split(body: str) -> tuple[str, list[str]]:
             others.append(_BEYOND_ASCII)
             kept += "".join(like for letter, like in _PARTNERS.items() if first <= letter <= last)
         else:
-            others += _cases(first)
+            others += cases(first)
     return kept, others
 
 
@@ -100,6 +116,12 @@ def _one_of(alternatives: list[str], times: str) -> str:
 def _cases(letter: str) -> list[str]:
     family = _families().get(letter.casefold(), ())
     return sorted({letter, *family})
+
+
+def _folded_case(letter: str) -> list[str]:
+    """Return the one form that stands in folded texts; some letters become several there."""
+    form = normalize("NFKC", normalize("NFKC", letter).casefold())
+    return [form if len(form) == 1 else letter]
 
 
 @cache

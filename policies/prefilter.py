@@ -32,7 +32,9 @@ except ImportError:  # where it has no wheel
 LEAST: Final = 4
 _DIGEST: Final = 32
 # Of what `build` writes; another one is another database.
-_FORM: Final = 3
+_FORM: Final = 4
+# The views whose texts are folded: no capital letter stands in them.
+_FOLDED: Final = frozenset(("folded", "skeleton"))
 # In bytes RE2 takes Latin letters for the same in both cases, Hyperscan only those of ASCII.
 _RAW: Final = "raw"
 # The two letters beyond ASCII that are another case of one of ASCII, the long s and the sign for
@@ -90,7 +92,7 @@ def is_available() -> bool:
 def key_of(view: str, patterns: Sequence[str]) -> str:
     """Return under which name a database for these patterns is kept."""
     versions = [hyperscan.__version__ if hyperscan else "", unicodedata.unidata_version]
-    content = json.dumps([_FORM, versions, view == _RAW, list(patterns)]).encode()
+    content = json.dumps([_FORM, versions, view == _RAW, view in _FOLDED, list(patterns)]).encode()
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
@@ -104,7 +106,8 @@ def build(view: str, patterns: Sequence[str]) -> bytes:
     written = {
         index: pattern
         for index, text in enumerate(patterns)
-        if (view != _RAW or text.isascii()) and (pattern := bytewise(text)) is not None
+        if (view != _RAW or text.isascii())
+        and (pattern := bytewise(text, folded=view in _FOLDED)) is not None
     }
     made = _made(written)
     if made is None:
