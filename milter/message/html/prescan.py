@@ -38,7 +38,7 @@ _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SHORT_TAG: Final = 512
 # As long as no `>` is quoted each tag ends at the first one, and a long one is seen at a glance.
 _QUOTED_END: Final = re.compile(r"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
-_LONG_TAG: Final = re.compile(rf"<[A-Za-z][^>]{{{_SHORT_TAG}}}")
+_LONG_TAG: Final = re.compile(rf"<[A-Za-z][^>]{{{_SHORT_TAG},}}+")
 
 
 def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
@@ -49,9 +49,10 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     # What opens fewer elements than may lie in each other need not be looked at tag by tag.
     if text.count("<") > bounds.html_depth and _may_be_deep(text, bounds):
         return _tags_fit(text, notes, bounds)
-    if _LONG_TAG.search(text) is None and _QUOTED_END.search(text) is None:
-        return True
-    long = [tag for tag in _WHOLE_TAG.findall(text) if len(tag) > _SHORT_TAG]
+    if _QUOTED_END.search(text) is None:
+        long = _LONG_TAG.findall(text)
+    else:
+        long = [tag for tag in _WHOLE_TAG.findall(text) if len(tag) > _SHORT_TAG]
     if any(_too_many(tag, bounds.html_attributes) for tag in long):
         notes.limit("html", _ATTRIBUTES)
         return False

@@ -18,7 +18,6 @@ from milter.message.html.seen import Seen, handed_down
 from milter.message.html.sheet import Sheet
 from milter.message.html.style import (
     PLAIN,
-    SILENT,
     Style,
     coloured,
     length_px,
@@ -30,6 +29,7 @@ from milter.message.urls.link import Source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from selectolax.lexbor import LexborNode
 
 _Attributes = dict[str, str | None]
 
@@ -44,13 +44,6 @@ _MUTE_NAMES: Final = """
 script style template noembed noframes iframe title head
 """
 _MUTE: Final = frozenset(_MUTE_NAMES.split())
-# What tags do without any attribute, in one table: most do nothing.
-_BLOCK, _MUTES, _BREAKS, _LEADS = 1, 2, 4, 8
-_DOES: Final = (
-    dict.fromkeys(_BLOCKS, _BLOCK)
-    | dict.fromkeys(_MUTE, _MUTES)
-    | {"br": _BREAKS, "a": _LEADS, "form": _BLOCK | _LEADS}
-)
 _LINKS: Final[dict[str, tuple[str, Source]]] = {
     "area": ("href", Source.LINK),
     "iframe": ("src", Source.FRAME),
@@ -64,6 +57,22 @@ _LINKS: Final[dict[str, tuple[str, Source]]] = {
 }
 _FIELDS: Final = frozenset(("input", "textarea", "select", "button"))
 _TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS))
+# What tags do whatever their attributes are, in one table: most do nothing.
+_BLOCK, _BREAKS, _MUTES, _LEADS, _TAKES = 1, 2, 4, 8, 16
+_DOES: Final = (
+    dict.fromkeys(_TAKEN, _TAKES)
+    | dict.fromkeys(_BLOCKS, _BLOCK)
+    | dict.fromkeys(_MUTE, _MUTES)
+    | {"br": _BREAKS, "a": _LEADS | _TAKES, "form": _BLOCK | _LEADS | _TAKES}
+    | {"iframe": _MUTES | _TAKES}
+)
+# Attributes that by themselves say nothing of how an element is seen, nor lead anywhere. Those of
+# links, pictures and fields are looked at all the same.
+_SILENT_NAMES: Final = """
+align border cellpadding cellspacing class colspan face height id lang name role rowspan size
+style target title valign width xml:lang
+"""
+_SILENT: Final = frozenset(_SILENT_NAMES.split())
 _COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
 _LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
 _PICTURED: Final = ("background", "poster")
@@ -124,32 +133,48 @@ class _Walk:
         tree = LexborHTMLParser(text)
         for sheet in tree.css("style")[:_MAX_SHEETS]:
             self._sheet.add(sheet.text(), sheet.attributes.get("media") or "")
-        if tree.root is None:
-            return
-        # How each element is seen, and the block that its text belongs to.
-        outermost = (Seen(), 0)
-        seen: dict[int, tuple[Seen, int]] = {}
-        for node in tree.root.traverse(include_text=True):
-            parent, tag = node.parent, node.tag or "-"
-            around, block = outermost if parent is None else seen.get(parent.mem_id, outermost)
+        if tree.root is not None:
+            self._read(tree.root)
+
+    # One function, for a call for each node would cost as much as all that is done with it.
+    def _read(self, root: LexborNode) -> None:  # noqa: C901, PLR0912
+        visible, sheet = self.visible, bool(self._sheet)
+        # How what lies around is seen, and the block that its text belongs to.
+        around, block = Seen(), 0
+        above: list[tuple[LexborNode, Seen, int]] = []
+        node: LexborNode | None = root
+        while node is not None:
+            tag, inside, child = node.tag or "-", around, None
             if tag == "-text":
+                text = node.text_content or ""
                 if around.mute:
-                    if parent is not None and parent.tag == "title":
-                        self.title.append(node.text_content or "")
+                    if above[-1][0].tag == "title":
+                        self.title.append(text)
+                elif text.isspace():
+                    visible.append(" ")
                 else:
-                    self._text(node.text_content or "", around, block)
+                    self._text(text, around, block)
             elif tag[0] != "-":
                 does, attributes = _DOES.get(tag, 0), node.attributes
+                if does & _BREAKS:
+                    visible.append("\n")
+                if does >= _MUTES or not attributes.keys() <= _SILENT:
+                    inside = self._element(tag, does, attributes, around)
+                elif sheet or "style" in attributes:
+                    inside = handed_down(around, self._style(tag, attributes))
+                child = node.first_child
+            if child is not None:
+                above.append((node, around, block))
                 if does & _BLOCK:
                     self._blocks = block = self._blocks + 1
-                if does or attributes or self._sheet:
-                    around = self._element(tag, does, attributes, around)
-                seen[node.mem_id] = around, block
+                node, around = child, inside
+                continue
+            node = node.next
+            while node is None and above:
+                outer, around, block = above.pop()
+                node = outer.next
 
     def _text(self, text: str, around: Seen, block: int) -> None:
-        if text.isspace():
-            self.visible.append(" ")
-            return
         if block != self._block:
             self._block = block
             self.visible.append("\n")
@@ -165,24 +190,17 @@ class _Walk:
 
     def _element(self, tag: str, does: int, attributes: _Attributes, around: Seen) -> Seen:
         """Return how what an element holds is seen, and take what it leads to."""
-        inside = around
-        style = self._style(tag, attributes) if attributes or self._sheet else PLAIN
-        if style is not PLAIN and style is not SILENT:
-            inside = handed_down(around, style)
-        if does > _BLOCK:
-            if does & _BREAKS:
-                self.visible.append("\n")
-            else:
-                inside = inside.copy()
-            if does & _MUTES:
-                inside.mute = True
-                self.scripts += tag == "script"
-        if attributes or tag == "form":
-            if tag in _TAKEN:
-                self._take(tag, attributes, inside)
-            for name in attributes:
-                if name in _PICTURED or name[:2] == "on":
-                    self._take_any(name, attributes, inside)
+        inside = handed_down(around, self._style(tag, attributes))
+        if does & (_MUTES | _LEADS):
+            inside = inside.copy()
+        if does & _MUTES:
+            inside.mute = True
+            self.scripts += tag == "script"
+        if does & _TAKES and (attributes or tag == "form"):
+            self._take(tag, attributes, inside)
+        for name in attributes:
+            if name in _PICTURED or name[:2] == "on":
+                self._take_any(name, attributes, inside)
         return inside
 
     def _style(self, tag: str, attributes: _Attributes) -> Style:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from milter.message.html.colour import BLACK, WHITE, alike
-from milter.message.html.style import tiny
+from milter.message.html.style import PLAIN, SILENT, tiny
 
 if TYPE_CHECKING:
     from milter.message.html.colour import Colour
@@ -62,6 +62,8 @@ class Seen:
 
 def handed_down(around: Seen, style: Style) -> Seen:
     """Return how an element of `style` is seen that lies in what is seen as `around`."""
+    if style is PLAIN or style is SILENT:
+        return around
     known = around.styled.get(id(style))
     # The style is kept beside, so that no other one can come to have its id.
     if known is not None and known[0] is style:
