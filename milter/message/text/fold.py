@@ -17,16 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 import re2
 
 from milter.message.text.confusables import drawn_letters, looks_latin, to_cyrillic, to_greek
+from milter.message.text.forms import MOST_KINDS, UNSEEN, beyond_ascii, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-# Default ignorable code points (Unicode, DerivedCoreProperties) that turn up in mail: soft hyphens,
-# joiners, marks of direction, fillers, selectors of variants, tags.
-_UNSEEN: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
-)
 # Between two letters of scripts that need none of them: there to cut a word for filters alone.
 _CUT: Final = re.compile(
     r"(?<=[A-Za-z\u00c0-\u024f\u0370-\u04ff])"
@@ -34,9 +29,6 @@ _CUT: Final = re.compile(
     r"(?=[A-Za-z\u00c0-\u024f\u0370-\u04ff])"
 )
 _OVERRIDE: Final = re.compile("[\u202d\u202e\u2066-\u2068]")
-# What is forced to run from right to left, up to the mark or the line that ends it.
-_RIGHT_TO_LEFT: Final = "\u202e"
-_BACKWARDS: Final = re.compile("\u202e([^\n\u2028-\u202e\u2066-\u2069]{0,2000}+)\u202c?")
 # Accents that stand by themselves behind their letter: lines through words, heaps of marks.
 _MARKS: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 # A word with a letter that is not Latin. Bounded, for each start of a word is tried.
@@ -64,8 +56,12 @@ _ACCENTED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 _LEET_WORD: Final = re.compile(
     r"(?<![\w@$.])(?=[a-z]{0,19}[0-9@$!|])(?=[@$0-9]*[a-z])[a-z0-9@$!|]{3,20}(?![\w@$])(?!\.[a-z])"
 )
-# Where such a word can be: a sign beside a letter.
-_SIGN_BY_LETTER: Final = re.compile(r"[0-9@$!|](?:(?<=[a-z].)|(?=[a-z]))")
+# A byte for each character, to find where such a word can be: at a sign before a letter, and at
+# those signs that end no number and no cry.
+_LEET_SIGNS: Final = b"0123456789!|@$"
+_KINDS: Final = bytes.maketrans(
+    b"abcdefghijklmnopqrstuvwxyz" + _LEET_SIGNS, b"a" * 26 + b"1" * 12 + b"@" * 2
+)
 _LEAST_MIXED: Final = 4
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
 # A letter, with the vowel signs of Hindi and Thai that belong to it.
@@ -101,7 +97,6 @@ _SPREAD_HAN: Final = re.compile(
 # The line that lengthens an Arabic word, and the vowel signs that are left out in everyday writing.
 _ARABIC_MARKS: Final = re.compile("[\u0640\u064b-\u0652\u0670]")
 _ARABIC: Final = re.compile("[\u0620-\u06ff]")
-_ASCII: Final = bytes(range(0x80))
 # A letter that is neither Latin nor bare of marks makes a word of `_WIDE_WORD`.
 _WIDE_LETTER: Final = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
 # Letters that are written for one another: the forms of alef, ya and ha at the end of words.
@@ -129,19 +124,6 @@ class Disguise:
 PLAIN: Final = Disguise()
 
 
-def folded(text: str) -> str:
-    """Return `text` in compatibility form (NFKC) and without case, unseen marks removed."""
-    if text.isascii():
-        return text.lower()
-    if _UNSEEN.search(_beyond_ascii(text)):
-        if _RIGHT_TO_LEFT in text:
-            text = _BACKWARDS.sub(lambda match: match[1][::-1], text)
-        text = _UNSEEN.sub("", text)
-    text = unicodedata.normalize("NFKC", text).casefold()
-    # Casefolding can leave what composes again.
-    return unicodedata.normalize("NFKC", text)
-
-
 def skeleton(text: str) -> str:
     """Return `text` as the eye takes it, for patterns written in plain letters.
 
@@ -153,7 +135,7 @@ def skeleton(text: str) -> str:
     if not text.isascii():
         text = _in_plain_letters(text)
     text = folded(text)
-    if _MARKS.search(_beyond_ascii(text)):
+    if not text.isascii() and _MARKS.search(beyond_ascii(text)):
         text = _MARKS.sub("", text)
     plain = " ".join(text.split())
     if _may_be_spaced().search(plain.encode("utf-8", "surrogatepass")):
@@ -163,11 +145,17 @@ def skeleton(text: str) -> str:
 
 def _in_plain_letters(text: str) -> str:
     """Return `text` with plain letters where the form of letters would mislead their folding."""
-    if drawn_letters().keys() & set(map(ord, set(_beyond_ascii(text)))):
+    beyond = beyond_ascii(text)
+    if _drawn().search(beyond):
         text = text.translate(drawn_letters())
-    if _GREEK_CAPITAL.search(text):
+    if _GREEK_CAPITAL.search(beyond):
         text = _CAPITAL_WORD.sub(_latin_capitals, unicodedata.normalize("NFKC", text))
     return text
+
+
+@cache
+def _drawn() -> re.Pattern[str]:
+    return re.compile(f"[{''.join(map(chr, drawn_letters()))}]")
 
 
 def _closed_up(text: str) -> str:
@@ -183,10 +171,10 @@ def _closed_up(text: str) -> str:
 def _plainly_written(text: str) -> str:
     """Return `text` with mixed words in one script, and without marks that can be left out."""
     # Most texts have a few signs beyond ASCII, and it is dear to look for each kind in all of it.
-    beyond = _beyond_ascii(text)
+    beyond = beyond_ascii(text)
     if _WIDE_LETTER.search(beyond):
         text = _WIDE_WORD.sub(_one_script, text)
-        beyond = _beyond_ascii(text)
+        beyond = beyond_ascii(text)
     if _ACCENTED.search(beyond):
         text = _without_accents(text)
     if _HAN.search(beyond):
@@ -195,12 +183,6 @@ def _plainly_written(text: str) -> str:
     if _ARABIC.search(beyond):
         text = _ARABIC_MARKS.sub("", text).translate(_ARABIC_FORMS)
     return text
-
-
-def _beyond_ascii(text: str) -> str:
-    """Return the characters of `text` beyond ASCII."""
-    data = text.encode("utf-8", "surrogatepass")
-    return data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 @cache
@@ -216,14 +198,17 @@ def _may_be_spaced() -> Any:
 
 
 def _without_leet(text: str) -> str:
-    """Return `text` with letters for signs, looked at only in words with a sign beside a letter.
+    """Return `text` with letters for signs, looked at only in words where `_letters` may put some.
 
     Words end at a space here, which `_LEET_WORD` neither matches nor looks beyond.
     """
+    kinds = text.encode("ascii", "replace").translate(_KINDS)
+    signs = sorted([*_places(kinds, b"1a"), *_places(kinds, b"@")])
+    if not signs:
+        return text
     places: list[tuple[int, int]] = []
     done = 0
-    for sign in _SIGN_BY_LETTER.finditer(text):
-        at = sign.start()
+    for at in signs:
         if at >= done:
             start = text.rfind(" ", done, at) + 1 or done
             done = text.find(" ", at)
@@ -232,6 +217,14 @@ def _without_leet(text: str) -> str:
     words = " ".join([text[start:end] for start, end in places])
     mended = _LEET_WORD.sub(_letters, words)
     return text if mended == words else _with_words(text, places, mended.split(" "))
+
+
+def _places(data: bytes, wanted: bytes) -> Iterator[int]:
+    """Yield where `wanted` stands in `data`."""
+    at = data.find(wanted)
+    while at >= 0:
+        yield at
+        at = data.find(wanted, at + 1)
 
 
 def _with_words(text: str, places: list[tuple[int, int]], words: list[str]) -> str:
@@ -248,9 +241,12 @@ def disguise(text: str) -> Disguise:
     """Return how `text` hides its words."""
     if text.isascii():
         return PLAIN
-    cuts = len(_CUT.findall(text))
-    overrides = len(_OVERRIDE.findall(text))
-    mixed = sum(_is_mixed(match[0].lower()) for match in _WIDE_WORD.finditer(text))
+    beyond = beyond_ascii(text)
+    cuts = len(_CUT.findall(text)) if UNSEEN.search(beyond) else 0
+    overrides = len(_OVERRIDE.findall(beyond))
+    mixed = 0
+    if _WIDE_LETTER.search(beyond):
+        mixed = sum(_is_mixed(match[0].lower()) for match in _WIDE_WORD.finditer(text))
     return Disguise(cuts, overrides, mixed) if cuts or overrides or mixed else PLAIN
 
 
@@ -308,19 +304,27 @@ def _is_mixed(word: str) -> bool:
 
 def _without_accents(text: str) -> str:
     """Return `text` with the marks on Latin letters taken off; other scripts need theirs."""
-    return _ACCENTED.sub(_bare, text)
+    letters = set(_ACCENTED.findall(beyond_ascii(text)))
+    if len(letters) > MOST_KINDS:
+        return _ACCENTED.sub(lambda match: _bare(match[0]), text)
+    for letter in letters:
+        text = text.replace(letter, _bare(letter))
+    return text
 
 
-def _bare(match: re.Match[str]) -> str:
-    letter = unicodedata.normalize("NFD", match[0])[0]
+@cache
+def _bare(accented: str) -> str:
+    letter = unicodedata.normalize("NFD", accented)[0]
     return letter if letter.isascii() else looks_latin().get(ord(letter), letter)
 
 
 def _letters(match: re.Match[str]) -> str:
     word = match[0]
-    letters = sum(c.isalpha() for c in word)
     # `win32`, `mp3` and `h264` are words: more letters than signs, and a sign inside the word.
-    if letters == len(word) or letters * 2 < len(word) or word.rstrip("0123456789!|").isalpha():
+    if word.rstrip("0123456789!|").isalpha():
+        return word
+    letters = len(word.encode("ascii").translate(None, _LEET_SIGNS))
+    if letters == len(word) or letters * 2 < len(word):
         return word
     read = word.translate(_LEET)
     # As many signs as letters are a number or a sum, unless all of them stand for letters.

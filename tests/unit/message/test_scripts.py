@@ -8,7 +8,7 @@ import quopri
 import pytest
 
 from milter.message.document import Message
-from milter.message.text.fold import folded
+from milter.message.text.forms import folded
 
 CHINESE = "您好，我们公司现在低价代开发票，欢迎来电咨询，电话请联系张先生"
 TAIWANESE = "您好，我們公司現在低價代開發票，歡迎來電諮詢，電話請聯繫張先生"
