@@ -8,7 +8,6 @@ this one, put its symbols into `policies/symbols.yaml`, and name the class in `c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from milter.core.connection import Direction
@@ -43,9 +42,11 @@ class ListAnswer(NamedTuple):
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one check saw.
+_NO_FACTS: Final[Mapping[str, FactValue]] = {}
+
+
+class Evidence(NamedTuple):
+    """What one check saw. A tuple and no dataclass: every check makes one for every message.
 
     Attributes:
         findings: Symbols with their evidence.
@@ -57,7 +58,7 @@ class Evidence:
     """
 
     findings: tuple[Finding, ...] = ()
-    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    facts: Mapping[str, FactValue] = _NO_FACTS
     auth: tuple[AuthResult, ...] = ()
     stories: tuple[Story, ...] = ()
     answers: tuple[ListAnswer, ...] = ()

@@ -8,8 +8,7 @@ not judge. Paths of SMTP follow a stricter grammar, in `milter.core.address`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from milter.core.address import domain_key
 from milter.message.charsets import decode_raw
@@ -40,8 +39,7 @@ _MAX_ADDRESSES: Final = 1_000
 _MAX_DOMAIN: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One mailbox of a list.
 
     Attributes:
@@ -55,8 +53,7 @@ class Address:
     domain: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddressList:
+class AddressList(NamedTuple):
     """The mailboxes of one or several fields.
 
     Attributes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.auth.story import Story, TellingResolver
@@ -235,7 +235,7 @@ class StageRun:
 
 def with_story(evidence: Evidence, story: Story | None) -> Evidence:
     """Return `evidence` with `story`, if it tells anything."""
-    return replace(evidence, stories=(story,)) if story is not None and story.steps else evidence
+    return evidence._replace(stories=(story,)) if story is not None and story.steps else evidence
 
 
 def spared(check: Check, means: Means) -> Evidence:

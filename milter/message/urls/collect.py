@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from milter.message.urls.find import find_urls
@@ -80,11 +79,11 @@ class _Collection:
             self.add(read_link(link, Source.FILE))
         for found in find_urls(file.text, bounds):
             if url := read_found(found):
-                self.add(replace(url, source=Source.FILE))
+                self.add(url._replace(source=Source.FILE))
         for code in file.codes:
             for found in find_urls(code, bounds):
                 if url := read_found(found):
-                    self.add(replace(url, source=Source.CODE))
+                    self.add(url._replace(source=Source.CODE))
 
     def add_html(self, html: Html, bounds: Bounds) -> None:
         """Keep the addresses of attributes, and those that are written out in what is seen."""

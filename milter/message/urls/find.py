@@ -8,8 +8,7 @@ and length. What is found is as written; `milter.message.urls.link` says what it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds
 from milter.message.urls.domains import is_top_level
@@ -78,8 +77,7 @@ _DEFANGED_SCHEME: Final = re.compile(
 _LOOKS_PER_URL: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An address in a text.
 
     Attributes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from milter.message.decode import decode_base64
@@ -74,9 +73,8 @@ _MAX_LENGTH: Final = 4_096
 WEB: Final = frozenset(("http", "https", "ftp"))
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
-    """An address as it would be opened.
+class Url(NamedTuple):
+    """An address as it would be opened. A tuple and no dataclass: every message has some.
 
     Attributes:
         href: Normalised as browsers do.
@@ -130,18 +128,19 @@ def read_link(
         host, path = plain[2], plain[3]
         if "xn--" not in host and (path or not plain[4]):
             href = plain[0] if path else f"{plain[0]}/"
-            return _record(Url(href, plain[1], host, "", source, text, extra), path)
+            domain = registrable_domain(host)
+            traits = _with_service(extra, host, domain, path)
+            return Url(href, plain[1], host, domain, source, text, traits)
     if written[:5].lower() == "data:":
         return Url(written[:_MAX_LENGTH], "data", "", "", source, text, extra)
     url = parse_url(written, base)
     if url is None:
         return None
-    traits = _traits(written, url)
-    shown = "" if written == url.href else written
-    return _record(
-        Url(url.href, url.scheme, url.host or "", "", source, text, extra | traits, shown),
-        url.pathname,
-    )
+    href, host = url.href, url.host or ""
+    domain = registrable_domain(host) if host else ""
+    traits = _with_service(extra | _traits(written, url), host, domain, url.pathname)
+    shown = "" if written == href else written
+    return Url(href, url.scheme, host, domain, source, text, traits, shown)
 
 
 def read_found(found: Found) -> Url | None:
@@ -192,16 +191,11 @@ def _inner(rest: str) -> Iterator[str]:
         )
 
 
-def _record(url: Url, path: str) -> Url:
-    """Return `url` with its registrable domain, and with what is known of its host."""
-    domain = registrable_domain(url.host) if url.host else ""
-    traits = url.traits
-    if is_shortener(url.host, domain):
-        traits |= {Trait.SHORTENER}
-    elif is_redirector(url.host, path):
-        traits |= {Trait.REDIRECTOR}
-    # Not dataclasses.replace, which takes ten times as long.
-    return Url(url.href, url.scheme, url.host, domain, url.source, url.text, traits, url.written)
+def _with_service(traits: frozenset[Trait], host: str, domain: str, path: str) -> frozenset[Trait]:
+    """Return `traits` and what is known of a host that only leads elsewhere."""
+    if is_shortener(host, domain):
+        return traits | {Trait.SHORTENER}
+    return traits | {Trait.REDIRECTOR} if is_redirector(host, path) else traits
 
 
 def _traits(written: str, url: WebUrl) -> frozenset[Trait]:
