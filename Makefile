@@ -10,6 +10,10 @@ BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
+# The tests start the daemon and its commands some hundred times: without bytecode each of them would
+# compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check bench fuzz format docs clean
 .DELETE_ON_ERROR:
 

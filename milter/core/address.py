@@ -14,13 +14,14 @@ from policies.domains import domain_key as domain_key  # noqa: PLC0414 - also fr
 
 # RFC 6531 §3.3 lets in what is not ASCII. C1 controls, line separators and marks that turn the
 # direction of text are kept out: in a log, a header or a reply nobody would see what they are.
-_WIDE: Final = r"\xA0-\u2027\u202F-\u2065\u206A-\uD7FF\uE000-\U0010FFFF"
-_ATEXT: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_WIDE}-]"
+_UNSEEN: Final = re.compile("[\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# The classes below say what is not in them: `re` compiles that a hundred times faster.
+_ATEXT: Final = r"[^\x00-\x20\"(),.:;<>@\[\\\]\x7F-\x9F]"
 _DOT_STRING: Final = rf"{_ATEXT}+(?:\.{_ATEXT}+)*"
-_QUOTED_STRING: Final = rf'"(?:[\x20\x21\x23-\x5B\x5D-\x7E{_WIDE}]|\\[\x20-\x7E])*"'
+_QUOTED_STRING: Final = r'"(?:[^\x00-\x1F"\\\x7F-\x9F]|\\[\x20-\x7E])*"'
 # RFC 1035 labels, with the underscore that real hosts use and the U-labels of RFC 6531.
-_LETTER: Final = rf"A-Za-z0-9_{_WIDE}"
-_LABEL: Final = rf"[{_LETTER}](?:[{_LETTER}-]*[{_LETTER}])?"
+_NO_LETTER: Final = r":-@\[-^`{-\x9F"
+_LABEL: Final = rf"[^\x00-/{_NO_LETTER}](?:[^\x00-,./{_NO_LETTER}]*[^\x00-/{_NO_LETTER}])?"
 _DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _LITERAL: Final = r"\[[\x21-\x5A\x5E-\x7E]+\]"
 
@@ -81,7 +82,7 @@ def parse_path(text: str) -> tuple[Mailbox | None, str]:
         ParseError: `text` does not begin with a path of RFC 5321 §4.1.2.
     """
     match = _PATH.match(text)
-    if match is None:
+    if match is None or (not text.isascii() and _UNSEEN.search(text, 0, match.end())):
         raise ParseError("not an address")
     local, domain, postmaster = match.groups()
     rest = text[match.end() :]
