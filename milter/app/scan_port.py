@@ -1,4 +1,4 @@
-"""The socket on which a worker takes the requests that the supervisor passes on."""
+"""Where a worker takes the requests whose connections the supervisor passes on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from milter import __version__
+from milter.http.bodies import PACE
+from milter.http.caution import add_headers
 from milter.http.history import history_routes
 from milter.http.learn import learn_route
-from milter.http.routing import Route, application
+from milter.http.pace import LINGER_S
+from milter.http.passing import Taker
+from milter.http.routing import Handler, Route, application
 from milter.http.rspamd.check import check_route
 from milter.http.rspamd.learn import learn_routes
 from milter.http.rspamd.state import ping_route, stat_route, symbols_route
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from milter.doors.teaching import Teacher
     from milter.doors.whole import WholeDoor
     from milter.http.callers import Guard
+    from milter.http.pace import Pace
     from milter.memory.reading import Reading
 
 # A scan is bounded by the budget of its checks; what is asked at the last moment is still answered.
@@ -40,6 +45,7 @@ class RequestMeans:
         door: Judges what is scanned.
         teacher: Takes lessons; None where nothing is learned.
         actions: Messages by action, over all workers; called in a thread.
+        pace: How slow a body may be.
         reading: Reads the history; None where nothing is remembered.
     """
 
@@ -47,6 +53,7 @@ class RequestMeans:
     door: WholeDoor
     teacher: Teacher | None
     actions: Callable[[], Mapping[str, float]]
+    pace: Pace
     reading: Reading | None = None
 
 
@@ -65,40 +72,55 @@ def worker_routes(means: RequestMeans) -> list[Route]:
     ]
 
 
+def worker_application(means: RequestMeans) -> web.Application:
+    """Return the application of a worker."""
+    app = application(worker_routes(means), means.guard, [_closing])
+    app.on_response_prepare.append(add_headers)
+    app[PACE] = means.pace
+    return app
+
+
+@web.middleware
+async def _closing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # The next request of this caller may be one that the supervisor answers.
+    response = await handler(request)
+    response.force_close()
+    return response
+
+
 class ScanPort:
     """Takes requests, from `start` to `drain`.
 
     Args:
         means: What the handlers work with.
-        fd: Descriptor of a socket that listens; closed when it stops.
+        fd: Descriptor of the workers' end of the channel; closed when it stops.
     """
 
     def __init__(self, means: RequestMeans, fd: int) -> None:
         self._fd = fd
-        self._server: asyncio.Server | None = None
+        self._taker: Taker | None = None
         self._runner = web.AppRunner(
-            application(worker_routes(means), means.guard),
+            worker_application(means),
             handle_signals=False,
             access_log=None,
             auto_decompress=False,
+            lingering_time=LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
 
     async def start(self) -> None:
         """Take requests."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        handlers = self._runner.server
-        assert handlers is not None  # noqa: S101 - set up on the line above
-        # Not `create_unix_server`: from Python 3.13 on it removes the name when it closes, and with
-        # it the way to the workers that follow us.
-        self._server = await loop.create_server(handlers, sock=socket.socket(fileno=self._fd))
+        library = self._runner.server
+        assert library is not None  # noqa: S101 - set up on the line above
+        self._taker = Taker(socket.socket(fileno=self._fd), library)
+        self._taker.start()
 
     def stop_accepting(self) -> None:
         """Take no more connections."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._taker is not None:
+            self._taker.stop()
+            self._taker = None
 
     async def drain(self, timeout_s: float) -> None:
         """Answer what is being asked, for `timeout_s` at most."""

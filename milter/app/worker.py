@@ -31,6 +31,7 @@ from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
 from milter.doors.teaching import Teacher
 from milter.http.callers import Guard
+from milter.http.pace import Pace
 from milter.message.warm import warm_up
 from milter.pipeline.aftermath import Aftermath
 from milter.pipeline.outcome import Identity
@@ -164,7 +165,8 @@ class Workplace:
         door, guard = http_door(http, means), Guard(token)
         actions = label_sums(Path(self.handover.metrics_folder), "messages_total", "action")
         reading = memory.reading if memory else None
-        return ScanPort(RequestMeans(guard, door, means.teacher, actions, reading), fd)
+        pace = Pace(http.body_bytes_per_s)
+        return ScanPort(RequestMeans(guard, door, means.teacher, actions, pace, reading), fd)
 
     def _next_hop(
         self, identity: Identity, metrics: Metrics, memory: WorkingMemory | None

@@ -34,7 +34,8 @@ class Handover:
         generation: Number of the configuration since the start; a reload adds one.
         memory_fd: The shared table.
         listeners: Descriptor of the listening socket of each address, as configuration writes it.
-        scan_fd: Listening socket on which the supervisor passes on requests to scan; None: none.
+        scan_fd: The workers' end of the channel on which the supervisor passes on connections of
+            the HTTP port; None: there is no such port.
         metrics_folder: Where the worker counts.
         lists_folder: Where workers tell each other and the supervisor of DNS lists.
         config_path: The configuration file as the person named it; None: embedded defaults.

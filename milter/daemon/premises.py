@@ -28,9 +28,11 @@ class Premises:
     """The supervisor's own.
 
     Attributes:
-        folder: Only for this process and its workers: metrics, and the socket for scans.
+        folder: Only for this process and its workers.
         memory_fd: Of `table`, for workers to inherit.
         table: What workers count and report.
+        channel: Connections of the HTTP port go into it, to workers.
+        scan_fd: Its other end, for workers to inherit.
         metrics: What the supervisor counts.
         notify: Tells the service manager.
         watchdog_s: How often it wants to hear of us; None: never.
@@ -43,6 +45,8 @@ class Premises:
     folder: Path
     memory_fd: int
     table: SharedTable
+    channel: socket.socket
+    scan_fd: int
     metrics: SupervisorMetrics
     notify: Callable[[str], None]
     watchdog_s: float | None
@@ -61,11 +65,6 @@ class Premises:
         """Where workers tell of DNS lists."""
         return self.folder / "lists"
 
-    @property
-    def scan_path(self) -> Path:
-        """The socket on which workers take requests to scan from the supervisor."""
-        return self.folder / "scan.sock"
-
 
 @contextlib.contextmanager
 def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
@@ -77,6 +76,10 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
         stack.callback(os.close, memory_fd)
         table = SharedTable(memory_fd)
         stack.callback(table.close)
+        # In packets: what is read of a connection stays with it, whichever worker takes it.
+        channel, taken = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stack.callback(channel.close)
+        stack.callback(taken.close)
         (folder / "lists").mkdir(mode=0o700)
         clean_folder(folder / "metrics")
         share_metrics(folder / "metrics", SUPERVISOR)
@@ -84,6 +87,8 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
             folder=folder,
             memory_fd=memory_fd,
             table=table,
+            channel=channel,
+            scan_fd=taken.fileno(),
             metrics=SupervisorMetrics(),
             notify=notifier(environment),
             watchdog_s=watchdog_interval_s(environment, os.getpid()),

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+import uvloop
+
 from milter import __version__
 from milter.daemon.advice import advice
 from milter.daemon.generation import WorkersFailedError
@@ -75,7 +77,8 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
             supervisor = Supervisor(
                 premises, command or (sys.executable, *WORKER_COMMAND), files, logs.follow
             )
-            return asyncio.run(supervisor.run(configuration))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(supervisor.run(configuration))
         except WorkersFailedError as err:
             _log.error("not started", extra={"error": str(err)})
             return _NOT_STARTED

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("gatepost.daemon")
 
-_SCAN: Final = "scan"
 _HTTP: Final = "http "
 # A reload is in no hurry: what a client may wait for its final reply (RFC 5321 §4.5.3.2.6).
 RELOAD_DRAIN_S: Final = 600.0
@@ -251,7 +250,7 @@ class Supervisor:
         Raises:
             ConfigErrors: One cannot be opened; none is then.
         """
-        binds = configuration.binds() | {_SCAN: f"unix:{self._premises.scan_path}"}
+        binds = configuration.binds()
         if http := configuration.settings.http:
             binds[_HTTP + http.bind] = http.bind
         try:
@@ -297,7 +296,7 @@ class Supervisor:
                     one.name: sockets[socket_key(one.name, one.bind)].fileno()
                     for one in settings.listeners
                 },
-                scan_fd=sockets[_SCAN].fileno() if settings.http else None,
+                scan_fd=premises.scan_fd if settings.http else None,
                 metrics_folder=str(premises.metrics_folder),
                 lists_folder=str(premises.lists_folder),
                 config_path=configuration.path,

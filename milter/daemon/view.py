@@ -12,10 +12,10 @@ from milter import __version__
 from milter.daemon.figures import open_reader
 from milter.daemon.list_board import read_boards
 from milter.daemon.shared import NextHopState, WorkerState
+from milter.http.catalogue import OF_WORKERS
 from milter.http.checks import CheckTimes
-from milter.http.forward import Forwarder
 from milter.http.health import ReloadResult, Status
-from milter.http.pace import Pace
+from milter.http.passing import Passer
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.telemetry.multiprocess import samples, scraper
@@ -87,11 +87,11 @@ def http_server(
 ) -> HttpServer:
     """Return the HTTP port of the daemon, not yet started."""
     limits = configuration.settings.limits
-    forwarder = Forwarder(
-        str(premises.scan_path),
-        limits.message_bytes,
+    passer = Passer(
+        premises.channel.dup(),
+        OF_WORKERS,
         limits.budget_s + _SCAN_MARGIN_S,
-        Pace(http.body_bytes_per_s),
+        lambda: bool(premises.table.in_state(WorkerState.READY)),
     )
     lasting = tuple(_lasting_gauges(configuration))
     scrape = scraper(premises.metrics_folder, lambda: (*_gauges(status()), *lasting))
@@ -99,7 +99,7 @@ def http_server(
         Views(
             status,
             scrape,
-            forwarder,
+            passer,
             lambda: dns_lists(premises),
             Rate(http.requests_per_s, time.monotonic),
             configuration.files[http.token_file] if http.token_file else b"",

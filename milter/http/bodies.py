@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from milter.core.errors import ParseError
 from milter.doors.compression import decoder_of
 from milter.doors.whole import NoRoomError, TooLargeError, place_for_one
+from milter.http.pace import Pace, PacedBody
 from milter.http.refusal import RefusedError, overloaded
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from milter.doors.compression import Decoder
     from milter.doors.whole import Hold, WholeDoor
 
-_CHUNK: Final = 65_536
+PACE: Final = web.AppKey("PACE", Pace)
 
 
 @contextmanager
@@ -52,7 +54,7 @@ async def read_message(request: web.Request, door: WholeDoor, hold: Hold) -> byt
     body = bytearray()
     try:
         decoder = _decoder(request)
-        while chunk := await _next(request, door.bounds.data_timeout_s):
+        async for chunk in PacedBody(request.content, request.app[PACE]):
             for piece in decoder.feed(chunk):
                 hold.take(len(piece))
                 body += piece
@@ -61,6 +63,10 @@ async def read_message(request: web.Request, door: WholeDoor, hold: Hold) -> byt
         decoder.end()
     except ParseError as err:
         raise RefusedError(400, err.what) from err
+    except RefusedError as refused:
+        if refused.status == HTTPStatus.REQUEST_TIMEOUT:
+            door.metrics.http_refused("body")
+        raise
     if not body:
         raise RefusedError(400, "the message is missing: it is the body of the request")
     return bytes(body)
@@ -70,14 +76,3 @@ def _decoder(request: web.Request) -> Decoder:
     # rspamd's clients have a header of their own for it.
     named = (request.headers.get(name, "") for name in ("Compression", "Content-Encoding"))
     return decoder_of(next(filter(None, named), ""))
-
-
-async def _next(request: web.Request, timeout_s: float) -> bytes:
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await request.content.read(_CHUNK)
-    except TimeoutError as err:
-        raise RefusedError(408, "the rest of the message did not come") from err
-    except (ConnectionError, web.RequestPayloadError) as err:
-        # The caller went, or was too slow for the port; or its pieces are malformed.
-        raise RefusedError(400, "the message broke off") from err

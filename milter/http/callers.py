@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from milter.core.connection import IpAddress
 
-# Set by the supervisor on what it passes on to a worker. Read from a unix socket alone, whose
-# callers may do everything anyway: it can only take away.
-CALLER_HEADER: Final = "X-Gatepost-Caller"
 _BEARER: Final = "bearer "
 # What rspamd's clients send instead.
 _PASSWORD: Final = "Password"  # noqa: S105 - the name of a header
@@ -45,10 +42,7 @@ def caller_of(request: web.Request) -> Caller:
     """Return who makes `request`."""
     if any(name in request.headers for name in _SPEAKS_FOR_OTHERS):
         return Caller.BEYOND
-    caller = _at_the_other_end(request.transport)
-    if caller is Caller.SOCKET and (said := request.headers.get(CALLER_HEADER)) is not None:
-        return _named(said)
-    return caller
+    return _at_the_other_end(request.transport)
 
 
 def address_of(transport: asyncio.BaseTransport | None) -> IpAddress | None:
@@ -108,13 +102,6 @@ def _at_the_other_end(transport: asyncio.BaseTransport | None) -> Caller:
         return Caller.SOCKET
     address = address_of(transport)
     return Caller.MACHINE if address is not None and address.is_loopback else Caller.BEYOND
-
-
-def _named(said: str) -> Caller:
-    try:
-        return Caller(said)
-    except ValueError:
-        return Caller.BEYOND
 
 
 def _given(request: web.Request) -> bytes:

@@ -14,14 +14,17 @@ from aiohttp import web
 
 from milter.core.limits import LocalLimits
 from milter.http.callers import address_of
+from milter.http.caution import HEADERS
+from milter.http.passing import END_OF_HEADER, MOST_READ
 from milter.http.refusal import last_words, overloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aiohttp import StreamReader
 
     from milter.core.connection import IpAddress
+    from milter.http.passing import Passed, Passer
     from milter.http.refusal import RefusedError
     from milter.http.routing import Handler
     from milter.settings import Http
@@ -38,15 +41,24 @@ class Doorway:
     Args:
         bounds: How many there may be, and how long they may wait.
         observe: Told of each that is refused or ended early, by a reason of the metric.
-        headers: That every answer bears.
+        passer: Gives those away whose request is not answered in this process.
+        may_ask: Counts a request of an address that is given away; False: it asks too often.
     """
 
     def __init__(
-        self, bounds: Http, observe: Callable[[str], None], headers: Mapping[str, str]
+        self,
+        bounds: Http,
+        observe: Callable[[str], None],
+        passer: Passer | None = None,
+        may_ask: Callable[[IpAddress | None], bool] = lambda _address: True,
     ) -> None:
         self.bounds = bounds
         self.observe = observe
-        self._headers = headers
+        self.passer = passer
+        self.may_ask = may_ask
+        # What is read goes on at once, so that one serves all connections.
+        self.buffer = bytearray(MOST_READ)
+        self._connections: set[_Connection] = set()
         self._leaving = 0
         self._machine, self._beyond = (
             LocalLimits(
@@ -83,11 +95,20 @@ class Doorway:
         """Give back what `may_leave` counted."""
         self._leaving -= 1
 
-    def last_words(self, refused: RefusedError) -> bytes:
-        """Return the answer to who gets no other one."""
-        return last_words(refused, self._headers)
+    def keep(self, connection: _Connection) -> None:
+        """Note that `connection` is there."""
+        self._connections.add(connection)
 
-    def factory(self, library: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+    def lose(self, connection: _Connection) -> None:
+        """Note that it is gone."""
+        self._connections.discard(connection)
+
+    def close(self) -> None:
+        """Let go of all; those that were given away go on where they are."""
+        for connection in [*self._connections]:
+            connection.close()
+
+    def factory(self, library: Callable[[], asyncio.Protocol]) -> Callable[[], _Connection]:
         """Return what makes the protocol of a connection; `library` makes what reads requests."""
         return lambda: _Connection(self, library)
 
@@ -109,7 +130,7 @@ async def timed(request: web.Request, handler: Handler) -> web.StreamResponse:
         connection.end(status)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection: admitted or refused, then timed whenever no request is being answered.
 
     It waits for a first byte up to `idle_timeout_s`, and from that byte on for the whole header up
@@ -120,9 +141,16 @@ class _Connection(asyncio.Protocol):
         self._doorway = doorway
         self._bounds = doorway.bounds
         self._make_library = make_library
-        # Of a connection that is admitted; refusing one shall cost little.
+        self._admitted = False
+        # Made for the first request that is answered here.
         self._library: asyncio.Protocol | None = None
         self._address: IpAddress | None = None
+        # The begin of a request of which it is not known yet who answers it.
+        self._said = b""
+        # Whether it is the library.
+        self._here = False
+        self._tail = b""
+        self._passed: Passed | None = None
         self._body: StreamReader | None = None
         self._answering = False
         self._reading = False
@@ -133,31 +161,48 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not derive from asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
+        self._doorway.keep(self)
         self._address = address_of(transport)
         if reason := self._doorway.admit(self._address):
-            self._part(reason, overloaded("too many connections"))
+            self._doorway.observe(reason)
+            self._part(overloaded("too many connections"))
             return
-        self._library = self._make_library()
-        self._library.connection_made(transport)
+        self._admitted = True
         self._arm(self._bounds.idle_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._doorway.lose(self)
+        if self._passed is not None:
+            self._passed.let_go()
         if self._leaving:
             self._doorway.left()
-        if self._library is not None:
+        if self._admitted:
             self._doorway.release(self._address)
+        if self._library is not None:
             self._library.connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if self._parted or self._library is None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._doorway.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._parted:
             return
+        data = bytes(memoryview(self._doorway.buffer)[:nbytes])
         # Of a message that was answered before its end, as one that is too large is.
         of_body = self._body is not None and not self._body.is_eof()
-        self._library.data_received(data)
-        if not (self._answering or self._reading or of_body):
+        if self._answering or self._here or of_body:
+            self._to_library(data)
+            return
+        if not self._reading:
+            # Empty lines before a request are nobody's (RFC 9112 §2.2).
+            data = data.lstrip(b"\r\n")
+            if not data:
+                return
             self._reading = True
             self._arm(self._bounds.header_timeout_s)
+        self._said += data
+        self._decide()
 
     def eof_received(self) -> bool | None:
         return None if self._library is None else self._library.eof_received()
@@ -170,6 +215,11 @@ class _Connection(asyncio.Protocol):
         if self._library is not None:
             self._library.resume_writing()
 
+    def close(self) -> None:
+        """End it, or leave it to whom it was given."""
+        if self._library is None:
+            self._transport.abort()
+
     def begin(self, body: StreamReader) -> None:
         """A request has come whole, but for its `body`."""
         self._disarm()
@@ -180,7 +230,7 @@ class _Connection(asyncio.Protocol):
         """It is answered with `status`; what comes now is the next one."""
         if status == web.HTTPRequestTimeout.status_code:
             self._doorway.observe("body")
-        self._answering = self._reading = False
+        self._answering = self._reading = self._here = False
         if not self._transport.is_closing():
             self._arm(self._bounds.idle_timeout_s)
 
@@ -198,15 +248,60 @@ class _Connection(asyncio.Protocol):
             # Still taking the answer before; whoever does not is dropped by the kernel.
             self._arm(timeout_s)
         elif self._reading:
-            self._part("headers", overloaded("the request did not come", 408))
+            self._doorway.observe("headers")
+            self._part(overloaded("the request did not come", 408))
         else:
             # A kept connection; to say something here would answer the next request.
             self._transport.close()
 
-    def _part(self, reason: str, refused: RefusedError) -> None:
+    def _decide(self) -> None:
+        """Find out who answers the request that begins, unless more has to come for that."""
+        onward = self._points_onward()
+        if onward is None:
+            return
+        said, self._said = self._said, b""
+        if onward and self._give(said):
+            return
+        self._here = True
+        self._to_library(said)
+
+    def _points_onward(self) -> bool | None:
+        passer = self._doorway.passer
+        # What the library has not read to its end may be a part of this request.
+        if passer is None or self._tail not in {b"", END_OF_HEADER}:
+            return False
+        return passer.points_onward(self._said)
+
+    def _give(self, said: bytes) -> bool:
+        """Return whether a worker gets this connection, of which `said` was read."""
+        passer = self._doorway.passer
+        if passer is None or not self._doorway.may_ask(self._address):
+            return False
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        self._passed = passer.give(descriptor, said, self._answered)
+        if self._passed is None:
+            return False
+        self._disarm()
+        self._transport.pause_reading()
+        return True
+
+    def _answered(self, done: bool) -> None:
+        self._passed = None
+        if done:
+            self._transport.abort()
+        else:
+            self._part(overloaded("no worker answered"))
+
+    def _to_library(self, data: bytes) -> None:
+        if self._library is None:
+            self._library = self._make_library()
+            self._library.connection_made(self._transport)
+        self._tail = (self._tail + data[-len(END_OF_HEADER) :])[-len(END_OF_HEADER) :]
+        self._library.data_received(data)
+
+    def _part(self, refused: RefusedError) -> None:
         self._parted = True
-        self._doorway.observe(reason)
-        self._transport.write(self._doorway.last_words(refused))
+        self._transport.write(last_words(refused, HEADERS))
         self._leaving = self._doorway.may_leave()
         if self._leaving:
             self._transport.write_eof()

@@ -1,7 +1,6 @@
 """The body of a request, which has to come at a least rate.
 
-Only the time spent waiting for the caller counts: a worker that takes its time is not the caller's
-fault.
+Only the time spent waiting for the caller counts: what takes our own time is not its fault.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aiohttp import StreamReader
+
+# For what is left of a body that nobody wants, so that the caller reads its answer first.
+LINGER_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,11 @@ class Pace:
 
 
 class PacedBody:
-    """The pieces of one body as they come.
-
-    Attributes:
-        refused: Why it was given up, where the caller is to blame: the library that passes the
-            pieces on tells of any failure alike.
-    """
+    """The pieces of one body as they come."""
 
     def __init__(self, content: StreamReader, pace: Pace) -> None:
         self._content = content
         self._pace = pace
-        self.refused: RefusedError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces.
@@ -71,8 +67,7 @@ class PacedBody:
             async with asyncio.timeout(left_s):
                 return await self._content.readany()
         except TimeoutError as err:
-            self.refused = overloaded("the message came too slowly", 408)
-            raise self.refused from err
+            raise overloaded("the message came too slowly", 408) from err
         except (ConnectionError, web.RequestPayloadError) as err:
-            self.refused = RefusedError(400, "the message broke off")
-            raise self.refused from err
+            # The caller went; or its pieces are malformed.
+            raise RefusedError(400, "the message broke off") from err

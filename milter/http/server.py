@@ -15,12 +15,14 @@ from aiohttp import web
 from milter import __version__
 from milter.http.callers import Guard, address_of
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
+from milter.http.caution import add_headers
 from milter.http.checks import checks_route
 from milter.http.doorway import Doorway, timed
 from milter.http.health import healthz_route, readyz_route, status_route
 from milter.http.lists import lists_route
 from milter.http.metrics import metrics_route
 from milter.http.openapi import document, openapi_route
+from milter.http.pace import LINGER_S
 from milter.http.page import page_routes
 from milter.http.refusal import overloaded, told
 from milter.http.routing import Handler, application
@@ -32,29 +34,16 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
+    from milter.core.connection import IpAddress
     from milter.http.checks import CheckTimes
-    from milter.http.forward import Forwarder
     from milter.http.health import Status
     from milter.http.lists import ListStatus
+    from milter.http.passing import Passer
     from milter.http.rate import Rate
     from milter.http.routing import Route
     from milter.http.statistics import Reading
 
-_POLICY: Final = "Content-Security-Policy"
-_HEADERS: Final = {
-    # The page, which needs scripts and styles of our own, says so itself.
-    _POLICY: "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    # The library's own value tells versions to whoever asks.
-    "Server": "Gatepost",
-}
 _SHUTDOWN_S: Final = 2.0
-# For what is left of a body that nobody wants, so that the caller reads its answer first.
-_LINGER_S: Final = 5.0
 # What a caller does not read is kept for it in our memory.
 _UNREAD_S: Final = 60.0
 _BACKLOG: Final = 128
@@ -67,7 +56,7 @@ class Views:
     Attributes:
         status: The daemon at this moment.
         scrape: Makes the text for Prometheus; called in a thread.
-        forwarder: Passes on to the workers what they answer; closed with the port.
+        passer: Gives to the workers what they answer; closed with the port.
         lists: The DNS lists at this moment.
         rate: How often one address beyond this machine may ask.
         token: What a caller has to know where a token is needed; empty: nobody does.
@@ -77,12 +66,16 @@ class Views:
 
     status: Callable[[], Status]
     scrape: Callable[[], bytes]
-    forwarder: Forwarder
+    passer: Passer
     lists: Callable[[], Sequence[ListStatus]]
     rate: Rate
     token: bytes = b""
     figures: Reading | None = None
     checks: Callable[[], Sequence[CheckTimes]] = tuple
+
+    def may_ask(self, address: IpAddress | None) -> bool:
+        """Count a request; False: its address is beyond this machine and asks too often."""
+        return address is None or address.is_loopback or self.rate.take(address)
 
 
 def _uncounted(_reason: str) -> None:
@@ -108,18 +101,17 @@ class HttpServer:
     ) -> None:
         bounds = bounds or Http()
         self._views = views
-        self._doorway = Doorway(bounds, observe, _HEADERS)
+        self._doorway = Doorway(bounds, observe, views.passer, views.may_ask)
         self._listening: asyncio.Server | None = None
         self._unread_s = unread_s
         self._runner = web.AppRunner(
             port_application(views),
             handle_signals=False,
             access_log=None,
-            # What is compressed goes on as it came: the worker makes it plain, and counts it.
             auto_decompress=False,
             # The doorway closes before that, and not in the middle of the next request.
             keepalive_timeout=2 * (bounds.idle_timeout_s + bounds.header_timeout_s),
-            lingering_time=_LINGER_S,
+            lingering_time=LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
 
@@ -142,7 +134,8 @@ class HttpServer:
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
-        await self._views.forwarder.close()
+        self._doorway.close()
+        self._views.passer.close()
         if self._views.figures is not None:
             await self._views.figures.close()
 
@@ -151,11 +144,11 @@ def port_application(views: Views) -> web.Application:
     """Return the application of the port."""
     guard = Guard(views.token)
     app = application(
-        [*own_routes(views, guard), *views.forwarder.routes(OF_WORKERS)],
+        [*own_routes(views, guard), *views.passer.routes()],
         guard,
-        [timed, _bounded(views.rate)],
+        [timed, _bounded(views.may_ask)],
     )
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(add_headers)
     return app
 
 
@@ -174,21 +167,13 @@ def own_routes(views: Views, guard: Guard) -> list[Route]:
     ]
 
 
-def _bounded(rate: Rate) -> Middleware:
+def _bounded(may_ask: Callable[[IpAddress | None], bool]) -> Middleware:
     """Return what refuses a caller beyond this machine that asks too often."""
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-        address = address_of(request.transport)
-        if address is None or address.is_loopback or rate.take(address):
+        if may_ask(address_of(request.transport)):
             return await handler(request)
         return told(overloaded("too many requests from this address", 429, retry_after_s=1))
 
     return handle
-
-
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    own = response.headers.get(_POLICY)
-    response.headers.update(_HEADERS)
-    if own is not None:
-        response.headers[_POLICY] = own

@@ -82,6 +82,7 @@ class Metrics:
         self._saved = Sums(_counter(registry, "bytes_saved_total"), 1)
         self._refused = Sums(_counter(registry, "sessions_refused_total"), 1)
         self._milter_broken = Sums(_counter(registry, "milter_broken_total"), 1)
+        self._http_refused = Sums(_counter(registry, "http_refused_total"), 1)
         self._checks = Sums(_counter(registry, "check_results_total"), 2)
         self._symbols = Sums(_counter(registry, "symbols_total"), 1, _named(symbols))
         self._kinds = Sums(_counter(registry, "spam_kind_total"), 1)
@@ -137,6 +138,10 @@ class Metrics:
     def session_refused(self, reason: str) -> None:
         """Count a connection that was refused at the greeting, by one of the table's reasons."""
         self._refused.add((reason,))
+
+    def http_refused(self, reason: str) -> None:
+        """Count a request whose body was given up, by one of the table's reasons."""
+        self._http_refused.add((reason,))
 
     def milter_broken(self, reason: str) -> None:
         """Count a mail server's connection that broke: malformed, gone or timeout."""

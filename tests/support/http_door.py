@@ -1,4 +1,4 @@
-"""The HTTP door of a worker, asked over a unix socket as the supervisor asks it."""
+"""The HTTP door of a worker, asked over a socket of its own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import web
 
-from milter.app.scan_port import RequestMeans, worker_routes
+from milter.app.scan_port import RequestMeans, worker_application
 from milter.core.limits import LocalLimits
 from milter.doors.whole import WholeDoor
 from milter.http.callers import Guard
-from milter.http.routing import application
+from milter.http.pace import Pace
 from milter.settings import Limits, Listener
 from milter.telemetry.metrics import Metrics
 from tests.support.pipeline import a_pipeline
@@ -83,22 +83,27 @@ def asked(
     teacher: Teacher | None = None,
     actions: Callable[[], Mapping[str, float]] | None = None,
     reading: Reading | None = None,
+    port: int | None = None,
 ) -> Got:
-    """Return the answer to one request."""
+    """Return the answer to one request over a unix socket, or from this machine to `port`."""
 
     async def once() -> Got:
-        means = RequestMeans(Guard(token), door, teacher, actions or dict, reading)
-        runner = web.AppRunner(
-            application(worker_routes(means), means.guard), auto_decompress=False
-        )
+        pace = Pace(1000)
+        means = RequestMeans(Guard(token), door, teacher, actions or dict, pace, reading)
+        runner = web.AppRunner(worker_application(means), auto_decompress=False)
         await runner.setup()
         socket_path = str(folder / "s")
-        await web.UnixSite(runner, socket_path).start()
+        site, connector, address = (
+            (web.UnixSite(runner, socket_path), aiohttp.UnixConnector(socket_path), "worker")
+            if port is None
+            else (web.TCPSite(runner, "127.0.0.1", port), None, f"127.0.0.1:{port}")
+        )
+        await site.start()
         try:
             async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket_path)) as session,
+                aiohttp.ClientSession(connector=connector) as session,
                 session.request(
-                    method, f"http://worker{path}", data=body, headers=headers
+                    method, f"http://{address}{path}", data=body, headers=headers
                 ) as answer,
             ):
                 return Got(answer.status, dict(answer.headers), await answer.read())

@@ -1,4 +1,4 @@
-"""Who calls, by the other end of the connection and by what the supervisor or a proxy says."""
+"""Who calls, by the other end of the connection and by what a proxy or a browser says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from milter.http.callers import CALLER_HEADER, Caller, Guard, address_of, caller_of
+from milter.http.callers import Caller, Guard, address_of, caller_of
 from milter.http.endpoint import Access
 from milter.http.refusal import RefusedError
 
@@ -51,10 +51,6 @@ def test_caller_by_the_other_end(peer: object, caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("peer", "headers", "caller"),
     [
-        pytest.param("", {CALLER_HEADER: "machine"}, Caller.MACHINE, id="the-supervisor-says"),
-        pytest.param("", {CALLER_HEADER: "?"}, Caller.BEYOND, id="the-supervisor-says-nonsense"),
-        pytest.param(LOOPBACK, {CALLER_HEADER: "socket"}, Caller.MACHINE, id="a-caller-says"),
-        pytest.param(ELSEWHERE, {CALLER_HEADER: "socket"}, Caller.BEYOND, id="a-stranger-says"),
         pytest.param(LOOPBACK, {"X-Forwarded-For": "::1"}, Caller.BEYOND, id="a-proxy-here"),
         pytest.param(LOOPBACK, {"Origin": "https://a.example"}, Caller.BEYOND, id="a-web-page"),
         pytest.param("", {"Forwarded": "for=192.0.2.1"}, Caller.BEYOND, id="a-proxy-at-the-socket"),

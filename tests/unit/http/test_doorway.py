@@ -11,19 +11,22 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from aiohttp import web
 
+from milter.app.scan_port import RequestMeans, worker_application
+from milter.http.callers import Guard
 from milter.http.doorway import Doorway
-from milter.http.forward import Forwarder
 from milter.http.health import Status
 from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.settings import Http
+from tests.support.http_door import a_whole_door
+from tests.support.passing import Channel, no_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+
+    from milter.telemetry.metrics import Metrics
 
 _SERVING = Status("1.2.3", "serving", 2, 2, "up", 5, 1000, 60)
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -32,6 +35,7 @@ _SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r
 _CHUNKED: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT_S: Final = 0.2
 _LONG_S: Final = 60.0
+_FLOW: Final = {"listener": "http", "direction": "inbound", "action": "pass"}
 _PATIENT: Final = Http(header_timeout_s=_LONG_S, idle_timeout_s=_LONG_S)
 
 
@@ -93,17 +97,16 @@ class _Caller:
 
 def _with_port(
     test: Callable[[_Port], Awaitable[None]],
-    folder: Path,
     bounds: Http,
     *,
     host: str = "127.0.0.1",
     scraped: bytes = b"",
+    channel: Channel | None = None,
 ) -> None:
     async def run() -> None:
         refused: Counter[str] = Counter()
-        pace = Pace(1000, patience_s=_SHORT_S)
-        forwarder = Forwarder(str(folder / "scan.sock"), 10_000, _LONG_S, pace)
-        views = Views(lambda: _SERVING, lambda: scraped, forwarder, list, Rate(10_000, lambda: 0.0))
+        passer = no_worker() if channel is None else channel.passer
+        views = Views(lambda: _SERVING, lambda: scraped, passer, list, Rate(10_000, lambda: 0.0))
 
         def count(reason: str) -> None:
             refused[reason] += 1
@@ -117,28 +120,24 @@ def _with_port(
                 await test(port)
         finally:
             await port.close()
+            if channel is not None:
+                channel.taken.close()
 
     asyncio.run(run())
 
 
 @contextlib.asynccontextmanager
-async def _worker(folder: Path) -> AsyncIterator[list[int]]:
-    """Give the lengths of the messages that a worker was sent."""
-    lengths: list[int] = []
+async def _worker(channel: Channel) -> AsyncIterator[Metrics]:
+    """Have a worker judge messages; give what it counts."""
+    door = a_whole_door()
+    pace = Pace(1000, patience_s=_SHORT_S)
+    async with channel.worker(worker_application(RequestMeans(Guard(b""), door, None, dict, pace))):
+        yield door.metrics
 
-    async def handle(request: web.Request) -> web.Response:
-        lengths.append(len(await request.read()))
-        return web.json_response({})
 
-    app = web.Application()
-    app.router.add_post("/v1/scan", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.UnixSite(runner, str(folder / "scan.sock")).start()
-    try:
-        yield lengths
-    finally:
-        await runner.cleanup()
+def _counted(metrics: Metrics, name: str, **labels: str) -> float | None:
+    metrics.flush()
+    return metrics.registry.get_sample_value(f"gatepost_{name}", labels)
 
 
 def _own_address() -> str:
@@ -151,7 +150,7 @@ def _own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def test_connection_beyond_the_bound_is_told_503_and_closed(tmp_path: Path) -> None:
+def test_connection_beyond_the_bound_is_told_503_and_closed() -> None:
     async def test(port: _Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
@@ -165,10 +164,10 @@ def test_connection_beyond_the_bound_is_told_503_and_closed(tmp_path: Path) -> N
         assert await second.rest() == b""
         assert port.refused == {"full": 1}
 
-    _with_port(test, tmp_path, Http(connections=1))
+    _with_port(test, Http(connections=1))
 
 
-def test_refused_caller_that_has_sent_much_still_reads_why(tmp_path: Path) -> None:
+def test_refused_caller_that_has_sent_much_still_reads_why() -> None:
     async def test(port: _Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
@@ -178,10 +177,10 @@ def test_refused_caller_that_has_sent_much_still_reads_why(tmp_path: Path) -> No
             assert await refused.rest() == b""
             await refused.go()
 
-    _with_port(test, tmp_path, Http(connections=1))
+    _with_port(test, Http(connections=1))
 
 
-def test_refused_callers_who_do_not_go_are_cut_off(tmp_path: Path) -> None:
+def test_refused_callers_who_do_not_go_are_cut_off() -> None:
     async def test(port: _Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
@@ -192,10 +191,10 @@ def test_refused_callers_who_do_not_go_are_cut_off(tmp_path: Path) -> None:
         for one in refused:
             await one.cut_off()
 
-    _with_port(test, tmp_path, Http(connections=1))
+    _with_port(test, Http(connections=1))
 
 
-def test_place_of_a_connection_that_ended_is_free_again(tmp_path: Path) -> None:
+def test_place_of_a_connection_that_ended_is_free_again() -> None:
     async def test(port: _Port) -> None:
         for _ in range(5):
             caller = await port.caller(_LAST)
@@ -203,10 +202,10 @@ def test_place_of_a_connection_that_ended_is_free_again(tmp_path: Path) -> None:
             assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, tmp_path, Http(connections=1))
+    _with_port(test, Http(connections=1))
 
 
-def test_strangers_who_hold_the_port_leave_this_machine_its_health(tmp_path: Path) -> None:
+def test_strangers_who_hold_the_port_leave_this_machine_its_health() -> None:
     beyond = _own_address()
 
     async def test(port: _Port) -> None:
@@ -220,10 +219,10 @@ def test_strangers_who_hold_the_port_leave_this_machine_its_health(tmp_path: Pat
         assert (await here.answer())[0] == 200
         assert port.refused == {"full": 1}
 
-    _with_port(test, tmp_path, Http(connections=2), host="")
+    _with_port(test, Http(connections=2), host="")
 
 
-def test_one_address_beyond_this_machine_gets_its_share_alone(tmp_path: Path) -> None:
+def test_one_address_beyond_this_machine_gets_its_share_alone() -> None:
     beyond = _own_address()
 
     async def test(port: _Port) -> None:
@@ -233,11 +232,11 @@ def test_one_address_beyond_this_machine_gets_its_share_alone(tmp_path: Path) ->
         assert (await second.answer())[0] == 503
         assert port.refused == {"client": 1}
 
-    _with_port(test, tmp_path, Http(connections_per_client=1), host="")
+    _with_port(test, Http(connections_per_client=1), host="")
 
 
 def test_admit_counts_a_network_of_64_bits_as_one_client() -> None:
-    doorway = Doorway(Http(connections=10, connections_per_client=1), lambda _reason: None, {})
+    doorway = Doorway(Http(connections=10, connections_per_client=1), lambda _reason: None)
     said = [
         doorway.admit(ip_address(address))
         for address in ("2001:db8::1", "2001:db8::2", "2001:db8:1::1", "192.0.2.1", "192.0.2.2")
@@ -245,7 +244,7 @@ def test_admit_counts_a_network_of_64_bits_as_one_client() -> None:
     assert said == ["", "client", "", "", ""]
 
 
-def test_header_that_drips_in_is_told_408(tmp_path: Path) -> None:
+def test_header_that_drips_in_is_told_408() -> None:
     async def test(port: _Port) -> None:
         caller = await port.caller(b"GET /healthz HTTP/1.1\r\n")
 
@@ -262,10 +261,10 @@ def test_header_that_drips_in_is_told_408(tmp_path: Path) -> None:
         assert "Date" in fields
         assert port.refused == {"headers": 1}
 
-    _with_port(test, tmp_path, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+    _with_port(test, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
 
 
-def test_second_header_that_stalls_is_told_408(tmp_path: Path) -> None:
+def test_second_header_that_stalls_is_told_408() -> None:
     async def test(port: _Port) -> None:
         caller = await port.caller(_HEALTH)
         assert (await caller.answer())[0] == 200
@@ -274,14 +273,14 @@ def test_second_header_that_stalls_is_told_408(tmp_path: Path) -> None:
         assert await caller.rest() == b""
         assert port.refused == {"headers": 1}
 
-    _with_port(test, tmp_path, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+    _with_port(test, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
 
 
 @pytest.mark.parametrize(
     "said",
     [pytest.param(b"", id="nothing-was-asked"), pytest.param(_HEALTH, id="one-was-answered")],
 )
-def test_idle_connection_is_closed_without_a_word(tmp_path: Path, said: bytes) -> None:
+def test_idle_connection_is_closed_without_a_word(said: bytes) -> None:
     async def test(port: _Port) -> None:
         caller = await port.caller(said)
         if said:
@@ -289,18 +288,18 @@ def test_idle_connection_is_closed_without_a_word(tmp_path: Path, said: bytes) -
         assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, tmp_path, Http(idle_timeout_s=_SHORT_S, header_timeout_s=_LONG_S))
+    _with_port(test, Http(idle_timeout_s=_SHORT_S, header_timeout_s=_LONG_S))
 
 
-def test_requests_in_one_piece_are_answered_in_turn(tmp_path: Path) -> None:
+def test_requests_in_one_piece_are_answered_in_turn() -> None:
     async def test(port: _Port) -> None:
         caller = await port.caller(_HEALTH * 3)
         assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 200]
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT)
 
 
-def test_idle_bound_does_not_cut_an_answer_that_is_being_read(tmp_path: Path) -> None:
+def test_idle_bound_does_not_cut_an_answer_that_is_being_read() -> None:
     async def test(port: _Port) -> None:
         caller = await port.caller(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
         # Longer than the bound: the answer stands in the port's own memory all the while.
@@ -308,25 +307,29 @@ def test_idle_bound_does_not_cut_an_answer_that_is_being_read(tmp_path: Path) ->
         status, _, body = await caller.answer()
         assert (status, len(body)) == (200, 30_000_000)
 
-    _with_port(test, tmp_path, Http(idle_timeout_s=_SHORT_S), scraped=b"x" * 30_000_000)
+    _with_port(test, Http(idle_timeout_s=_SHORT_S), scraped=b"x" * 30_000_000)
 
 
-def test_body_that_stalls_is_told_408_and_no_worker_judges_a_part(tmp_path: Path) -> None:
+def test_body_that_stalls_is_told_408_and_no_part_is_judged() -> None:
+    channel = Channel()
+
     async def test(port: _Port) -> None:
-        async with _worker(tmp_path) as lengths:
+        async with _worker(channel) as metrics:
             caller = await port.caller(_SCAN + b"x" * 10)
             status, fields, body = await caller.answer()
             assert (status, fields["Connection"], fields["Retry-After"]) == (408, "close", "5")
             assert json.loads(body) == {"error": "the message came too slowly"}
-            assert lengths == []
-            assert port.refused == {"body": 1}
+            assert _counted(metrics, "http_refused_total", reason="body") == 1
+            assert _counted(metrics, "scan_seconds_count") == 0
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT, channel=channel)
 
 
-def test_body_below_the_least_rate_is_told_408(tmp_path: Path) -> None:
+def test_body_below_the_least_rate_is_told_408() -> None:
+    channel = Channel()
+
     async def test(port: _Port) -> None:
-        async with _worker(tmp_path):
+        async with _worker(channel) as metrics:
             caller = await port.caller(_SCAN)
 
             async def drip() -> None:
@@ -337,51 +340,135 @@ def test_body_below_the_least_rate_is_told_408(tmp_path: Path) -> None:
             dripping = asyncio.create_task(drip())
             assert (await caller.answer())[0] == 408
             dripping.cancel()
-            assert port.refused == {"body": 1}
+            assert _counted(metrics, "http_refused_total", reason="body") == 1
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT, channel=channel)
 
 
-def test_body_in_malformed_chunks_is_told_400(tmp_path: Path) -> None:
+def test_body_in_malformed_chunks_is_told_400() -> None:
+    channel = Channel()
+
     async def test(port: _Port) -> None:
-        async with _worker(tmp_path) as lengths:
+        async with _worker(channel) as metrics:
             caller = await port.caller(_CHUNKED + b"5\r\nhello\r\nno length\r\n")
             assert (await caller.answer())[0] == 400
-            assert lengths == []
+            assert _counted(metrics, "scan_seconds_count") == 0
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT, channel=channel)
 
 
-def test_body_that_comes_in_pieces_reaches_the_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [1, 7, 100])
+def test_request_that_comes_in_pieces_reaches_the_worker(step: int) -> None:
+    channel = Channel()
+
     async def test(port: _Port) -> None:
-        async with _worker(tmp_path) as lengths:
-            caller = await port.caller(_SCAN)
-            for _ in range(10):
-                caller.say(b"x" * 100)
+        async with _worker(channel) as metrics:
+            caller = await port.caller()
+            said = _SCAN + b"Subject: x\r\n\r\n" + b"x" * 986
+            for start in range(0, len(said), step):
+                caller.say(said[start : start + step])
                 await asyncio.sleep(0)
+            status, fields, _ = await caller.answer()
+            assert (status, fields["Connection"]) == (200, "close")
+            assert await caller.rest() == b""
+            assert _counted(metrics, "message_bytes_total", **_FLOW) == 1000
+
+    _with_port(test, _PATIENT, channel=channel)
+
+
+def test_header_for_a_worker_that_drips_in_is_told_408() -> None:
+    channel = Channel()
+
+    async def test(port: _Port) -> None:
+        async with _worker(channel):
+            caller = await port.caller(_SCAN[:-2])
+            assert (await caller.answer())[0] == 408
+            assert port.refused == {"headers": 1}
+
+    bounds = Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S)
+    _with_port(test, bounds, channel=channel)
+
+
+def test_connection_that_a_worker_has_counts_until_it_ends() -> None:
+    channel = Channel()
+
+    async def test(port: _Port) -> None:
+        async with _worker(channel):
+            first = await port.caller(_SCAN + b"x" * 999)
+            second = await port.caller()
+            assert (await second.answer())[0] == 503
+            first.say(b"x")
+            assert (await first.answer())[0] == 200
+            assert await first.rest() == b""
+
+            third = await port.caller(_HEALTH)
+            assert (await third.answer())[0] == 200
+
+    _with_port(test, Http(connections=1), channel=channel)
+
+
+def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
+    channel = Channel()
+
+    async def test(port: _Port) -> None:
+        async with _worker(channel) as metrics:
+            caller = await port.caller(_SCAN + b"x" * 999)
+            await channel.taken_one.wait()
+            await port.server.close()
+            caller.say(b"x")
             assert (await caller.answer())[0] == 200
-            assert lengths == [1000]
+            assert _counted(metrics, "scan_seconds_count") == 1
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT, channel=channel)
 
 
-def test_port_that_closes_ends_the_connections_it_keeps(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"POST /v1/scan?remember=no HTTP/1.1", id="query"),
+        pytest.param(b"POST http://a/v1/scan HTTP/1.1", id="whole-address"),
+        pytest.param(b"\r\n\r\nPOST /v1/scan HTTP/1.1", id="behind-empty-lines"),
+    ],
+)
+def test_request_line_in_every_form_reaches_the_worker(line: bytes) -> None:
+    channel = Channel()
+
+    async def test(port: _Port) -> None:
+        async with _worker(channel):
+            said = line + b"\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+            assert (await (await port.caller(said)).answer())[0] == 200
+
+    _with_port(test, _PATIENT, channel=channel)
+
+
+def test_port_that_closes_ends_the_connections_it_keeps() -> None:
     async def test(port: _Port) -> None:
         idle, slow = await port.caller(_HEALTH), await port.caller(_HEALTH + b"GET /")
         assert [(await caller.answer())[0] for caller in (idle, slow)] == [200, 200]
         await port.server.close()
         assert [await caller.rest() for caller in (idle, slow)] == [b"", b""]
 
-    _with_port(test, tmp_path, _PATIENT)
+    _with_port(test, _PATIENT)
 
 
-def test_body_that_nobody_wants_is_no_slow_header(tmp_path: Path) -> None:
+def test_body_that_nobody_wants_is_no_slow_header() -> None:
     async def test(port: _Port) -> None:
-        caller = await port.caller(_SCAN.replace(b"1000", b"20000") + b"x" * 10)
-        assert (await caller.answer())[0] == 413
+        caller = await port.caller(_SCAN.replace(b"v1/scan", b"healthz") + b"x" * 10)
+        assert (await caller.answer())[0] == 405
         # Some of it still comes; what is idle behind it is closed, and nobody is told of a header.
         caller.say(b"x" * 10)
         assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, tmp_path, Http(idle_timeout_s=4 * _SHORT_S, header_timeout_s=_SHORT_S))
+    _with_port(test, Http(idle_timeout_s=4 * _SHORT_S, header_timeout_s=_SHORT_S))
+
+
+def test_message_that_is_too_large_is_told_so_before_its_end() -> None:
+    channel = Channel()
+
+    async def test(port: _Port) -> None:
+        async with _worker(channel):
+            caller = await port.caller(_SCAN.replace(b"1000", b"20000") + b"x" * 10)
+            assert (await caller.answer())[0] == 413
+
+    _with_port(test, _PATIENT, channel=channel)

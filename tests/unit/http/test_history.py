@@ -14,6 +14,7 @@ from reputation.history.journal import Keep, retention
 from reputation.history.record import Found, Record
 from reputation.sqlite import SqliteStore
 from tests.support.http_door import Got, a_whole_door, asked
+from tests.support.ports import free_ports
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def test_history_of_a_store_that_fails_is_asked_for_later(tmp_path: Path) -> Non
 @pytest.mark.parametrize("caller", ["machine", "beyond"])
 def test_history_needs_the_token_everywhere(tmp_path: Path, path: str, caller: str) -> None:
     def status(authorization: str) -> int:
-        headers = {"X-Gatepost-Caller": caller, "Authorization": authorization}
+        proxied = {"X-Forwarded-For": "192.0.2.1"} if caller == "beyond" else {}
+        headers = {**proxied, "Authorization": authorization}
         got = asked(
             *(a_whole_door(), tmp_path, path),
             headers=headers,
@@ -172,8 +174,10 @@ def test_history_needs_the_token_everywhere(tmp_path: Path, path: str, caller: s
             body=None,
             token=b"secret",
             reading=Reading(lambda: SqliteStore(tmp_path / "g.db", random_bytes())),
+            port=port,
         )
         return got.status
 
+    (port,) = free_ports(1)
     a_history(tmp_path, 1)
     assert [status(""), status("Bearer wrong"), status("Bearer secret")] == [401, 401, 200]

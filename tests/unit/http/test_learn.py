@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.doors.teaching import Teacher
-from milter.http.callers import CALLER_HEADER, Caller
 from milter.memory.client import StoreClient
 from reputation.classifier.lessons import STREAM
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from tests.support.http_door import MESSAGE, Got, a_whole_door, asked
+from tests.support.ports import free_ports
 from tests.support.stores import Counted, client_of, random_bytes
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def taught(
     label: str,
     body: bytes = MESSAGE,
     headers: dict[str, str] | None = None,
+    *,
+    port: int | None = None,
 ) -> Got:
     teacher = Teacher(client_of(store))
     return asked(
@@ -40,6 +42,7 @@ def taught(
         headers=headers,
         teacher=teacher,
         token=b"secret",
+        port=port,
     )
 
 
@@ -63,19 +66,21 @@ def test_lesson_is_the_same_with_either_line_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("from_here", "headers", "status"),
     [
-        pytest.param({CALLER_HEADER: Caller.MACHINE.value}, 401, id="this-machine-is-not-enough"),
-        pytest.param({CALLER_HEADER: Caller.SOCKET.value}, 200, id="a-unix-socket"),
+        pytest.param(True, {}, 401, id="this-machine-is-not-enough"),
+        pytest.param(False, {}, 200, id="a-unix-socket"),
         pytest.param(
-            {CALLER_HEADER: Caller.BEYOND.value, "Password": "secret"}, 200, id="the-token"
+            False, {"X-Forwarded-For": "192.0.2.1", "Password": "secret"}, 200, id="the-token"
         ),
     ],
 )
 def test_teaching_needs_the_token_everywhere(
-    headers: dict[str, str], status: int, tmp_path: Path
+    from_here: bool, headers: dict[str, str], status: int, tmp_path: Path
 ) -> None:
-    assert taught(tmp_path, MemoryStore(random_bytes()), "spam", headers=headers).status == status
+    (port,) = free_ports(1) if from_here else (None,)
+    store = MemoryStore(random_bytes())
+    assert taught(tmp_path, store, "spam", headers=headers, port=port).status == status
 
 
 def test_a_user_who_teaches_too_much_is_told_to_wait(tmp_path: Path) -> None:

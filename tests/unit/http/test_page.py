@@ -12,12 +12,11 @@ import aiohttp
 import pytest
 
 from milter.http import page
-from milter.http.forward import Forwarder
 from milter.http.health import Status
-from milter.http.pace import Pace
 from milter.http.page import LANGUAGES, POLICY, preferred, render, words_of
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
+from tests.support.passing import no_worker
 
 FOLDER = Path(page.__file__).parent
 SERVING = Status("1.2.3", "serving", 2, 2, "up", 5, 1000, 60)
@@ -111,9 +110,7 @@ def test_page_asks_nobody_else_and_has_nothing_inline() -> None:
 @pytest.mark.parametrize("path", ["/", "/?lang=zh", "/page/page.js", "/page/page.css"])
 def test_page_and_its_parts_bear_a_strict_policy(path: str) -> None:
     async def run() -> None:
-        views = Views(
-            lambda: SERVING, bytes, Forwarder("", 1, 1, Pace(1000)), list, Rate(50, lambda: 0.0)
-        )
+        views = Views(lambda: SERVING, bytes, no_worker(), list, Rate(50, lambda: 0.0))
         server = HttpServer(views)
         listening = socket.create_server(("127.0.0.1", 0))
         await server.start(listening)

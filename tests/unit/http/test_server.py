@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from milter.http.callers import CALLER_HEADER
-from milter.http.forward import Forwarder
+from milter.http.callers import caller_of
 from milter.http.health import Status
 from milter.http.lists import ListStatus
-from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
+from tests.support.passing import Channel, no_worker
 from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
@@ -40,21 +41,20 @@ _SERVING = Status(
 
 @contextlib.asynccontextmanager
 async def _port(
-    folder: Path,
     status: Status = _SERVING,
-    max_bytes: int = 10_000,
+    channel: Channel | None = None,
     lists: Sequence[ListStatus] = (),
     *,
     scraped: bytes = b"gatepost_sessions 5\n",
     unread_s: float = 60.0,
 ) -> AsyncIterator[str]:
     """Give the address of a running port."""
-    forwarder = Forwarder(str(folder / "scan.sock"), max_bytes, 20, Pace(1000))
+    passer = no_worker() if channel is None else channel.passer
     server = HttpServer(
         Views(
             lambda: status,
             lambda: scraped,
-            forwarder,
+            passer,
             lambda: lists,
             Rate(50, lambda: 0.0),
         ),
@@ -66,41 +66,39 @@ async def _port(
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         await server.close()
+        if channel is not None:
+            channel.taken.close()
 
 
 @contextlib.asynccontextmanager
-async def _worker(folder: Path) -> AsyncIterator[list[tuple[dict[str, list[str]], bytes]]]:
-    """Give what a worker at the other end of the socket is asked."""
+async def _worker(channel: Channel) -> AsyncIterator[list[tuple[dict[str, list[str]], bytes]]]:
+    """Give what a worker at the other end of the channel is asked."""
     asked: list[tuple[dict[str, list[str]], bytes]] = []
 
     async def handle(request: web.Request) -> web.Response:
         headers = {name: request.headers.getall(name) for name in request.headers}
         asked.append((headers, await request.read()))
-        return web.json_response({"action": "pass"}, status=200)
+        answer = web.json_response({"caller": caller_of(request), "path": request.path})
+        answer.force_close()
+        return answer
 
     app = web.Application()
     app.router.add_post("/v1/scan", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.UnixSite(runner, str(folder / "scan.sock")).start()
-    try:
+    app.router.add_get("/v1/history/{id}", handle)
+    async with channel.worker(app):
         yield asked
-    finally:
-        await runner.cleanup()
 
 
-def _ask(
-    test: Callable[[aiohttp.ClientSession, str], Awaitable[None]], folder: Path, **port: Any
-) -> None:
+def _ask(test: Callable[[aiohttp.ClientSession, str], Awaitable[None]], **port: Any) -> None:
     async def run() -> None:
-        async with _port(folder, **port) as address, aiohttp.ClientSession() as session:
+        async with _port(**port) as address, aiohttp.ClientSession() as session:
             await test(session, address)
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/nothing"])
-def test_every_answer_bears_the_headers_of_caution(tmp_path: Path, path: str) -> None:
+def test_every_answer_bears_the_headers_of_caution(path: str) -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         async with session.get(address + path) as answer:
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -108,16 +106,16 @@ def test_every_answer_bears_the_headers_of_caution(tmp_path: Path, path: str) ->
             assert answer.headers["X-Frame-Options"] == "DENY"
             assert answer.headers["Server"] == "Gatepost"
 
-    _ask(test, tmp_path)
+    _ask(test)
 
 
-def test_metrics_are_what_was_scraped(tmp_path: Path) -> None:
+def test_metrics_are_what_was_scraped() -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         async with session.get(address + "/metrics") as answer:
             assert await answer.read() == b"gatepost_sessions 5\n"
             assert answer.headers["Content-Type"].startswith("text/plain; version=")
 
-    _ask(test, tmp_path)
+    _ask(test)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_metrics_are_what_was_scraped(tmp_path: Path) -> None:
         pytest.param(replace(_SERVING, state="starting"), 503, id="starting"),
     ],
 )
-def test_readyz_says_whether_mail_should_be_sent(tmp_path: Path, status: Status, code: int) -> None:
+def test_readyz_says_whether_mail_should_be_sent(status: Status, code: int) -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         async with session.get(address + "/readyz") as answer:
             assert answer.status == code
@@ -143,70 +141,136 @@ def test_readyz_says_whether_mail_should_be_sent(tmp_path: Path, status: Status,
         async with session.get(address + "/healthz") as answer:
             assert answer.status == 200
 
-    _ask(test, tmp_path, status=status)
+    _ask(test, status=status)
 
 
-def test_scan_reaches_a_worker_with_its_envelope(tmp_path: Path) -> None:
+def test_scan_reaches_a_worker_with_its_envelope() -> None:
+    channel = Channel()
+
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         headers = [("Rcpt", "a@example.org"), ("Rcpt", "b@example.org"), ("IP", "192.0.2.1")]
         async with (
-            _worker(tmp_path) as asked,
+            _worker(channel) as asked,
             session.post(f"{address}/v1/scan", data=b"message", headers=headers) as answer,
         ):
-            assert (answer.status, await answer.json()) == (200, {"action": "pass"})
+            assert (answer.status, (await answer.json())["path"]) == (200, "/v1/scan")
             told, body = asked[0]
             assert body == b"message"
             assert told["Rcpt"] == ["a@example.org", "b@example.org"]
             assert told["IP"] == ["192.0.2.1"]
 
-    _ask(test, tmp_path)
+    _ask(test, channel=channel)
 
 
-def test_scan_a_caller_cannot_say_who_it_is(tmp_path: Path) -> None:
+def test_worker_sees_who_calls_whatever_is_said() -> None:
+    channel = Channel()
+
     async def test(session: aiohttp.ClientSession, address: str) -> None:
-        forged = {CALLER_HEADER.lower(): "forged"}
+        forged = {"X-Gatepost-Caller": "socket"}
         async with (
-            _worker(tmp_path) as asked,
+            _worker(channel),
             session.post(f"{address}/v1/scan", data=b"m", headers=forged) as answer,
         ):
-            assert answer.status == 200
-            assert asked[0][0][CALLER_HEADER] == ["machine"]
+            assert (await answer.json())["caller"] == "machine"
 
-    _ask(test, tmp_path)
+    _ask(test, channel=channel)
 
 
-def test_scan_without_a_worker_is_503(tmp_path: Path) -> None:
+def test_requests_for_both_processes_take_turns() -> None:
+    channel = Channel()
+
+    async def test(session: aiohttp.ClientSession, address: str) -> None:
+        async with _worker(channel):
+            for _ in range(3):
+                async with session.get(f"{address}/healthz") as answer:
+                    assert answer.status == 200
+                async with session.get(f"{address}/v1/history/7Q2M?full=yes") as answer:
+                    assert (await answer.json())["path"] == "/v1/history/7Q2M"
+
+    _ask(test, channel=channel)
+
+
+def test_request_behind_another_one_in_one_piece_is_told_to_come_alone() -> None:
+    channel = Channel()
+
+    async def test(_session: aiohttp.ClientSession, address: str) -> None:
+        first = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        async with _worker(channel) as asked:
+            reader, writer = await asyncio.open_connection("127.0.0.1", URL(address).port)
+            writer.write(first + b"GET /v1/history/7Q2M HTTP/1.1\r\nHost: a\r\n\r\n")
+            heard = await reader.read()
+            writer.close()
+            assert heard.startswith(b"HTTP/1.1 200 ")
+            assert b"HTTP/1.1 503 " in heard
+            assert asked == []
+
+    _ask(test, channel=channel)
+
+
+def test_worker_that_dies_is_told_as_503() -> None:
+    channel = Channel()
+    channel.workers = 1
+
+    async def test(session: aiohttp.ClientSession, address: str) -> None:
+        asking = asyncio.create_task(session.post(f"{address}/v1/scan", data=b"message"))
+        _, descriptors, *_ = await asyncio.to_thread(socket.recv_fds, channel.taken, 10_000, 2)
+        # What the kernel does for a process that ends.
+        for descriptor in descriptors:
+            os.close(descriptor)
+        async with await asking as answer:
+            assert answer.status == 503
+            assert await answer.json() == {"error": "no worker answered"}
+
+    _ask(test, channel=channel)
+
+
+def test_worker_that_does_not_answer_in_time_is_told_as_503() -> None:
+    channel = Channel(timeout_s=0.1)
+    channel.workers = 1
+
+    async def test(session: aiohttp.ClientSession, address: str) -> None:
+        async with session.post(f"{address}/v1/scan", data=b"message") as answer:
+            assert answer.status == 503
+            assert answer.headers["Retry-After"] == "5"
+
+    _ask(test, channel=channel)
+
+
+def test_more_than_the_channel_holds_waits_its_turn() -> None:
+    channel = Channel()
+    channel.workers = 1
+
+    async def test(session: aiohttp.ClientSession, address: str) -> None:
+        headers = {"X-Long": "x" * 7000}
+        url = f"{address}/v1/scan"
+        asking = [
+            asyncio.create_task(session.post(url, data=b"m", headers=headers)) for _ in range(60)
+        ]
+        await asyncio.sleep(0)
+        async with _worker(channel) as asked:
+            for task in asking:
+                async with await task as answer:
+                    assert answer.status == 200
+            assert len(asked) == 60
+
+    _ask(test, channel=channel)
+
+
+def test_scan_without_a_worker_is_503() -> None:
     async def test(session: aiohttp.ClientSession, address: str) -> None:
         async with session.post(f"{address}/v1/scan", data=b"message") as answer:
             assert answer.status == 503
             assert "no worker" in json.loads(await answer.read())["error"]
 
-    _ask(test, tmp_path)
+    _ask(test)
 
 
-def test_scan_of_a_message_that_is_too_large_is_413(tmp_path: Path) -> None:
-    async def test(session: aiohttp.ClientSession, address: str) -> None:
-        async with session.post(f"{address}/v1/scan", data=b"x" * 101) as answer:
-            assert answer.status == 413
-
-    _ask(test, tmp_path, max_bytes=100)
-
-
-def test_scan_is_asked_by_post_alone(tmp_path: Path) -> None:
-    async def test(session: aiohttp.ClientSession, address: str) -> None:
-        async with session.get(f"{address}/v1/scan") as answer:
-            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-            assert await answer.json() == {"error": "Method Not Allowed"}
-
-    _ask(test, tmp_path)
-
-
-def test_lists_are_shown_as_all_workers_see_them(tmp_path: Path) -> None:
+def test_lists_are_shown_as_all_workers_see_them() -> None:
     status = ListStatus("bl.example", "block", "aside", "it refuses us", 10.0, 30.0, 5, 100, 2, 1)
 
     async def ask() -> Any:
         async with (
-            _port(tmp_path, lists=[status]) as address,
+            _port(lists=[status]) as address,
             aiohttp.ClientSession() as session,
             session.get(f"{address}/v1/lists") as answer,
         ):
@@ -224,7 +288,7 @@ def _is_established(port: int) -> bool:
     return any(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
 
 
-def test_caller_that_does_not_read_its_answer_is_dropped(tmp_path: Path) -> None:
+def test_caller_that_does_not_read_its_answer_is_dropped() -> None:
     async def test(_session: aiohttp.ClientSession, address: str) -> None:
         port = int(address.rpartition(":")[2])
         with socket.socket() as caller:
@@ -234,4 +298,4 @@ def test_caller_that_does_not_read_its_answer_is_dropped(tmp_path: Path) -> None
             assert _is_established(port)
             await asyncio.to_thread(wait_until, lambda: not _is_established(port))
 
-    _ask(test, tmp_path, scraped=b"x" * 20_000_000, unread_s=0.2)
+    _ask(test, scraped=b"x" * 20_000_000, unread_s=0.2)

@@ -14,8 +14,6 @@ import jsonschema
 import pytest
 
 from milter.daemon.figures import WindowReader
-from milter.http.forward import Forwarder
-from milter.http.pace import Pace
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
 from milter.http.statistics import STATISTICS, as_csv
@@ -25,6 +23,7 @@ from reputation.statistics.figures import read_window
 from reputation.statistics.money import Prices
 from reputation.statistics.windows import WINDOWS
 from tests.support.counted_mail import an_observation, count
+from tests.support.passing import no_worker
 from tests.support.stores import Counted, random_bytes
 
 if TYPE_CHECKING:
@@ -57,9 +56,8 @@ async def a_port(store: MemoryStore | None, *, privacy: bool = False) -> AsyncIt
             lambda: store, counts=Counted(), clock=lambda: NOW, monotonic=lambda: 0.0
         )
         reader = WindowReader(client, PRICES, privacy=privacy)
-    forwarder = Forwarder("", 1, 1, Pace(1000))
     rate = Rate(50, lambda: 0.0)
-    server = HttpServer(Views(_no_status, bytes, forwarder, list, rate, b"secret", reader))
+    server = HttpServer(Views(_no_status, bytes, no_worker(), list, rate, b"secret", reader))
     listening = socket.create_server(("127.0.0.1", 0))
     await server.start(listening)
     try:

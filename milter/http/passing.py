@@ -1,0 +1,282 @@
+"""A connection on its way from the supervisor, which has the port, to a worker, which can judge.
+
+The connection itself goes: its descriptor and what was read of it travel over a pair of sockets of
+which all workers hold one end (unix(7), SCM_RIGHTS), and whoever is free takes it. The worker sees
+the caller as the supervisor did, and no octet of message or answer passes through two processes.
+The supervisor keeps its own descriptor, so that it counts the connection as long as it lasts, and
+hears through a pipe that went along when the worker is done with it. A pipe that ends without a
+word says that the worker died, and the caller is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+from milter.http.endpoint import Access
+from milter.http.refusal import overloaded, told
+from milter.http.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aiohttp import web
+
+    from milter.http.endpoint import Endpoint
+
+# What is read of a connection at once, so that what travels is no larger than a packet may be.
+MOST_READ: Final = 8192
+# A header that is longer is the library's to refuse.
+_MOST_SAID: Final = 65_536
+END_OF_HEADER: Final = b"\r\n\r\n"
+_DESCRIPTORS: Final = 2
+_DONE: Final = b"."
+
+
+def first_lines(endpoints: Iterable[Endpoint]) -> re.Pattern[bytes]:
+    """Return what the first line of a request for one of `endpoints` begins with.
+
+    Whether the method fits, and what the answer is where it does not, is not asked here. A proxy
+    may name the whole address (RFC 9112 §3.2.2).
+    """
+    paths = sorted(
+        {re.sub(r"\\\{\w+\\\}", "[^/? ]+", re.escape(endpoint.path)) for endpoint in endpoints}
+    )
+    line = rf"[!-~]+ (?:https?://[^/? ]*)?(?:{'|'.join(paths)})[? ]"
+    return re.compile(line.encode("ascii"))
+
+
+class Passed:
+    """A connection that was given away, until it is done with or let go of."""
+
+    __slots__ = ("_done", "_ended", "_timer", "connection", "fd", "said")
+
+    def __init__(
+        self, connection: int, said: bytes, ended: Callable[[bool], None], timeout_s: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.connection = connection
+        self.said = said
+        self._ended = ended
+        self._done, self.fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._timer = loop.call_later(timeout_s, self._end)
+        loop.add_reader(self._done, self._end)
+
+    def sent(self) -> None:
+        """The worker has its end of the pipe, and what was said."""
+        os.close(self.fd)
+        self.fd = -1
+        self.said = b""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.fd >= 0
+
+    def let_go(self) -> None:
+        """Hear nothing more of it; whoever has it goes on."""
+        if self._done < 0:
+            return
+        self._timer.cancel()
+        asyncio.get_running_loop().remove_reader(self._done)
+        os.close(self._done)
+        self._done = -1
+        if self.waits:
+            self.sent()
+
+    def _end(self) -> None:
+        word = b""
+        with suppress(BlockingIOError):
+            word = os.read(self._done, len(_DONE))
+        self.let_go()
+        self._ended(word == _DONE)
+
+
+class Passer:
+    """Gives connections to whichever worker takes them.
+
+    Args:
+        channel: The supervisor's end of the pair; closed at the end.
+        endpoints: What workers answer.
+        timeout_s: For how long a worker may have one.
+        is_taken: Whether there is a worker that takes any.
+    """
+
+    def __init__(
+        self,
+        channel: socket.socket,
+        endpoints: Sequence[Endpoint],
+        timeout_s: float,
+        is_taken: Callable[[], bool],
+    ) -> None:
+        self._channel = channel
+        self._channel.setblocking(False)
+        self._endpoints = endpoints
+        self._first_lines = first_lines(endpoints)
+        self._timeout_s = timeout_s
+        self._is_taken = is_taken
+        self._waiting: deque[Passed] = deque()
+
+    def points_onward(self, said: bytes) -> bool | None:
+        """Return whether the request that begins with `said` goes to a worker; None: wait for more.
+
+        It goes once its header is whole: how long that may take is watched at the port.
+        """
+        if len(said) > _MOST_SAID:
+            return False
+        if self._first_lines.match(said) is None:
+            return False if b"\n" in said else None
+        return True if END_OF_HEADER in said else None
+
+    def give(self, connection: int, said: bytes, ended: Callable[[bool], None]) -> Passed | None:
+        """Give a connection away; None: nobody takes it now.
+
+        Args:
+            connection: Its descriptor, which stays open until it is let go of.
+            said: What was read of it.
+            ended: Told once whether it was answered.
+        """
+        if not self._is_taken():
+            return None
+        try:
+            passed = Passed(connection, said, ended, self._timeout_s)
+        except OSError:
+            # No descriptors are left.
+            return None
+        self._waiting.append(passed)
+        if len(self._waiting) == 1:
+            self._send()
+        return passed
+
+    def routes(self) -> Iterator[Route]:
+        """Yield the routes of what workers answer, for what could not be given to one."""
+        for endpoint in self._endpoints:
+            yield Route(replace(endpoint, access=Access.OPEN), _refuse)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._waiting:
+            self._waiting.clear()
+            asyncio.get_running_loop().remove_writer(self._channel)
+        self._channel.close()
+
+    def _send(self) -> None:
+        """Send those that wait, as many as there is room for."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            passed = self._waiting[0]
+            if passed.waits:
+                try:
+                    socket.send_fds(self._channel, [passed.said], [passed.connection, passed.fd])
+                except BlockingIOError:
+                    loop.add_writer(self._channel, self._send)
+                    return
+                except OSError:
+                    # Too many descriptors on their way: the pipe ends without a word.
+                    pass
+                passed.sent()
+            self._waiting.popleft()
+        loop.remove_writer(self._channel)
+
+
+async def _refuse(_request: web.Request) -> web.StreamResponse:
+    answer = told(overloaded("no worker takes requests now"))
+    # Tried again on a connection of its own, it does not stand behind another request.
+    answer.force_close()
+    return answer
+
+
+class Taker:
+    """Takes connections in a worker, from `start` to `stop`.
+
+    Args:
+        channel: The workers' end of the pair.
+        make_library: Makes what reads requests.
+    """
+
+    def __init__(
+        self, channel: socket.socket, make_library: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._channel = channel
+        self._channel.setblocking(False)
+        self._make_library = make_library
+        self._beginning: set[asyncio.Task[object]] = set()
+
+    def start(self) -> None:
+        """Take connections."""
+        asyncio.get_running_loop().add_reader(self._channel, self._take)
+
+    def stop(self) -> None:
+        """Take no more; those that were taken go on."""
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self._channel.close()
+
+    def _take(self) -> None:
+        # One at a time: others may be free while we judge it.
+        try:
+            said, descriptors, _, _ = socket.recv_fds(
+                self._channel, _MOST_SAID, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
+        except (BlockingIOError, InterruptedError):
+            return
+        if len(descriptors) < _DESCRIPTORS:
+            # More descriptors than this process may have.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        loop = asyncio.get_running_loop()
+        taken = _Taken(self._make_library(), said, descriptors[1])
+        connection = socket.socket(fileno=descriptors[0])
+        beginning = loop.create_task(self._begin(taken, connection))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, taken: _Taken, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: taken, connection)
+        except OSError:
+            # The caller is gone already.
+            connection.close()
+            taken.done()
+
+
+class _Taken(asyncio.Protocol):
+    """One connection: what was read of it before comes first."""
+
+    def __init__(self, library: asyncio.Protocol, said: bytes, pipe: int) -> None:
+        self._library = library
+        self._said = said
+        self._pipe = pipe
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._library.connection_made(cast("asyncio.Transport", transport))
+        self._library.data_received(self._said)
+        self._said = b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._library.connection_lost(exc)
+        self.done()
+
+    def data_received(self, data: bytes) -> None:
+        self._library.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._library.eof_received()
+
+    def pause_writing(self) -> None:
+        self._library.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._library.resume_writing()
+
+    def done(self) -> None:
+        """Tell the supervisor, if it still listens."""
+        with suppress(BrokenPipeError):
+            os.write(self._pipe, _DONE)
+        os.close(self._pipe)
