@@ -157,8 +157,11 @@ class MilterProtocol(asyncio.Protocol):
             self._hear(session, answers)
             self._set_deadline()
         except SessionEndedError:
+            self._write(answers)
             self._end("")
         except wire.PacketError as error:
+            # What was decided before holds.
+            self._write(answers)
             self._break_off(error)
 
     def _hear(self, session: Session, answers: list[bytes]) -> None:

@@ -38,6 +38,17 @@ def test_two_messages_in_one_write_get_a_verdict_each() -> None:
         assert server.verdict().letter == "y"
 
 
+@pytest.mark.parametrize("end", [mta.QUIT, mta.packet("Z")], ids=["quit", "no-packet"])
+def test_message_that_the_end_of_the_connection_follows_at_once_gets_its_verdict(
+    end: bytes,
+) -> None:
+    with running_milter(a_door()) as milter, MailServer(milter.port) as server:
+        server.send(BEGIN + mta.a_message(mta.GTUBE) + end)
+        assert [server.answer().letter for _ in range(3)] == ["O", "c", "c"]
+        assert server.verdict().letter == "y"
+        assert server.is_closed()
+
+
 @pytest.mark.parametrize(
     "data",
     [
