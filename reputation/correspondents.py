@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WRITTEN_TO: Final = "correspondent"
 _MESSAGES: Final = "our-message"
+_TRACES: Final = "correspondent-trace"
 WRITTEN_TO_S: Final = 180 * 86_400.0
 MESSAGE_S: Final = 30 * 86_400.0
 # Of one message so many recipients are remembered: a newsletter makes nobody a correspondent.
@@ -56,6 +57,36 @@ def sent(
         yield Put(_WRITTEN_TO, keys, now + WRITTEN_TO_S)
     if message_id:
         yield Put(_MESSAGES, (_key(secret, ours, message_id),), now + MESSAGE_S)
+
+
+def traced(
+    secret: bytes, ours: str, recipients: int, traces: Sequence[str], now: float
+) -> Iterator[Put]:
+    """Yield what is remembered of how those look whom one of us wrote to.
+
+    Args:
+        secret: Of the hashes.
+        ours: The domain, or the mailbox, that these are the correspondents of.
+        recipients: How many the message had; a newsletter makes nobody a correspondent.
+        traces: Words by which others can be told that look like them.
+        now: When.
+    """
+    if traces and recipients <= MOST_RECIPIENTS:
+        keys = tuple(_key(secret, ours, trace) for trace in traces)
+        yield Put(_TRACES, keys, now + WRITTEN_TO_S)
+
+
+def known_traces(
+    store: Store, ours: Sequence[str], traces: Sequence[str], now: float
+) -> frozenset[str]:
+    """Return those of `traces` that correspondents of one of `ours` left.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    secret = secret_of(store)
+    keys = {_key(secret, one, trace): trace for one in ours for trace in traces}
+    return frozenset(keys[key] for key in store.present(_TRACES, list(keys), now))
 
 
 def look_up(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from milter.checks import origins
+from milter.checks import known_looks, origins
 from milter.checks.base import RECEIVED, Evidence
 from milter.core.transaction import Stage
 from policies.findings import Finding
@@ -46,6 +46,7 @@ class ReputationCheck:
         {
             *("REPUTATION_GOOD", "REPUTATION_BAD", "REPUTATION_BAD_NEARBY", "REPUTATION_UNKNOWN"),
             *("KNOWN_CORRESPONDENT", "ANSWER_TO_OURS", "SPAMTRAP", "REPUTATION_TEMPERROR"),
+            *known_looks.SYMBOLS,
         }
     )
     asks = False
@@ -65,17 +66,19 @@ class ReputationCheck:
         ours = [one.text for one in txn.recipients[:_MOST_RECIPIENTS]]
         now = self._memory.store.clock()
 
-        def ask(store: Store) -> tuple[dict[Subject, Standing], Answer]:
+        def ask(store: Store) -> tuple[dict[Subject, Standing], Answer, tuple[Finding, ...]]:
             secret = self._memory.secret(store)
             answer = correspondents.look_up(store, author, ours, named, now)
-            return standing.standings(store, subjects, secret, now), answer
+            is_known = bool(answer.written_to)
+            looks = tuple(known_looks.look(store, txn, message, is_known=is_known, now=now))
+            return standing.standings(store, subjects, secret, now), answer, looks
 
         trapped = self._trapped(txn)
         try:
-            standings, answer = await self._memory.store.ask("faded", ask)
+            standings, answer, looks = await self._memory.store.ask("faded", ask)
         except StoreError as err:
             return Evidence((*trapped, Finding("REPUTATION_TEMPERROR", err.what)))
-        findings = (*trapped, *_of_standings(standings), *_of_answer(answer, author))
+        findings = (*trapped, *_of_standings(standings), *_of_answer(answer, author), *looks)
         return Evidence(findings, {"reputation": _fact(standings)})
 
     def _trapped(self, txn: Transaction) -> tuple[Finding, ...]:

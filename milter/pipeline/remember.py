@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from milter.checks import origins
+from milter.checks import known_looks, origins
 from milter.checks.greylist import SYMBOLS, attempt_of
 from milter.checks.reputation import ReputationCheck
 from milter.core.connection import Direction
@@ -94,10 +94,19 @@ class CorrespondentsKeeper:
         sender = txn.mail_from.text if txn.mail_from else ""
         recipients = [one.text for one in txn.recipients]
         message_id, at = origins.own_id(seen.message), seen.at
+        count, home = len(recipients), txn.mail_from.domain_key if txn.mail_from else ""
+        looks, people = (
+            known_looks.domains_written_to(txn),
+            known_looks.people_written_to(seen.message),
+        )
 
         def writes(store: Store) -> list[Put]:
             secret = correspondents.secret_of(store)
-            return list(correspondents.sent(secret, sender, recipients, message_id, at))
+            return [
+                *correspondents.sent(secret, sender, recipients, message_id, at),
+                *correspondents.traced(secret, home, count, looks, at),
+                *correspondents.traced(secret, sender, count, people, at),
+            ]
 
         self._memory.store.write(writes)
 

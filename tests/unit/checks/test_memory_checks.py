@@ -7,14 +7,16 @@ import os
 
 import pytest
 
+from milter.checks import known_looks
 from milter.checks.greylist import GreylistCheck, is_short_lived
 from milter.checks.reputation import ReputationCheck
-from milter.core.address import Mailbox
+from milter.core.address import Mailbox, parse_mailbox
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.dns.fake import FakeResolver
 from milter.memory.recollection import Recollection
 from milter.message.document import Message
+from reputation import correspondents
 from reputation.memory import MemoryStore
 from tests.support.checks import symbols_of
 from tests.support.pipeline import a_connection
@@ -44,6 +46,46 @@ def test_memory_that_does_not_answer_is_temperror_and_nothing_else() -> None:
         await memory.store.close()
 
     asyncio.run(main())
+
+
+def looks_of(author: str, written_to: str = "Jane Roe <jane@contractor.example>") -> list[str]:
+    """Return whom an author looks like, once one of ours wrote to somebody."""
+    store = MemoryStore(os.urandom)
+    sent = Message(f"From: joe@ours.example\r\nTo: {written_to}\r\n\r\nx".encode())
+    there = parse_mailbox(written_to.rpartition("<")[2].rstrip(">"))
+    txn = TXN._replace(mail_from=Mailbox("joe", "ours.example"), recipients=(there,))
+    secret = correspondents.secret_of(store)
+    domains, people = known_looks.domains_written_to(txn), known_looks.people_written_to(sent)
+    store.write([*correspondents.traced(secret, "ours.example", 1, domains, 0.0)])
+    store.write([*correspondents.traced(secret, "joe@ours.example", 1, people, 0.0)])
+    comes = TXN._replace(recipients=(Mailbox("joe", "ours.example"),))
+    message = Message(f"From: {author}\r\n\r\nx".encode())
+    found = known_looks.look(store, comes, message, is_known=False, now=1.0)
+    return [finding.symbol for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("author", "symbols"),
+    [
+        pytest.param("a@contractor.example", [], id="themselves"),
+        pytest.param("a@mail.contractor.example", [], id="a-host-of-theirs"),
+        pytest.param("a@c0ntractor.example", ["LOOKALIKE_KNOWN_HIGH"], id="letters"),
+        pytest.param("a@contractоr.example", ["LOOKALIKE_KNOWN_HIGH"], id="cyrillic"),
+        pytest.param("a@contracter.example", ["LOOKALIKE_KNOWN_HIGH"], id="another-letter"),
+        pytest.param("a@contracto.example", ["LOOKALIKE_KNOWN_HIGH"], id="a-letter-less"),
+        pytest.param("a@contracttor.example", ["LOOKALIKE_KNOWN_HIGH"], id="a-letter-more"),
+        pytest.param("a@contracotr.example", ["LOOKALIKE_KNOWN_HIGH"], id="two-swapped"),
+        pytest.param("a@contractor-pay.example", ["LOOKALIKE_KNOWN_MEDIUM"], id="words"),
+        pytest.param("a@mycontractor.example", ["LOOKALIKE_KNOWN_MEDIUM"], id="words-before"),
+        pytest.param("a@contractor.com", ["LOOKALIKE_KNOWN_LOW"], id="suffix"),
+        pytest.param("a@builder.example", [], id="somebody-else"),
+        pytest.param("a@ours.example", [], id="one-of-us"),
+        pytest.param('"ROE, Jane" <a@b.example>', ["FROM_NAME_KNOWN"], id="name"),
+        pytest.param("Jane <a@b.example>", [], id="first-name-alone"),
+    ],
+)
+def test_author_who_looks_like_a_correspondent_is_told(author: str, symbols: list[str]) -> None:
+    assert looks_of(author) == symbols
 
 
 @pytest.mark.parametrize(
