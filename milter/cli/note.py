@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from milter.message.document import Message
+from milter.message.urls.link import Source
 from policies.verdict import Action
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ _PLACES: Final = {
 _SAYS: Final = frozenset({"words"})
 # The words of these are those of their kind of spam, which tell less than their description.
 _IN_PACKS: Final = frozenset({"words", "made"})
+_DECEIVES: Final = frozenset({"lookalike", "links", "auth", "attachments"})
+_CLICKED: Final = frozenset((Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.CODE))
+_MOST_HOSTS: Final = 3
 _MOST: Final = 6
 _SHOWN: Final = 120
 # Of what marks a message; from here on it is no longer little.
@@ -71,7 +75,10 @@ def note(judged: Judged) -> Iterator[str]:
     yield from _pretends(Message(judged.message))
     says = [one for one in against if one.group in _SAYS]
     yield from _listed("What it says:", says)
-    yield from _listed("What betrays it:", (one for one in against if one.group not in _SAYS))
+    others = [one for one in against if one.group not in _SAYS]
+    # What deceives comes before how the message is made, which weighs as much and tells less.
+    others.sort(key=lambda one: one.group not in _DECEIVES)
+    yield from _listed("What betrays it:", others)
 
 
 def _opening(judged: Judged) -> str:
@@ -93,6 +100,12 @@ def _pretends(message: Message) -> Iterator[str]:
         yield f"It says that it is from {named}" + (
             f", about “{message.subject[:_SHOWN]}”" if message.subject else ""
         )
+    hosts = list(dict.fromkeys(u.host for u in message.links if u.host and u.source in _CLICKED))
+    if hosts:
+        more = f" and {len(hosts) - _MOST_HOSTS} more" if len(hosts) > _MOST_HOSTS else ""
+        yield f"Its links lead to {', '.join(host[:_SHOWN] for host in hosts[:_MOST_HOSTS])}{more}"
+    if files := [one.name for one in message.attachments if one.name]:
+        yield f"It brings {', '.join(name[:_SHOWN] for name in files[:_MOST_HOSTS])}"
 
 
 def _listed(title: str, contributions: Iterable[Contribution]) -> Iterator[str]:

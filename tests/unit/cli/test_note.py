@@ -40,6 +40,7 @@ def test_note_on_phishing_says_what_it_pretends_and_what_betrays_it(tmp_path: Pa
         "It says that it is from PayPal Service <security@account-notice.example>, "
         "about “Your account has been limited”"
     )
+    assert lines[2] == "Its links lead to 192.0.3.77"
     says, betrays = lines.index("What it says:"), lines.index("What betrays it:")
     told = lines[says:betrays]
     assert (
@@ -54,6 +55,21 @@ def test_note_on_phishing_says_what_it_pretends_and_what_betrays_it(tmp_path: Pa
         "  - a link leads to the address 192.0.3.77 instead of a name "
         "(link: http://192.0.3.77/signin/update.php)"
     ) in lines[betrays:]
+
+
+def test_note_tells_deceptions_before_how_it_is_made_and_names_files(tmp_path: Path) -> None:
+    head, _, page = PHISHING.partition("\n\n")
+    kind = "Content-Type: text/html; charset=utf-8\n"
+    mixed = head.replace(kind.strip(), "Content-Type: multipart/mixed; boundary=b")
+    file = "Content-Disposition: attachment; filename=invoice.pdf.exe\n\nMZ\n"
+    lines = explained(tmp_path / "a.eml", f"{mixed}\n\n--b\n{kind}\n{page}\n--b\n{file}--b--\n")
+
+    assert "It brings invoice.pdf.exe" in lines
+    betrays = lines[lines.index("What betrays it:") :]
+    names = [place for place, line in enumerate(betrays) if "names and domains" in line]
+    header = [place for place, line in enumerate(betrays) if line.endswith("(header)")]
+    assert names
+    assert max(names) < min(header, default=len(betrays))
 
 
 def test_note_on_wanted_mail_is_not_written(tmp_path: Path) -> None:
