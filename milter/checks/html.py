@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
@@ -22,19 +21,6 @@ _PREVIEW: Final = 300
 # beside the page.
 _SLY: Final = frozenset(("colour", "position", "size", "opacity"))
 _LEAST_SLY: Final = 40
-# How names and labels of fields for secrets begin, without signs between their letters.
-_BEGINNINGS: Final = """
-password passwd passwort passcode passphrase kennwort contrase senha motdepasse wachtwoord haslo
-parola lozinka sifre пароль пин 密码 密碼 口令 パスワード 暗証番号 비밀번호 كلمةالمرور كلمةالسر
-पासवर्ड รหัสผ่าน currentpassword newpassword yourpassword enterpassword onetimecode seedphrase
-recoveryphrase cardnumber ccnumber cccsc kreditkarte numerodecarte tarjeta
-"""
-_SECRETS: Final = tuple(_BEGINNINGS.split())
-# Shorter ones are found in other words.
-_SECRETS_WHOLE: Final = frozenset(
-    ("pass", "pwd", "pw", "psw", "pswd", "pin", "otp", "tan", "cvv", "cvc", "cvv2", "ssn", "mdp")
-)
-_SIGNS_IN_NAMES: Final = re.compile(r"[\W_]+")
 _SHOWN: Final = 80
 
 
@@ -74,15 +60,10 @@ def _hidden(html: Html) -> Iterator[Finding]:
 
 def _forms(html: Html) -> Iterator[Finding]:
     for form in html.forms:
-        if "password" in form.fields or any(map(_is_secret, (*form.names, *form.hints))):
+        if form.asks_for_a_secret:
             yield Finding("HTML_PASSWORD_FORM", form.action[:_SHOWN] or "sends to the page itself")
         elif form.fields:
             yield Finding("HTML_FORM", form.action[:_SHOWN])
-
-
-def _is_secret(name: str) -> bool:
-    plain = _SIGNS_IN_NAMES.sub("", name)
-    return plain in _SECRETS_WHOLE or plain.startswith(_SECRETS)
 
 
 def _rest(html: Html) -> Iterator[Finding]:

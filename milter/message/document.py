@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 View = str | bytes | list[str]
 _FROM: Final = frozenset(("from",))
 _HEADER_VIEW: Final = "header:"
+_CARDS: Final = frozenset(("text/calendar", "text/vcard", "text/x-vcard", "text/directory"))
 _HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
 
 
@@ -194,6 +195,9 @@ class Message:
                 break
             text = part_text(part, left, self._notes, self._detector)
             left -= len(text)
+            if part.content_type in _CARDS:
+                # RFC 5545 §3.1, RFC 6350 §3.2: a line goes on behind a break and a space.
+                text = text.replace("\n ", "").replace("\n\t", "").replace("\\n", "\n")
             texts.append(TextPart(part.content_type, text))
         return tuple(texts)
 

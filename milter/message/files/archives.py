@@ -152,7 +152,8 @@ def _tar(data: bytes) -> Iterator[Entry]:
             return
         prefix = header[345:500].partition(b"\x00")[0] if header[257:262] == b"ustar" else b""
         name = header[:100].partition(b"\x00")[0]
-        yield Entry(entry_name((prefix + b"/" + name) if prefix else name, utf8=True), size, size)
+        whole = entry_name((prefix + b"/" + name) if prefix else name, utf8=True)
+        yield Entry(whole, size, size, offset=position + _TAR_BLOCK)
         position += _TAR_BLOCK + -(-size // _TAR_BLOCK) * _TAR_BLOCK
 
 

@@ -6,6 +6,7 @@ searched for macros and for what they load from elsewhere, web pages read for sc
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,16 +39,26 @@ _MAX_NAMES: Final = 100
 _VBA: Final = "_VBA_PROJECT".encode("utf-16-le")
 _ENCRYPTED_OFFICE: Final = "EncryptedPackage".encode("utf-16-le")
 _EXTERNAL: Final = re.compile(
-    rb'<Relationship\b(?=[^>]{0,2000}TargetMode\s*=\s*"External")'
+    rb"<Relationship\b(?=[^>]{0,2000}TargetMode\s*=\s*[\"']External)"
     rb"(?=[^>]{0,2000}(?:attachedTemplate|oleObject|/frame|externalLinkPath|subDocument))",
     re.IGNORECASE,
 )
-_PDF_ACTIVE: Final = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFile|XFA)\b")
+_PDF_NAMES: Final = ("JavaScript", "JS", "Launch", "EmbeddedFile", "XFA")
+
+
+def _pdf_name(name: str) -> str:
+    """Return a pattern for a name of PDF, whose letters may be written by number: `#4a`."""
+    return "".join(f"(?:{letter}|#(?i:{ord(letter):02x}))" for letter in name)
+
+
+_PDF_ACTIVE: Final = re.compile(rf"/(?:{'|'.join(map(_pdf_name, _PDF_NAMES))})\b".encode("ascii"))
 _RTF_OBJECT: Final = re.compile(rb"\\obj(?:data|update|autlink)")
 _ACTIVE_MARKUP: Final = re.compile(
     rb"<script\b|\bon(?:load|error|click)\s*=|<foreignObject\b", re.I
 )
 _TEXT_TYPES: Final = ("text/plain", "text/html", "application/xhtml+xml")
+# Archives of which what they hold can be taken out.
+_OPENED: Final = frozenset((kinds.ZIP, "application/x-tar"))
 _CONTAINERS: Final = frozenset((*LISTED, *PACKED))
 
 
@@ -129,7 +140,7 @@ class _Looker:
     def look(self) -> Attachment:
         part = self._part
         extension = kinds.extension_of(part.filename)
-        real_type = kinds.type_by_bytes(self._content(_HEAD))
+        real_type = kinds.type_by_bytes(self._content(_HEAD)) or self._late_type(extension)
         self._name(part.filename, extension)
         if real_type == kinds.EXECUTABLE:
             self.dangers.add(Danger.EXECUTABLE)
@@ -143,6 +154,14 @@ class _Looker:
             frozenset(self.dangers),
             tuple(self.names),
         )
+
+    def _late_type(self, extension: str) -> str:
+        """Return that a file is a zip archive with other bytes before it, where it is called so."""
+        if extension not in kinds.ZIPPED:
+            return ""
+        # Programs look for its directory from the end.
+        content = self._content(self._bounds.decoded_bytes)
+        return kinds.ZIP if list_entries(content, kinds.ZIP) else ""
 
     def _content(self, most: int) -> bytes:
         # That the rest is not decoded here is our wish and no bound that was passed.
@@ -173,10 +192,11 @@ class _Looker:
 
     def _page(self, content: bytes) -> None:
         self.dangers.add(Danger.WEB_PAGE)
+        content = _in_bytes(content)
         if _ACTIVE_MARKUP.search(content):
             self.dangers.add(Danger.ACTIVE_PAGE)
         page = read_html(content.decode("utf-8", "replace"), Notes(), self._bounds)
-        if any("password" in form.fields for form in page.forms):
+        if any(form.asks_for_a_secret for form in page.forms):
             self.dangers.add(Danger.PASSWORD_FORM)
 
     def _archive(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
@@ -208,12 +228,15 @@ class _Looker:
             self.dangers.add(Danger.DOUBLE_EXTENSION)
         if kinds.is_disguised(entry.name):
             self.dangers.add(Danger.DISGUISED_NAME)
-        if media_type != kinds.ZIP or extension not in kinds.ARCHIVES or entry.is_bomb:
+        if media_type not in _OPENED or extension not in kinds.ARCHIVES or entry.is_bomb:
             return
         if depth + 1 >= self._bounds.archive_depth:
             self._budget.exceeded = True
             return
-        content = read_entry(data, entry, self._budget)
+        if media_type == kinds.ZIP:
+            content = read_entry(data, entry, self._budget)
+        else:
+            content = data[entry.offset : entry.offset + entry.packed]
         inner = kinds.type_by_bytes(content[:600])
         if inner in _CONTAINERS:
             self._archive(content, inner, f"{prefix}{entry.name}/", depth + 1)
@@ -243,7 +266,7 @@ class _Looker:
             self.dangers.add(Danger.EMBEDDED_OBJECT)
         relations = (entry for entry in entries if entry.name.lower().endswith(".rels"))
         for entry, _ in zip(relations, range(_MAX_NAMES), strict=False):
-            if _EXTERNAL.search(read_entry(data, entry, self._budget)[:_LOOKED_AT]):
+            if _EXTERNAL.search(_in_bytes(read_entry(data, entry, self._budget)[:_LOOKED_AT])):
                 self.dangers.add(Danger.EXTERNAL_TEMPLATE)
         return True
 
@@ -260,6 +283,13 @@ def _danger_of_name(extension: str) -> Danger | None:
     if extension in kinds.MACROS:
         return Danger.MACROS
     return Danger.ONENOTE if extension in ("one", "onepkg") else None
+
+
+def _in_bytes(content: bytes) -> bytes:
+    """Return a text in UTF-8, where its first bytes say that it is in UTF-16."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace").encode("utf-8", "replace")
+    return content
 
 
 def _ole(content: bytes) -> Iterator[Danger]:

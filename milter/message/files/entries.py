@@ -21,7 +21,8 @@ class Entry:
         size: Unpacked, as declared.
         packed: Size in the archive.
         encrypted: Whether a password is needed.
-        offset: Where its header lies in the archive.
+        offset: Where its header lies in the archive; in one that has no headers of entries, such
+            as tar, where it lies itself.
         method: How it is packed, by the archive's own number.
     """
 

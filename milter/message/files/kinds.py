@@ -88,7 +88,9 @@ _ARCHIVE_NAMES: Final = "zip rar 7z gz tgz bz2 tbz xz txz tar cab ace arj lzh z 
 EXECUTABLES: Final = frozenset(_EXECUTABLE_NAMES.split())
 SCRIPTS: Final = frozenset(_SCRIPT_NAMES.split())
 MACROS: Final = frozenset(_MACRO_NAMES.split())
-SHORTCUTS: Final = frozenset(("lnk", "url"))
+SHORTCUTS: Final = frozenset(("lnk", "url", "rdp"))
+# Zip archives by their names.
+ZIPPED: Final = frozenset(("zip", "jar", "docx", "docm", "xlsx", "xlsm", "pptx", "pptm"))
 DISKS: Final = frozenset(_DISK_NAMES.split())
 ARCHIVES: Final = frozenset(_ARCHIVE_NAMES.split())
 HARMLESS: Final = frozenset(_HARMLESS_NAMES.split())

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from milter.message.urls.link import Source
+
+# How names and labels of fields for secrets begin, without signs between their letters.
+_BEGINNINGS: Final = """
+password passwd passwort passcode passphrase kennwort contrase senha motdepasse wachtwoord haslo
+parola lozinka sifre пароль пин 密码 密碼 口令 パスワード 暗証番号 비밀번호 كلمةالمرور كلمةالسر
+पासवर्ड รหัสผ่าน currentpassword newpassword yourpassword enterpassword onetimecode seedphrase
+recoveryphrase cardnumber ccnumber cccsc kreditkarte numerodecarte tarjeta
+"""
+_SECRETS: Final = tuple(_BEGINNINGS.split())
+# Shorter ones are found in other words.
+_SECRETS_WHOLE: Final = frozenset(
+    ("pass", "pwd", "pw", "psw", "pswd", "pin", "otp", "tan", "cvv", "cvc", "cvv2", "ssn", "mdp")
+)
+_SIGNS_IN_NAMES: Final = re.compile(r"[\W_]+")
 
 
 class HtmlLink(NamedTuple):
@@ -41,6 +56,11 @@ class Form(NamedTuple):
     fields: tuple[str, ...]
     names: tuple[str, ...]
     hints: tuple[str, ...] = ()
+
+    @property
+    def asks_for_a_secret(self) -> bool:
+        """Whether a field is for a password, or is called or labelled as one for secrets."""
+        return "password" in self.fields or any(map(_is_secret, (*self.names, *self.hints)))
 
 
 class Image(NamedTuple):
@@ -83,3 +103,8 @@ class Html:
     base: str = ""
     scripts: int = 0
     whole: bool = True
+
+
+def _is_secret(name: str) -> bool:
+    plain = _SIGNS_IN_NAMES.sub("", name)
+    return plain in _SECRETS_WHOLE or plain.startswith(_SECRETS)

@@ -195,6 +195,59 @@ def test_attachment_dangers(name: str, content: bytes, expected: set[Danger]) ->
     assert dangers(name, content) == expected
 
 
+_TEMPLATE = (
+    b"<Relationship TargetMode = 'External' Target='http://evil.example/t' "
+    b"Type='x/attachedTemplate'/>"
+)
+
+
+def a_document(relations: bytes) -> bytes:
+    """Return a document of Word whose settings relate to something."""
+    return a_zip(("[Content_Types].xml", b"x"), ("word/_rels/settings.xml.rels", relations))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "danger"),
+    [
+        pytest.param(
+            "a.tar", a_tar("b.zip", a_zip(("c.exe", EXE))), Danger.ARCHIVED_DANGER, id="tar"
+        ),
+        pytest.param(
+            "a.zip", b"junk" * 20 + a_zip(("c.exe", EXE)), Danger.ARCHIVED_DANGER, id="behind-bytes"
+        ),
+        pytest.param("a.docx", a_document(_TEMPLATE), Danger.EXTERNAL_TEMPLATE, id="single-quotes"),
+        pytest.param(
+            "a.docx",
+            a_document(_TEMPLATE.decode().encode("utf-16")),
+            Danger.EXTERNAL_TEMPLATE,
+            id="template-in-utf-16",
+        ),
+        pytest.param(
+            "a.html", "<script>x</script>".encode("utf-16"), Danger.ACTIVE_PAGE, id="page-in-utf-16"
+        ),
+        pytest.param(
+            "a.html", b"<input placeholder='Your password'>", Danger.PASSWORD_FORM, id="label"
+        ),
+        pytest.param(
+            "a.pdf", b"%PDF-1.7\n</S/J#61va#53cript>>", Danger.ACTIVE_PDF, id="pdf-numbers"
+        ),
+        pytest.param("a.rdp", b"full address:s:evil.example", Danger.SHORTCUT, id="remote-desktop"),
+    ],
+)
+def test_attachment_danger_that_hides(name: str, content: bytes, danger: Danger) -> None:
+    assert danger in dangers(name, content)
+
+
+def test_zip_by_name_alone_is_none() -> None:
+    assert Danger.ARCHIVE not in dangers("a.zip", b"no archive at all" * 100)
+
+
+def test_folded_links_of_invitations_are_whole() -> None:
+    calendar = b"BEGIN:VCALENDAR\r\nDESCRIPTION:Pay at https://evil.exam\r\n ple/now\r\n"
+    raw = b"Content-Type: text/calendar; charset=utf-8\r\n\r\n" + calendar
+    assert Message(raw).urls == ["https://evil.example/now"]
+
+
 def test_attachment_names_of_archives_in_archives() -> None:
     content = a_zip(("in.zip", a_zip(("c.js", b"x"))), ("d.txt", b"x"))
     (attachment,) = message("a.zip", content).attachments
