@@ -7,6 +7,7 @@ for one that was kept away, for it may have come again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -86,12 +87,22 @@ def money(figures: Figures, prices: Prices) -> Money:
             Item(
                 "users",
                 user_hours * prices.user_hour,
-                f"{kept_away} messages kept away x {prices.spam_minutes:g} minutes / 60"
-                f" x {prices.user_hour:g}",
+                f"{kept_away} messages kept away x {_plain(f'{prices.spam_minutes:g}')} minutes"
+                f" / 60 x {_plain(f'{prices.user_hour:g}')}",
             ),
         ),
     )
 
 
 def _item(name: str, units: float, words: str, price: float) -> Item:
-    return Item(name, units * price, f"{units:.4g} {words} x {price:g}")
+    formula = f"{_plain(f'{units:.4g}')} {words} x {_plain(f'{price:g}')}"
+    return Item(name, units * price, formula)
+
+
+def _plain(number: str) -> str:
+    """Return a number without exponent, as people write it.
+
+    >>> _plain("7.884e-05"), _plain("1.235e+04"), _plain("0.5")
+    ('0.00007884', '12350', '0.5')
+    """
+    return f"{Decimal(number):f}"

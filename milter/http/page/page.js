@@ -56,7 +56,7 @@ function table(caption, head, rows, numbers = []) {
     else made.dir = "auto";
     return made;
   })));
-  return element("table", {}, ...(caption ? [element("caption", {}, caption)] : []), element("thead", {}, element("tr", {}, ...top)), element("tbody", {}, ...body));
+  return element("table", {}, ...(caption && caption !== head[0] ? [element("caption", {}, caption)] : []), element("thead", {}, element("tr", {}, ...top)), element("tbody", {}, ...body));
 }
 
 // Focus stays where it was, and nobody who is reading a table has it torn away when nothing changed.
@@ -203,7 +203,7 @@ function draw(told, status) {
   counted("shadow", told, "shadow", words.shadow_hint, (value) => value);
   world(told);
   frequent("network", told, "network", words.network);
-  frequent("network_route", told, "network_route", words.route);
+  frequent("network_route", told, "network_route", words.network);
   frequent("block", told, "block", words.block);
   frequent("recipient_domain", told, "recipient_domain", words.recipient_domain);
   frequent("campaign", told, "campaign", words.campaign, (value) => value.slice(0, 12));
