@@ -6,9 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from milter.doors.door import Door
 from milter.doors.relaying_rules import RecipientDomains
-from milter.doors.whole import WholeDoor
-from milter.milter8.door import Door as MilterDoor
 from milter.milter8.server import MilterServer
 from milter.settings import Listener
 from milter.smtp.door import Door as SmtpDoor
@@ -62,20 +61,7 @@ class DoorMeans:
 
 def milter_server(listener: Listener, means: DoorMeans) -> Server:
     """Return the server of a listener that mail servers ask."""
-    return MilterServer(
-        MilterDoor(
-            listener=listener,
-            bounds=means.bounds,
-            hostname=means.hostname,
-            recipient_domains=RecipientDomains(listener.recipient_domains, listener.direction),
-            pipeline=means.pipeline,
-            limits=means.limits,
-            metrics=means.metrics,
-            new_id=means.new_id,
-            clock=time.monotonic,
-            aftermath=means.aftermath,
-        )
-    )
+    return MilterServer(_door(listener, means))
 
 
 def smtp_server(
@@ -100,19 +86,19 @@ def smtp_server(
     )
 
 
-def http_door(http: Http, means: DoorMeans) -> WholeDoor:
+def http_door(http: Http, means: DoorMeans) -> Door:
     """Return the door of messages that come over HTTP."""
     listener = Listener(name="http", bind=http.bind, direction=http.direction)
-    return _whole_door(listener, means)
+    return _door(listener, means)
 
 
 def spamd_server(listener: Listener, means: DoorMeans) -> Server:
     """Return the server of a listener that speaks spamd's protocol."""
-    return SpamdServer(SpamdDoor(_whole_door(listener, means), means.teacher))
+    return SpamdServer(SpamdDoor(_door(listener, means), means.teacher))
 
 
-def _whole_door(listener: Listener, means: DoorMeans) -> WholeDoor:
-    return WholeDoor(
+def _door(listener: Listener, means: DoorMeans) -> Door:
+    return Door(
         listener=listener,
         bounds=means.bounds,
         hostname=means.hostname,

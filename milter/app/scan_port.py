@@ -26,8 +26,8 @@ from milter.http.scan import scan_route
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from milter.doors.door import Door
     from milter.doors.teaching import Teacher
-    from milter.doors.whole import WholeDoor
     from milter.http.callers import Guard
     from milter.http.pace import Pace
     from milter.memory.reading import Reading
@@ -50,7 +50,7 @@ class RequestMeans:
     """
 
     guard: Guard
-    door: WholeDoor
+    door: Door
     teacher: Teacher | None
     actions: Callable[[], Mapping[str, float]]
     pace: Pace

@@ -7,7 +7,6 @@ decision per recipient, so there is one verdict for all: the severest.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import GatepostError
@@ -18,14 +17,10 @@ from milter.message.lines import with_crlf
 from milter.pipeline.offline import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from milter.core.limits import SharedLimits
-    from milter.pipeline.aftermath import Aftermath
+    from milter.doors.door import Door
     from milter.pipeline.offline import Envelope, Judged
-    from milter.pipeline.runner import Pipeline
-    from milter.settings import Limits, Listener
-    from milter.telemetry.metrics import Metrics
 
 _ACCEPTED: Final = Reply.of(250, "2.0.0 Ok")
 
@@ -38,37 +33,10 @@ class TooLargeError(GatepostError):
     """The message is larger than messages may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class WholeDoor:
-    """One door with all that its requests use.
-
-    Attributes:
-        listener: Its name and direction.
-        bounds: Limits of the daemon.
-        hostname: Our name, for addresses that have no domain.
-        pipeline: Judges; a reload brings a new worker, so it never changes under a message.
-        limits: Counts over all workers.
-        metrics: Counts for Prometheus.
-        new_id: Makes session and transaction ids.
-        clock: Monotonic seconds.
-        aftermath: Told of each message after its answer; None: nobody wants to know.
-    """
-
-    listener: Listener
-    bounds: Limits
-    hostname: str
-    pipeline: Pipeline
-    limits: SharedLimits
-    metrics: Metrics
-    new_id: Callable[[], str]
-    clock: Callable[[], float]
-    aftermath: Aftermath | None = None
-
-
 class Hold:
     """The bytes of one message, counted as held while it is read and judged."""
 
-    def __init__(self, door: WholeDoor) -> None:
+    def __init__(self, door: Door) -> None:
         self._limits = door.limits
         self._max_bytes = door.bounds.message_bytes
         self.size = 0
@@ -88,7 +56,7 @@ class Hold:
 
 
 @contextmanager
-def place_for_one(door: WholeDoor) -> Iterator[Hold]:
+def place_for_one(door: Door) -> Iterator[Hold]:
     """Keep a place for one message; it is given back whatever happens.
 
     Raises:
@@ -106,7 +74,7 @@ def place_for_one(door: WholeDoor) -> Iterator[Hold]:
 
 
 async def judge_whole(
-    door: WholeDoor,
+    door: Door,
     data: bytes,
     envelope: Envelope,
     *,

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from milter.doors.compression import Decoder
-    from milter.doors.whole import Hold, WholeDoor
+    from milter.doors.door import Door
+    from milter.doors.whole import Hold
 
 PACE: Final = web.AppKey("PACE", Pace)
 
 
 @contextmanager
-def place(door: WholeDoor) -> Iterator[Hold]:
+def place(door: Door) -> Iterator[Hold]:
     """Keep a place for the message of one request.
 
     Raises:
@@ -40,7 +41,7 @@ def place(door: WholeDoor) -> Iterator[Hold]:
         raise RefusedError(413, str(err)) from err
 
 
-async def read_message(request: web.Request, door: WholeDoor, hold: Hold) -> bytes:
+async def read_message(request: web.Request, door: Door, hold: Hold) -> bytes:
     """Return the message in the body of `request`.
 
     Raises:

@@ -15,8 +15,8 @@ from reputation.classifier.lessons import Heard, Reporter
 from reputation.errors import StoreError
 
 if TYPE_CHECKING:
+    from milter.doors.door import Door
     from milter.doors.teaching import Teacher
-    from milter.doors.whole import WholeDoor
 
 _LABELS: Final = ("ham", "spam")
 # By then there is room for one more, of 50 a day.
@@ -49,7 +49,7 @@ LEARN: Final = Endpoint(
 )
 
 
-def learn_route(door: WholeDoor, teacher: Teacher | None) -> Route:
+def learn_route(door: Door, teacher: Teacher | None) -> Route:
     """Return the route of `POST /v1/learn/{label}`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -63,9 +63,7 @@ def learn_route(door: WholeDoor, teacher: Teacher | None) -> Route:
     return Route(LEARN, handle)
 
 
-async def learn(
-    request: web.Request, door: WholeDoor, teacher: Teacher | None, *, spam: bool
-) -> Heard:
+async def learn(request: web.Request, door: Door, teacher: Teacher | None, *, spam: bool) -> Heard:
     """Have the message in the body of `request` learned, and return how the lesson was heard.
 
     Raises:

@@ -30,7 +30,7 @@ from milter.http.routing import Route
 from milter.pipeline.report import scan_report
 
 if TYPE_CHECKING:
-    from milter.doors.whole import WholeDoor
+    from milter.doors.door import Door
 
 _RESULT: Final = record({}, {"result": TEXT, "domain": TEXT, "reason": TEXT})
 _REPORT: Final = record(
@@ -84,7 +84,7 @@ SCAN: Final = Endpoint(
 )
 
 
-def scan_route(door: WholeDoor) -> Route:
+def scan_route(door: Door) -> Route:
     """Return the route of `POST /v1/scan`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:

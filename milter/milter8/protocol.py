@@ -17,7 +17,7 @@ from milter.milter8.session import Session, SessionEndedError
 from milter.telemetry.log import log_event
 
 if TYPE_CHECKING:
-    from milter.milter8.door import Door
+    from milter.doors.door import Door
     from milter.milter8.server import MilterServer
 
 _log: Final = logging.getLogger("gatepost.milter")

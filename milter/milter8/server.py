@@ -14,7 +14,7 @@ from milter.milter8.protocol import MilterProtocol
 if TYPE_CHECKING:
     import socket
 
-    from milter.milter8.door import Door
+    from milter.doors.door import Door
 
 _log: Final = logging.getLogger("gatepost.milter")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from milter.core.connection import Connection
-    from milter.milter8.door import Door
+    from milter.doors.door import Door
     from milter.milter8.negotiate import Agreement
     from milter.milter8.transaction import Recipient
     from milter.pipeline.scan import ConnectionScan

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from milter.core.connection import Direction
     from milter.core.ids import TxnId
     from milter.doors.decision import Decision
-    from milter.milter8.door import Door
+    from milter.doors.door import Door
     from milter.milter8.negotiate import Agreement
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.scan import ConnectionScan, Scan

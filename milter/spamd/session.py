@@ -19,8 +19,9 @@ from reputation.errors import StoreError
 
 if TYPE_CHECKING:
     from milter.doors.compression import Decoder
+    from milter.doors.door import Door
     from milter.doors.teaching import Teacher
-    from milter.doors.whole import Hold, WholeDoor
+    from milter.doors.whole import Hold
 
 _log: Final = logging.getLogger("gatepost.spamd")
 _CHUNK: Final = 65_536
@@ -45,7 +46,7 @@ class SpamdDoor:
         teacher: Takes lessons; None where nothing is learned.
     """
 
-    door: WholeDoor
+    door: Door
     teacher: Teacher | None
 
 

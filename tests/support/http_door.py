@@ -13,7 +13,7 @@ from aiohttp import web
 
 from milter.app.scan_port import RequestMeans, worker_application
 from milter.core.limits import LocalLimits
-from milter.doors.whole import WholeDoor
+from milter.doors.door import Door
 from milter.http.callers import Guard
 from milter.http.pace import Pace
 from milter.settings import Limits, Listener
@@ -41,10 +41,10 @@ def a_whole_door(
     sessions: int = 1,
     aftermath: Aftermath | None = None,
     name: str = "http",
-) -> WholeDoor:
+) -> Door:
     """Return a door whose messages may have 2,000 bytes."""
     numbers = itertools.count()
-    return WholeDoor(
+    return Door(
         listener=Listener(name=name, bind="127.0.0.1:0"),
         bounds=Limits(message_bytes=2000),
         hostname="mx.example.org",
@@ -72,7 +72,7 @@ class Got:
 
 
 def asked(
-    door: WholeDoor,
+    door: Door,
     folder: Path,
     path: str,
     *,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from milter.milter8.door import Door
+    from milter.doors.door import Door
 
 _TIMEOUT_S = 30
 

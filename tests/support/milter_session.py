@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from milter.checks.gtube import GtubeCheck
-from milter.core.connection import Direction
 from milter.core.ids import SessionId
 from milter.core.limits import LocalLimits
-from milter.doors.relaying_rules import RecipientDomains
-from milter.milter8.door import Door
+from milter.doors.door import Door
 from milter.milter8.session import Session
 from milter.milter8.wire import PacketReader
 from milter.settings import Limits, Listener
@@ -56,7 +54,6 @@ def a_door(
         listener=settings,
         bounds=bounds,
         hostname="mx.example.org",
-        recipient_domains=RecipientDomains(settings.recipient_domains, Direction.INBOUND),
         pipeline=a_pipeline(*(checks or (GtubeCheck(),)), policy=policy),
         limits=LocalLimits(
             sessions=bounds.sessions,

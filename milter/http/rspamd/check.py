@@ -27,7 +27,7 @@ from milter.http.rspamd.envelope import PARAMETERS, is_remembered
 from milter.http.rspamd.reply import ACTIONS, rspamd_reply
 
 if TYPE_CHECKING:
-    from milter.doors.whole import WholeDoor
+    from milter.doors.door import Door
 
 _SYMBOL: Final = record(
     {
@@ -71,7 +71,7 @@ CHECK: Final = Endpoint(
 )
 
 
-def check_route(door: WholeDoor) -> Route:
+def check_route(door: Door) -> Route:
     """Return the route of `POST /checkv2`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -12,8 +12,8 @@ from milter.http.routing import Route
 from reputation.classifier.lessons import Heard
 
 if TYPE_CHECKING:
+    from milter.doors.door import Door
     from milter.doors.teaching import Teacher
-    from milter.doors.whole import WholeDoor
 
 _ANSWERS: Final = {
     200: Answer("It was learned", record({"success": TRUTH})),
@@ -42,7 +42,7 @@ LEARN_HAM: Final = Endpoint(
 )
 
 
-def learn_routes(door: WholeDoor, teacher: Teacher | None) -> tuple[Route, Route]:
+def learn_routes(door: Door, teacher: Teacher | None) -> tuple[Route, Route]:
     """Return the routes of `POST /learnspam` and `POST /learnham`."""
 
     async def spam(request: web.Request) -> web.StreamResponse:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from milter.doors.whole import WholeDoor
+    from milter.doors.door import Door
     from milter.pipeline.aftermath import Seen
 
 BEYOND = {"X-Forwarded-For": "192.0.2.1"}
@@ -38,7 +38,7 @@ class Heeds:
 
 
 def asked(
-    door: WholeDoor,
+    door: Door,
     folder: Path,
     headers: Headers | None = None,
     body: bytes = MESSAGE,

@@ -16,14 +16,14 @@ from tests.support.pipeline import POLICY, Sees, a_pipeline, found
 from tests.support.stores import client_of, random_bytes
 
 if TYPE_CHECKING:
-    from milter.doors.whole import WholeDoor
+    from milter.doors.door import Door
 
 MESSAGE = b"From: a@example.net\r\nSubject: hello\r\nX-Spam-Flag: NO\r\n\r\nhello\r\n"
 
 
 def asked(
     request: bytes,
-    door: WholeDoor | None = None,
+    door: Door | None = None,
     *,
     teacher: Teacher | None = None,
     may_teach: bool = True,
@@ -45,7 +45,7 @@ def a_request(
     return head.encode() + message
 
 
-def passing() -> WholeDoor:
+def passing() -> Door:
     return a_whole_door(Sees())
 
 
@@ -71,7 +71,7 @@ def test_symbols_are_listed() -> None:
         pytest.param("REPORT_IFSPAM", passing(), False, id="if-spam-of-ham"),
     ],
 )
-def test_report_is_told_to_who_asks(command: str, door: WholeDoor | None, told: bool) -> None:
+def test_report_is_told_to_who_asks(command: str, door: Door | None, told: bool) -> None:
     assert (b"Gatepost says: " in asked(a_request(command), door)) is told
 
 
@@ -156,7 +156,7 @@ def test_lessons_over_a_unix_socket() -> None:
         ),
     ],
 )
-def test_trouble_is_told_by_a_code(request_: bytes, door: WholeDoor | None, answer: bytes) -> None:
+def test_trouble_is_told_by_a_code(request_: bytes, door: Door | None, answer: bytes) -> None:
     assert asked(request_, door).startswith(answer)
 
 
