@@ -36,7 +36,7 @@ POSTED = (
 )
 SECRETS = [
     *(address.rpartition(".")[0] + "." for address in day.SOURCES),
-    *{mail.subject for mail in MAILS},
+    *{mail.subject for mail in MAILS if mail.subject},
     *(
         "someone@",
         "bob@",
