@@ -251,6 +251,24 @@ def test_correspondent_who_answers_our_message_is_known_without_any_proof(site: 
     run(main)
 
 
+def test_correspondent_who_is_imitated_is_told_to_all_of_the_domain(site: Any) -> None:
+    async def main() -> None:
+        clock = Clock()
+        imitation = replace(
+            PLAIN, author="someone@semder.example", recipients=("bob@ours.example",)
+        )
+        async with site(clock) as ours:
+            assert "LOOKALIKE_KNOWN_MEDIUM" not in (await ours.take(imitation)).symbols
+            await ours.take(OUT)
+        async with site(clock) as ours:
+            assert "LOOKALIKE_KNOWN_MEDIUM" in (await ours.take(imitation)).symbols
+            assert not [one for one in (await ours.take(SENDER)).symbols if "LOOKALIKE" in one]
+            clock.pass_by(hours=181 * DAY_H)
+            assert "LOOKALIKE_KNOWN_MEDIUM" not in (await ours.take(imitation)).symbols
+
+    run(main)
+
+
 def test_correspondent_of_mail_that_we_marked_is_none(site: Any) -> None:
     async def main() -> None:
         async with site(Clock()) as ours:
