@@ -40,7 +40,7 @@ class MilterProtocol(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_deadline",
+        "_active",
         "_deciding",
         "_door",
         "_draining",
@@ -64,7 +64,8 @@ class MilterProtocol(asyncio.Protocol):
         self._session: Session | None = None
         self._deciding: asyncio.Task[None] | None = None
         self._started = 0.0
-        self._deadline = math.inf
+        # When anything happened last.
+        self._active = math.inf
         self._writable = True
         self._paused = False
         self._draining = False
@@ -83,8 +84,7 @@ class MilterProtocol(asyncio.Protocol):
             self._transport.close()
             return
         self._session = Session(self._door, session_id)
-        self._started = self._loop.time()
-        self._deadline = self._started + _IDLE_S
+        self._started = self._active = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the mail server."""
@@ -98,7 +98,7 @@ class MilterProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The mail server does not read what we say."""
         self._writable = False
-        self._set_deadline()
+        self._active = self._loop.time()
 
     def resume_writing(self) -> None:
         """The mail server reads again."""
@@ -131,11 +131,11 @@ class MilterProtocol(asyncio.Protocol):
 
     def look_after(self, now: float) -> None:
         """Do what is due at loop time `now`: keep a mail server waiting, or wait no longer."""
-        if now < self._deadline:
+        if now < self._active + self._patience_s():
             return
         if self._deciding is not None and self._writable:
             self._write([wire.PROGRESS])
-            self._set_deadline()
+            self._active = now
         else:
             if self._why is None:
                 self._why = "timeout"
@@ -155,7 +155,7 @@ class MilterProtocol(asyncio.Protocol):
             return
         try:
             self._hear(session, answers)
-            self._set_deadline()
+            self._active = self._loop.time()
         except SessionEndedError:
             self._write(answers)
             self._end("")
@@ -207,13 +207,12 @@ class MilterProtocol(asyncio.Protocol):
             self._transport.write(b"".join(answers))
         answers.clear()
 
-    def _set_deadline(self) -> None:
+    def _patience_s(self) -> float:
+        """Return how long nothing may happen now, in seconds."""
         if self._deciding is not None and self._writable:
-            wait_s = _PROGRESS_S
-        else:
-            begun = len(self._reader) > 0 or not self._writable or self._why is not None
-            wait_s = self._door.bounds.data_timeout_s if begun else _IDLE_S
-        self._deadline = self._loop.time() + wait_s
+            return _PROGRESS_S
+        begun = len(self._reader) > 0 or not self._writable or self._why is not None
+        return self._door.bounds.data_timeout_s if begun else _IDLE_S
 
     def _break_off(self, error: wire.PacketError) -> None:
         if self._session is not None:
@@ -225,7 +224,7 @@ class MilterProtocol(asyncio.Protocol):
         """Close the connection once what was said is sent; `connection_lost` follows."""
         if self._why is None:
             self._why = why
-        self._set_deadline()
+        self._active = self._loop.time()
         if self._transport is not None:
             self._transport.close()
 
