@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 _FIELD_BYTES: Final = 600
 # Of fields that stand several times, together: the topmost tell most.
-_REPEATED_BYTES: Final = 1_200
+_REPEATED_BYTES: Final = 1_000
 _TEXT_BYTES: Final = 6_000
-_URLS_BYTES: Final = 2_000
+_URLS_BYTES: Final = 600
+_STRUCTURE_BYTES: Final = 2_000
 _DISGUISED_BYTES: Final = 100
+# Words of these are read as those of the text, too: what was learned of a word in one place is then
+# known in the other, which is what mail of a kind that was never learned has.
+_ALSO_TEXT: Final = ("subject", "from", "to", "x-mailer", "user-agent")
 _IDENTITY: Final = ("from", "date", "message-id", "subject")
 _LEFT_OUT: Final = re.compile(
     r"x-(?:spam|gatepost|bogosity|virus|antivirus|status|keywords|uid)"
@@ -47,12 +51,15 @@ class ClassifierFields(NamedTuple):
 def classifier_fields(message: Message) -> ClassifierFields:
     """Return what the classifier reads of `message`."""
     fields = _header_fields(message)
+    names = _encoded(" ".join(fields))
     subject = _encoded(message.subject[:_FIELD_BYTES])
     text = _text(message)
     fields["subject"] = subject
-    fields["(text)"] = text
+    fields["(text)"] = b"\n".join((text, *[fields[each] for each in _ALSO_TEXT if each in fields]))
     fields["(urls)"] = _encoded(" ".join(message.urls)[:_URLS_BYTES])
     fields["(parts)"] = _structure(message)
+    # A field that is there says something, whatever stands in it.
+    fields["(fields)"] = names[:_STRUCTURE_BYTES]
     disguised = {
         "subject": subject,
         "from": fields.get("from", b""),
@@ -87,7 +94,7 @@ def _text(message: Message) -> bytes:
 
 def _structure(message: Message) -> bytes:
     words = [part.content_type for part in message.parts] + message.filenames
-    return _encoded(" ".join(words)[:_URLS_BYTES])
+    return _encoded(" ".join(words)[:_STRUCTURE_BYTES])
 
 
 def _encoded(text: str) -> bytes:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -211,9 +210,10 @@ def _salted(folded: bytes, edges: Places, fields: Mapping[str, bytes]) -> Slots:
     hashes = _eights(folded)[ends - _WHOLE]
     hashes >>= _BEFORE.take(lengths, mode="clip")
     hashes += lengths.view(np.uint64) * _LENGTH_MIX
-    borders = np.array([*accumulate(map(len, fields.values()), initial=TEXT_START)])
     # Behind each field comes one space.
-    borders += np.arange(len(borders))
+    borders = np.array([TEXT_START - 1, *map(len, fields.values())])
+    borders += 1
+    np.add.accumulate(borders, out=borders)
     places = starts.searchsorted(borders)
     hashes += _salts(tuple(fields)).repeat(places[1:] - places[:-1])
     hashes *= _MIX

@@ -141,6 +141,20 @@ def test_what_others_wrote_into_the_header_is_not_learned(name: str) -> None:
     assert classifier_fields(marked) == plain
 
 
+def test_short_fields_are_read_as_text_too_and_fields_by_their_names() -> None:
+    head = b"From: Ada <ada@example.net>\r\nX-Mailer: Mill 3\r\nX-Odd: thing\r\n"
+
+    fields = classifier_fields(
+        Message(head + b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHello.\r\n")
+    )
+
+    words = fields.fields["(text)"].decode().split()
+    assert words == ["Hello.", "Grüße", "Ada", "<ada@example.net>", "Mill", "3"]
+    assert fields.fields["(fields)"] == b"from x-mailer x-odd"
+    # What is read in n-grams is the beginning of the text alone.
+    assert fields.disguised["(text)"].strip() == b"Hello."
+
+
 def test_same_message_from_another_folder_is_the_same_lesson() -> None:
     sent = a_message(1, spam=True)
     stored = b"Return-Path: <a@example.net>\r\nX-Spam-Flag: YES\r\n" + sent
