@@ -60,7 +60,8 @@ def recorded(daemon: Gatepost, txn_id: str, token: str) -> Any:
 
 
 def symbols(daemon: Gatepost) -> set[str]:
-    return set(scanned(daemon)["symbols"])
+    # Until the workers that were killed are back, the port says that nobody judges.
+    return set(scanned(daemon).get("symbols", ()))
 
 
 def wait_for(daemon: Gatepost, symbol: str) -> None:
