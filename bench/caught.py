@@ -61,14 +61,10 @@ def prepared() -> Pipeline:
     pipeline = a_pipeline()
     patterns = pipeline.policies.plan.patterns
     for view, written in patterns.written().items():
-        ready = prefilter.load(prefilter.build(view, written)) if _worthwhile(written) else None
-        if ready is not None:
+        ready = prefilter.is_available() and prefilter.load(prefilter.build(view, written))
+        if ready:
             patterns.arm(view, ready)
     return pipeline
-
-
-def _worthwhile(written: Sequence[str]) -> bool:
-    return prefilter.is_available() and len(written) >= prefilter.LEAST
 
 
 def labelled(name: str) -> Iterator[tuple[bool, bytes]]:

@@ -249,7 +249,9 @@ def _hit(spec: PatternSpec, data: bytes, span: tuple[int, int]) -> PatternHit:
     start, end = span
     encoding = "latin-1" if spec.view == "raw" else "utf-8"
     matched = data[start:end].decode(encoding, "replace")
-    excerpt = "".join(c if c.isprintable() else " " for c in matched[:_EXCERPT])
+    excerpt = matched[:_EXCERPT]
+    if not excerpt.isprintable():
+        excerpt = "".join(c if c.isprintable() else " " for c in excerpt)
     if spec.view != "raw":
         start = len(data[:start].decode(encoding, "replace"))
         end = start + len(matched)

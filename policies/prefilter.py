@@ -28,8 +28,6 @@ except ImportError:  # where it has no wheel
     hyperscan = None
 
 
-# Fewer patterns are asked one by one in less time than the pass takes.
-LEAST: Final = 4
 _DIGEST: Final = 32
 # Of what `build` writes; another one is another database.
 _FORM: Final = 4

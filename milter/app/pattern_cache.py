@@ -38,22 +38,19 @@ def arm_in_background(patterns: PatternSet, folder: Path | None) -> threading.Th
         patterns: They answer all the while, and the same.
         folder: Where databases are kept; None: nowhere, each start compiles them again.
     """
-    many = {
-        view: written
-        for view, written in patterns.written().items()
-        if len(written) >= prefilter.LEAST
-    }
-    if not many or not prefilter.is_available():
+    # Views of one pattern as well: where it is not found, RE2 need not be asked.
+    written = patterns.written()
+    if not written or not prefilter.is_available():
         return None
     thread = threading.Thread(
-        target=_arm, args=(patterns, many, folder), name="patterns", daemon=True
+        target=_arm, args=(patterns, written, folder), name="patterns", daemon=True
     )
     thread.start()
     return thread
 
 
-def _arm(patterns: PatternSet, many: dict[str, list[str]], folder: Path | None) -> None:
-    for view, written in many.items():
+def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path | None) -> None:
+    for view, written in views.items():
         try:
             data = _database(view, written, folder)
             ready = prefilter.load(data)

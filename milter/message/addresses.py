@@ -8,12 +8,15 @@ not judge. Paths of SMTP follow a stricter grammar, in `milter.core.address`.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.address import domain_key
 from milter.message.charsets import decode_raw
 from milter.message.decode import decode_words
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # No literal holds an opening bracket: of many in a row, each would be followed to the end.
 _UNQUOTED: Final = (
@@ -215,7 +218,7 @@ class _Reader:
 
 
 def parse_addresses(
-    values: list[bytes], notes: Notes, bounds: Bounds = DEFAULT_BOUNDS
+    values: Sequence[bytes], notes: Notes, bounds: Bounds = DEFAULT_BOUNDS
 ) -> AddressList:
     """Return the mailboxes of the unfolded `values` of one kind of field."""
     reader = _Reader(notes)

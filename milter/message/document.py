@@ -32,7 +32,7 @@ from milter.message.text.forms import folded
 from milter.message.urls.collect import collect_links
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from milter.message.files.attachment import Attachment
     from milter.message.files.enclosed import Enclosed
@@ -72,6 +72,8 @@ class Message:
         self.bounds = bounds
         # What its documents and pictures say, where somebody opened them before anything was read.
         self.enclosed: tuple[Enclosed, ...] = ()
+        # Those asked for so far, by name: several checks look at the same fields.
+        self._values: dict[str, tuple[bytes, ...]] = {}
         self._notes = Notes()
         self._detector = Detector(bounds.detections)
 
@@ -119,10 +121,15 @@ class Message:
         """Return how often the header field `name`, in lower case, is there."""
         return len(self._by_name.get(name, ()))
 
-    def values(self, name: str) -> list[bytes]:
+    def values(self, name: str) -> Sequence[bytes]:
         """Return the unfolded, undecoded values of `name`, in lower case, from the top."""
         fields = self._by_name.get(name)
-        return [unfolded(self.raw, field) for field in fields] if fields else []
+        if not fields:
+            return ()
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = tuple([unfolded(self.raw, field) for field in fields])
+        return values
 
     def beyond(self, names: frozenset[str]) -> list[HeaderField]:
         """Return the fields called one of `names`, in lower case, past the bounds of the reader."""
@@ -160,9 +167,8 @@ class Message:
 
         Those past the bounds of the reader as well: a thousand empty fields hide no author.
         """
-        values = self.values("from")
-        values += [unfolded(self.raw, field) for field in self.beyond(_FROM)]
-        return parse_addresses(values, self._notes, self.bounds)
+        beyond = [unfolded(self.raw, field) for field in self.beyond(_FROM)]
+        return parse_addresses([*self.values("from"), *beyond], self._notes, self.bounds)
 
     @once
     def author_domains(self) -> tuple[str, ...]:

@@ -72,5 +72,11 @@ def test_patterns_that_cannot_be_kept_are_asked_one_by_one(tmp_path: Path) -> No
     assert found(patterns) == ["P1", "P7", "P13"]
 
 
-def test_patterns_that_are_few_are_asked_one_by_one() -> None:
-    assert arm_in_background(the_patterns(3), None) is None
+def test_view_of_one_pattern_is_armed_as_well() -> None:
+    patterns = armed(the_patterns(1), None)
+
+    assert patterns.armed == {"body"}
+
+
+def test_without_patterns_nothing_is_compiled() -> None:
+    assert arm_in_background(the_patterns(0), None) is None
