@@ -8,6 +8,7 @@ about the beginning of a text alone.
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -27,6 +28,19 @@ _CAPITAL: Final = re.compile("[А-Я]")
 # A text in capitals alone is rare; one of the other Cyrillic charset looks like that.
 _MOST_CAPITALS: Final = 3
 _REPLACED: Final = 0.05
+# That of UTF-32 begins like that of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_ESCAPE: Final = b"\x1b$"
+_SEQUENCES: Final = (
+    (b"\x1b$)C", "iso-2022-kr"),
+    (b"\x1b$B", "iso-2022-jp"),
+    (b"\x1b$@", "iso-2022-jp"),
+)
 
 
 class Detector:
@@ -47,6 +61,10 @@ class Detector:
         An empty `charset` means US-ASCII (RFC 2045 §5.2); old programs meant the charset of their
         country by it, and where that can be guessed the text breaks no promise. Never raises.
         """
+        if (shown := _shown_charset(data)) and codec_of(shown) != codec_of(charset):
+            text, fits = decode_text(data, shown)
+            if fits:
+                return text, not charset
         text, fits = decode_text(data, charset)
         if data.isascii() or (fits and not _is_doubtful(data, text, charset)):
             return text, fits
@@ -71,6 +89,22 @@ class Detector:
         if (found["confidence"] or 0) < _LEAST_CONFIDENCE:
             return None
         return codec_of(found["encoding"] or "")
+
+
+def _shown_charset(data: bytes) -> str:
+    """Return the charset that bytes of no other meaning show; empty where there are none.
+
+    A mark of the order of bytes at the beginning, which browsers believe before any declaration, or
+    the sequences by which ISO-2022 changes to Japanese or Korean (RFC 1468, RFC 1557).
+    """
+    for mark, charset in _MARKS:
+        if data.startswith(mark):
+            return charset
+    if _ESCAPE in data:
+        for sequence, charset in _SEQUENCES:
+            if sequence in data:
+                return charset
+    return ""
 
 
 def _is_doubtful(data: bytes, text: str, charset: str) -> bool:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 View = str | bytes | list[str]
 _FROM: Final = frozenset(("from",))
+# ISO-2022 is ASCII to who only looks at single bytes.
+_ESCAPE: Final = b"\x1b$"
 _HEADER_VIEW: Final = "header:"
 _CARDS: Final = frozenset(("text/calendar", "text/vcard", "text/x-vcard", "text/directory"))
 _HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
@@ -149,7 +151,7 @@ class Message:
         if not fields:
             return ""
         value = unfolded(self.raw, fields[0])
-        if value.isascii() or b"=?" in value:
+        if (value.isascii() and _ESCAPE not in value) or b"=?" in value:
             return decode_words(value, self._notes)
         # Bare bytes, which mail readers take for those of the text; UTF-8 comes first (RFC 6532).
         charset = next((part.charset for part in self.parts if part.charset), "utf-8")

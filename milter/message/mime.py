@@ -35,6 +35,11 @@ _QUOTED_HEADER: Final = re.compile(rb"=(?:3[Dd]|46rom|\r?\n)")
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 _ENCODED_WORD: Final = re.compile(rb"=\?[\w-]+\?[BbQq]\?")
 _PLAIN: Final = "text/plain"
+_PAGE: Final = "text/html"
+_META_CHARSET: Final = re.compile(
+    rb"<meta\b[^>]{0,200}?\bcharset\s{0,5}=\s{0,5}[\"']?([\w-]{1,40})", re.IGNORECASE
+)
+_HEAD_OF_PAGE: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +294,17 @@ def decode_part(part: Part, limit: int, notes: Notes) -> bytes:
 
 def part_text(part: Part, limit: int, notes: Notes, detector: Detector) -> str:
     """Return the text of a text part, line breaks as newlines."""
-    text, fits = detector.decode(decode_part(part, limit, notes), part.charset)
+    data = decode_part(part, limit, notes)
+    charset = part.charset or (_charset_of_page(data) if part.content_type == _PAGE else "")
+    text, fits = detector.decode(data, charset)
     if not fits:
         notes.add(Fault.CHARSET, "a text that does not fit its charset")
     return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def _charset_of_page(data: bytes) -> str:
+    """Return the charset that HTML names in its head (WHATWG HTML, prescan); else nothing."""
+    found = _META_CHARSET.search(data, 0, _HEAD_OF_PAGE)
+    # Whoever can read it there did not write it in UTF-16.
+    named = found[1].decode("ascii") if found else ""
+    return "" if named.lower().startswith("utf-16") else named

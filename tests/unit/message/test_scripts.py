@@ -135,3 +135,33 @@ def test_text_without_a_charset_that_can_be_guessed_breaks_no_promise() -> None:
     wrong = mail(CHINESE.encode("gb2312"), "text/plain; charset=us-ascii")
     assert [old.texts[0].text, wrong.texts[0].text] == [CHINESE, CHINESE]
     assert [len(old.defects), len(wrong.defects)] == [0, 1]
+
+
+@pytest.mark.parametrize("declared", ["", "iso-8859-1", "us-ascii", "utf-8", "x-unknown"])
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (JAPANESE, "iso-2022-jp"),
+        (KOREAN, "iso-2022-kr"),
+        (HINDI, "utf-16"),
+        (CHINESE, "utf-32"),
+    ],
+)
+def test_text_whose_bytes_show_their_charset_is_read(
+    text: str, charset: str, declared: str
+) -> None:
+    kind = f"text/plain; charset={declared}" if declared else "text/plain"
+    message = mail(base64.encodebytes(encoded(text, charset)), kind, "base64")
+    assert message.texts[0].text.strip() == text
+    assert [defect.fault for defect in message.defects] == (["charset"] if declared else [])
+
+
+@pytest.mark.parametrize(("text", "charset"), [("口座停止", "shift_jis"), ("карта", "koi8-r")])
+def test_page_without_a_charset_names_its_own(text: str, charset: str) -> None:
+    page = f"<meta http-equiv=Content-Type content='text/html; charset={charset}'><p>{text}"
+    assert mail(page.encode(charset), "text/html").body == text
+    assert mail(page.encode(), "text/html; charset=utf-8").body == text
+
+
+def test_subject_of_bare_japanese_is_read() -> None:
+    assert Message(b"Subject: " + JAPANESE.encode("iso-2022-jp") + b"\r\n\r\nx").subject == JAPANESE
