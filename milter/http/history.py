@@ -23,9 +23,8 @@ from milter.http.endpoint import (
     listed,
     record,
 )
-from milter.http.refusal import RefusedError, overloaded
+from milter.http.refusal import RefusedError, needing_the_store
 from milter.http.routing import Route
-from reputation.errors import StoreError
 from reputation.history.journal import Journal, Page, Wanted
 from reputation.history.told import plain, summary
 from reputation.history.wanted import parse_time
@@ -124,10 +123,8 @@ def _page(wanted: Wanted, limit: int, store: Store) -> Page:
 async def _ask(reading: Reading | None, question: Callable[[Store], T]) -> T:
     if reading is None:
         raise RefusedError(503, "nothing is remembered here: set `store`")
-    try:
+    with needing_the_store():
         return await reading.ask(question)
-    except StoreError as err:
-        raise overloaded("the store does not answer, try again") from err
 
 
 def _wanted(query: MultiMapping[str], now: float) -> tuple[Wanted, int]:

@@ -9,10 +9,9 @@ from aiohttp import web
 from milter.http.bodies import place, read_message
 from milter.http.endpoint import FAULT, TEXT, Access, Answer, Endpoint, Parameter, record
 from milter.http.envelope import text_of
-from milter.http.refusal import RefusedError, overloaded
+from milter.http.refusal import RefusedError, needing_the_store, overloaded
 from milter.http.routing import Route
 from reputation.classifier.lessons import Heard, Reporter
-from reputation.errors import StoreError
 
 if TYPE_CHECKING:
     from milter.doors.door import Door
@@ -74,10 +73,8 @@ async def learn(request: web.Request, door: Door, teacher: Teacher | None, *, sp
     user = text_of(request.headers, "User")
     with place(door) as hold:
         data = await read_message(request, door, hold)
-        try:
+        with needing_the_store():
             heard = await teacher.teach(data, spam=spam, reporter=Reporter(user) if user else None)
-        except StoreError as err:
-            raise overloaded("the store does not answer, try again") from err
     if heard is Heard.TOO_MANY:
         raise overloaded("this user has taught enough for now", 429, retry_after_s=_NEXT_LESSON_S)
     return heard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from milter.core.errors import GatepostError
+from reputation.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Long enough for what holds the place to be over, short enough for a mail server that waits.
 RETRY_AFTER_S: Final = 5
@@ -38,6 +40,15 @@ def overloaded(
 ) -> RefusedError:
     """Return the refusal of what could be answered later (RFC 9110 §10.2.3)."""
     return RefusedError(status, words, {"Retry-After": str(retry_after_s)})
+
+
+@contextmanager
+def needing_the_store() -> Iterator[None]:
+    """Have whoever asks come again where the store does not answer what is asked of it within."""
+    try:
+        yield
+    except StoreError as err:
+        raise overloaded("the store does not answer, try again") from err
 
 
 def told(refused: RefusedError) -> web.Response:

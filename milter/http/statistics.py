@@ -27,9 +27,8 @@ from milter.http.endpoint import (
     named,
     record,
 )
-from milter.http.refusal import RefusedError, overloaded
+from milter.http.refusal import RefusedError, needing_the_store
 from milter.http.routing import Route
-from reputation.errors import StoreError
 from reputation.statistics.shapes import plain, rows, windows
 
 if TYPE_CHECKING:
@@ -135,10 +134,8 @@ def statistics_route(reading: Reading | None, knows_token: Callable[[web.Request
         if reading is None:
             raise RefusedError(404, "nothing is counted: the configuration names no `store`")
         personal = not reading.privacy and knows_token(request)
-        try:
+        with needing_the_store():
             figures, spent = await reading.window(word)
-        except StoreError as err:
-            raise overloaded("the store does not answer now") from err
         if form == "csv":
             return web.Response(text=as_csv(figures, personal=personal), content_type="text/csv")
         body = {"window": word, **plain(figures, spent, personal=personal), "personal": personal}

@@ -176,7 +176,7 @@ def test_store_that_fails_is_told_to_come_later() -> None:
     status, _, told = ask(store=store)
 
     assert status == 503
-    assert told == {"error": "the store does not answer now"}
+    assert told == {"error": "the store does not answer, try again"}
 
 
 def test_many_who_ask_at_once_cost_one_reading() -> None:
