@@ -1,4 +1,4 @@
-"""Whether an author looks like somebody that our users write to (X.1236 8.2.2).
+"""Whether author or Reply-To look like somebody that our users write to (X.1236 8.2.2).
 
 By the domains that somebody of the recipient's domain wrote to, and by the names of those whom the
 recipient wrote to. Memory keeps hashes, so it is known that there is one, and not which.
@@ -72,15 +72,23 @@ def look(
     homes = tuple(dict.fromkeys(one.domain_key for one in recipients))
     if author is None or is_known or author.domain in homes:
         return
-    traces, own = telling(author.domain), itself(author.domain)
-    known = correspondents.known_traces(store, homes, [own, *traces], now)
-    found = next((traces[trace] for trace in traces if trace in known), None)
-    if found is not None and own not in known:
-        level, how = found
-        what = f"{author.domain} like one that {homes[0]} writes to ({_HOW[how]})"
-        yield Finding(_SYMBOLS[level], what, {"domain": author.domain})
+    for domain in _domains(message, author.domain):
+        traces, own = telling(domain), itself(domain)
+        known = correspondents.known_traces(store, homes, [own, *traces], now)
+        found = next((traces[trace] for trace in traces if trace in known), None)
+        if found is not None and own not in known:
+            level, how = found
+            what = f"{domain} like one that {homes[0]} writes to ({_HOW[how]})"
+            yield Finding(_SYMBOLS[level], what, {"domain": domain})
+            break
     if person := trace_of_person(author.display_name):
         ours = [one.text for one in recipients]
         if correspondents.known_traces(store, ours, [person], now):
             what = f"{author.display_name[:80]} writes from {author.local_part}@{author.domain}"
             yield Finding("FROM_NAME_KNOWN", what)
+
+
+def _domains(message: Message, author: str) -> tuple[str, ...]:
+    """Return the domain of the author and that of the first who is to be answered, each once."""
+    replies = parse_addresses(message.values("reply-to")[:1], Notes(), message.bounds).addresses
+    return tuple(dict.fromkeys((author, *(each.domain for each in replies[:1]))))

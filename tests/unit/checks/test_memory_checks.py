@@ -79,6 +79,11 @@ def looks_of(author: str, written_to: str = "Jane Roe <jane@contractor.example>"
         pytest.param("a@mycontractor.example", ["LOOKALIKE_KNOWN_MEDIUM"], id="words-before"),
         pytest.param("a@contractor.com", ["LOOKALIKE_KNOWN_LOW"], id="suffix"),
         pytest.param("a@builder.example", [], id="somebody-else"),
+        pytest.param(
+            "a@builder.example\r\nReply-To: a@c0ntractor.example",
+            ["LOOKALIKE_KNOWN_HIGH"],
+            id="reply-to",
+        ),
         pytest.param("a@ours.example", [], id="one-of-us"),
         pytest.param('"ROE, Jane" <a@b.example>', ["FROM_NAME_KNOWN"], id="name"),
         pytest.param("Jane <a@b.example>", [], id="first-name-alone"),
