@@ -40,6 +40,8 @@ SECRETS = [
     *(
         "someone@",
         "bob@",
+        "trap@",
+        "bot@",
         "sender.example",
         "example.org>",
         '"recipient_domain": {',
