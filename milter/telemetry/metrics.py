@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict, deque
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -112,7 +113,11 @@ class Metrics:
         self.verdicts: defaultdict[str, int] = defaultdict(int)
         self._open, self._broken = 0, False
         self._stored: deque[tuple[str, float]] = deque()
-        self._all = tuple(
+
+    @cached_property
+    def _summed(self) -> tuple[Sums | Timing | Timings, ...]:
+        """What `flush` hands over, in the order in which it was made."""
+        return tuple(
             each for each in vars(self).values() if isinstance(each, Sums | Timing | Timings)
         )
 
@@ -235,7 +240,7 @@ class Metrics:
     def flush(self) -> None:
         """Move what was counted since the last time into the registry; raises nothing."""
         self._attempt(self._take_stored)
-        for sums in self._all:
+        for sums in self._summed:
             self._attempt(sums.flush)
         self._attempt(lambda: self._sessions.set(self._open))
 

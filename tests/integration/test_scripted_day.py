@@ -28,7 +28,7 @@ from selenium.webdriver.common.by import By
 
 from milter.http.page import words_of
 from tests.support import scripted_day as day
-from tests.support.browser import a_browser, errors, opened, rows, text_of, told
+from tests.support.browser import a_browser, errors, opened, rows, told
 from tests.support.gatepost import running_gatepost
 from tests.support.mailbox_sink import running_sink
 from tests.support.patience import wait_until
@@ -36,6 +36,7 @@ from tests.support.ports import free_port
 from tests.support.redis_server import a_redis
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.gatepost import Gatepost
@@ -207,7 +208,20 @@ def test_figures_in_redis_are_those_of_the_script_too(tmp_path: Path) -> None:
 
 
 def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
-    told = stats(daemon)
+    assert_api(stats(daemon))
+    assert_script(shown(json.loads(command(daemon, "stats", "--window", "24h", "--json"))), SCRIPT)
+    assert_tables_of_numbers(daemon)
+    assert_reports(daemon)
+    assert_drawn(command(daemon, "stats", "--window", "24h"))
+    # Counters begin anew with the daemon, which Prometheus knows; what was sent after the last
+    # scrape before the restart it cannot.
+    unseen = counted(SCRIPT[COUNT // 2 : COUNT // 2 + 100])
+    total = before + counters(daemon) + unseen
+    assert {name: total[name] for name in counted(SCRIPT)} == counted(SCRIPT)
+
+
+def assert_api(told: dict[str, Any]) -> None:
+    """Hold what `/v1/stats` tells against the script."""
     assert_script(shown(told), SCRIPT)
     assert told["totals"]["unwanted"] == day.unwanted(SCRIPT)
     assert told["totals"]["bytes"] == day.received(SCRIPT)
@@ -226,12 +240,17 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
     assert shown(told)["block"] == blocks(SCRIPT)
     assert "203.0.113" not in json.dumps(told)
 
-    assert_script(shown(json.loads(command(daemon, "stats", "--window", "24h", "--json"))), SCRIPT)
-    period = ("report", "--period", f"{datetime.now(UTC):%Y-%m}", "--format")
-    report = json.loads(command(daemon, *period, "json", "--personal"))
-    assert_script(shown(report), SCRIPT)
+
+def a_report(daemon: Gatepost, form: str) -> str:
+    """Return the report on this month, in Markdown, CSV, JSON or HTML."""
+    month = f"{datetime.now(UTC):%Y-%m}"
+    return command(daemon, "report", "--period", month, "--format", form, "--personal")
+
+
+def assert_tables_of_numbers(daemon: Gatepost) -> None:
+    """Hold both CSV files against the script."""
     for text in (
-        command(daemon, *period, "csv", "--personal"),
+        a_report(daemon, "csv"),
         get(daemon, "/v1/stats?window=24h&format=csv", day.TOKEN)[1],
     ):
         table = in_csv(text)
@@ -239,22 +258,17 @@ def assert_views(daemon: Gatepost, before: Counter[tuple[str, str]]) -> None:
         assert table["all"] == {"": COUNT}
         assert in_csv(text, "bytes_saved")["stage"] == day.saved(SCRIPT)
         assert in_csv(text, "bytes")["all"] == {"": day.received(SCRIPT)}
-    markdown = command(daemon, *period, "md", "--personal")
-    assert_script(in_tables(in_markdown(markdown)), SCRIPT)
-    page = command(daemon, *period, "html", "--personal")
-    assert_script(in_tables(in_html(page)), SCRIPT)
-    for lines in (in_markdown(markdown), in_html(page)):
+
+
+def assert_reports(daemon: Gatepost) -> None:
+    """Hold the reports that people read, and that programs do, against the script."""
+    assert_script(shown(json.loads(a_report(daemon, "json"))), SCRIPT)
+    for lines in (in_markdown(a_report(daemon, "md")), in_html(a_report(daemon, "html"))):
+        assert_script(in_tables(lines), SCRIPT)
         assert ["Messages", f"{COUNT:,}"] in lines
         assert ["Bytes", f"{day.received(SCRIPT):,}"] in lines
         saved = f"{sum(day.saved(SCRIPT).values()):,}"
         assert ["Bytes that were announced and never sent", saved] in lines
-    assert_drawn(command(daemon, "stats", "--window", "24h"))
-
-    # Counters begin anew with the daemon, which Prometheus knows; what was sent after the last
-    # scrape before the restart it cannot.
-    unseen = counted(SCRIPT[COUNT // 2 : COUNT // 2 + 100])
-    total = before + counters(daemon) + unseen
-    assert {name: total[name] for name in counted(SCRIPT)} == counted(SCRIPT)
 
 
 def counted(mails: list[day.Mail]) -> Counter[tuple[str, str]]:
@@ -267,8 +281,7 @@ def counted(mails: list[day.Mail]) -> Counter[tuple[str, str]]:
 
 def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
     """Hold the figures that a person reads in the page against the script."""
-    script, total = day.expected(mails), f"{len(mails):,}"
-    words = words_of("en")
+    script, words = day.expected(mails), words_of("en")
     with a_browser() as browser:
         browser.get(f"http://127.0.0.1:{daemon.http_port}/?lang=en")
         browser.execute_script("sessionStorage.setItem('window', '24h')")
@@ -276,24 +289,7 @@ def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
         opened(browser, daemon)
         wait_until(lambda: bool(rows(browser, "block")), lambda: told(browser, "main"))
 
-        wanted = {
-            "action": {words[f"a_{name}"]: count for name, count in script["action"].items()},
-            "kind": {words[f"k_{name}"]: count for name, count in script["kind"].items()},
-            "country": {COUNTRIES[name]: count for name, count in script["country"].items()},
-            "route": {
-                f"{COUNTRIES[one.partition(' > ')[0]]} > inbound": count
-                for one, count in script["route"].items()
-            },
-            "hops": script["hops"],
-            "stage": {
-                words["end_of_message"] if name == "message" else name.upper(): count
-                for name, count in script["stage"].items()
-            },
-            "network": script["network"],
-            "network_route": script["network_route"],
-            "recipient_domain": script["recipient_domain"],
-            "block": blocks(mails),
-        }
+        wanted = tables_of_the_page(mails, words)
         for name, values in wanted.items():
             assert {row[0]: row[1] for row in rows(browser, name)} == {
                 value: f"{count:,}" for value, count in values.items()
@@ -304,19 +300,46 @@ def assert_page(daemon: Gatepost, mails: list[day.Mail]) -> None:
         }
         shares = {row[0]: row[2] for row in rows(browser, "action")}
         rejected = Decimal(100 * script["action"]["reject"]) / len(mails)
-        rounded = rejected.quantize(Decimal("0.1"), ROUND_HALF_UP)
-        assert shares[words["a_reject"]] == f"{rounded}".removesuffix(".0") + "%"
-        assert text_of(browser, "#totals dd") == total
-        saved = Decimal(sum(day.saved(mails).values())) / 10**6
-        megabytes = f"{saved.quantize(Decimal('0.1'), ROUND_HALF_UP)}".removesuffix(".0") + " MB"
+        assert shares[words["a_reject"]] == in_tenths(rejected) + "%"
         facts = [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#totals dd")]
-        assert megabytes in facts
+        assert facts[0] == f"{len(mails):,}"
+        assert in_tenths(Decimal(sum(day.saved(mails).values())) / 10**6) + " MB" in facts
         # The legend names what there was; the map has a circle for each place that is known.
         legend = browser.find_elements(By.CSS_SELECTOR, "#time .key li")
         assert {one.text for one in legend} == set(wanted["action"])
         circles = browser.find_elements(By.CSS_SELECTOR, "#map circle")
         assert len(circles) == len(set(script["country"]) - {"ZZ"})
         assert errors(browser) == []
+
+
+def tables_of_the_page(
+    mails: list[day.Mail], words: Mapping[str, str]
+) -> dict[str, Mapping[str, int]]:
+    """Return what the tables of the page have to say, in its words, by the table's name."""
+    script = day.expected(mails)
+    return {
+        "action": {words[f"a_{name}"]: count for name, count in script["action"].items()},
+        "kind": {words[f"k_{name}"]: count for name, count in script["kind"].items()},
+        "country": {COUNTRIES[name]: count for name, count in script["country"].items()},
+        "route": {
+            f"{COUNTRIES[one.partition(' > ')[0]]} > inbound": count
+            for one, count in script["route"].items()
+        },
+        "hops": script["hops"],
+        "stage": {
+            words["end_of_message"] if name == "message" else name.upper(): count
+            for name, count in script["stage"].items()
+        },
+        "network": script["network"],
+        "network_route": script["network_route"],
+        "recipient_domain": script["recipient_domain"],
+        "block": blocks(mails),
+    }
+
+
+def in_tenths(figure: Decimal) -> str:
+    """Return `figure` as the page writes it."""
+    return f"{figure.quantize(Decimal('0.1'), ROUND_HALF_UP)}".removesuffix(".0")
 
 
 def blocks(mails: list[day.Mail]) -> dict[str, int]:

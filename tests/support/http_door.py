@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -86,30 +86,41 @@ def asked(
     port: int | None = None,
 ) -> Got:
     """Return the answer to one request over a unix socket, or from this machine to `port`."""
+    means = RequestMeans(Guard(token), door, teacher, actions or dict, Pace(1000), reading)
+    request = Request(method, path, body, headers)
+    return asyncio.run(_answered(means, request, str(folder / "s"), port))
 
-    async def once() -> Got:
-        pace = Pace(1000)
-        means = RequestMeans(Guard(token), door, teacher, actions or dict, pace, reading)
-        runner = web.AppRunner(worker_application(means), auto_decompress=False)
-        await runner.setup()
-        socket_path = str(folder / "s")
-        site, connector, address = (
-            (web.UnixSite(runner, socket_path), aiohttp.UnixConnector(socket_path), "worker")
-            if port is None
-            else (web.TCPSite(runner, "127.0.0.1", port), None, f"127.0.0.1:{port}")
-        )
-        await site.start()
-        try:
-            async with (
-                aiohttp.ClientSession(connector=connector) as session,
-                session.request(
-                    method, f"http://{address}{path}", data=body, headers=headers
-                ) as answer,
-            ):
-                return Got(answer.status, dict(answer.headers), await answer.read())
-        finally:
-            await runner.cleanup()
-            if reading is not None:
-                await reading.close()
 
-    return asyncio.run(once())
+class Request(NamedTuple):
+    """What is asked, as `aiohttp` wants it."""
+
+    method: str
+    path: str
+    body: bytes | AsyncIterable[bytes] | None
+    headers: Headers | None
+
+
+async def _answered(
+    means: RequestMeans, request: Request, socket_path: str, port: int | None
+) -> Got:
+    runner = web.AppRunner(worker_application(means), auto_decompress=False)
+    await runner.setup()
+    site, connector, address = (
+        (web.UnixSite(runner, socket_path), aiohttp.UnixConnector(socket_path), "worker")
+        if port is None
+        else (web.TCPSite(runner, "127.0.0.1", port), None, f"127.0.0.1:{port}")
+    )
+    await site.start()
+    url = f"http://{address}{request.path}"
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.request(
+                request.method, url, data=request.body, headers=request.headers
+            ) as answer,
+        ):
+            return Got(answer.status, dict(answer.headers), await answer.read())
+    finally:
+        await runner.cleanup()
+        if means.reading is not None:
+            await means.reading.close()

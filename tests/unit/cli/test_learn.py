@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from reputation.classifier.model import knows_domain
 from reputation.classifier.trial import online
 from reputation.classifier.weights import Weights
 from tests.support.lessons import features_of
+from tests.support.patience import wait_until
 from tests.support.spam_track import a_collection
 
 if TYPE_CHECKING:
@@ -167,6 +169,13 @@ def test_mailbox_without_messages_is_told_and_no_mistake(
     assert captured.out.startswith("0 learned as ham\n")
 
 
+def look(terminal: int, seen: bytearray) -> None:
+    """Add to `seen` what the terminal shows, until nobody writes to it: an error on Linux."""
+    with suppress(OSError):
+        while shown := os.read(terminal, 4096):
+            seen += shown
+
+
 def test_interrupted_it_has_learned_what_it_says_and_can_go_on(site: Path, checkout: Path) -> None:
     config = str(site / "gatepost.yaml")
     mailbox = b"".join(
@@ -188,11 +197,14 @@ def test_interrupted_it_has_learned_what_it_says_and_can_go_on(site: Path, check
         running.stdin.write(mailbox)
         running.stdin.flush()
         seen = bytearray()
-        while b"29 messages" not in seen:
-            seen += os.read(terminal, 4096)
+        # Somebody looks to the end: a terminal that nobody reads stops who writes to it.
+        looking = threading.Thread(target=look, args=(terminal, seen))
+        looking.start()
+        wait_until(lambda: b"29 messages" in seen)
         running.send_signal(signal.SIGINT)
         said = running.stdout.read().decode().splitlines()
         running.stdin.close()
+    looking.join()
     os.close(terminal)
 
     assert running.returncode == EXIT_INTERRUPTED
@@ -217,10 +229,7 @@ def test_progress_is_shown_where_somebody_looks(site: Path, checkout: Path) -> N
     ):
         os.close(side)
         seen = bytearray()
-        # A terminal that nobody writes to any more is an error on Linux.
-        with suppress(OSError):
-            while some := os.read(terminal, 4096):
-                seen += some
+        look(terminal, seen)
     os.close(terminal)
 
     assert b" 30 messages" in seen

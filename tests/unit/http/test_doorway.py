@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -15,115 +14,24 @@ import pytest
 from milter.app.scan_port import RequestMeans, worker_application
 from milter.http.callers import Guard
 from milter.http.doorway import Doorway
-from milter.http.health import Status
 from milter.http.pace import Pace
-from milter.http.rate import Rate
-from milter.http.server import HttpServer, Views
 from milter.settings import Http
 from tests.support.http_door import a_whole_door
-from tests.support.passing import Channel, no_worker
+from tests.support.http_port import LONG_S, Port, with_port
+from tests.support.passing import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from milter.telemetry.metrics import Metrics
 
-_SERVING = Status("1.2.3", "serving", 2, 2, "up", 5, 1000, 60)
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 _LAST: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 _SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 _CHUNKED: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT_S: Final = 0.2
-_LONG_S: Final = 60.0
 _FLOW: Final = {"listener": "http", "direction": "inbound", "action": "pass"}
-_PATIENT: Final = Http(header_timeout_s=_LONG_S, idle_timeout_s=_LONG_S)
-
-
-class _Port:
-    """A running port: its callers and what it counted."""
-
-    def __init__(self, server: HttpServer, number: int, refused: Counter[str]) -> None:
-        self.server = server
-        self.refused = refused
-        self._number = number
-        self._callers: list[_Caller] = []
-
-    async def caller(self, said: bytes = b"", host: str = "127.0.0.1") -> _Caller:
-        """Return somebody who has connected to `host` and said so much."""
-        caller = _Caller(*await asyncio.open_connection(host, self._number))
-        self._callers.append(caller)
-        caller.say(said)
-        return caller
-
-    async def close(self) -> None:
-        """End it with all who call."""
-        for caller in self._callers:
-            await caller.go()
-        await self.server.close()
-
-
-class _Caller:
-    """One connection, as its client has it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    def say(self, said: bytes) -> None:
-        self._writer.write(said)
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Return status, fields and body of one answer."""
-        first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-        fields = dict(line.split(": ", 1) for line in lines)
-        body = await self._reader.readexactly(int(fields["Content-Length"]))
-        return int(first.split()[1]), fields, body
-
-    async def rest(self) -> bytes:
-        """Return what comes until the port closes."""
-        return await self._reader.read()
-
-    async def cut_off(self) -> None:
-        """Wait until nobody takes what is said."""
-        while not self._writer.is_closing():
-            self.say(b"x")
-            await asyncio.sleep(0.01)
-
-    async def go(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
-
-
-def _with_port(
-    test: Callable[[_Port], Awaitable[None]],
-    bounds: Http,
-    *,
-    host: str = "127.0.0.1",
-    scraped: bytes = b"",
-    channel: Channel | None = None,
-) -> None:
-    async def run() -> None:
-        refused: Counter[str] = Counter()
-        passer = no_worker() if channel is None else channel.passer
-        views = Views(lambda: _SERVING, lambda: scraped, passer, list, Rate(10_000, lambda: 0.0))
-
-        def count(reason: str) -> None:
-            refused[reason] += 1
-
-        server = HttpServer(views, bounds, count)
-        listening = socket.create_server((host, 0))
-        await server.start(listening)
-        port = _Port(server, listening.getsockname()[1], refused)
-        try:
-            async with asyncio.timeout(_LONG_S):
-                await test(port)
-        finally:
-            await port.close()
-            if channel is not None:
-                channel.taken.close()
-
-    asyncio.run(run())
+_PATIENT: Final = Http(header_timeout_s=LONG_S, idle_timeout_s=LONG_S)
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +59,7 @@ def _own_address() -> str:
 
 
 def test_connection_beyond_the_bound_is_told_503_and_closed() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
 
@@ -164,11 +72,11 @@ def test_connection_beyond_the_bound_is_told_503_and_closed() -> None:
         assert await second.rest() == b""
         assert port.refused == {"full": 1}
 
-    _with_port(test, Http(connections=1))
+    with_port(test, Http(connections=1))
 
 
 def test_refused_caller_that_has_sent_much_still_reads_why() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
         for _ in range(20):
@@ -177,11 +85,11 @@ def test_refused_caller_that_has_sent_much_still_reads_why() -> None:
             assert await refused.rest() == b""
             await refused.go()
 
-    _with_port(test, Http(connections=1))
+    with_port(test, Http(connections=1))
 
 
 def test_refused_callers_who_do_not_go_are_cut_off() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         first = await port.caller(_HEALTH)
         assert (await first.answer())[0] == 200
         # More than may leave politely at once; none of them closes its side.
@@ -191,24 +99,24 @@ def test_refused_callers_who_do_not_go_are_cut_off() -> None:
         for one in refused:
             await one.cut_off()
 
-    _with_port(test, Http(connections=1))
+    with_port(test, Http(connections=1))
 
 
 def test_place_of_a_connection_that_ended_is_free_again() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         for _ in range(5):
             caller = await port.caller(_LAST)
             assert (await caller.answer())[0] == 200
             assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, Http(connections=1))
+    with_port(test, Http(connections=1))
 
 
 def test_strangers_who_hold_the_port_leave_this_machine_its_health() -> None:
     beyond = _own_address()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         strangers = [await port.caller(_HEALTH, beyond) for _ in range(2)]
         assert [(await stranger.answer())[0] for stranger in strangers] == [200, 200]
         one_more = await port.caller(b"", beyond)
@@ -219,20 +127,20 @@ def test_strangers_who_hold_the_port_leave_this_machine_its_health() -> None:
         assert (await here.answer())[0] == 200
         assert port.refused == {"full": 1}
 
-    _with_port(test, Http(connections=2), host="")
+    with_port(test, Http(connections=2), host="")
 
 
 def test_one_address_beyond_this_machine_gets_its_share_alone() -> None:
     beyond = _own_address()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         first = await port.caller(_HEALTH, beyond)
         assert (await first.answer())[0] == 200
         second = await port.caller(b"", beyond)
         assert (await second.answer())[0] == 503
         assert port.refused == {"client": 1}
 
-    _with_port(test, Http(connections_per_client=1), host="")
+    with_port(test, Http(connections_per_client=1), host="")
 
 
 def test_admit_counts_a_network_of_64_bits_as_one_client() -> None:
@@ -245,7 +153,7 @@ def test_admit_counts_a_network_of_64_bits_as_one_client() -> None:
 
 
 def test_header_that_drips_in_is_told_408() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(b"GET /healthz HTTP/1.1\r\n")
 
         async def drip() -> None:
@@ -261,11 +169,11 @@ def test_header_that_drips_in_is_told_408() -> None:
         assert "Date" in fields
         assert port.refused == {"headers": 1}
 
-    _with_port(test, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+    with_port(test, Http(idle_timeout_s=LONG_S, header_timeout_s=_SHORT_S))
 
 
 def test_second_header_that_stalls_is_told_408() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(_HEALTH)
         assert (await caller.answer())[0] == 200
         caller.say(b"GET /hea")
@@ -273,7 +181,7 @@ def test_second_header_that_stalls_is_told_408() -> None:
         assert await caller.rest() == b""
         assert port.refused == {"headers": 1}
 
-    _with_port(test, Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S))
+    with_port(test, Http(idle_timeout_s=LONG_S, header_timeout_s=_SHORT_S))
 
 
 @pytest.mark.parametrize(
@@ -281,39 +189,39 @@ def test_second_header_that_stalls_is_told_408() -> None:
     [pytest.param(b"", id="nothing-was-asked"), pytest.param(_HEALTH, id="one-was-answered")],
 )
 def test_idle_connection_is_closed_without_a_word(said: bytes) -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(said)
         if said:
             assert (await caller.answer())[0] == 200
         assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, Http(idle_timeout_s=_SHORT_S, header_timeout_s=_LONG_S))
+    with_port(test, Http(idle_timeout_s=_SHORT_S, header_timeout_s=LONG_S))
 
 
 def test_requests_in_one_piece_are_answered_in_turn() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(_HEALTH * 3)
         assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 200]
 
-    _with_port(test, _PATIENT)
+    with_port(test, _PATIENT)
 
 
 def test_idle_bound_does_not_cut_an_answer_that_is_being_read() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
         # Longer than the bound: the answer stands in the port's own memory all the while.
         await asyncio.sleep(5 * _SHORT_S)
         status, _, body = await caller.answer()
         assert (status, len(body)) == (200, 30_000_000)
 
-    _with_port(test, Http(idle_timeout_s=_SHORT_S), scraped=b"x" * 30_000_000)
+    with_port(test, Http(idle_timeout_s=_SHORT_S), scraped=b"x" * 30_000_000)
 
 
 def test_body_that_stalls_is_told_408_and_no_part_is_judged() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel) as metrics:
             caller = await port.caller(_SCAN + b"x" * 10)
             status, fields, body = await caller.answer()
@@ -322,13 +230,13 @@ def test_body_that_stalls_is_told_408_and_no_part_is_judged() -> None:
             assert _counted(metrics, "http_refused_total", reason="body") == 1
             assert _counted(metrics, "scan_seconds_count") == 0
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 def test_body_below_the_least_rate_is_told_408() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel) as metrics:
             caller = await port.caller(_SCAN)
 
@@ -342,26 +250,26 @@ def test_body_below_the_least_rate_is_told_408() -> None:
             dripping.cancel()
             assert _counted(metrics, "http_refused_total", reason="body") == 1
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 def test_body_in_malformed_chunks_is_told_400() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel) as metrics:
             caller = await port.caller(_CHUNKED + b"5\r\nhello\r\nno length\r\n")
             assert (await caller.answer())[0] == 400
             assert _counted(metrics, "scan_seconds_count") == 0
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 @pytest.mark.parametrize("step", [1, 7, 100])
 def test_request_that_comes_in_pieces_reaches_the_worker(step: int) -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel) as metrics:
             caller = await port.caller()
             said = _SCAN + b"Subject: x\r\n\r\n" + b"x" * 986
@@ -373,26 +281,26 @@ def test_request_that_comes_in_pieces_reaches_the_worker(step: int) -> None:
             assert await caller.rest() == b""
             assert _counted(metrics, "message_bytes_total", **_FLOW) == 1000
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 def test_header_for_a_worker_that_drips_in_is_told_408() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel):
             caller = await port.caller(_SCAN[:-2])
             assert (await caller.answer())[0] == 408
             assert port.refused == {"headers": 1}
 
-    bounds = Http(idle_timeout_s=_LONG_S, header_timeout_s=_SHORT_S)
-    _with_port(test, bounds, channel=channel)
+    bounds = Http(idle_timeout_s=LONG_S, header_timeout_s=_SHORT_S)
+    with_port(test, bounds, channel=channel)
 
 
 def test_connection_that_a_worker_has_counts_until_it_ends() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel):
             first = await port.caller(_SCAN + b"x" * 999)
             second = await port.caller()
@@ -404,13 +312,13 @@ def test_connection_that_a_worker_has_counts_until_it_ends() -> None:
             third = await port.caller(_HEALTH)
             assert (await third.answer())[0] == 200
 
-    _with_port(test, Http(connections=1), channel=channel)
+    with_port(test, Http(connections=1), channel=channel)
 
 
 def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel) as metrics:
             caller = await port.caller(_SCAN + b"x" * 999)
             await channel.taken_one.wait()
@@ -419,7 +327,7 @@ def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
             assert (await caller.answer())[0] == 200
             assert _counted(metrics, "scan_seconds_count") == 1
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 @pytest.mark.parametrize(
@@ -433,26 +341,26 @@ def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
 def test_request_line_in_every_form_reaches_the_worker(line: bytes) -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel):
             said = line + b"\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
             assert (await (await port.caller(said)).answer())[0] == 200
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
 
 
 def test_port_that_closes_ends_the_connections_it_keeps() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         idle, slow = await port.caller(_HEALTH), await port.caller(_HEALTH + b"GET /")
         assert [(await caller.answer())[0] for caller in (idle, slow)] == [200, 200]
         await port.server.close()
         assert [await caller.rest() for caller in (idle, slow)] == [b"", b""]
 
-    _with_port(test, _PATIENT)
+    with_port(test, _PATIENT)
 
 
 def test_body_that_nobody_wants_is_no_slow_header() -> None:
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         caller = await port.caller(_SCAN.replace(b"v1/scan", b"healthz") + b"x" * 10)
         assert (await caller.answer())[0] == 405
         # Some of it still comes; what is idle behind it is closed, and nobody is told of a header.
@@ -460,15 +368,15 @@ def test_body_that_nobody_wants_is_no_slow_header() -> None:
         assert await caller.rest() == b""
         assert not port.refused
 
-    _with_port(test, Http(idle_timeout_s=4 * _SHORT_S, header_timeout_s=_SHORT_S))
+    with_port(test, Http(idle_timeout_s=4 * _SHORT_S, header_timeout_s=_SHORT_S))
 
 
 def test_message_that_is_too_large_is_told_so_before_its_end() -> None:
     channel = Channel()
 
-    async def test(port: _Port) -> None:
+    async def test(port: Port) -> None:
         async with _worker(channel):
             caller = await port.caller(_SCAN.replace(b"1000", b"20000") + b"x" * 10)
             assert (await caller.answer())[0] == 413
 
-    _with_port(test, _PATIENT, channel=channel)
+    with_port(test, _PATIENT, channel=channel)
