@@ -137,7 +137,7 @@ class PacketReader:
             return None
         self._position = end
         data = unread[start + 1 : end]
-        return unread[start], data if data.__class__ is bytes else bytes(data)
+        return unread[start], data if isinstance(data, bytes) else bytes(data)
 
 
 def read_negotiation(data: bytes) -> Negotiation:

@@ -31,7 +31,7 @@ steelblue 4682b4 dodgerblue 1e90ff skyblue 87ceeb slategray 708090 slategrey 708
 midnightblue 191970 darkslategray 2f4f4f darkslategrey 2f4f4f
 """
 _WORDS: Final = _NAMED_HEX.split()
-_NAMED: Final = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
+_NAMED: Final[dict[str, str]] = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
 
 
 def alike(one: Colour, other: Colour) -> bool:

@@ -144,7 +144,7 @@ class _Walk:
         above: list[tuple[LexborNode, Seen, int]] = []
         node: LexborNode | None = root
         while node is not None:
-            tag, inside, child = node.tag or "-", around, None
+            tag, does, inside, child = node.tag or "-", 0, around, None
             if tag == "-text":
                 text = node.text_content or ""
                 if around.mute:
