@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,12 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 # How long an example takes says how busy the machine is; what hangs is ended by pytest's `timeout`.
 settings.register_profile("gatepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gatepost")
+
+
+def pytest_configure() -> None:
+    """Lets Ctrl-C reach commands again: a shell makes those in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
