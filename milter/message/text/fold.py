@@ -12,12 +12,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import re2
 
 from milter.message.text.confusables import drawn_letters, looks_latin, to_cyrillic, to_greek
-from milter.message.text.forms import MOST_KINDS, UNSEEN, beyond_ascii, folded
+from milter.message.text.forms import MOST_KINDS, UNSEEN, beyond_ascii, folded, without_heaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +63,8 @@ _LEET_SIGNS: Final = b"0123456789!|@$"
 _KINDS: Final = bytes.maketrans(
     b"abcdefghijklmnopqrstuvwxyz" + _LEET_SIGNS, b"a" * 26 + b"1" * 12 + b"@" * 2
 )
+# Beyond so many of each, words stay as they are: a list of all would take more room than the text.
+_MOST_SIGNS: Final = 50_000
 _LEAST_MIXED: Final = 4
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
 # A letter, with the vowel signs of Hindi and Thai that belong to it.
@@ -133,7 +136,7 @@ def skeleton(text: str) -> str:
     stands between Chinese or Japanese letters.
     """
     if not text.isascii():
-        text = _in_plain_letters(text)
+        text = _in_plain_letters(without_heaps(text))
     text = folded(text)
     if not text.isascii() and _MARKS.search(beyond_ascii(text)):
         text = _MARKS.sub("", text)
@@ -203,7 +206,8 @@ def _without_leet(text: str) -> str:
     Words end at a space here, which `_LEET_WORD` neither matches nor looks beyond.
     """
     kinds = text.encode("ascii", "replace").translate(_KINDS)
-    signs = sorted([*_places(kinds, b"1a"), *_places(kinds, b"@")])
+    found = (islice(_places(kinds, sign), _MOST_SIGNS) for sign in (b"1a", b"@"))
+    signs = sorted(chain.from_iterable(found))
     if not signs:
         return text
     places: list[tuple[int, int]] = []

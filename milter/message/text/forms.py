@@ -25,6 +25,9 @@ _ALL_ALONE: Final = re.compile(f"[{ALONE}]*+")
 _RIGHT_TO_LEFT: Final = "\u202e"
 _BACKWARDS: Final = re.compile("\u202e([^\n\u2028-\u202e\u2066-\u2069]{0,2000}+)\u202c?")
 _ASCII: Final = bytes(range(0x80))
+# Signs that stand for a sentence: 18 and 8 letters for three bytes of mail.
+_PHRASES: Final = re.compile("[\ufdfa\ufdfb]")
+_MOST_PHRASES: Final = 1_000
 # Kinds of characters that are exchanged one by one, for each is a pass over the text.
 MOST_KINDS: Final = 32
 
@@ -33,6 +36,7 @@ def folded(text: str) -> str:
     """Return `text` in compatibility form (NFKC) and without case, unseen marks removed."""
     if text.isascii():
         return text.lower()
+    text = without_heaps(text)
     beyond = beyond_ascii(text)
     if _RIGHT_TO_LEFT in beyond:
         text = _BACKWARDS.sub(lambda match: match[1][::-1], text)
@@ -45,6 +49,15 @@ def folded(text: str) -> str:
                 data = data.replace(written, form)
         return data.lower().decode("utf-8")
     return _as_a_whole(UNSEEN.sub("", text) if UNSEEN.search(beyond) else text)
+
+
+def without_heaps(text: str) -> str:
+    """Return `text`, without the signs that stand for a sentence where nobody wrote so many.
+
+    Else a message would grow to six times its size when it is folded.
+    """
+    many = text.count("\ufdfa") + text.count("\ufdfb") > _MOST_PHRASES
+    return _PHRASES.sub("", text) if many else text
 
 
 def beyond_ascii(text: str) -> str:

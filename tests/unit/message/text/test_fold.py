@@ -93,6 +93,12 @@ def test_disguise_counts_what_hides_words(text: str, expected: Disguise) -> None
     assert disguise(text) == expected
 
 
+def test_skeleton_of_heaps_is_bounded() -> None:
+    words = skeleton("v1agra " * 50_001).split()
+    assert words == ["viagra"] * 50_000 + ["v1agra"]
+    assert skeleton("Αa" + "ﷺ" * 1_001) == "aa"
+
+
 def test_latin_look_of_a_whole_name_in_another_script() -> None:
     assert latin_look("раураl") == "paypal"
 

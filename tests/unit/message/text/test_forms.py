@@ -31,6 +31,11 @@ def test_folded_is_one_form_for_each_letter(text: str, expected: str) -> None:
     assert folded(text) == expected
 
 
+def test_heap_of_signs_that_stand_for_sentences_does_not_grow() -> None:
+    assert folded("ﷺ " * 1_000).count("صلى") == 1_000
+    assert folded("ﷺ" * 700 + "ﷻ" * 700 + "Я") == "я"
+
+
 def test_signs_that_are_exchanged_by_themselves_combine_with_nothing() -> None:
     forms = {as_defined(sign) for sign in _ALONE} - {""}
     letters = {form[0] for form in forms} | {form[-1] for form in forms}
