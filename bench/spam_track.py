@@ -56,7 +56,9 @@ def collection(corpora: Path) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="gatepost-trec-") as folder:
         with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
+            # Python 3.11.2, as Debian 12 has it, knows no filter.
+            files.extraction_filter = getattr(tarfile, "data_filter", None)
+            files.extractall(folder)  # noqa: S202 - an archive of the reader's own, and see above
         yield Path(folder) / index
 
 
