@@ -24,6 +24,7 @@ from milter.message.headers import (
     unfolded,
 )
 from milter.message.html.reader import read_html
+from milter.message.joined import joined
 from milter.message.language import Language, languages_of
 from milter.message.mime import Part, part_text, split_parts
 from milter.message.once import once
@@ -44,7 +45,6 @@ _FROM: Final = frozenset(("from",))
 # ISO-2022 is ASCII to who only looks at single bytes.
 _ESCAPE: Final = b"\x1b$"
 _HEADER_VIEW: Final = "header:"
-_CARDS: Final = frozenset(("text/calendar", "text/vcard", "text/x-vcard", "text/directory"))
 _HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))
 
 
@@ -203,10 +203,7 @@ class Message:
                 break
             text = part_text(part, left, self._notes, self._detector)
             left -= len(text)
-            if part.content_type in _CARDS:
-                # RFC 5545 §3.1, RFC 6350 §3.2: a line goes on behind a break and a space.
-                text = text.replace("\n ", "").replace("\n\t", "").replace("\\n", "\n")
-            texts.append(TextPart(part.content_type, text))
+            texts.append(TextPart(part.content_type, joined(text, part)))
         return tuple(texts)
 
     @property

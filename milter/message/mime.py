@@ -56,6 +56,7 @@ class Part:
         start: Offset of the content.
         end: Offset behind it.
         depth: How many multiparts and messages lie around it.
+        delsp: Whether it is flowed text, and spaces at the ends of lines are none (RFC 3676 §3.2).
     """
 
     content_type: str
@@ -67,6 +68,7 @@ class Part:
     start: int
     end: int
     depth: int
+    delsp: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class _Walk:
             block.body_start,
             item.end,
             item.depth,
+            parameters.get("delsp", "").lower() == "yes" and content_type == _PLAIN,
         )
 
     def _encoding(self, item: _Open) -> str:

@@ -67,6 +67,24 @@ def test_message_view_hidden_has_what_html_does_not_show() -> None:
     assert (message.view("body"), message.view("hidden")) == ("seen", "not seen")
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("plain; format=flowed; DelSp=yes", b"Buy via \r\n gra\r\n", "Buy viagra\n"),
+        ("plain; format=flowed; delsp=YES", b"http://a.exam \r\nple/x\r\n", "http://a.example/x\n"),
+        ("plain; format=flowed; delsp=yes", b"a\r\n-- \r\nb\r\n", "a\n-- \nb\n"),
+        ("plain; format=flowed; delsp=yes", b"> a \r\n> b\r\n", "> a \n> b\n"),
+        ("plain; format=flowed", b"Buy via \r\n gra\r\n", "Buy via \n gra\n"),
+        ("html; delsp=yes", b"via \r\ngra", "via gra"),
+    ],
+)
+def test_message_lines_that_were_parted_for_the_way_are_joined(
+    kind: str, body: bytes, expected: str
+) -> None:
+    message = Message(f"Content-Type: text/{kind}\r\n\r\n".encode() + body)
+    assert message.view("body") == expected
+
+
 def test_message_hosts_and_domains_of_links_are_each_once() -> None:
     raw = b"\r\nhttp://www.a.example/ http://b.a.example/ http://192.0.2.1/ https://www.a.example/x"
     message = Message(raw)
