@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from milter.message.text.forms import ALONE, UNSEEN, folded
 
 _ALONE = [sign for sign in map(chr, range(0x80, 0x1FB00)) if re.match(f"[{ALONE}]", sign)]
+# What is forced to run backwards is turned round, too, which no definition knows.
+_SIGNS = [sign for sign in _ALONE if sign != "\u202e"]
 
 
 def as_defined(text: str) -> str:
@@ -51,6 +53,6 @@ def test_signs_that_are_exchanged_by_themselves_combine_with_nothing() -> None:
     assert not [form for form in forms if f"{ord(form[0]):04X}" in seconds]
 
 
-@given(st.text(st.sampled_from([*_ALONE, *map(chr, range(0x80)), "\u0301", "я"])))
+@given(st.text(st.sampled_from([*_SIGNS, *map(chr, range(0x80)), "\u0301", "я"])))
 def test_folded_is_the_same_sign_by_sign_and_as_a_whole(text: str) -> None:
     assert folded(text) == as_defined(text)
