@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from reputation.store import Store
 
 # What a worker that is killed takes with it at most, and what an idle one costs.
-SUMS_EVERY_S: Final = 5.0
+SUMS_EVERY_S: Final = 10.0
 # Merging takes some milliseconds, however little there is to merge. Nor has anybody to see at once
 # what came in over hours and days.
-SKETCHES_EVERY_S: Final = 15.0
+SKETCHES_EVERY_S: Final = 20.0
 _WIDER: Final = tuple(width for width in WIDTHS if width is not MINUTE)
 _FINISH_S: Final = 3.0
 # Clients whose place is kept; a stranger cannot make it grow.
