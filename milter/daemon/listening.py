@@ -15,13 +15,12 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import GatepostError
+from milter.doors.listening import BACKLOG
 from milter.settings.places import Place, parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Many sessions begin at once when a peer empties its queue; a full backlog costs it a SYN retry.
-BACKLOG: Final = 1024
 # sun_path of Linux, the final zero octet left out.
 _MAX_PATH: Final = 107
 

@@ -6,11 +6,15 @@ What is spoken on them is not known here.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+# Many sessions begin at once when a peer empties its queue. Who finds the backlog full believes to
+# be connected, and waits for a greeting that nobody sends.
+BACKLOG: Final = 1024
 
 
 class Connected(Protocol):
@@ -41,7 +45,8 @@ class Accepting:
         loop = asyncio.get_running_loop()
         # Not `create_unix_server`: it removes the path of the socket when it closes, and after a
         # reload would take the door away from the workers that came instead.
-        self._server = await loop.create_server(new_protocol, sock=listening)
+        # The backlog is set once more here, to 100 where none is given.
+        self._server = await loop.create_server(new_protocol, sock=listening, backlog=BACKLOG)
 
     def stop(self) -> None:
         """Take no more connections; those that stand go on."""

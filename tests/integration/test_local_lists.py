@@ -56,6 +56,8 @@ def by_signal(daemon: Gatepost) -> None:
 
 def by_looking(daemon: Gatepost) -> None:
     wait_until(lambda: refused(daemon))
+    # Others of the workers that go may still be there.
+    daemon.wait_for("READY=1")
 
 
 def refused(daemon: Gatepost) -> bool:
