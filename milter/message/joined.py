@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _CARDS: Final = frozenset(("text/calendar", "text/vcard", "text/x-vcard", "text/directory"))
 # A space that ends a line, but for that of `-- ` above a signature, and the one that the next line
-# was stuffed with. Lines that are quoted stay as they are.
+# was stuffed with. A quoted line is not taken into the one before it.
 _SOFT_BREAK: Final = re.compile("(?<!\n--) \n(?!>) ?")
 
 
