@@ -63,6 +63,8 @@ class Connection(NamedTuple):
         relays: Hosts of our own that passed the mail on to us, the latest first; as a rule none.
             With some, address and HELO name are those of the client before them, as far as these
             hosts tell.
+        told_reverse_name: Name that the mail server's reverse lookup gave, confirmed or not (milter
+            macro `{client_ptr}`); None when nobody said.
     """
 
     session_id: SessionId
@@ -82,6 +84,7 @@ class Connection(NamedTuple):
     destination_port: int = 0
     early_talker: bool = False
     relays: tuple[IpAddress, ...] = ()
+    told_reverse_name: str | None = None
 
 
 # The same mail servers and clients come again and again.

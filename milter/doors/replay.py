@@ -325,6 +325,7 @@ def _connection(record: Record) -> Connection:
         destination_port=client.get("to_port", 0),
         early_talker=client.get("early", False),
         relays=tuple([ip_address(each) for each in client.get("relays", ())]),
+        told_reverse_name=client.get("reverse_name"),
     )
 
 

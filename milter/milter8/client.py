@@ -51,6 +51,7 @@ def connection_of(
         esmtp=True,
         protocol="ESMTP",
         local_source=local,
+        told_reverse_name=None if local else _known(macros.get("client_ptr", "")),
     )
 
 
@@ -104,9 +105,11 @@ def _told_name(client: Client, macros: Mapping[str, str]) -> str | None:
     Postfix says `unknown` where it could not. Sendmail gives a forged name too, and says in
     `{client_resolve}` what it is worth.
     """
-    name = client.name
     if macros.get("client_resolve", _CONFIRMED) != _CONFIRMED:
         return None
-    if not name or name == "unknown" or name.startswith("["):
-        return None
-    return name
+    return _known(client.name)
+
+
+def _known(name: str) -> str | None:
+    """Return `name` unless it says that the mail server found none."""
+    return None if name in {"", "unknown"} or name.startswith("[") else name

@@ -73,7 +73,7 @@ _AT_MAIL: Final = 2
 _AT_RCPT: Final = 3
 _AT_END_OF_MESSAGE: Final = 5
 MACROS: Final = (
-    (_AT_CONNECT, "j {daemon_name} {client_resolve}"),
+    (_AT_CONNECT, "j {daemon_name} {client_resolve} {client_ptr}"),
     (_AT_HELO, "{tls_version} {cipher}"),
     (_AT_MAIL, "i {auth_authen}"),
     (_AT_RCPT, "{rcpt_mailer}"),

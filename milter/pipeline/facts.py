@@ -101,6 +101,8 @@ def _connection(connection: Connection) -> FactValue:
         known["ip"] = str(connection.client_ip)
     if connection.told_name:
         known["name"] = connection.told_name
+    if connection.told_reverse_name:
+        known["reverse_name"] = connection.told_reverse_name
     return known
 
 

@@ -39,6 +39,7 @@ def client_before(connection: Connection, message: Message, relays: Addresses) -
         client_ip=route.client.client_ip if route.client else None,
         client_port=0,
         told_name=None,
+        told_reverse_name=None,
         helo_name=route.client.helo_name if route.client else "",
         tls=None,
         early_talker=False,

@@ -257,6 +257,7 @@ def client_of(connection: Connection) -> dict[str, Any]:
         "ip": str(connection.client_ip or ""),
         "port": connection.client_port,
         "name": connection.told_name or "",
+        "reverse_name": connection.told_reverse_name or "",
         "helo": connection.helo_name,
         "esmtp": connection.esmtp,
         "protocol": connection.protocol,

@@ -12,7 +12,7 @@ import smtplib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -44,6 +44,8 @@ patterns:
      describe: Asks to be held, weight: 9}
   - {id: PLEASE_KEEP, in: subject, match: 'please mark', class: content, kind: other,
      describe: Asks to be marked, weight: 6}
+rules:
+  - {id: FROM_DSL, when: 'connection.reverse_name.startsWith("dsl-")', weight: 0.1}
 """
 # Nothing of it looks at a body.
 _NO_BODY: Final = "version: 1\nname: senders\nheaders: none\nweights: {SPF_FAIL: 5}\n"
@@ -206,6 +208,21 @@ def test_milter_quarantined_message_waits_in_the_hold_queue(site: Site) -> None:
     held = list((site.postfix.folder / "queue" / "hold").iterdir())
     assert len(held) == 1
     assert len(site.sink.messages) == already
+
+
+def test_milter_reverse_name_that_postfix_found_is_there_for_rules(site: Site) -> None:
+    address = "192.0.2.233"
+    with smtplib.SMTP("127.0.0.1", site.port, timeout=60) as client:
+        client.ehlo("mx.lab.example")
+        # An address of which our own DNS knows no name.
+        client.docmd("XCLIENT", f"ADDR={address} NAME=dsl-7.lab.example")
+        client.sendmail("lena@lab.example", "ada@example.org", _sample("first-report.eml"))
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in site.daemon.transactions if line["client_ip"] == address]
+
+    wait_until(lambda: bool(lines()), lambda: site.daemon.log)
+    assert "FROM_DSL" in lines()[0]["symbols"]
 
 
 def test_milter_local_mail_is_judged_as_outbound(site: Site) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.mailbox_sink import MailboxSink, Received, running_sink
+from tests.support.patience import wait_until
 from tests.support.ports import free_ports
 from tests.support.sendmail import Sendmail, daemon_line, filter_line, running_sendmail
 from tests.support.smtp_client import Envelope, send_message
@@ -222,7 +223,10 @@ def test_sendmail_redirected_message_goes_to_the_other_address_alone(site: Site)
 
 
 def test_sendmail_tells_its_queue_id_and_its_client(site: Site) -> None:
+    already = len(site.daemon.transactions)
     site.sent(_sample("first-report.eml"))
+    # Lines are written some at a time, so that one of an earlier message may come first.
+    wait_until(lambda: len(site.daemon.transactions) > already, lambda: site.daemon.log)
     line = site.daemon.transactions[-1]
     assert re.fullmatch(r"[0-9A-Za-z]{14,}", line["queue_id"])
     assert (line["client_ip"], line["helo_name"]) == ("127.0.0.1", _FROM_NOBODY.helo)

@@ -11,16 +11,18 @@ import pytest
 
 from milter.checks.catalogue import Means, build_checks
 from milter.core.address import Mailbox
+from milter.core.connection import Tls
 from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
 from milter.dns.fake import FakeResolver
-from milter.doors.replay import Past, Replay, Replayed
+from milter.doors.replay import Past, Replay, Replayed, transaction_of
 from milter.pipeline.aftermath import Seen
-from milter.pipeline.history import known_of, record_of
+from milter.pipeline.history import client_of, known_of, record_of
 from milter.pipeline.offline import Envelope, Judged, judge
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from reputation.history.record import packed, unpacked
+from tests.support.checks import a_transaction
 from tests.support.corpora import corpus
 from tests.support.pipeline import policies
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from policies.select import PolicySet
     from policies.verdict import Verdict
+    from reputation.history.record import Record
 
 NOW = 1_800_000_000.0
 LISTS = """\
@@ -122,6 +125,25 @@ def both(
         return anew.outcome.verdict, await second.replay.judge(past)
 
     return asyncio.run(main())
+
+
+def test_record_keeps_all_that_was_told_of_the_client() -> None:
+    told = a_transaction(told_name="mx.sender.example").connection
+    client = told._replace(
+        client_port=4711, relays=(ip_address("10.0.0.1"),), told_reverse_name="dsl-7.example",
+        destination_ip=ip_address("192.0.2.1"), destination_port=25, early_talker=True,
+        tls=Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"), account="ann", ident="4ABC",
+        local_source=True,
+    )  # fmt: skip
+    made_by = made(OLD)
+
+    async def main() -> Record:
+        _, past = await recorded(made_by, PLAIN)
+        return past.record
+
+    record = replace(asyncio.run(main()), client=client_of(client), session_id=client.session_id)
+
+    assert transaction_of(record).connection == client
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["message-kept", "record-alone"])

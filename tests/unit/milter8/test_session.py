@@ -9,6 +9,7 @@ from milter.core.connection import Direction
 from milter.core.transaction import Stage
 from milter.milter8.session import SessionEndedError
 from milter.milter8.wire import PacketError
+from milter.pipeline.facts import envelope_facts
 from tests.support import milter_packets as mta
 from tests.support.milter_session import Dialog, a_door, in_a_loop
 from tests.support.pipeline import Sees, found
@@ -99,6 +100,24 @@ async def test_client_name_that_nobody_confirmed_is_no_name(name: str, resolve: 
     begin = mta.offer() + mta.macros("C", **given) + mta.connect(name) + mta.helo()
     txn = await _judged(Sees(), begin, mta.a_message())
     assert txn.connection.told_name is None
+
+
+@pytest.mark.parametrize(
+    ("ptr", "expected"),
+    [
+        pytest.param("dsl-7.example", {"reverse_name": "dsl-7.example"}, id="unconfirmed"),
+        pytest.param("unknown", {}, id="none-found"),
+    ],
+)
+@in_a_loop
+async def test_reverse_name_that_the_mail_server_found_is_a_fact(
+    ptr: str, expected: dict[str, str]
+) -> None:
+    begin = mta.offer() + mta.macros("C", client_ptr=ptr) + mta.connect("unknown") + mta.helo()
+    txn = await _judged(Sees(), begin, mta.a_message())
+    client = envelope_facts(txn)["connection"]
+    assert isinstance(client, dict)
+    assert {name: client[name] for name in client if "name" in name} == expected
 
 
 @in_a_loop
