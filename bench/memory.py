@@ -77,9 +77,10 @@ def sent(number: int) -> Sent:
 def the_policy() -> PolicySet:
     """Return the policy with its patterns compiled, as a worker has them soon after its start."""
     chosen = load_policies(FileSource(), "balanced")
-    compiling = arm_in_background(chosen.plan.patterns, None)
-    if compiling is not None:
-        compiling.join()
+    with tempfile.TemporaryDirectory() as folder:
+        compiling = arm_in_background(chosen.plan.patterns, Path(folder))
+        if compiling is not None:
+            compiling.join()
     return chosen
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +28,15 @@ settings.load_profile("gatepost")
 
 
 def pytest_configure() -> None:
-    """Lets Ctrl-C reach commands again: a shell makes those in the background ignore it."""
+    """Prepares what every command that a test starts inherits."""
+    # A shell makes commands in the background ignore Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # One folder for the suite, made by the process that starts the others: each of some hundred
+    # daemons would else compile the same patterns for seconds. A test gives one of its own.
+    if "CACHE_DIRECTORY" not in os.environ:
+        folder = os.environ["CACHE_DIRECTORY"] = tempfile.mkdtemp(prefix="gatepost-cache-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)

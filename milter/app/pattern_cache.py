@@ -29,14 +29,14 @@ _KEPT: Final = 40
 _SUFFIX: Final = ".patterns"
 
 
-def arm_in_background(patterns: PatternSet, folder: Path | None) -> threading.Thread | None:
+def arm_in_background(patterns: PatternSet, folder: Path) -> threading.Thread | None:
     """Start to put prefilters before the views of `patterns`; None where there is nothing to do.
 
     The thread ends by itself; a process that ends does not wait for it.
 
     Args:
         patterns: They answer all the while, and the same.
-        folder: Where databases are kept; None: nowhere, each start compiles them again.
+        folder: Where databases are kept.
     """
     # Views of one pattern as well: where it is not found, RE2 need not be asked.
     written = patterns.written()
@@ -49,7 +49,7 @@ def arm_in_background(patterns: PatternSet, folder: Path | None) -> threading.Th
     return thread
 
 
-def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path | None) -> None:
+def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path) -> None:
     for view, written in views.items():
         try:
             data = _database(view, written, folder)
@@ -61,9 +61,7 @@ def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path | None)
             patterns.arm(view, ready)
 
 
-def _database(view: str, written: Sequence[str], folder: Path | None) -> bytes:
-    if folder is None:
-        return prefilter.build(view, written)
+def _database(view: str, written: Sequence[str], folder: Path) -> bytes:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{prefilter.key_of(view, written)}{_SUFFIX}"
     with _locked(folder / "lock"):

@@ -90,7 +90,7 @@ class Workplace:
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         pipeline = pipeline.opening(enclosed_reader(self.settings.enclosed, closing))
         pipeline = pipeline.tracing(tracing.timings) if tracing else pipeline
-        arm_in_background(self.policies.plan.patterns, _pattern_folder(self.settings))
+        arm_in_background(self.policies.plan.patterns, self._pattern_folder())
         means = DoorMeans(
             bounds=self.settings.limits,
             hostname=identity.hostname,
@@ -229,6 +229,12 @@ class Workplace:
         closing.callback(cached.close)
         return counted, cached
 
+    def _pattern_folder(self) -> Path:
+        """Return where compiled patterns are kept: beside the store, where that is a file."""
+        kind, _, path = (self.settings.store or "").partition(":")
+        home = Path(path).parent if kind == "sqlite" else Path(self.handover.cache_folder)
+        return home / "patterns"
+
     def _tls(self, listener: Listener) -> ssl.SSLContext | None:
         files = listener.tls
         if files is None:
@@ -247,12 +253,6 @@ def open_workplace(handover: Handover) -> Workplace:
     source = HandedSource(handover.files)
     settings = read_settings(source, handover.config_path)
     return Workplace(handover, settings, source, load_policies(source, settings.policies))
-
-
-def _pattern_folder(settings: Settings) -> Path | None:
-    """Return where compiled patterns are kept: beside the store, where that is a file."""
-    kind, _, path = (settings.store or "").partition(":")
-    return Path(path).parent / "patterns" if kind == "sqlite" else None
 
 
 def _identity(settings: Settings, host_name: str) -> Identity:

@@ -38,6 +38,7 @@ class Handover:
             the HTTP port; None: there is no such port.
         metrics_folder: Where the worker counts.
         lists_folder: Where workers tell each other and the supervisor of DNS lists.
+        cache_folder: For what can be made again.
         config_path: The configuration file as the person named it; None: embedded defaults.
         hostname: Name of this host, found once, so that all workers give the same.
         hash_key: For addresses in the log.
@@ -52,6 +53,7 @@ class Handover:
     scan_fd: int | None
     metrics_folder: str
     lists_folder: str
+    cache_folder: str
     config_path: str | None
     hostname: str
     hash_key: bytes = field(repr=False)

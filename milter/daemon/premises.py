@@ -29,6 +29,8 @@ class Premises:
 
     Attributes:
         folder: Only for this process and its workers.
+        cache_folder: For what can be made again; it outlives us where the service manager gives
+            one.
         memory_fd: Of `table`, for workers to inherit.
         table: What workers count and report.
         channel: Connections of the HTTP port go into it, to workers.
@@ -43,6 +45,7 @@ class Premises:
     """
 
     folder: Path
+    cache_folder: Path
     memory_fd: int
     table: SharedTable
     channel: socket.socket
@@ -70,7 +73,8 @@ class Premises:
 def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
     """Give the premises, and clear them away at the end."""
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="gatepost-", dir=_runtime_folder(environment)))
+        runtime = _folder_of(environment, "RUNTIME_DIRECTORY")
+        folder = Path(tempfile.mkdtemp(prefix="gatepost-", dir=runtime))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         memory_fd = create_memory()
         stack.callback(os.close, memory_fd)
@@ -83,8 +87,10 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
         (folder / "lists").mkdir(mode=0o700)
         clean_folder(folder / "metrics")
         share_metrics(folder / "metrics", SUPERVISOR)
+        cache_folder = _folder_of(environment, "CACHE_DIRECTORY")
         yield Premises(
             folder=folder,
+            cache_folder=Path(cache_folder) if cache_folder else folder / "cache",
             memory_fd=memory_fd,
             table=table,
             channel=channel,
@@ -105,6 +111,6 @@ def host_name() -> str:
     return name if "." in name else socket.getfqdn(name)
 
 
-def _runtime_folder(environment: Mapping[str, str]) -> str | None:
+def _folder_of(environment: Mapping[str, str], name: str) -> str | None:
     """Return the folder that the service manager made for us; several are parted by colons."""
-    return environment.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None
+    return environment.get(name, "").partition(":")[0] or None

@@ -299,6 +299,7 @@ class Supervisor:
                 scan_fd=premises.scan_fd if settings.http else None,
                 metrics_folder=str(premises.metrics_folder),
                 lists_folder=str(premises.lists_folder),
+                cache_folder=str(premises.cache_folder),
                 config_path=configuration.path,
                 hostname=premises.hostname,
                 hash_key=premises.hash_key,

@@ -17,10 +17,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from milter.telemetry.log import FIELDS
+from policies import prefilter
 from tests.support.certificates import write_certificate
 from tests.support.gatepost import Gatepost, configuration, running_gatepost
 from tests.support.line_client import LineClient, connected
 from tests.support.mailbox_sink import MailboxSink, running_sink
+from tests.support.patience import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,6 +244,31 @@ def test_daemon_a_later_worker_has_the_certificate_that_was_validated(tmp_path: 
             assert client.ask(b"STARTTLS").startswith(b"220")
             client.start_tls()
             assert client.ask(b"EHLO localhost").startswith(b"250")
+
+
+@pytest.mark.skipif(not prefilter.is_available(), reason="hyperscan has no wheel for this machine")
+def test_daemon_takes_compiled_patterns_from_where_the_service_manager_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CACHE_DIRECTORY", f"{tmp_path}:/elsewhere")
+    config = configuration("127.0.0.1:1", policies="policy.yaml")
+    policy = (
+        "version: 1\nname: site\npatterns:\n"
+        "  - {id: LOTTERY, in: body, match: 'the lottery', weight: 1,\n"
+        "     describe: Tells of a lottery}\n"
+    )
+
+    def kept() -> dict[Path, tuple[int, int]]:
+        """Return who made each file and when somebody took it."""
+        found = {path: path.stat() for path in (tmp_path / "patterns").glob("*.patterns")}
+        return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}
+
+    with running_gatepost(config, {"policy.yaml": policy}) as daemon:
+        wait_until(lambda: bool(kept()), lambda: daemon.log)
+    ((path, (made, used)),) = kept().items()
+    with running_gatepost(config, {"policy.yaml": policy}) as daemon:
+        wait_until(lambda: kept()[path][1] > used, lambda: daemon.log)
+        assert kept()[path][0] == made
 
 
 def test_daemon_speaks_http_and_smtp_over_unix_sockets(tmp_path: Path) -> None:

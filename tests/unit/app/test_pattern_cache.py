@@ -24,7 +24,7 @@ def the_patterns(count: int = 20) -> PatternSet:
     )
 
 
-def armed(patterns: PatternSet, folder: Path | None) -> PatternSet:
+def armed(patterns: PatternSet, folder: Path) -> PatternSet:
     thread = arm_in_background(patterns, folder)
     assert thread is not None
     thread.join(60)
@@ -72,11 +72,11 @@ def test_patterns_that_cannot_be_kept_are_asked_one_by_one(tmp_path: Path) -> No
     assert found(patterns) == ["P1", "P7", "P13"]
 
 
-def test_view_of_one_pattern_is_armed_as_well() -> None:
-    patterns = armed(the_patterns(1), None)
+def test_view_of_one_pattern_is_armed_as_well(tmp_path: Path) -> None:
+    patterns = armed(the_patterns(1), tmp_path)
 
     assert patterns.armed == {"body"}
 
 
-def test_without_patterns_nothing_is_compiled() -> None:
-    assert arm_in_background(the_patterns(0), None) is None
+def test_without_patterns_nothing_is_compiled(tmp_path: Path) -> None:
+    assert arm_in_background(the_patterns(0), tmp_path) is None

@@ -25,6 +25,7 @@ def _handover(files: dict[str, bytes]) -> Handover:
         listeners={"inbound": 6, "outbound": 7},
         scan_fd=8,
         lists_folder="/run/gatepost/lists",
+        cache_folder="/var/cache/gatepost",
         metrics_folder="/run/gatepost/metrics",
         config_path="gatepost.yaml",
         hostname="mx.example.org",
