@@ -30,14 +30,13 @@ def check(file: str | None, path: str | None) -> None:
     Warnings are told as well; they change nothing of the exit code.
     """
     path = _one_of(file, path)
-    source = FileSource()
-    configuration = read_configuration(path, source)
+    configuration = read_configuration(path, FileSource())
     settings = configuration.settings
     listeners = ", ".join(f"{one.name} ({one.bind})" for one in settings.listeners)
     click.echo(f"OK: {path or 'embedded defaults'}")
     click.echo(f"listeners: {listeners}")
     click.echo(f"policy: {settings.policies or 'balanced'}")
-    for warning in advice(configuration, source):
+    for warning in advice(configuration):
         click.echo(f"warning: {warning}", err=True)
 
 

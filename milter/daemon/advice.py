@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from milter.dns.nameservers import nameservers
 from milter.dns.public import public_operator
-from policies.loader import load_list_catalogue, load_policies
+from policies.loader import load_list_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,22 +14,14 @@ if TYPE_CHECKING:
     from milter.daemon.configuration import Configuration
     from policies.dnslists import DnsList
     from policies.errors import ConfigError
-    from policies.loader import Source
 
 
-def advice(configuration: Configuration, source: Source) -> list[ConfigError]:
-    """Return the warnings for a configuration that was read, each at its place.
-
-    Args:
-        configuration: Is valid.
-        source: Where it was read from.
-    """
-    settings = configuration.settings
+def advice(configuration: Configuration) -> list[ConfigError]:
+    """Return the warnings for a valid configuration, each at its place."""
     found = [*_defaults_of_mail_servers(configuration)]
-    if settings.dns.zone_file:
-        return found
-    lists = load_policies(source, settings.policies).plan.dns_lists
-    return [*found, *_public_resolvers(configuration, lists)] if lists else found
+    if configuration.dns_lists and not configuration.settings.dns.zone_file:
+        found += _public_resolvers(configuration)
+    return found
 
 
 def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigError]:
@@ -44,11 +36,9 @@ def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigEr
             )
 
 
-def _public_resolvers(
-    configuration: Configuration, lists: Sequence[DnsList]
-) -> Iterator[ConfigError]:
+def _public_resolvers(configuration: Configuration) -> Iterator[ConfigError]:
     """Warn of name servers that many lists refuse: their answers would be lost, day after day."""
-    refusing = _refusing(lists)
+    refusing = _refusing(configuration.dns_lists)
     who = (
         f"these lists refuse those: {', '.join(refusing)}"
         if refusing

@@ -24,10 +24,11 @@ from policies.loader import load_policies
 from reputation.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from milter.daemon.listening import ListenError
     from milter.settings import Settings
+    from policies.dnslists import DnsList
     from policies.loader import Source
     from policies.select import PolicySet
 
@@ -41,12 +42,14 @@ class Configuration:
         placed: The settings, and where each stands.
         files: Every text that was read, by path.
         version: Of the policy files: a hash.
+        dns_lists: Those that the policies ask.
     """
 
     path: str | None
     placed: Placed
     files: Mapping[str, bytes] = field(repr=False)
     version: str = ""
+    dns_lists: Sequence[DnsList] = ()
 
     @property
     def settings(self) -> Settings:
@@ -98,7 +101,10 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     found = [*_file_mistakes(placed, recording, loaded), *_other_mistakes(placed)]
     if found:
         raise ConfigErrors(found)
-    return Configuration(path, placed, recording.files, loaded[0].version)
+    (policies,) = loaded
+    return Configuration(
+        path, placed, recording.files, policies.version, policies.plan.dns_lists
+    )
 
 
 def prepare_store(configuration: Configuration) -> None:

@@ -72,7 +72,7 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
         logs = _Logs(premises, configuration)
         try:
             _log.info("starting", extra={"version": __version__, "path": path or ""})
-            for warning in advice(configuration, FileSource()):
+            for warning in advice(configuration):
                 _log.warning("configuration to think about", extra={"error": str(warning)})
             supervisor = Supervisor(
                 premises, command or (sys.executable, *WORKER_COMMAND), files, logs.follow
