@@ -20,10 +20,11 @@ from rich.console import Console
 
 from bench.tables import limit_words, markdown, print_table
 from policies import prefilter
+from policies.engine import PatternSpec
 from policies.evaluate import evaluate
 from policies.findings import Finding
 from policies.loader import load_policies
-from policies.patterns import PatternSet, PatternSpec
+from policies.patterns import PatternSet
 from policies.select import Context
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ file.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from policies.patterns import PatternError, PatternSet, PatternSpec, compile_pattern
+from policies.engine import PatternError, PatternSpec, compile_pattern
+from policies.patterns import PatternSet
 from policies.symbols import KIND_WORDS, SymbolSpec
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ class Declared:
 
     Attributes:
         symbols: By name.
-        patterns: Compiled, in the order of the file.
+        patterns: In the order of the file.
         mistakes: What is wrong.
     """
 
     positions: Positions
     shipped: Mapping[str, SymbolSpec]
     symbols: dict[str, SymbolSpec] = field(default_factory=dict)
-    patterns: list[tuple[PatternSpec, Any]] = field(default_factory=list)
+    patterns: list[PatternSpec] = field(default_factory=list)
     mistakes: list[ConfigError] = field(default_factory=list)
 
     def add_pattern(self, index: int, entry: PatternEntry) -> None:
@@ -45,10 +46,9 @@ class Declared:
             return
         view = entry.in_.lower()
         spec = PatternSpec(entry.id, view, entry.match)
-        try:
-            self.patterns.append((spec, compile_pattern(spec)))
-        except PatternError as err:
-            self.mistakes.append(self.positions.error((*loc, "match"), err.what, err.offset))
+        self.patterns.append(spec)
+        if not self.positions.value_mark((*loc, "match")).file.shipped:
+            self._try(spec, (*loc, "match"))
         against = entry.words or KIND_WORDS[entry.kind]
         self.symbols[entry.id] = SymbolSpec(
             name=entry.id,
@@ -64,7 +64,13 @@ class Declared:
 
     def pattern_set(self, counted: frozenset[str]) -> PatternSet:
         """Return the patterns whose symbols are `counted`."""
-        return PatternSet([pair for pair in self.patterns if pair[0].id in counted])
+        return PatternSet([spec for spec in self.patterns if spec.id in counted])
+
+    def _try(self, spec: PatternSpec, loc: Loc) -> None:
+        try:
+            compile_pattern(spec)
+        except PatternError as err:
+            self.mistakes.append(self.positions.error(loc, err.what, err.offset))
 
     def _mistake(self, loc: Loc, what: str) -> None:
         self.mistakes.append(self.positions.error(loc, what))

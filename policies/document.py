@@ -56,14 +56,16 @@ def parse_document(data: bytes, path: str) -> Node:
     return root
 
 
-def read_document(data: bytes, path: str) -> tuple[Node | None, list[ConfigError]]:
+def read_document(
+    data: bytes, path: str, *, shipped: bool = False
+) -> tuple[Node | None, list[ConfigError]]:
     """Return the document in `data` as far as it can be told, and what is wrong with it.
 
     A key that stands twice has its last value, an alias none: so that what else is wrong can be
     found in the same go. None: it is not YAML.
     """
     try:
-        file = SourceFile(path, _text(data, path))
+        file = SourceFile(path, _text(data, path), shipped)
     except ConfigErrors as err:
         return None, list(err.errors)
     builder = _Builder(file)

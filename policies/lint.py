@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
+from policies.engine import PatternSpec
 from policies.evaluate import evaluate
 from policies.findings import Finding
 from policies.lint_rules import of_rules
 from policies.lint_types import Level, Remark, at_key, at_value
 from policies.loader import beside
-from policies.patterns import PatternSet, PatternSpec
+from policies.patterns import PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -1,23 +1,18 @@
 """Patterns of a policy over the views of a message, in linear time.
 
-The engine is RE2, which needs neither look-around nor back-references and no bound on time. Letters
-match in either case unless the pattern says `(?-i)`; `.` does not match a line feed unless it says
-`(?s)`; `^` and `$` are the ends of the text, in a view that is a list the ends of each item. Text
-is matched by characters, `raw` by bytes. A prefilter (`policies.prefilter`) can be put before a
-view; it spares work and changes no answer. This module knows nothing of weights nor of messages.
+How one pattern is understood is `policies.engine`. A prefilter (`policies.prefilter`) can be put
+before a view; it spares work and changes no answer. This module knows nothing of weights nor of
+messages.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import re2
-
-from policies.gaps import loosened, shortest
+from policies.engine import PatternSpec, compile_pattern, plain
+from policies.gaps import loosened
 from policies.widths import widest
 
 if TYPE_CHECKING:
@@ -25,38 +20,9 @@ if TYPE_CHECKING:
 
 View = str | bytes | Sequence[str]
 
-MAX_LENGTH: Final = 4096
-# For program and caches of one pattern; RE2 becomes slower, not larger, when its cache is full.
-_MAX_MEM: Final = 2 * 1024 * 1024
 _EXCERPT: Final = 80
-_KEPT: Final = 2048
 # Of a character in UTF-8, at most.
 _BYTES: Final = 4
-# Texts on which what matches the empty text matches it somewhere.
-_PROBES: Final = (b"", b"a", b"0", b" ", b"!", b"a b", b"\n", b"ab\nc")
-
-
-class PatternError(ValueError):
-    """A pattern that is refused.
-
-    Attributes:
-        what: Why, and what to write instead.
-        offset: Character of the pattern at which the mistake begins.
-    """
-
-    def __init__(self, what: str, offset: int = 0) -> None:
-        super().__init__(what)
-        self.what = what
-        self.offset = offset
-
-
-@dataclass(frozen=True, slots=True)
-class PatternSpec:
-    """A pattern: its symbol, the view it is for, and its text."""
-
-    id: str
-    view: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +44,36 @@ class PatternHit:
     excerpt: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    spec: PatternSpec
-    # RE2 ships no types.
-    regexp: Any
-    # Of its widest match, in characters; None: it has no bound.
-    width: int | None
-    # The pattern without the ends of its wide gaps, and the bytes within which that is the same.
-    loose: Any = None
-    reach: int = 0
+class _Pattern:
+    """A pattern that is compiled when it is first asked: of those that are shipped, few ever are.
+
+    Attributes:
+        spec: What it is.
+    """
+
+    __slots__ = ("_loose", "_reach", "_regexp", "_width", "spec")
+
+    def __init__(self, spec: PatternSpec) -> None:
+        self.spec = spec
+        # RE2 ships no types.
+        self._regexp: Any = None
+        # Of its widest match, in characters; None: it has no bound.
+        self._width: int | None = None
+        # The pattern without the ends of its wide gaps, and the bytes within which that is the
+        # same.
+        self._loose: Any = None
+        self._reach = 0
+
+    def compile(self) -> None:
+        """Compile it, unless that is done."""
+        if self._regexp is not None:
+            return
+        self._width = widest(plain(self.spec))
+        if (loose := loosened(self.spec.text)) is not None:
+            self._loose = compile_pattern(replace(self.spec, text=loose.text))
+            self._reach = loose.reach
+        # The last, for messages are matched in several threads.
+        self._regexp = compile_pattern(self.spec)
 
     def search(self, data: bytes, first_end: int) -> Any:
         """Return the first match in `data`, none of which ends before `first_end`, or None.
@@ -96,54 +82,77 @@ class _Compiled:
         nothing is found behind it: that Hyperscan tells of the first match first is what it does,
         not what it promises.
         """
+        if self._regexp is None:
+            self.compile()
         start = 0
-        if self.width is not None:
-            width = self.width if data.isascii() else self.width * _BYTES
+        if self._width is not None:
+            width = self._width if data.isascii() else self._width * _BYTES
             start = max(0, first_end - width)
         found = self._search_from(data, start)
         return self._search_from(data, 0) if found is None and start else found
 
+    def search_item(self, item: bytes) -> Any:
+        """Return the first match in one of a list, or None."""
+        if self._regexp is None:
+            self.compile()
+        return self._regexp.search(item)
+
     def _search_from(self, data: bytes, start: int) -> Any:
-        if self.loose is not None:
-            found = self.loose.search(data, start)
-            if found is None or found.end() - found.start() <= self.reach:
+        if self._loose is not None:
+            found = self._loose.search(data, start)
+            if found is None or found.end() - found.start() <= self._reach:
                 return found
             start = found.start()
-        return self.regexp.search(data, start)
+        return self._regexp.search(data, start)
 
 
 class PatternSet:
-    """The patterns of all policies, compiled once."""
+    """The patterns of all policies.
+
+    Args:
+        patterns: Those that RE2 takes; `compile` tries any.
+    """
 
     __slots__ = ("_by_view", "_prefilters", "patterns")
 
-    def __init__(self, compiled: Sequence[tuple[PatternSpec, Any]]) -> None:
-        self.patterns = tuple(spec for spec, _ in compiled)
+    def __init__(self, patterns: Iterable[PatternSpec]) -> None:
+        self.patterns = tuple(patterns)
         self._prefilters: dict[str, Prefilter] = {}
-        self._by_view: dict[str, list[_Compiled]] = {}
-        for spec, regexp in compiled:
-            self._by_view.setdefault(spec.view, []).append(_joined(spec, regexp))
+        self._by_view: dict[str, list[_Pattern]] = {}
+        for spec in self.patterns:
+            self._by_view.setdefault(spec.view, []).append(_Pattern(spec))
 
     @classmethod
     def compile(cls, patterns: Iterable[PatternSpec]) -> PatternSet:
-        """Return the set of `patterns`.
+        """Return the set of `patterns`, all of them compiled.
 
         Raises:
             PatternError: One of them is refused.
         """
-        return cls([(spec, compile_pattern(spec)) for spec in patterns])
+        made = cls(patterns)
+        for view in made.views:
+            made.compile_view(view)
+        return made
 
     def only(self, ids: frozenset[str]) -> PatternSet:
         """Return those of these patterns that have one of `ids`."""
-        every = [each for compiled in self._by_view.values() for each in compiled]
-        return PatternSet([(each.spec, each.regexp) for each in every if each.spec.id in ids])
+        return PatternSet(spec for spec in self.patterns if spec.id in ids)
 
     def written(self) -> dict[str, list[str]]:
         """Return the patterns of each view as they are given to an engine."""
         return {
-            view: [_plain(each.spec) for each in compiled]
-            for view, compiled in self._by_view.items()
+            view: [plain(each.spec) for each in patterns]
+            for view, patterns in self._by_view.items()
         }
+
+    def compile_view(self, view: str) -> None:
+        """Compile the patterns of `view` now: without a prefilter, each message asks all of them.
+
+        Raises:
+            PatternError: One of them is refused.
+        """
+        for each in self._by_view[view]:
+            each.compile()
 
     def arm(self, view: str, prefilter: Prefilter) -> None:
         """Ask only the patterns of `view` that `prefilter` finds; the answers stay the same."""
@@ -177,16 +186,8 @@ class PatternSet:
         return hits
 
 
-def _joined(spec: PatternSpec, regexp: Any) -> _Compiled:
-    width = widest(_plain(spec))
-    if (loose := loosened(spec.text)) is None:
-        return _Compiled(spec, regexp, width)
-    without_ends = compile_pattern(replace(spec, text=loose.text))
-    return _Compiled(spec, regexp, width, without_ends, loose.reach)
-
-
 def _search(
-    compiled: Sequence[_Compiled],
+    compiled: Sequence[_Pattern],
     prefilter: Prefilter | None,
     content: str | bytes,
     hits: list[PatternHit],
@@ -201,8 +202,8 @@ def _search(
 
 
 def _candidates(
-    compiled: Sequence[_Compiled], prefilter: Prefilter | None, data: bytes
-) -> list[tuple[_Compiled, int]]:
+    compiled: Sequence[_Pattern], prefilter: Prefilter | None, data: bytes
+) -> list[tuple[_Pattern, int]]:
     """Return the patterns that can match, each with the offset before which no match ends."""
     found = prefilter.candidates(data) if prefilter is not None else None
     if found is None:
@@ -211,7 +212,7 @@ def _candidates(
 
 
 def _search_items(
-    compiled: Sequence[_Compiled],
+    compiled: Sequence[_Pattern],
     prefilter: Prefilter | None,
     items: Sequence[str],
     hits: list[PatternHit],
@@ -237,9 +238,9 @@ def _search_items(
             hits.append(_hit(pattern.spec, item, (start - line, end - line)))
 
 
-def _search_each(pattern: _Compiled, items: Iterable[bytes], hits: list[PatternHit]) -> None:
+def _search_each(pattern: _Pattern, items: Iterable[bytes], hits: list[PatternHit]) -> None:
     for item in items:
-        found = pattern.regexp.search(item)
+        found = pattern.search_item(item)
         if found is not None and found.end() > found.start():
             hits.append(_hit(pattern.spec, item, found.span()))
             return
@@ -256,145 +257,3 @@ def _hit(spec: PatternSpec, data: bytes, span: tuple[int, int]) -> PatternHit:
         start = len(data[:start].decode(encoding, "replace"))
         end = start + len(matched)
     return PatternHit(spec.id, spec.view, start, end, excerpt)
-
-
-@lru_cache(maxsize=_KEPT)
-def compile_pattern(spec: PatternSpec) -> Any:
-    """Return the compiled pattern; shadow policies and reloads share those they have in common.
-
-    Raises:
-        PatternError: RE2 cannot take it, or it matches the empty text.
-    """
-    if len(spec.text) > MAX_LENGTH:
-        raise PatternError(f"the pattern is longer than {MAX_LENGTH:,} characters", MAX_LENGTH)
-    options = _options(spec)
-    try:
-        regexp = re2.compile(_shortest(_written(spec)), options)
-    except re2.error as err:
-        raise _explained(spec.text, str(err.args[0], "utf-8", "replace")) from err
-    _refuse_empty(regexp)
-    return regexp
-
-
-def _written(spec: PatternSpec) -> str | bytes:
-    if spec.view == "raw":
-        if not spec.text.isascii():
-            offset = next(i for i, c in enumerate(spec.text) if ord(c) > 127)
-            what = r"`raw` is matched by bytes: write this character as its bytes, such as \xC3\xA9"
-            raise PatternError(what, offset)
-        return spec.text.encode("ascii")
-    if spec.view in LIST_VIEWS:
-        if anchor := re.search(r"(?<!\\)(?:\\\\)*\\[Az]", spec.text):
-            raise PatternError(
-                "in a list of texts write ^ and $ for the ends of each", anchor.start()
-            )
-        return f"(?m){spec.text}"
-    return spec.text
-
-
-def _shortest(written: str | bytes) -> str | bytes:
-    if isinstance(written, bytes):
-        return shortest(written.decode("ascii")).encode("ascii")
-    return shortest(written)
-
-
-def _plain(spec: PatternSpec) -> str:
-    written = _written(spec)
-    return written.decode("ascii") if isinstance(written, bytes) else written
-
-
-LIST_VIEWS: Final = frozenset({"urls", "filenames"})
-
-
-def _options(spec: PatternSpec) -> re2.Options:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = _MAX_MEM
-    if spec.view == "raw":
-        options.encoding = re2.Options.Encoding.LATIN1
-    return options
-
-
-def _refuse_empty(regexp: Any) -> None:
-    for probe in _PROBES:
-        found = regexp.search(probe)
-        if found is not None and found.end() == found.start():
-            raise PatternError(
-                "the pattern matches the empty text, so it would match every message"
-            )
-
-
-# What RE2 does not have, by how it is written; looked for only where RE2 refused the pattern.
-_REFUSED: Final = (
-    (re.compile(r"\(\?<?[=!]"), "look-around (`{}`) is not linear-time and is refused"),
-    (re.compile(r"\(\?P=\w*\)?"), "a back-reference (`{}`) is not linear-time and is refused"),
-    (
-        re.compile(r"\\(?:[1-9]|[kg][<{'])"),
-        "a back-reference (`{}`) is not linear-time and is refused",
-    ),
-    (re.compile(r"\(\?>"), "an atomic group (`{}`) is not needed here: write (?: )"),
-    (
-        re.compile(r"[*+?}]\+"),
-        "a possessive repetition (`{}`) is not needed here: leave out the last +",
-    ),
-    (re.compile(r"\(\?#"), "a comment (`{}`) cannot stand in a pattern"),
-    (re.compile(r"\\Z"), r"`{}` is written \z here, or $"),
-)
-_TOKEN: Final = re.compile(r"\\Q.*?(?:\\E|\Z)|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
-_COUNTED: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
-_REASONS: Final = {
-    "invalid escape sequence": "`{}` means nothing in a pattern",
-    "invalid character class range": "`{}` is no range of characters",
-    "missing )": "a parenthesis is opened and not closed",
-    "unexpected )": "a parenthesis is closed that was not opened",
-    "missing ]": "a `[` is not closed",
-    "no argument for repetition operator": "there is nothing before `{}` that it could repeat",
-    "bad repetition operator": "`{}` repeats a repetition: use parentheses, or leave one out",
-    "trailing \\": "the pattern ends with a single backslash",
-    "invalid named capture group": "`{}` is no name of a group",
-    "invalid UTF-8": "the pattern is not valid text",
-    "invalid perl operator": "`{}` is not known in a pattern",
-}
-
-
-def _explained(text: str, message: str) -> PatternError:
-    """Return RE2's refusal with its place and in words."""
-    plain = _TOKEN.sub(lambda found: "_" * len(found[0]), text)
-    plain = re.sub(r"\\[^1-9kgZ]", "__", plain)
-    for pattern, words in _REFUSED:
-        if found := pattern.search(plain):
-            return PatternError(words.format(found[0]), found.start())
-    reason, _, part = message.partition(": ")
-    if reason == "invalid repetition size":
-        return _too_many(plain, part)
-    if reason.startswith("pattern too large"):
-        return PatternError("the pattern grows too large: make its repetitions smaller")
-    words = _REASONS.get(reason, f"not a pattern: {reason}")
-    # RE2 names the whole pattern where a parenthesis is missing.
-    offset = _unbalanced(plain) if reason.endswith(")") else max(text.find(part), 0)
-    return PatternError(words.format(part), offset)
-
-
-def _unbalanced(plain: str) -> int:
-    """Return where the first parenthesis stands that has no partner."""
-    opened: list[int] = []
-    for offset, character in enumerate(plain):
-        if character == "(":
-            opened.append(offset)
-        elif character == ")":
-            if not opened:
-                return offset
-            opened.pop()
-    return opened[0] if opened else 0
-
-
-def _too_many(plain: str, part: str) -> PatternError:
-    for found in _COUNTED.finditer(plain):
-        if any(int(number) > 1000 for number in found.groups() if number):
-            return PatternError(
-                f"`{found[0]}`: at most 1,000 repetitions can be counted", found.start()
-            )
-    what = f"`{part}` inside another counted repetition makes more than 1,000"
-    return PatternError(what, max(plain.rfind(part), 0))

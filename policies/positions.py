@@ -27,10 +27,17 @@ def short(text: str, most: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that was read: its path as the person named it, and its text."""
+    """A file that was read.
+
+    Attributes:
+        path: As the person named it.
+        text: Of the whole file.
+        shipped: Whether it is one of this package, which the project's own tests have tried.
+    """
 
     path: str
     text: str
+    shipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def root_of(source: Source, path: str, mistakes: Mistakes) -> Node | None:
     except ConfigError as err:
         mistakes.take([err])
         return None
-    root, wrong = read_document(data, path)
+    root, wrong = read_document(data, path, shipped=isinstance(source, Shipped))
     mistakes.take(wrong)
     return root
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import pydantic
 
+from policies.engine import PatternError, PatternSpec, compile_pattern
 from policies.expressions.language import Language
 from policies.expressions.reading import ExpressionError
 from policies.mistakes import places
-from policies.patterns import PatternError, PatternSpec, compile_pattern
 from policies.positions import Member, Node, Positions
 from policies.reading import as_model
 from policies.schema import PolicyFile

@@ -40,7 +40,11 @@ def arm_in_background(patterns: PatternSet, folder: Path) -> threading.Thread | 
     """
     # Views of one pattern as well: where it is not found, RE2 need not be asked.
     written = patterns.written()
-    if not written or not prefilter.is_available():
+    if not prefilter.is_available():
+        for view in written:
+            patterns.compile_view(view)
+        return None
+    if not written:
         return None
     thread = threading.Thread(
         target=_arm, args=(patterns, written, folder), name="patterns", daemon=True
@@ -51,27 +55,33 @@ def arm_in_background(patterns: PatternSet, folder: Path) -> threading.Thread | 
 
 def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path) -> None:
     for view, written in views.items():
-        try:
-            data = _database(view, written, folder)
-            ready = prefilter.load(data)
-        except Exception as error:  # noqa: BLE001 - RE2 goes on alone, whatever happened
-            _log.warning("patterns not compiled", extra={"error": str(error)})
-            continue
+        path = folder / f"{prefilter.key_of(view, written)}{_SUFFIX}"
+        data = _read(path)
+        if data is None:
+            # Until it is made each message asks all of them, and waits for none to be compiled.
+            patterns.compile_view(view)
+            data = _made(view, written, path)
+        ready = prefilter.load(data) if data else None
         if ready is not None:
             patterns.arm(view, ready)
+        else:
+            patterns.compile_view(view)
 
 
-def _database(view: str, written: Sequence[str], folder: Path) -> bytes:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{prefilter.key_of(view, written)}{_SUFFIX}"
-    with _locked(folder / "lock"):
-        kept = _read(path)
-        if kept is not None:
-            return kept
-        data = prefilter.build(view, written)
-        _write(path, data)
-        _tidy(folder)
-    return data
+def _made(view: str, written: Sequence[str], path: Path) -> bytes | None:
+    """Return the database of a view after it was made and kept; None where it cannot be."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path.parent / "lock"):
+            data = _read(path)
+            if data is None:
+                data = prefilter.build(view, written)
+                _write(path, data)
+                _tidy(path.parent)
+            return data
+    except Exception as error:  # noqa: BLE001 - RE2 goes on alone, whatever happened
+        _log.warning("patterns not compiled", extra={"error": str(error)})
+        return None
 
 
 @contextmanager
@@ -86,9 +96,9 @@ def _read(path: Path) -> bytes | None:
     """Return what is kept, None where it is missing or damaged."""
     try:
         data = path.read_bytes()
+        os.utime(path)
     except OSError:
         return None
-    os.utime(path)
     return data if prefilter.is_whole(data) else None
 
 

@@ -102,9 +102,7 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
     if found:
         raise ConfigErrors(found)
     (policies,) = loaded
-    return Configuration(
-        path, placed, recording.files, policies.version, policies.plan.dns_lists
-    )
+    return Configuration(path, placed, recording.files, policies.version, policies.plan.dns_lists)
 
 
 def prepare_store(configuration: Configuration) -> None:

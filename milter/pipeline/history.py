@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from milter.pipeline.aftermath import Otherwise, Seen
     from milter.pipeline.aftermath import Share as Dealt
     from milter.pipeline.runner import Pipeline
+    from policies.engine import PatternSpec
     from policies.findings import Finding
-    from policies.patterns import PatternSpec
     from policies.verdict import Verdict
     from reputation.history.journal import Keep
     from reputation.store import Append, Store

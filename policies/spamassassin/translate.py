@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from policies.patterns import PatternError, PatternSpec, compile_pattern
+from policies.engine import PatternError, PatternSpec, compile_pattern
 from policies.spamassassin.meta import names_in, to_cel
 from policies.spamassassin.regexps import NotImportedError, read_regexp, to_re2
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from policies.compile import Bounds
 from policies.document import parse_document
+from policies.engine import PatternError, PatternSpec
 from policies.errors import ConfigErrors
 from policies.evaluate import decide_early, evaluate
 from policies.findings import Finding
 from policies.loader import load_policies, load_symbols
-from policies.patterns import PatternError, PatternSet, PatternSpec
+from policies.patterns import PatternSet
 from policies.select import Context
 from policies.verdict import Action
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.app.pattern_cache import arm_in_background
-from policies import prefilter
-from policies.patterns import PatternSet, PatternSpec
+from policies import engine, prefilter
+from policies.engine import PatternSpec
+from policies.patterns import PatternSet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,23 @@ def test_patterns_are_taken_from_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert armed(the_patterns(), tmp_path).armed == {"body"}
     assert kept.exists()
+
+
+def test_patterns_that_are_not_found_are_not_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = the_patterns().patterns
+    armed(PatternSet(specs), tmp_path)
+    compiled: list[str] = []
+
+    def compile_pattern(spec: PatternSpec) -> object:
+        compiled.append(spec.id)
+        return engine.compile_pattern(spec)
+
+    monkeypatch.setattr("policies.patterns.compile_pattern", compile_pattern)
+
+    assert found(armed(PatternSet(specs), tmp_path)) == ["P1", "P7", "P13"]
+    assert sorted(compiled) == ["P1", "P13", "P7"]
 
 
 def test_patterns_that_are_damaged_are_made_again(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from milter.core.connection import Direction
 from milter.memory.recollection import Recollection
 from policies.compile import Plan
 from policies.dnslists import Asks, DnsList
+from policies.engine import PatternSpec
 from policies.facts import FACTS, FactSpec
 from policies.loader import load_symbols
-from policies.patterns import PatternSet, PatternSpec
+from policies.patterns import PatternSet
 from policies.rates import Rate
 from reputation.classifier.model import State, new_state
 from reputation.memory import MemoryStore

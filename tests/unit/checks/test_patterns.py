@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from milter.checks.patterns import PatternsCheck
-from policies.patterns import PatternSet, PatternSpec
+from policies.engine import PatternSpec
+from policies.patterns import PatternSet
 from tests.support.checks import a_transaction, looked
 
 RAW = (

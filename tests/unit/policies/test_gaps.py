@@ -7,8 +7,9 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.engine import PatternSpec
 from policies.gaps import loosened, shortest
-from policies.patterns import PatternSet, PatternSpec
+from policies.patterns import PatternSet
 
 
 @pytest.mark.parametrize(

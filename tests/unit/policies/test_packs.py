@@ -84,6 +84,15 @@ def test_mistake_in_a_pack_is_shown_at_its_place(old: str, new: str, mistake: st
     assert [each for each in found if each.startswith(mistake)], found
 
 
+def test_pattern_of_a_file_named_like_a_shipped_one_is_tried() -> None:
+    # Shipped patterns are compiled when they are needed, for tests have tried them.
+    files = {"rules/en.yaml": PACK.replace("match: alpha", "match: al(pha", 1)}
+
+    (found,) = mistakes("rules_packs: [rules/en.yaml]\n", **files)
+
+    assert found.startswith("rules/en.yaml:10:16: a parenthesis is opened and not closed")
+
+
 def test_pack_that_is_not_shipped_is_a_mistake_with_what_was_meant() -> None:
     assert mistakes("rules_packs: [eng]\n") == [
         "site.yaml:3:15: there is no pack `eng`, and a file ends in .yaml: did you mean `en`?"

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policies.patterns import PatternError, PatternHit, PatternSet, PatternSpec
+from policies.engine import PatternError, PatternSpec
+from policies.patterns import PatternHit, PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

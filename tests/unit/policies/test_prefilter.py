@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import prefilter
-from policies.patterns import PatternError, PatternSet, PatternSpec, View
+from policies.engine import PatternError, PatternSpec
+from policies.patterns import PatternSet, View
 
 pytestmark = pytest.mark.skipif(
     not prefilter.is_available(), reason="hyperscan has no wheel for this machine"
