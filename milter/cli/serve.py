@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from milter.daemon import run
+from milter.daemon.run import run
 
 
 @click.command()

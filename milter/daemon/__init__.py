@@ -1,5 +1,1 @@
-"""The daemon: a supervisor that opens the sockets, and the workers that it starts."""
-
-from milter.daemon.run import run
-
-__all__ = ["run"]
+"""The daemon: a supervisor that opens the sockets (`run`), and the workers that it starts."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _SERVE: Final = """
 import sys
-from milter.daemon import run
+from milter.daemon.run import run
 from policies.errors import PolicyError
 try:
     sys.exit(run(sys.argv[1], command=[sys.executable, sys.argv[2]]))
