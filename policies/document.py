@@ -24,9 +24,9 @@ MAX_DEPTH: Final = 50
 MAX_NODES: Final = 200_000
 _MAX_MISTAKES: Final = 50
 
-# YAML 1.2.2 §5.1: what a stream may hold.
+# YAML 1.2.2 §5.1: what a stream may not hold.
 _UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 # YAML 1.2.2 §10.3.2, the core schema; the leading zero is ours.
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})

@@ -28,10 +28,9 @@ _PIECE: Final = re.compile(f"{_QUOTED}|{_UNQUOTED}", re.DOTALL)
 # For what stands behind a quote that never ends: looked for once, else each would be to the end.
 _PIECE_UNQUOTED: Final = re.compile(_UNQUOTED, re.DOTALL)
 _AROUND: Final = re.compile(r'[\s"(),:;<>\\]+')
-_DOMAIN: Final = re.compile(
-    r"(?!.{254})[A-Za-z0-9_\x80-\U0010FFFF-]{1,63}(?:\.[A-Za-z0-9_\x80-\U0010FFFF-]{1,63})*\.?"
-    r"|\[[\x21-\x5A\x5E-\x7E]+\]"
-)
+# Letters, digits, underscore, hyphen and whatever is not ASCII.
+_LABEL: Final = r"[^\x00-,./:-@\[-^`{-\x7F]{1,63}"
+_DOMAIN: Final = re.compile(rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*\.?|\[[\x21-\x5A\x5E-\x7E]+\]")
 _COMMENT_STEP: Final = re.compile(r"[^()\\]++|\\.?|[()]", re.DOTALL)
 # What nine of ten From fields look like: no quotes, no comments, one address in brackets.
 _SIMPLE: Final = re.compile(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # RFC 5321 §4.1.2 esmtp-param; octets over 126 are let through for the UTF-8 values of RFC 6533.
-_PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010FFFF]+))?")
+_PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00- =\x7F]+))?")
 _SIZE: Final = re.compile(r"[0-9]{1,20}")
 # RFC 5321 §4.1.2 Domain and address-literal, and what real clients send beside it: judged by a
 # check, not here. Only what could break a header or a log line is kept out.

@@ -19,7 +19,7 @@ _FORBIDDEN_HOST: Final = re.compile(r"[\x00\t\n\r #/:<>?@\[\\\]^|]")
 _FORBIDDEN_DOMAIN: Final = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7F]")
 _PLAIN: Final = re.compile(r"[a-z0-9._-]+")
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
-_CONTROL: Final = re.compile(r"[\x00-\x1F\x7F-\U0010FFFF]")
+_CONTROL: Final = re.compile(r"[^ -~]")
 # Longer ones cannot be looked up (RFC 1035 §2.3.4), and Unicode work on them is not cheap.
 _MAX_HOST: Final = 1_000
 _MAX_IPV4: Final = 0xFFFFFFFF

@@ -21,13 +21,14 @@ _DRIVE: Final = re.compile(r"[A-Za-z][:|]")
 _DRIVE_START: Final = re.compile(r"[A-Za-z][:|](?:[/\\?#]|\Z)")
 _DOT: Final = frozenset((".", "%2e"))
 _DOTS: Final = frozenset(("..", ".%2e", "%2e.", "%2e%2e"))
-_HIGH: Final = r"\x00-\x1F\x7F-\U0010FFFF"
-_FRAGMENT_SET: Final = re.compile(rf"[{_HIGH} \"<>`]")
-_QUERY_SET: Final = re.compile(rf"[{_HIGH} \"#<>]")
-_SPECIAL_QUERY_SET: Final = re.compile(rf"[{_HIGH} \"#<>']")
-_PATH_SET: Final = re.compile(rf"[{_HIGH} \"#<>?^`{{}}]")
-_USERINFO_SET: Final = re.compile(rf"[{_HIGH} \"#<>?^`{{}}/:;=@\[\\\]|]")
-_CONTROL_SET: Final = re.compile(rf"[{_HIGH}]")
+# WHATWG 1.3, percent-encode sets, by what is not in them: of a class that reaches to the end of
+# Unicode the compiler makes a table of it.
+_FRAGMENT_SET: Final = re.compile(r"[^!#-;=?-_a-~]")
+_QUERY_SET: Final = re.compile(r"[^!$-;=?-~]")
+_SPECIAL_QUERY_SET: Final = re.compile(r"[^!$-&(-;=?-~]")
+_PATH_SET: Final = re.compile(r"[^!$-;=@-\]_a-z|~]")
+_USERINFO_SET: Final = re.compile(r"[^!$-.0-9A-Z_a-z~]")
+_CONTROL_SET: Final = re.compile(r"[^ -~]")
 
 
 @dataclass(slots=True)
