@@ -93,8 +93,7 @@ class _Pattern:
 
     def search_item(self, item: bytes) -> Any:
         """Return the first match in one of a list, or None."""
-        if self._regexp is None:
-            self.compile()
+        self.compile()
         return self._regexp.search(item)
 
     def _search_from(self, data: bytes, start: int) -> Any:
