@@ -6,9 +6,7 @@ taken out (`remains`), and the next look goes on with the rest.
 
 from __future__ import annotations
 
-import gc
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,6 +23,7 @@ from policies.chain import (
     policy_path,
     read_chain,
 )
+from policies.collector import without_collections
 from policies.errors import Mistakes
 from policies.lists import ListBuilder
 from policies.other_files import read_keys, read_lists
@@ -36,8 +35,6 @@ from policies.sources import MAX_FILE_BYTES, FileSource, Source
 from policies.symbols import SymbolSpec, SymbolTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from policies.chain import Chain
     from policies.schema import PatternEntry, PolicyFile
     from policies.schema_rules import RuleEntry
@@ -104,22 +101,7 @@ def load_policies(source: Source, path: str | None = None) -> PolicySet:
     return read_policy(source, path).policies
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Keep the collector of cycles away while much is made of which all stays.
-
-    It would look at everything again and again, and a rule cost the more the more rules there are.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-@_without_collections()
+@without_collections()
 def read_policy(source: Source, path: str | None = None) -> LoadedPolicy:
     """Return the policy file at `path`, as `load_policies` finds it, with its places.
 

@@ -16,6 +16,7 @@ import click
 
 from milter import __version__
 from milter.core.errors import GatepostError
+from policies.collector import without_collections
 from policies.errors import ConfigError, ConfigErrors, PolicyError
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _lazy(name: str, words: str, *, shown: bool) -> click.Command:
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     @click.pass_context
     def command(context: click.Context, arguments: tuple[str, ...]) -> object:
-        real: click.Command = getattr(import_module(f"milter.cli.{name}"), name)
+        with without_collections():
+            real: click.Command = getattr(import_module(f"milter.cli.{name}"), name)
         return real.main(list(arguments), prog_name=context.command_path, standalone_mode=False)
 
     return command

@@ -1,9 +1,10 @@
 """A worker that knows the daemon's seam and nothing of mail, for tests of the supervisor alone.
 
 To each client it says its generation and its pid, and takes lines until `bye`, which it answers;
-`die` ends the process at once, and the word of an action counts as a verdict. Told to drain it
-waits for its clients. It greets with the word that the configuration calls `hostname`. A hostname
-that begins with `broken` cannot be built.
+`die` ends the process at once, the word of an action counts as a verdict, and `told` is answered
+when the supervisor can know of the verdicts until then. Told to drain it waits for its clients. It
+greets with the word that the configuration calls `hostname`. A hostname that begins with `broken`
+cannot be built.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class PlainWorker:
         self._servers: list[asyncio.Server] = []
         self._clients = 0
         self._verdicts = {action.word: 0 for action in Action}
+        self._told = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -73,6 +75,7 @@ class PlainWorker:
 
     def verdicts(self) -> list[int]:
         """How often clients said the word of each action."""
+        self._told.set()
         return list(self._verdicts.values())
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,6 +100,9 @@ class PlainWorker:
         while line := await reader.readline():
             if line == b"die\n":
                 os._exit(3)
+            if line == b"told\n":
+                self._told.clear()
+                await self._told.wait()
             writer.write(line)
             word = line.decode().strip()
             if word in self._verdicts:
