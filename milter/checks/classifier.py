@@ -15,11 +15,12 @@ from milter.core.transaction import Stage
 from policies.findings import Finding
 from reputation.classifier.explain import Read, heaviest
 from reputation.classifier.features import domain_number, extract
-from reputation.classifier.model import judge
+from reputation.classifier.model import judge, judge_untaught
 
 if TYPE_CHECKING:
     from milter.core.transaction import Transaction
     from milter.message.document import Message
+    from policies.facts import FactValue
     from reputation.classifier.model import Opinion, State
 
 # From which probability a symbol is meant; of ham as far from 0.
@@ -67,21 +68,32 @@ class ClassifierCheck:
             return NOTHING
         if state is None:
             return Evidence((Finding("CLASSIFIER_ERROR", "its weights cannot be read"),))
+        untaught = judge_untaught(state)
+        if untaught is not None:
+            return _unsure(state, untaught)
         read = classifier_fields(message)
         features, domain = extract(*read), _domain_of(txn)
         opinion = judge(state, features, domain)
-        facts = {"classifier": {**opinion._asdict()}}
         symbol = _symbol(opinion)
+        if symbol == _UNSURE:
+            return _unsure(state, opinion)
+        facts = _facts(opinion)
         if not symbol:
             return Evidence(facts=facts)
-        if symbol == _UNSURE:
-            said = f"{state.ham} ham and {state.spam} spam learned so far"
-            return Evidence((Finding(symbol, said),), facts)
         said = f"{opinion.probability:.1%} spam, confidence {opinion.confidence:.2f}"
         spoken_for = symbol in _SPAM_SYMBOLS
         why = partial(heaviest, state, Read(*read, features), spam=spoken_for, domain=domain)
         # Once: the answer and the record tell the same, though the weights change meanwhile.
         return Evidence((Finding(symbol, said, reasons=cache(why)),), facts)
+
+
+def _unsure(state: State, opinion: Opinion) -> Evidence:
+    said = f"{state.ham} ham and {state.spam} spam learned so far"
+    return Evidence((Finding(_UNSURE, said),), _facts(opinion))
+
+
+def _facts(opinion: Opinion) -> dict[str, FactValue]:
+    return {"classifier": {**opinion._asdict()}}
 
 
 def _domain_of(txn: Transaction) -> int:

@@ -148,6 +148,16 @@ def contributions(state: State, features: Features, domain: int = 0) -> NDArray[
     return adds
 
 
+def judge_untaught(state: State) -> Opinion | None:
+    """Return the opinion on any message where nothing was ever learned; None where something was.
+
+    It is what `judge` says then, without the message being read for it.
+    """
+    if state.ham or state.spam:
+        return None
+    return Opinion(calibrated(state, 0.0), confidence=0.0, unsure=True)
+
+
 def judge(state: State, features: Features, domain: int = 0) -> Opinion:
     """Return the opinion on a message for `domain`; 0: for none."""
     probability = calibrated(state, margin(state, features, domain))

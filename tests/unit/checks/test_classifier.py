@@ -70,6 +70,17 @@ def test_what_was_learned_is_said_with_its_reasons(
         assert weight.startswith(sign)
 
 
+def test_message_is_not_read_while_nothing_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, message = new_state(), a_message(1, spam=True)
+    opinion = judge(state, lesson_of(Message(message), spam=True).features)
+    monkeypatch.setattr("milter.checks.classifier.extract", lambda *_: pytest.fail("was read"))
+
+    evidence = looked(ClassifierCheck(Fixed(state)), message)
+
+    assert symbols_of(evidence) == ["CLASSIFIER_UNSURE"]
+    assert evidence.facts["classifier"] == opinion._asdict()
+
+
 def test_reasons_are_not_worked_out_before_they_are_read(
     taught: Fixed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
