@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """Let nothing be collected in the block; the collector would look at all of it again and again.
+    """Let nothing be collected in the block.
 
-    Modules take a tenth longer to load with it, and a rule costs the more the more rules there are.
+    The collector would look at all of it again and again: a module or a rule would cost the more,
+    the more there are.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -134,8 +134,11 @@ class PatternSet:
         return made
 
     def only(self, ids: frozenset[str]) -> PatternSet:
-        """Return those of these patterns that have one of `ids`."""
-        return PatternSet(spec for spec in self.patterns if spec.id in ids)
+        """Return those of these patterns that have one of `ids`; what is compiled is shared."""
+        some = PatternSet(spec for spec in self.patterns if spec.id in ids)
+        for view in some.views:
+            some._by_view[view] = [each for each in self._by_view[view] if each.spec.id in ids]
+        return some
 
     def written(self) -> dict[str, list[str]]:
         """Return the patterns of each view as they are given to an engine."""

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from policies.evaluate import evaluate
 from policies.findings import Finding
+from policies.patterns import PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from policies.compile import Plan
     from policies.facts import FactValue
-    from policies.patterns import PatternSet, View
+    from policies.patterns import View
     from policies.select import Context, PolicySet
     from policies.verdict import Verdict
 
@@ -81,8 +82,9 @@ def beside_live(
     plan = policies.plan
     own = [spec for spec in plan.patterns.patterns if known.get(spec.id) != spec]
     replaced = frozenset(spec.id for spec in own) & known.keys()
-    ids = frozenset(spec.id for spec in own)
-    return Shadow(name, path, policies, until, ask, plan.patterns.only(ids), frozenset(replaced))
+    # No prefilter is put before them, so that each message asks all of them.
+    compiled = PatternSet.compile(own)
+    return Shadow(name, path, policies, until, ask, compiled, frozenset(replaced))
 
 
 def widened(live: Plan, shadows: Sequence[Shadow]) -> Plan:

@@ -56,32 +56,32 @@ def arm_in_background(patterns: PatternSet, folder: Path) -> threading.Thread | 
 def _arm(patterns: PatternSet, views: dict[str, list[str]], folder: Path) -> None:
     for view, written in views.items():
         path = folder / f"{prefilter.key_of(view, written)}{_SUFFIX}"
-        data = _read(path)
-        if data is None:
-            # Until it is made each message asks all of them, and waits for none to be compiled.
-            patterns.compile_view(view)
-            data = _made(view, written, path)
-        ready = prefilter.load(data) if data else None
+        try:
+            data = _read(path)
+            if data is None:
+                # Until it is made each message asks all, and shall wait for none to be compiled.
+                patterns.compile_view(view)
+                data = _made(view, written, path)
+            ready = prefilter.load(data)
+        except Exception as error:  # noqa: BLE001 - RE2 goes on alone, whatever happened
+            _log.warning("patterns not compiled", extra={"error": str(error)})
+            continue
         if ready is not None:
             patterns.arm(view, ready)
         else:
             patterns.compile_view(view)
 
 
-def _made(view: str, written: Sequence[str], path: Path) -> bytes | None:
-    """Return the database of a view after it was made and kept; None where it cannot be."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(path.parent / "lock"):
-            data = _read(path)
-            if data is None:
-                data = prefilter.build(view, written)
-                _write(path, data)
-                _tidy(path.parent)
-            return data
-    except Exception as error:  # noqa: BLE001 - RE2 goes on alone, whatever happened
-        _log.warning("patterns not compiled", extra={"error": str(error)})
-        return None
+def _made(view: str, written: Sequence[str], path: Path) -> bytes:
+    """Return the database of a view after it was made and kept, by us or by another worker."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(path.parent / "lock"):
+        data = _read(path)
+        if data is None:
+            data = prefilter.build(view, written)
+            _write(path, data)
+            _tidy(path.parent)
+        return data
 
 
 @contextmanager

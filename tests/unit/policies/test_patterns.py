@@ -6,11 +6,15 @@ import pytest
 
 from policies.engine import PatternError, PatternSpec
 from policies.patterns import PatternHit, PatternSet
+from tests.unit.policies.policy_files import policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policies.patterns import View
+
+# All of its patterns are shipped ones.
+OTHER = "version: 1\nname: other\nextends: balanced\n"
 
 
 def search(pattern: str, view: str, content: View) -> PatternHit | None:
@@ -156,3 +160,29 @@ def test_match_evil_pattern_is_linear(pattern: str) -> None:
 
     # A backtracking engine would still be at it when the test's time is up.
     assert compiled.match(lambda _: "a" * 100_000 + "!") == []
+
+
+def test_some_of_the_patterns_are_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = PatternSet.compile([PatternSpec("A", "body", "a"), PatternSpec("B", "body", "b")])
+    monkeypatch.setattr("policies.patterns.compile_pattern", lambda _: pytest.fail("compiled"))
+
+    some = every.only(frozenset("B"))
+
+    assert some.patterns == (PatternSpec("B", "body", "b"),)
+    assert [hit.id for hit in some.match(lambda _: "a b")] == ["B"]
+    assert [hit.id for hit in every.match(lambda _: "a b")] == ["A", "B"]
+
+
+def test_patterns_of_a_shadow_are_compiled_when_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = policies(
+        "rules_packs: []\nshadow: [{policy: other.yaml, until: 2099-01-31}]\n", other_yaml=OTHER
+    )
+    (shadow,) = found.plan.shadows
+    monkeypatch.setattr("policies.patterns.compile_pattern", lambda _: pytest.fail("compiled"))
+
+    hits = shadow.own.match(lambda _: "nothing of the kind")
+
+    assert "EN_NEXT_OF_KIN" in {spec.id for spec in shadow.own.patterns}
+    assert hits == []
