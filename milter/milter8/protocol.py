@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from typing import TYPE_CHECKING, Final, cast
 
 from milter.milter8 import wire
@@ -49,6 +50,7 @@ class MilterProtocol(asyncio.Protocol):
         "_reader",
         "_server",
         "_session",
+        "_socket",
         "_started",
         "_transport",
         "_why",
@@ -62,6 +64,8 @@ class MilterProtocol(asyncio.Protocol):
         self._reader = wire.PacketReader()
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
+        # None where it is no TCP.
+        self._socket: socket.socket | None = None
         self._deciding: asyncio.Task[None] | None = None
         self._started = 0.0
         # When anything happened last.
@@ -84,6 +88,9 @@ class MilterProtocol(asyncio.Protocol):
             self._transport.close()
             return
         self._session = Session(self._door, session_id)
+        named: socket.socket | None = transport.get_extra_info("socket")
+        if named is not None and named.family != socket.AF_UNIX:
+            self._socket = named
         self._started = self._active = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
@@ -184,7 +191,10 @@ class MilterProtocol(asyncio.Protocol):
                 self._write(answers)
                 self._end("")
                 return
-        self._write(answers)
+        if answers:
+            self._write(answers)
+        else:
+            self._acknowledge()
         if self._paused and self._transport is not None:
             # What is left is part of one packet, so there is room for its rest.
             self._paused = False
@@ -206,6 +216,16 @@ class MilterProtocol(asyncio.Protocol):
         if answers and self._transport is not None:
             self._transport.write(b"".join(answers))
         answers.clear()
+
+    def _acknowledge(self) -> None:
+        """Have the kernel acknowledge now what came and is not answered.
+
+        A mail server's kernel keeps the end of a small message back until its body is acknowledged
+        (Nagle's algorithm), and ours would wait 40 ms for an answer to send that with (tcp(7),
+        TCP_QUICKACK): more than all checks take.
+        """
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _patience_s(self) -> float:
         """Return how long nothing may happen now, in seconds."""

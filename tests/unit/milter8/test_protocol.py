@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,14 +15,21 @@ from tests.support import milter_packets as mta
 from tests.support.milter_session import a_door, in_a_loop
 from tests.support.pipeline import Asks
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BEGIN = mta.offer() + mta.connect() + mta.helo()
 
 
 class Written(asyncio.Transport):
-    """The other end: what was written, and whether it was closed."""
+    """The other end: what was written, and whether it was closed.
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 40000)})
+    Args:
+        through: The socket of the connection, where one is asked for.
+    """
+
+    def __init__(self, through: socket.socket | None = None) -> None:
+        super().__init__({"peername": ("127.0.0.1", 40000), "socket": through})
         self.written = b""
         self._aborted = False
 
@@ -44,12 +54,13 @@ class Connected:
 
     Args:
         check: What is asked about its messages.
+        through: The socket, where one is asked for.
     """
 
-    def __init__(self, check: Asks) -> None:
+    def __init__(self, check: Asks, through: socket.socket | None = None) -> None:
         door = a_door(check)
         self.loop = asyncio.get_running_loop()
-        self.wire = Written()
+        self.wire = Written(through)
         self.door = door
         self.protocol = MilterProtocol(door, MilterServer(door), self.loop)
         self.protocol.connection_made(self.wire)
@@ -135,3 +146,45 @@ async def test_nothing_is_said_to_who_left_while_we_judged() -> None:
     await asyncio.sleep(0)
     assert check.cancelled == 1
     assert mta.letters(connected.wire.written) == "Ocs"
+
+
+@contextlib.contextmanager
+def slow_to_acknowledge(family: socket.AddressFamily) -> Iterator[socket.socket]:
+    """Give our side of a connection whose kernel waits for an answer before it acknowledges."""
+    unix = family == socket.AF_UNIX
+    with socket.socket(family) as listening:
+        listening.bind("" if unix else ("127.0.0.1", 0))
+        listening.listen()
+        with socket.socket(family) as theirs:
+            theirs.connect(listening.getsockname())
+            ours, _ = listening.accept()
+            with ours:
+                if not unix:
+                    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+                yield ours
+
+
+@pytest.mark.parametrize(
+    ("data", "at_once"),
+    [
+        pytest.param(mta.header("Subject", "hello"), 1, id="unanswered"),
+        pytest.param(mta.content(), 0, id="answered"),
+    ],
+)
+@in_a_loop
+async def test_what_is_not_answered_is_acknowledged_at_once(data: bytes, at_once: int) -> None:
+    with slow_to_acknowledge(socket.AF_INET) as ours:
+        connected = Connected(Asks(), ours)
+        await connected.says(BEGIN + mta.mail() + mta.rcpt())
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        await connected.says(data)
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == at_once
+
+
+@in_a_loop
+async def test_unix_socket_has_nothing_to_acknowledge() -> None:
+    with slow_to_acknowledge(socket.AF_UNIX) as ours:
+        connected = Connected(Asks(), ours)
+        await connected.says(BEGIN)
+        await connected.says(mta.mail())
+        assert mta.letters(connected.wire.written) == "O"
