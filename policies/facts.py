@@ -107,8 +107,20 @@ FACTS: Final = (
     FactSpec("account", TEXT, "mail", "Login of an authenticated client", "alice"),
     FactSpec("direction", TEXT, "connect", "inbound, outbound or internal", "inbound"),
     FactSpec("listener", TEXT, "connect", "Name of the listener", "inbound"),
-    FactSpec("mail_from", TEXT, "mail", "The reverse path; empty for `<>`", "a@example.org"),
-    FactSpec("recipients", TEXTS, "rcpt", "The accepted recipients", ["b@example.net"]),
+    FactSpec(
+        "mail_from",
+        TEXT,
+        "mail",
+        "The reverse path, its domain in A-labels; empty for `<>`",
+        "a@example.org",
+    ),
+    FactSpec(
+        "recipients",
+        TEXTS,
+        "rcpt",
+        "The accepted recipients, domains in A-labels",
+        ["b@example.net"],
+    ),
     FactSpec("size_bytes", INTEGER, "message", "Size of the message", 2048),
     FactSpec(
         *("iprev", RECORD, "connect", "Forward-confirmed reverse DNS"),

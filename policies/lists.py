@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from policies.domains import domain_key
 from policies.errors import ConfigError, ConfigErrors
+from policies.mailboxes import plain_mailbox
 from policies.positions import short
 from policies.ranges import AddressRanges, IpAddress, parse_ip
 
@@ -94,12 +95,10 @@ class LocalList:
 
     def has_mailbox(self, text: str) -> bool:
         """Return whether the mail address `text` or its domain is in the list."""
-        local_part, _, domain = text.rpartition("@")
         if len(text) > _MAX_LOCAL_PART + _MAX_NAME:
             return False
-        if f"{local_part.lower()}@{domain_key(domain)}" in self.mailboxes:
-            return True
-        return self.has_domain(domain)
+        key = plain_mailbox(text).lower()
+        return key in self.mailboxes or self.has_domain(key.rpartition("@")[2])
 
     def has_hash(self, text: str) -> bool:
         """Return whether the hash `text`, in hexadecimal, is in the list."""
@@ -243,7 +242,7 @@ def _mailbox(text: str) -> str:
     local_part, _, domain = text.rpartition("@")
     if not 0 < len(local_part) <= _MAX_LOCAL_PART or not local_part.isprintable():
         raise ValueError(f"`{short(text)}` is no mail address such as name@example.org")
-    return f"{local_part.lower()}@{_domain(domain)}"
+    return plain_mailbox(f"{local_part}@{_domain(domain)}").lower()
 
 
 def _hash(text: str) -> str:

@@ -7,17 +7,17 @@ changes only what it says, key by key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from policies.compile import Plan, Policy, build_policy, early_stages, effective_weights
+from policies.domains import domain_key
+from policies.mailboxes import plain_mailbox
 from policies.schema import Judging, Match, Override
 from policies.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from policies.symbols import SymbolSpec
 
 _STRONGEST_FIRST: Final = (
@@ -28,6 +28,12 @@ _STRONGEST_FIRST: Final = (
     "listener",
     "direction",
 )
+# Globs are in the spelling of what they are compared with.
+_PLAIN: Final[Mapping[str, Callable[[str], str]]] = {
+    "recipient": plain_mailbox,
+    "recipient_domain": domain_key,
+    "sender": plain_mailbox,
+}
 # Overrides can combine in more ways than a process should remember.
 _MAX_CACHED: Final = 1024
 _JUDGING: Final = frozenset(Judging.model_fields)
@@ -285,9 +291,14 @@ def _in_order(overrides: Sequence[Override]) -> tuple[_Override, ...]:
 
 def _conditions(match: Match) -> tuple[_Condition, ...]:
     return tuple(
-        _Condition(key, (said,) if isinstance(said, str) else tuple(said))
+        _Condition(key, _globs(key, (said,) if isinstance(said, str) else said))
         for key, said in match.model_dump(exclude_none=True).items()
     )
+
+
+def _globs(key: str, said: Sequence[str]) -> tuple[str, ...]:
+    plain = _PLAIN.get(key)
+    return tuple(said) if plain is None else tuple([plain(glob) for glob in said])
 
 
 def _known(context: Context) -> dict[str, str]:
@@ -297,15 +308,16 @@ def _known(context: Context) -> dict[str, str]:
         "direction": context.direction,
     }
     if context.mail_from is not None:
-        known["sender"] = context.mail_from or "<>"
+        known["sender"] = plain_mailbox(context.mail_from) or "<>"
     return known
 
 
 def _known_of(recipient: str | None) -> dict[str, str]:
     if recipient is None:
         return {}
-    _, at, domain = recipient.rpartition("@")
-    return {"recipient": recipient, "recipient_domain": domain if at else ""}
+    plain = plain_mailbox(recipient)
+    _, at, domain = plain.rpartition("@")
+    return {"recipient": plain, "recipient_domain": domain if at else ""}
 
 
 def _fits(conditions: Sequence[_Condition], known: Mapping[str, str]) -> bool:

@@ -21,6 +21,7 @@ from milter.pipeline.refusals import RefusalKeeper
 from milter.pipeline.remember import keepers
 from milter.pipeline.statistics import Statistics
 from milter.pipeline.sure_lessons import Agreement, SureLessons
+from policies.mailboxes import plain_mailbox
 from reputation.history.journal import Keep, retention
 from reputation.subjects import Kind, Subject
 
@@ -138,7 +139,7 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
     recollection = Recollection(
         store,
         hashed=memory.subjects == "hashed",
-        traps=frozenset(address.lower() for address in memory.spamtraps),
+        traps=frozenset(plain_mailbox(address).lower() for address in memory.spamtraps),
         places=places_of(atlas, settings.networks),
     )
     aftermath = Aftermath(keepers(recollection), time.time, metrics.aftermath_dropped)

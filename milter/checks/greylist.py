@@ -84,8 +84,8 @@ def attempt_of(txn: Transaction, known: Sequence[Evidence]) -> Try | None:
     # A relay of ours always comes again, whoever gave it the mail.
     if txn.connection.account or txn.connection.relays or not origin:
         return None
-    mail_from = txn.mail_from.text if txn.mail_from else ""
-    return Try(origin, mail_from, tuple(one.text for one in txn.recipients))
+    mail_from = txn.mail_from.plain if txn.mail_from else ""
+    return Try(origin, mail_from, tuple(one.plain for one in txn.recipients))
 
 
 def _is_welcome(message: Message, known: Sequence[Evidence]) -> bool:

@@ -82,7 +82,7 @@ def look(
             yield Finding(_SYMBOLS[level], what, {"domain": domain})
             break
     if person := trace_of_person(author.display_name):
-        ours = [one.text for one in recipients]
+        ours = [one.plain for one in recipients]
         if correspondents.known_traces(store, ours, [person], now):
             what = f"{author.display_name[:80]} writes from {author.local_part}@{author.domain}"
             yield Finding("FROM_NAME_KNOWN", what)

@@ -70,7 +70,7 @@ def subjects(txn: Transaction, message: Message, known: Sequence[Evidence]) -> t
     ]
     author = _author(message, proven)
     if author:
-        found += [pair(author, one.text) for one in txn.recipients[:_MOST_RECIPIENTS]]
+        found += [pair(author, one.plain) for one in txn.recipients[:_MOST_RECIPIENTS]]
     return tuple(dict.fromkeys(found))
 
 

@@ -58,7 +58,7 @@ def _place(hit: PatternHit, message: Message) -> str:
 def view_of(txn: Transaction, message: Message, name: str) -> View:
     """Return the view of that name of a message and its envelope."""
     if name == "mail_from":
-        return str(txn.mail_from) if txn.mail_from else ""
+        return txn.mail_from.plain if txn.mail_from else ""
     if name == "helo":
         return txn.connection.helo_name
     if name == "client_name":

@@ -116,11 +116,11 @@ def _name(by: By, txn: Transaction, recipient: Mailbox, author: str) -> str:
         case "account":
             return connection.account
         case "sender":
-            return txn.mail_from.text if txn.mail_from else "<>"
+            return txn.mail_from.plain if txn.mail_from else "<>"
         case "sender_domain":
             return txn.mail_from.domain_key if txn.mail_from else "<>"
         case "recipient":
-            return recipient.text
+            return recipient.plain
         case "recipient_domain":
             return recipient.domain_key
         case "author_domain":

@@ -63,7 +63,7 @@ class ReputationCheck:
         subjects = origins.subjects(txn, message, known) + places
         author = origins.proven_author(message, known)
         named = origins.named_messages(message)
-        ours = [one.text for one in txn.recipients[:_MOST_RECIPIENTS]]
+        ours = [one.plain for one in txn.recipients[:_MOST_RECIPIENTS]]
         now = self._memory.store.clock()
 
         def ask(store: Store) -> tuple[dict[Subject, Standing], Answer, tuple[Finding, ...]]:
@@ -82,7 +82,7 @@ class ReputationCheck:
         return Evidence(findings, {"reputation": _fact(standings)})
 
     def _trapped(self, txn: Transaction) -> tuple[Finding, ...]:
-        traps = [one.text for one in txn.recipients if one.text.lower() in self._memory.traps]
+        traps = [one.plain for one in txn.recipients if one.plain.lower() in self._memory.traps]
         return (Finding("SPAMTRAP", ", ".join(traps[:3])),) if traps else ()
 
 

@@ -18,6 +18,7 @@ from milter.cli.stores import opened_store
 from milter.doors.replay import Past, Replay, Replayed
 from policies.compare import Change, changed
 from policies.loader import FileSource, load_policies
+from policies.mailboxes import plain_address
 from policies.verdict import Action, Contribution, Verdict
 from reputation.history.journal import Journal, Wanted
 from reputation.history.known import Known, known_to
@@ -69,6 +70,9 @@ def wanted_by(options: dict[str, str | None], now: float) -> Wanted:
                 said[name] = parse_time(said[name], now)
             except ValueError as err:
                 raise click.UsageError(f"--{name}: {err}") from err
+    for name in ("sender", "recipient"):
+        if name in said:
+            said[name] = plain_address(said[name])
     return Wanted(**said)
 
 
@@ -167,7 +171,13 @@ def meant_by(past: PastMail, words: Sequence[str], wanted: Wanted, limit: int) -
     for word in words:
         fits: dict[int, Record] = {}
         for reading in readings(word):
-            bounded = replace(reading, since=wanted.since, until=wanted.until)
+            bounded = replace(
+                reading,
+                sender=plain_address(reading.sender),
+                recipient=plain_address(reading.recipient),
+                since=wanted.since,
+                until=wanted.until,
+            )
             for line in past.journal.each(bounded):
                 fits[line.number] = line.record
                 # Of one word alone no more are shown; of several the others may take most away.

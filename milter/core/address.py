@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from milter.core.errors import ParseError
 from policies.domains import domain_key as domain_key  # noqa: PLC0414 - also from here
+from policies.mailboxes import plain_mailbox
 
 # RFC 6531 §3.3 lets in what is not ASCII. C1 controls, line separators and marks that turn the
 # direction of text are kept out: in a log, a header or a reply nobody would see what they are.
@@ -57,6 +58,11 @@ class Mailbox(NamedTuple):
     def text(self) -> str:
         """Both, as between the angle brackets."""
         return f"{self.local_part}@{self.domain}" if self.domain else self.local_part
+
+    @property
+    def plain(self) -> str:
+        """Both, in the one spelling in which mailboxes are compared."""
+        return plain_mailbox(self.text)
 
     @property
     def domain_key(self) -> str:

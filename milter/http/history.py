@@ -25,6 +25,7 @@ from milter.http.endpoint import (
 )
 from milter.http.refusal import RefusedError, needing_the_store
 from milter.http.routing import Route
+from policies.mailboxes import plain_address
 from reputation.history.journal import Journal, Page, Wanted
 from reputation.history.told import plain, summary
 from reputation.history.wanted import parse_time
@@ -57,6 +58,8 @@ _WORDS: Final = {
     "direction": "inbound, outbound or internal",
     "shadow": "A shadow policy that would have done something else",
 }
+# Of these every spelling finds what is kept in one.
+_ADDRESSES: Final = ("sender", "recipient")
 _TIMES: Final = {
     "since": "Not older: seconds since 1970, 2027-01-31, 2027-01-31T14:02:07, 90m, 24h, 7d",
     "until": "Not younger, written likewise",
@@ -135,6 +138,7 @@ def _wanted(query: MultiMapping[str], now: float) -> tuple[Wanted, int]:
         if len(value) > _LONGEST:
             raise RefusedError(400, f"parameter {name}: up to {_LONGEST} characters are needed")
     words: dict[str, Any] = {name: query[name] for name in _WORDS if name in query}
+    words |= {name: plain_address(words[name]) for name in _ADDRESSES if name in words}
     times: dict[str, Any] = {
         name: _time(name, text, now) for name in _TIMES if (text := query.get(name))
     }

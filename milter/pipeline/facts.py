@@ -76,8 +76,8 @@ def envelope_facts(txn: Transaction) -> dict[str, FactValue]:
         "account": connection.account,
         "direction": connection.direction.value,
         "listener": connection.listener,
-        "mail_from": str(txn.mail_from) if txn.mail_from else "",
-        "recipients": [str(recipient) for recipient in txn.recipients],
+        "mail_from": txn.mail_from.plain if txn.mail_from else "",
+        "recipients": [recipient.plain for recipient in txn.recipients],
         "size_bytes": len(txn.message),
     }
 

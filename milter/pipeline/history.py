@@ -198,8 +198,8 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         listener=txn.connection.listener,
         direction=txn.connection.direction.value,
         client=client_of(txn.connection),
-        mail_from=txn.mail_from.text if txn.mail_from else "",
-        recipients=[each.text for each in txn.recipients[:MAX_RECIPIENTS]],
+        mail_from=txn.mail_from.plain if txn.mail_from else "",
+        recipients=[each.plain for each in txn.recipients[:MAX_RECIPIENTS]],
         rcpt_count=len(txn.recipients),
         author=_author(message),
         message_id=_message_id(message),
@@ -301,7 +301,7 @@ def _share(share: Dealt) -> Share:
         verdict.action.word,
         verdict.score,
         verdict.rule,
-        [each.text for each in share.recipients[:MAX_RECIPIENTS]],
+        [each.plain for each in share.recipients[:MAX_RECIPIENTS]],
     )
 
 

@@ -91,8 +91,8 @@ class CorrespondentsKeeper:
         ours = txn.connection.direction is Direction.OUTBOUND and txn.mail_from is not None
         if not ours or not seen.delivered or seen.verdict.action is not Action.PASS:
             return
-        sender = txn.mail_from.text if txn.mail_from else ""
-        recipients = [one.text for one in txn.recipients]
+        sender = txn.mail_from.plain if txn.mail_from else ""
+        recipients = [one.plain for one in txn.recipients]
         message_id, at = origins.own_id(seen.message), seen.at
         count, home = len(recipients), txn.mail_from.domain_key if txn.mail_from else ""
         looks, people = (
@@ -123,7 +123,7 @@ class SentKeeper:
         ours = txn.connection.direction is Direction.OUTBOUND
         if not ours or txn.mail_from is None or not seen.delivered:
             return
-        sender, at = txn.mail_from.text, seen.at
+        sender, at = txn.mail_from.plain, seen.at
         names = [name for name in (origins.own_id(seen.message), str(txn.txn_id)) if name]
         self._memory.store.write(
             lambda store: list(bounces.sent(bounces.secret_of(store), sender, names, at))

@@ -196,7 +196,7 @@ class Scan:
     def policy_for(self, recipient: Mailbox) -> Policy:
         """Return the policy under which mail to `recipient` is judged."""
         policies = self._pipeline.policies
-        return policies.only or policies.select(self._context(), str(recipient))
+        return policies.only or policies.select(self._context(), recipient.plain)
 
     def policy_of_others(self) -> Policy:
         """Return the policy of a recipient that no override names."""

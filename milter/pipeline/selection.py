@@ -16,6 +16,6 @@ def context_of(connection: Connection, mail_from: Mailbox | None) -> Context:
     return Context(
         listener=connection.listener,
         direction=connection.direction.value,
-        mail_from=str(mail_from) if mail_from else "",
+        mail_from=mail_from.plain if mail_from else "",
         account=connection.account,
     )

@@ -54,7 +54,7 @@ class Shadows:
     def _judge(self, shadow: Shadow, seen: Seen) -> Otherwise | None:
         verdict = shadow.judge(
             context_of(seen.txn.connection, seen.txn.mail_from),
-            [str(recipient) for recipient in seen.txn.recipients],
+            [recipient.plain for recipient in seen.txn.recipients],
             seen.evidence.findings,
             seen.evidence.facts,
             partial(view_of, seen.txn, seen.message),

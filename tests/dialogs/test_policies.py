@@ -73,6 +73,20 @@ def test_five_recipients_with_five_policies_get_what_their_own_says(protocol: st
     assert len(marks) == 3
 
 
+@pytest.mark.parametrize("name", [b"strict", b'"strict"', rb'"st\rict"', b"STRICT"])
+@pytest.mark.parametrize("domain", [b"example.org", b"example.org.", b"EXAMPLE.org"])
+def test_no_spelling_of_a_recipient_escapes_its_override(name: bytes, domain: bytes) -> None:
+    with (
+        running_sink() as sink,
+        running_door(sink.host, policy=FIVE) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@example.net>")
+        assert client.ask(b"RCPT TO:<" + name + b"@" + domain + b">")[:3] == b"250"
+        assert sent(client).startswith(OUTCOMES[b"strict@example.org"])
+
+
 def test_discard_is_answered_as_taken_and_goes_nowhere() -> None:
     policy = "version: 1\nname: x\nrules: [{id: GONE, when: 'size_bytes > 1', action: discard}]\n"
     with (

@@ -196,7 +196,8 @@ def test_standing_is_shown_as_facts_and_kept_as_hashes_where_privacy_asks(
     assert b"198.51.100" not in kept
 
 
-def test_trap_teaches_and_its_sender_is_not_told(site: Any) -> None:
+@pytest.mark.parametrize("spelled", ["old-list@ours.example", '"old-list"@OURS.example.'])
+def test_trap_teaches_and_its_sender_is_not_told(site: Any, spelled: str) -> None:
     async def main() -> None:
         trap = "old-list@ours.example"
         async with site(Clock(), traps=[trap]) as ours:
@@ -204,7 +205,7 @@ def test_trap_teaches_and_its_sender_is_not_told(site: Any) -> None:
                 client_ip="192.0.2.50",
                 helo_name="plain.example",
                 domain="plain.example",
-                recipients=(trap,),
+                recipients=(spelled,),
             )
             usual = await ours.take(PLAIN)
             trapped = await ours.take(to_trap)

@@ -124,3 +124,22 @@ def test_rate_by_recipient_holds_back_what_is_for_one_and_not_for_another(site: 
             assert await ours.words(last, 5) == ["pass"] * 4 + ["defer"]
 
     run(main)
+
+
+def test_rate_by_recipient_is_one_for_every_spelling_of_the_recipient(site: Any) -> None:
+    async def main() -> None:
+        spellings = (
+            '"bob"@ours.example',
+            "bob@ours.example.",
+            "BOB@Ours.example",
+            r'"b\ob"@ours.example',
+        )
+        async with site(Clock(), RATES) as ours:
+            for spelling in (*spellings, "bob@ours.example"):
+                one = replace(SENDER, recipients=(spelling,))
+                assert (await ours.take(one)).word == "pass"
+            for spelling in spellings:
+                one = replace(SENDER, recipients=(spelling,))
+                assert (await ours.take(one)).word == "defer"
+
+    run(main)
