@@ -17,6 +17,9 @@ _DOT_LINE: Final = b"\r\n."
 # One pass in C finds the end of an ordinary message and shows that it holds neither a line that
 # begins with a dot nor an LF without its CR; a second one looks for a CR without its LF.
 _DOT_OR_BARE_LF: Final = re.compile(rb"\n(?:\.|(?<!\r\n))")
+# The CRLF with which a reader begins, and of the end what may come before its last bytes.
+_PUT_IN_FRONT: Final = 2
+_BEGUN_END: Final = 2
 # A client that is not told at the end of its message must send the whole of it again.
 _PATIENCE: Final = 1_048_576
 _BARE_CR: Final = re.compile(rb"\r[^\n]")
@@ -94,14 +97,23 @@ class _Held:
     def size(self) -> int:
         return self._dropped + len(self.buffer)
 
-    def check(self, keep: int) -> int:
+    @property
+    def beyond(self) -> int:
+        """How many bytes are held beyond the largest message; not above 0 where it is kept."""
+        return self.size - self.bounds.message_bytes
+
+    def check(self, keep: int, aside: int = 0) -> int:
         """Look whether what is held may be held; once not, all but the last `keep` bytes go.
+
+        Args:
+            keep: What may still be the beginning of the end.
+            aside: How many of the bytes are no part of the message.
 
         Returns:
             How many bytes went.
         """
         if self.fault is Fault.NONE:
-            self.fault = self._fault()
+            self.fault = self._fault(aside)
             if self.fault is Fault.NONE:
                 return 0
             self.give_back()
@@ -112,10 +124,10 @@ class _Held:
         del self.buffer[:excess]
         return excess
 
-    def _fault(self) -> Fault:
-        size = self.size
-        if size > self.bounds.message_bytes:
+    def _fault(self, aside: int) -> Fault:
+        if self.beyond > aside:
             return Fault.TOO_BIG
+        size = self.size
         need = size - self._reserved
         if need > 0:
             if not self._room.reserve(need):
@@ -150,6 +162,8 @@ class DataReader:
         self._held.buffer += b"\r\n"
         self._scanned = 0
         self._plain = True
+        # How many lines begin with a dot, as far as they were counted.
+        self._dotted = self._counted = 0
 
     @property
     def endless(self) -> bool:
@@ -168,10 +182,24 @@ class DataReader:
         if end >= 0:
             rest = bytes(buffer[end + len(_END) :])
             del buffer[end + 2 :]
-            self._held.check(keep=2)
+            self._held.check(keep=2, aside=self._aside(_PUT_IN_FRONT))
             return rest
-        self._scanned -= self._held.check(keep=len(_END) - 1)
+        aside = self._aside(_PUT_IN_FRONT + _BEGUN_END)
+        self._scanned -= self._held.check(keep=len(_END) - 1, aside=aside)
         return None
+
+    def _aside(self, at_least: int) -> int:
+        """Return how many bytes are held that are no part of the message (RFC 1870 §5).
+
+        Dots that were put before others are none either; they are counted where it depends on them.
+        """
+        if self._plain or self._held.beyond <= at_least or self._held.fault is not Fault.NONE:
+            return at_least
+        # What may be the end has a dot of its own.
+        known = len(self._held.buffer) - (at_least - _PUT_IN_FRONT)
+        self._dotted += self._held.buffer.count(_DOT_LINE, self._counted, known)
+        self._counted = max(0, known - len(_DOT_LINE) + 1)
+        return at_least + self._dotted
 
     def _find_end(self) -> int:
         """Return where the end is, -1 where it is not here yet; no byte is searched twice."""

@@ -84,7 +84,7 @@ def test_data_larger_than_allowed_is_counted_and_not_kept() -> None:
     reader = DataReader(Bounds(message_bytes=100, line_bytes=1000), limits)
     for _ in range(100):
         assert reader.feed(b"x" * 98 + b"\r\n") is None
-        assert limits.bytes_in_flight <= 100
+        assert limits.bytes_in_flight <= 102
     assert limits.bytes_in_flight == 0
     assert reader.feed(b".\r\n") == b""
     assert reader.finish() == Received(b"", 10_000, Fault.TOO_BIG)
@@ -194,3 +194,19 @@ def test_data_of_any_crlf_message_comes_back_as_it_was_stuffed(
         position += step
     assert reader.finish().message == message
     assert rest + wire[position:] == b"NEXT"
+
+
+@pytest.mark.parametrize("line", [b"x" * 8, b"." * 8, b"." + b"x" * 7], ids=["no", "many", "one"])
+@pytest.mark.parametrize("cut", range(1, 5))
+@pytest.mark.parametrize(("more", "fault"), [(0, Fault.NONE), (1, Fault.TOO_BIG)])
+def test_data_of_exactly_the_size_is_taken(line: bytes, cut: int, more: int, fault: Fault) -> None:
+    message = (line + b"\r\n") * 100 + b"y" * (22 + more) + b"\r\n"
+    wire = stuffed(message) + b".\r\n"
+    bounds = Bounds(message_bytes=1024, line_bytes=1000)
+    received, _ = read(wire[:300], wire[300:-cut], wire[-cut:], bounds=bounds)
+    assert (received.fault, len(message)) == (fault, 1024 + more)
+
+
+def stuffed(message: bytes) -> bytes:
+    """Return `message` as it is sent (RFC 5321 §4.5.2)."""
+    return (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
