@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("gatepost.smtp")
 
 _RELAYING_DENIED: Final = Reply.of(550, "5.7.1 Relaying denied: the recipient is not of this site")
+# Deviation: RFC 5321 §4.5.3.1.8 asks for 100 recipients; those that may be refused by another
+# policy come again in a transaction of their own.
+COME_ALONE: Final = Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
 _FAULT_REPLIES: Final = {
     Fault.TOO_BIG: (552, "5.3.4 Message is larger than this server takes"),
     Fault.NO_ROOM: (452, "4.3.1 Too many messages at once, try again later"),
@@ -157,9 +160,7 @@ class MailTransaction:
             postmaster=self._door.recipient_domains.is_our_postmaster(mailbox),
         )
         if self._must_come_alone(group):
-            # Deviation: RFC 5321 §4.5.3.1.8 asks for 100 recipients; those that may be refused by
-            # another policy come again in a transaction of their own.
-            return Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
+            return COME_ALONE
         refused = await self._scan.refuse_early((group.policy,), mailbox)
         if refused is not None:
             return self._refused_early("rcpt", refused, mailbox)

@@ -27,7 +27,8 @@ from milter.smtp.commands import (
 )
 from milter.smtp.data import ChunkReader, DataReader, Fault
 from milter.smtp.extensions import ehlo_reply
-from milter.smtp.mail_transaction import MailTransaction, too_large
+from milter.smtp.mail_transaction import COME_ALONE, MailTransaction, too_large
+from milter.smtp.patience import Patience
 from milter.smtp.spoken_for import SpokenFor
 from milter.smtp.step import Next, Step
 
@@ -45,6 +46,9 @@ _log: Final = logging.getLogger("gatepost.smtp")
 _OK: Final = Reply.of(250, "2.0.0 Ok")
 _NO_TRANSACTION: Final = Reply.of(503, "5.5.1 MAIL first")
 _NO_RECIPIENTS: Final = Reply.of(554, "5.5.1 No valid recipients")
+# RFC 5321 §4.5.3.1.10
+_TOO_MANY_RECIPIENTS: Final = Reply.of(452, "4.5.3 Too many recipients")
+_COME_AGAIN: Final = frozenset({_TOO_MANY_RECIPIENTS, COME_ALONE})
 _START_DATA: Final = Step(Reply.of(354, "End data with <CR><LF>.<CR><LF>"), Next.DATA)
 _BARE_NEWLINE: Final = Reply.of(500, "5.5.2 Lines end with CRLF")
 # RFC 5321 §4.5.3.1.4, with room for the longest path and several parameters (RFC 3461 §5).
@@ -80,8 +84,7 @@ class Session:
         self._client: dict[str, object] = {}
         self._transaction: MailTransaction | None = None
         self._reader: DataReader | ChunkReader | None = None
-        self._unproductive = 0
-        self._errors = 0
+        self._patience = Patience(door.session_bounds)
         self.transactions = 0
 
     @property
@@ -161,7 +164,7 @@ class Session:
             # What follows on this connection may be the attacker's second message.
             return Step(reply, Next.CLOSE)
         if reply.accepted:
-            self._errors = self._unproductive = 0
+            self._patience.begin_anew()
         return Step(reply)
 
     def encrypted(self, tls: Tls) -> None:
@@ -171,18 +174,7 @@ class Session:
 
     def bounded(self, step: Step) -> Step:
         """Return `step`, or the end of a session that leads nowhere."""
-        reply = step.reply
-        if reply is None or step.next is Next.CLOSE:
-            return step
-        if reply.code >= 400:
-            self._unproductive += 1
-            self._errors += reply.code >= 500
-        bounds = self._bounds
-        if self._errors > bounds.errors:
-            return Step(Reply.of(421, "4.7.0 Too many errors"), Next.CLOSE)
-        if self._unproductive > bounds.commands:
-            return Step(Reply.of(421, "4.7.0 Too many commands without mail"), Next.CLOSE)
-        return step
+        return self._patience.bounded(step)
 
     def _unknown(self, _argument: bytes) -> Step:
         return Step(Reply.of(500, "5.5.2 Command not recognised"))
@@ -227,9 +219,12 @@ class Session:
             return Step(_NO_TRANSACTION)
         command = parse_rcpt(argument, extended=self._who.peer.esmtp, utf8=transaction.utf8)
         if transaction.recipients >= self._bounds.recipients:
-            # RFC 5321 §4.5.3.1.10
-            return Step(Reply.of(452, "4.5.3 Too many recipients"))
-        return Step(await transaction.rcpt(command))
+            reply = _TOO_MANY_RECIPIENTS
+        else:
+            reply = await transaction.rcpt(command)
+        if reply in _COME_AGAIN:
+            self._patience.note_postponed()
+        return Step(reply)
 
     def _data(self, argument: bytes) -> Step:
         if argument:
@@ -247,7 +242,7 @@ class Session:
             # How much of what follows is no command cannot be known.
             return Step(Reply.of(error.code, f"{error.enhanced} {error.what}"), Next.CLOSE)
         if size < _SMALL_CHUNK:
-            self._unproductive += 1
+            self._patience.note_idle()
         refused = None
         if self._transaction is None:
             refused = _NO_TRANSACTION
@@ -266,16 +261,16 @@ class Session:
     def _rset(self, argument: bytes) -> Step:
         if argument:
             return Step(Reply.of(501, "5.5.4 RSET takes no argument"))
-        self._unproductive += 1
+        self._patience.note_idle()
         self._end_transaction()
         return Step(_OK)
 
     def _noop(self, _argument: bytes) -> Step:
-        self._unproductive += 1
+        self._patience.note_idle()
         return Step(_OK)
 
     def _vrfy(self, argument: bytes) -> Step:
-        self._unproductive += 1
+        self._patience.note_idle()
         if not argument:
             return Step(Reply.of(501, "5.5.4 Syntax: VRFY address"))
         if b"@" in argument:
@@ -287,7 +282,7 @@ class Session:
         return Step(Reply.of(502, "5.5.1 EXPN is not available"))
 
     def _help(self, _argument: bytes) -> Step:
-        self._unproductive += 1
+        self._patience.note_idle()
         return Step(Reply.of(214, "2.0.0 See RFC 5321"))
 
     def _quit(self, argument: bytes) -> Step:
@@ -337,7 +332,7 @@ class Session:
         _log.warning("forged identity", extra=fields)
 
     def _greeted(self, name: str, *, esmtp: bool) -> None:
-        self._unproductive += 1
+        self._patience.note_idle()
         self._end_transaction()
         self._who.hello(name, esmtp=esmtp)
 

@@ -260,3 +260,23 @@ def test_refusal_of_one_recipient_saves_nothing_when_the_message_comes_for_anoth
         assert client.ask(b"RCPT TO:<c@example.org>")[:3] == b"250"
         assert send_message(client)[:3] == b"250"
         assert door.sample("gatepost_bytes_saved_total", stage="rcpt") == 0
+
+
+def test_recipients_who_are_to_come_again_do_not_end_the_session() -> None:
+    policy = (
+        "version: 1\nname: x\noverrides: [{match: {recipient: boss@*}, thresholds: {reject: 9}}]\n"
+    )
+    limits = {"commands": 10, "recipients": 100}
+    with (
+        running_sink() as sink,
+        running_door(sink.host, policy=policy, limits=limits) as door,
+        connected(door.port) as client,
+    ):
+        open_transaction(client, b"boss@example.org")
+        for _ in range(100):
+            assert client.ask(b"RCPT TO:<bob@example.org>")[:9] == b"452 4.5.3"
+        assert send_message(client, MESSAGE)[:3] == b"250"
+        open_transaction(client, b"boss@example.org")
+        said = [client.ask(b"RCPT TO:<bob@example.org>")[:9] for _ in range(110)]
+        assert said == [b"452 4.5.3"] * 109 + [b"421 4.7.0"]
+    assert len(sink.messages) == 1
