@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from policies.positions import Positions
 
 _DEFAULTS: Final = "built-in settings"
+_EMPTY: Final = "the file says nothing; leave -c out to run with the built-in settings"
 _UNIX: Final = "unix:"
 _SQLITE: Final = "sqlite:"
 
@@ -79,6 +80,9 @@ def read_placed(source: Source, path: str | None) -> Placed:
     if path is None:
         return Placed(Settings())
     settings, positions = load(source, path, Settings)
+    if not settings.model_fields_set:
+        # A disk that is full, or whoever writes it at this moment, leaves such a file.
+        raise ConfigErrors([ConfigError(path, 0, 0, _EMPTY)])
     placed = Placed(whole_paths(settings, os.path.dirname(path)), path, positions)  # noqa: PTH120
     _raise(mistakes(placed.settings, placed.at))
     return placed

@@ -93,7 +93,7 @@ def test_stats_of_an_empty_store_are_drawn(
 @pytest.mark.parametrize(
     ("configuration", "code", "words"),
     [
-        pytest.param("", 78, "names no `store`", id="no-store"),
+        pytest.param("workers: 1\n", 78, "names no `store`", id="no-store"),
         pytest.param("store: sqlite:none.db\n", 3, "does not exist yet", id="no-file-yet"),
     ],
 )

@@ -33,6 +33,13 @@ def test_read_without_a_file_gives_the_defaults() -> None:
     assert read_settings(Texts(), None) == Settings()
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n", "{}\n", "null\n"])
+def test_read_a_file_that_says_nothing_is_a_mistake(text: str) -> None:
+    (mistake,) = mistakes_of(text)
+
+    assert mistake.startswith("g.yaml: the file says nothing; ")
+
+
 def test_read_takes_every_key_of_the_contract() -> None:
     text = """\
 listeners:
