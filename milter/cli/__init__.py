@@ -7,6 +7,8 @@ exit code, here and nowhere else.
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 import traceback
 from importlib import import_module
@@ -27,6 +29,9 @@ EXIT_FINDING: Final = 1
 EXIT_INPUT: Final = 3
 EXIT_CONFIGURATION: Final = 78
 EXIT_INTERRUPTED: Final = 130
+
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class UnreadableInput(click.ClickException):
@@ -63,6 +68,9 @@ _COMMANDS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Mail is in every script; a terminal or a file may be in one.
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -77,6 +85,8 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except (PolicyError, GatepostError) as err:
         return _told(err)
+    except OSError as err:
+        return _not_done(err, debug="--debug" in arguments)
     except Exception as err:  # noqa: BLE001 - the top: nobody else can put it into words
         return _unexpected(err, debug="--debug" in arguments)
     return code if isinstance(code, int) else EXIT_FINE
@@ -121,6 +131,14 @@ def _told(err: PolicyError | GatepostError) -> int:
     for mistake in mistakes:
         click.echo(told(mistake), err=True)
     return EXIT_CONFIGURATION if isinstance(err, ConfigError | ConfigErrors) else EXIT_INPUT
+
+
+def _not_done(err: OSError, *, debug: bool) -> int:
+    """Tell of a file that was named and cannot be read or written, and of a full disk."""
+    if debug or err.strerror is None or not (err.filename or err.errno in _NO_ROOM):
+        return _unexpected(err, debug=debug)
+    click.echo(f"gatepost: {err.filename or 'the output'}: {err.strerror}", err=True)
+    return EXIT_INPUT
 
 
 def _unexpected(err: Exception, *, debug: bool) -> int:

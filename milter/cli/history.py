@@ -11,20 +11,22 @@ from typing import Final
 
 import click
 
-from milter.cli import EXIT_FINDING, EXIT_FINE, UnreadableInput
+from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT, UnreadableInput
 from milter.cli.comparison import as_json as comparison_json
 from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
+from milter.cli.options import configuration_option, limit_type
 from milter.cli.past_mail import opened, search_options, wanted_by
 from milter.cli.past_story import route, story, untaken
+from milter.core.ids import read_id
 from policies.compare import compared
 from reputation.history.journal import Wanted
 from reputation.history.told import moment, plain, summary
 
 # Of one transaction: the message, and those who were refused before it came.
 _MOST_OF_ONE: Final = 30
-_FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+_FILE = configuration_option("Configuration that names the store")
 
 
 @click.group(help="What became of messages, and why.")
@@ -34,7 +36,7 @@ def history() -> None:
 
 @history.command()
 @search_options
-@click.option("--limit", default=50, type=click.IntRange(min=1), show_default=True)
+@click.option("--limit", default=50, type=limit_type(), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
 @_FILE
 def search(*, limit: int, as_json: bool, path: str | None, **options: str | None) -> int:
@@ -67,7 +69,7 @@ def show(*, txn_id: str, as_json: bool, message: bool, path: str | None) -> None
     Where some of its recipients were refused before its data, their records follow.
     """
     with opened(path) as past:
-        found = past.journal.search(Wanted(txn_id=txn_id.upper()), _MOST_OF_ONE)
+        found = past.journal.search(Wanted(txn_id=read_id(txn_id) or txn_id), _MOST_OF_ONE)
         if not found:
             raise UnreadableInput(f"the history has no message {printable(txn_id)} (any more)")
         record = found[0].record
@@ -86,7 +88,7 @@ def show(*, txn_id: str, as_json: bool, message: bool, path: str | None) -> None
 @history.command()
 @click.option("--policy", metavar="FILE", help="Policy or preset; absent: the configuration's.")
 @search_options
-@click.option("--limit", type=click.IntRange(min=1), help="No more messages than these.")
+@click.option("--limit", type=limit_type(), help="No more messages than these.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--html", "page", metavar="FILE", help="Write a page, too.")
 @_FILE
@@ -102,7 +104,7 @@ def replay(
     """Judge recorded messages again by another policy, and print which it would treat otherwise.
 
     What was seen and answered then is weighed anew; nothing is asked. Exit code: 0 nothing changes,
-    1 something does, 78 a mistake in the policy.
+    1 something does, 3 of some it cannot be known, 78 a mistake in the policy.
     """
     wanted, unknown = wanted_by(options, time.time()), list[str]()
     with opened(path) as past:
@@ -113,4 +115,6 @@ def replay(
     if page:
         said = html_page("recorded", policy or "the configuration's policy", comparison)
         Path(page).write_text(said, "utf-8")
+    if unknown:
+        return EXIT_INPUT
     return EXIT_FINDING if comparison.changes else EXIT_FINE

@@ -15,6 +15,7 @@ from milter.checks.classifier_fields import lesson_of
 from milter.cli import EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPTED, Misconfigured
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
+from milter.cli.options import configuration_option
 from milter.cli.progress import progress_bar
 from milter.cli.stores import no_store
 from milter.core.address import domain_key
@@ -70,7 +71,7 @@ class _Heard:
 @click.command()
 @click.argument("label", type=click.Choice(["ham", "spam"]))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("-c", "config", metavar="FILE", help="Configuration of the daemon.")
+@configuration_option("Configuration of the daemon", "config")
 @click.option("--domain", default="", metavar="NAME",
               help="The domain whose recipients say so: its own model learns it too.")  # fmt: skip
 def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -> int:

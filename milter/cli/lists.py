@@ -13,6 +13,7 @@ from rich.table import Table
 
 from milter.cli.lists_probe import Row, nobody_answers, probe_all, rows_of
 from milter.cli.lists_status import NotAnsweringError, ask_daemon, shown_state
+from milter.cli.options import configuration_option
 from milter.dns.nameservers import nameservers
 from milter.settings.read import read_settings
 from policies.loader import FileSource, load_list_catalogue, load_policies
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from milter.http.lists import ListStatus
 
-_FILE = click.option("-c", "path", metavar="FILE", help="Configuration; absent: the defaults.")
+_FILE = configuration_option("Configuration of the daemon")
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 _COLOURS: Final = {"up": "green", "trial": "yellow", "new": "cyan"}
 # A table in a pipe or a log is as wide as its words need; a terminal says its own width.

@@ -15,6 +15,7 @@ from milter.app.senders import sender_checks
 from milter.checks.catalogue import Means, build_checks
 from milter.cli.explain import printable
 from milter.cli.stores import opened_store
+from milter.core.ids import read_id
 from milter.doors.replay import Past, Replay, Replayed
 from policies.compare import Change, changed
 from policies.loader import FileSource, load_policies
@@ -173,6 +174,7 @@ def meant_by(past: PastMail, words: Sequence[str], wanted: Wanted, limit: int) -
         for reading in readings(word):
             bounded = replace(
                 reading,
+                txn_id=reading.txn_id and (read_id(reading.txn_id) or reading.txn_id),
                 sender=plain_address(reading.sender),
                 recipient=plain_address(reading.recipient),
                 since=wanted.since,

@@ -41,20 +41,28 @@ def story(record: Record, table: Mapping[str, SymbolSpec] = _NO_SYMBOLS) -> Iter
     yield from _titled("no longer known", iter(record.cut))
 
 
-def again(record: Record, replayed: Replayed, version: str) -> Iterator[str]:
-    """Yield what the policies of today make of a message, and what would have changed that.
+def again(
+    record: Record, replayed: Replayed, version: str, named: str | None = None
+) -> Iterator[str]:
+    """Yield what other policies make of a message, and what would have changed that.
 
     Args:
         record: Of it.
         replayed: The verdict.
         version: Of these policies.
+        named: The policy that was asked for; None: those of today are asked.
     """
     verdict, policy = replayed.verdict, replayed.group.policy
-    if version != record.version:
+    unknown = ", ".join(replayed.unknown)
+    would = f"it would be {verdict.action.word}, {verdict.score:g} points"
+    without = f", as far as can be known without {unknown}" if unknown else ""
+    if named is not None:
+        yield f"  by {named} {would}{without}"
+    elif version != record.version:
         yield f"  the policies have changed since: {record.version} was then, {version} is now"
-        yield f"  now it would be {verdict.action.word}, {verdict.score:g} points"
-    if replayed.unknown:
-        yield f"  not known then and not to be known now: {', '.join(replayed.unknown)}"
+        yield f"  now {would}{without}"
+    if unknown:
+        yield f"  not known then and not to be known now: {unknown}"
     rising = sorted(policy.thresholds.items(), key=lambda item: item[1])
     told = ", ".join(f"{action.word} {least:g}" for action, least in rising)
     yield from _titled("thresholds", iter([f"{told or 'none'}, by {policy.name}"]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +15,11 @@ import click
 
 from milter.cli import UnreadableInput
 from milter.cli.explain import printable
+from milter.cli.options import configuration_option
 from milter.cli.past_mail import opened
 from milter.cli.past_story import again, story
 from milter.cli.scan import scan
+from milter.core.ids import read_id
 from policies.counterfactuals import ways
 from policies.loader import load_symbols
 from reputation.history.told import plain
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from milter.cli.past_mail import PastMail
     from reputation.history.record import Record
 
-# `milter.core.ids`: Crockford's base 32.
-_ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{12}", re.IGNORECASE)
 _NO_MESSAGE: Final = "it was refused before its message was judged: there is nothing to judge again"
 
 
@@ -45,7 +44,7 @@ def explain(context: click.Context, arguments: tuple[str, ...]) -> object:
     The policy that holds and its thresholds, each symbol with weight, evidence and words, the rule
     that decided, and the nearest ways to another outcome, each of them tried.
     """
-    if any(_ID.fullmatch(each) and not Path(each).exists() for each in arguments):
+    if any(read_id(each) and not Path(each).exists() for each in arguments):
         return _of_history.main(
             list(arguments), prog_name=context.command_path, standalone_mode=False
         )
@@ -54,19 +53,21 @@ def explain(context: click.Context, arguments: tuple[str, ...]) -> object:
 
 
 @click.command()
-@click.argument("txn_id", metavar="ID")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--policy", metavar="FILE", help="Policy or preset; absent: the configuration's.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("-c", "path", metavar="FILE", help="Configuration that names store and policies.")
-def _of_history(*, txn_id: str, policy: str | None, as_json: bool, path: str | None) -> None:
-    """Tell the story of a message of the history."""
+@configuration_option("Configuration that names store and policies")
+def _of_history(
+    *, ids: tuple[str, ...], policy: str | None, as_json: bool, path: str | None
+) -> None:
+    """Tell the story of messages of the history."""
     with opened(path) as past:
-        record = past.journal.find(txn_id.upper())
-        if record is None:
-            raise UnreadableInput(f"the history has no message {printable(txn_id)} (any more)")
-        click.echo(
-            "\n".join(_json(past, record, policy) if as_json else _text(past, record, policy))
-        )
+        for txn_id in ids:
+            record = past.journal.find(read_id(txn_id) or txn_id)
+            if record is None:
+                raise UnreadableInput(f"the history has no message {printable(txn_id)} (any more)")
+            told = _json(past, record, policy) if as_json else _text(past, record, policy)
+            click.echo("\n".join(told))
 
 
 def _text(past: PastMail, record: Record, policy: str | None) -> list[str]:
@@ -79,7 +80,7 @@ def _text(past: PastMail, record: Record, policy: str | None) -> list[str]:
         return [printable(line) for line in lines]
     replayed = asyncio.run(replay.judge(past.past(record)))
     table = {**load_symbols(), **replayed.group.policy.symbols}
-    lines = [*story(record, table), *again(record, replayed, policies.version)]
+    lines = [*story(record, table), *again(record, replayed, policies.version, policy)]
     return [printable(line) for line in lines]
 
 

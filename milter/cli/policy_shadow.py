@@ -17,6 +17,7 @@ import click
 
 from milter.cli import EXIT_FINDING, EXIT_FINE, Misconfigured
 from milter.cli.explain import printable
+from milter.cli.options import configuration_option
 from milter.cli.past_mail import opened
 from milter.cli.past_story import causes, route
 from policies.loader import FileSource, load_policies
@@ -81,7 +82,7 @@ class _Differences:
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="Not older.")
 @click.option("--limit", default=50, type=click.IntRange(min=0), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
-@click.option("-c", "path", metavar="FILE", help="Configuration that names store and policies.")
+@configuration_option("Configuration that names store and policies")
 def shadow(*, name: str | None, since: str, limit: int, as_json: bool, path: str | None) -> int:
     """List what the shadow policies, or the one called NAME, would have done otherwise.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
+from milter.cli.options import configuration_option
 from milter.cli.report_formats import as_html, as_markdown
 from milter.cli.stores import opened_store
 from milter.daemon.figures import prices_of
@@ -43,7 +44,7 @@ class _PeriodType(click.ParamType["Period"]):
 @click.option(
     "--personal", is_flag=True, help="With blocks of addresses and domains of recipients."
 )
-@click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+@configuration_option("Configuration that names the store")
 def report(
     period: Period, form: Literal["md", "json", "csv", "html"], path: str | None, *, personal: bool
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from milter.cli.options import configuration_option
 from milter.cli.stores import opened_store
 from milter.memory.recollection import subject_secret
 from reputation import correspondents, standing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reputation.standing import Standing
     from reputation.store import Store
 
-_FILE = click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+_FILE = configuration_option("Configuration that names the store")
 _SPACES: Final = (standing.SPACE, standing.RECENT_SPACE)
 _AT_ONCE: Final = 500
 _BOTH: Final = "the store has hashes alone: name both mailboxes, with a blank between them"

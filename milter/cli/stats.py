@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from milter.cli.explain import printable
+from milter.cli.options import configuration_option
 from milter.cli.stores import opened_store
 from milter.daemon.figures import prices_of
 from reputation.statistics.figures import read_window
@@ -43,7 +44,7 @@ _PRIVATE: Final = ("network", "campaign")
 @click.command(help="Show what was counted over a window of time.")
 @click.option("--window", "word", default="1h", type=click.Choice(windows()), help="How long.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+@configuration_option("Configuration that names the store")
 def stats(word: str, path: str | None, *, as_json: bool) -> None:
     """Print the statistics of a window; read from the store, whether or not a daemon runs."""
     with opened_store(path) as (store, settings):

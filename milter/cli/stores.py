@@ -29,7 +29,9 @@ class UnreadableStore(click.ClickException):
 def no_store(path: str | None) -> Misconfigured:
     """Return what is told where the configuration at `path`, or no configuration, has no store."""
     if path is None:
-        return Misconfigured("no configuration is named, so there is no `store`: say -c FILE")
+        return Misconfigured(
+            "no configuration is named, so there is no `store`: say -c FILE, or set GATEPOST_CONFIG"
+        )
     return Misconfigured(
         f"{path} names no `store`, so nothing is remembered; for instance "
         "`store: sqlite:state/gatepost.db`"

@@ -10,6 +10,7 @@ import click
 
 from milter.cli import EXIT_FINDING, EXIT_FINE
 from milter.cli.explain import printable
+from milter.cli.options import configuration_option, limit_type
 from milter.cli.past_mail import meant_by, opened, wanted_by
 from reputation.history.told import sentence, summary
 
@@ -23,9 +24,9 @@ _NONE: Final = (
 @click.argument("words", nargs=-1, required=True, metavar="WORDS...")
 @click.option("--since", default="", metavar="TIME", help="Not older: 90m, 24h, 7d, 2027-01-31.")
 @click.option("--until", default="", metavar="TIME", help="Not younger, written likewise.")
-@click.option("--limit", default=10, type=click.IntRange(min=1), show_default=True)
+@click.option("--limit", default=10, type=limit_type(), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message and line.")
-@click.option("-c", "path", metavar="FILE", help="Configuration that names the store.")
+@configuration_option("Configuration that names the store")
 def trace(
     *, words: tuple[str, ...], since: str, until: str, limit: int, as_json: bool, path: str | None
 ) -> int:

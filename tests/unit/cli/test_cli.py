@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -216,3 +217,39 @@ def test_run_an_error_of_our_own_is_one_line_and_a_hint(
     assert len(err) == 2
     assert run(["--debug", "scan", str(tmp_path)]) == 3
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_run_a_file_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = str(tmp_path / "missing" / "page.html")
+    code = run(["policy", "diff", "monitor", "monitor", "--mail", "samples", "--html", page])
+    assert code == 3
+    assert f"gatepost: {page}: No such file or directory" in capsys.readouterr().err
+
+
+def test_output_that_lacks_letters_shows_something_else(tmp_path: Path) -> None:
+    (tmp_path / "m.eml").write_bytes(
+        "From: a@b.example\r\nSubject: \u4f60\u597d\r\n\r\nhello\r\n".encode()
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "milter", "scan", "--offline", "--explain", tmp_path / "m.eml"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"??" in done.stdout
+
+
+@pytest.mark.parametrize("given", ["environment", "option"])
+def test_configuration_may_be_named_by_the_environment(
+    given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"environment": tmp_path / "env.yaml", "option": tmp_path / "option.yaml"}
+    for path in names.values():
+        path.write_text("workers: 1\n")
+    monkeypatch.setenv("GATEPOST_CONFIG", str(names["environment"]))
+    option = ["-c", str(names["option"])] if given == "option" else []
+    assert run(["stats", *option]) == 78
+    assert f"{names[given]} names no `store`" in capsys.readouterr().err

@@ -142,12 +142,18 @@ def test_explain_of_an_id_tells_the_story_and_what_would_have_changed_it(
     record = Journal(store).search(Wanted(action="reject"), 1)[0].record
     store.close()
     # Ids of the test's site are shorter than real ones.
-    monkeypatch.setattr("milter.cli.policy_explain._ID", re.compile("T[0-9]+"))
+    monkeypatch.setattr("milter.core.ids._ID", re.compile("T[0-9]+"))
 
     code, said = told(capsys, site, "policy", "explain", record.txn_id)
     assert code in {0, None}
     assert "would have passed without" in said or "would have been" in said
     assert "thresholds" in said
+    code, said = told(capsys, site, "policy", "explain", f"({record.txn_id.lower()})", "T1")
+    assert said.count("thresholds") == 2
+    milder = ("--policy", f"{site}/milder.yaml")
+    code, said = told(capsys, site, "policy", "explain", record.txn_id, *milder)
+    assert f"  by {site}/milder.yaml it would be tag, " in said
+    assert "have changed since" not in said
     code, said = told(capsys, site, "policy", "explain", record.txn_id, "--json")
     now = json.loads(said)["now"]
     assert (now["action"], now["version"]) == ("reject", record.version)
