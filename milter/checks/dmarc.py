@@ -98,7 +98,7 @@ def _tell(story: Story, said: DmarcResult, sealer: str) -> None:
         story.decide(f"the organizational domain is {said.org_domain}", "RFC 9989 §4.10.2")
     for each in said.identifiers:
         aligned = "aligned" if each.aligned else "not aligned"
-        words = f"{each.method}={each.result.value} for {each.domain}: {aligned}"
+        words = f"{each.method}={each.result.value} for {each.domain or 'no domain'}: {aligned}"
         story.decide(words, "RFC 9989 §4.4")
     why = f" ({said.reason})" if said.reason else ""
     section = "RFC 9989 §5.3.6" if said.result is Result.TEMPERROR else "RFC 9989 §5.3.5"
@@ -120,9 +120,11 @@ def _identifiers(txn: Transaction, known: Sequence[Evidence]) -> Iterator[Identi
     """Yield what SPF and DKIM were asked about (RFC 9989 §4.4.1, §4.4.2)."""
     spf = fact(known, "spf")
     if isinstance(spf, dict):
-        yield Identifier("spf", str(spf["domain"]), Result(str(spf["result"])))
+        # Without a name that can be asked for, such as that of `EHLO .`, the fact has no domain.
+        yield Identifier("spf", str(spf.get("domain", "")), Result(str(spf["result"])))
     elif _cut_off(known, "spf"):
-        domain = txn.mail_from.domain_key if txn.mail_from else domain_key(txn.connection.helo_name)
+        domain = txn.mail_from.domain_key if txn.mail_from else ""
+        domain = domain or domain_key(txn.connection.helo_name)
         yield Identifier("spf", domain, Result.TEMPERROR)
     signatures = fact(known, "dkim")
     for each in signatures if isinstance(signatures, list) else ():

@@ -158,7 +158,7 @@ def _might_have_passed(known: DmarcResult) -> Identifier | None:
 def _why(known: DmarcResult) -> str:
     """Return in words why nothing authenticates the author (RFC 9989 §5.3.5)."""
     said = [
-        f"{each.method}={each.result.value} for {each.domain}"
+        f"{each.method}={each.result.value} for {each.domain or 'no domain'}"
         + ("" if each.aligned or each.result is not Result.PASS else ", not aligned")
         for each in known.identifiers
     ]

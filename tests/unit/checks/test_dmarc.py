@@ -11,10 +11,11 @@ from milter.auth.results import Result
 from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Evidence
 from milter.checks.dmarc import DmarcCheck
+from milter.checks.spf import SpfCheck
 from milter.dns.fake import FakeResolver
 from milter.message.document import Message
 from policies.findings import Finding
-from tests.support.checks import a_transaction, symbols_of
+from tests.support.checks import a_transaction, asked, symbols_of
 
 if TYPE_CHECKING:
     from milter.core.transaction import Transaction
@@ -222,6 +223,23 @@ def test_combine_spf_that_was_cut_off_counts_where_it_could_be_aligned(
     evidence = judged("a@reject.example", cut_off, txn=a_transaction(mail_from))
 
     assert symbols_of(evidence) == [symbol]
+
+
+@pytest.mark.parametrize(
+    "txn",
+    [
+        pytest.param(a_transaction(None, helo_name="."), id="root-as-helo"),
+        pytest.param(a_transaction(None, helo_name=""), id="no-helo"),
+        pytest.param(a_transaction("postmaster", helo_name="."), id="postmaster"),
+    ],
+)
+def test_combine_sender_without_a_domain_is_judged_all_the_same(txn: Transaction) -> None:
+    known = asked(SpfCheck("mx.site.example"), txn, {})
+
+    evidence = judged("a@reject.example", known, txn=txn)
+
+    assert symbols_of(evidence) == ["DMARC_REJECT"]
+    assert evidence.auth[0].reason == "spf=none for no domain"
 
 
 # --- RFC 8617 §7.2: what a trusted sealer saw -----------------------------------------------------
