@@ -7,17 +7,17 @@ client is the business of SPF and of reverse DNS.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, STRANGERS, Evidence
 from milter.core.address import domain_key
+from milter.core.connection import parse_literal
 from milter.core.transaction import Stage
 from policies.findings import Finding
 from policies.ranges import plain_address
 
 if TYPE_CHECKING:
-    from milter.core.connection import Connection, IpAddress
+    from milter.core.connection import Connection
     from milter.core.transaction import Transaction
     from milter.message.document import Message
 
@@ -60,17 +60,6 @@ class HeloCheck:
         if domain_key(helo) == self._hostname and not _is_ourselves(connection):
             return Evidence((_finding("HELO_IS_OURS", helo),))
         return NOTHING
-
-
-def parse_literal(text: str) -> IpAddress | None:
-    """Return the address of `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None for anything else."""
-    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else ""
-    # RFC 5321 §4.1.3: the tag is what tells IPv6 literals from others.
-    tagged = inside[:5].lower() == "ipv6:"
-    try:
-        return IPv6Address(inside[5:]) if tagged else IPv4Address(inside)
-    except ValueError:
-        return None
 
 
 def _literal_findings(helo: str, connection: Connection) -> tuple[Finding, ...]:

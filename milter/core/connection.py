@@ -98,3 +98,14 @@ def normal_address(text: str) -> IpAddress:
     address = ip_address(text.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address
+
+
+def parse_literal(text: str) -> IpAddress | None:
+    """Return the address of `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None for anything else."""
+    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else ""
+    # RFC 5321 §4.1.3: the tag is what tells IPv6 literals from others.
+    tagged = inside[:5].lower() == "ipv6:"
+    try:
+        return IPv6Address(inside[5:]) if tagged else IPv4Address(inside)
+    except ValueError:
+        return None

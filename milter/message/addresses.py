@@ -11,9 +11,11 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.address import domain_key
+from milter.core.connection import parse_literal
 from milter.message.charsets import decode_raw
 from milter.message.decode import decode_words
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+from milter.message.text.forms import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,8 @@ _SIMPLE: Final = re.compile(
     r"([^\"(),:;<>@\[\]\\]*+)<([^\s\"(),:;<>@\[\]\\]++)@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*+)>"
 )
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+# What mail readers draw nothing for: controls, and what Unicode calls default ignorable.
+_UNSEEN: Final = re.compile(f"[\x00-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
 _MAX_ADDRESSES: Final = 1_000
 _MAX_DOMAIN: Final = 255
 
@@ -203,12 +207,16 @@ class _Reader:
             first, _, second = local_part.partition("@")
             if first and second:
                 self._append(first, second.partition("@")[0], "")
-        if not _DOMAIN.fullmatch(domain):
-            self.guessed = True
         key = domain_key(domain) if len(domain) <= _MAX_DOMAIN else domain[:_MAX_DOMAIN].lower()
+        shown = Address(self._display(name), local_part, key)
         # A dot alone is the root of all names, and nobody's domain.
         if key:
-            self.addresses.append(Address(self._display(name), local_part, key))
+            self.addresses.append(shown)
+        # What has no A-labels is nobody's domain either, whatever it looks like.
+        if not (_DOMAIN.fullmatch(domain) and key.isascii() and _names_a_host(domain)):
+            self.guessed = True
+            if (seen := domain_key(_without_unseen(domain[:_MAX_DOMAIN]))) and seen != key:
+                self.addresses.append(shown._replace(domain=seen))
 
     def _display(self, name: str) -> str:
         # RFC 5322 §3.4: a comment tells the name where the phrase does not; readers show it so.
@@ -247,6 +255,16 @@ def _words(phrase: list[str]) -> list[str]:
             if follows not in ("@", "."):
                 words.append([])
     return ["".join(word) for word in words if word]
+
+
+def _names_a_host(domain: str) -> bool:
+    """Tell whether what is in brackets is an address (RFC 5321 §4.1.3), if brackets there are."""
+    return not domain.startswith("[") or parse_literal(domain) is not None
+
+
+def _without_unseen(domain: str) -> str:
+    """Return a domain of no form as it looks: brackets and what is not seen hide no name."""
+    return _UNSEEN.sub("", domain).strip("[].")
 
 
 def _comment_end(text: str, position: int) -> int | None:

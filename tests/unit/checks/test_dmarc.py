@@ -171,6 +171,9 @@ def test_combine_fact_tells_what_was_asked_for_and_found() -> None:
         pytest.param("nobody", [], id="no-address"),
         pytest.param("From:\r\n", [], id="empty"),
         pytest.param("a@[192.0.2.1]", [], id="literal"),
+        pytest.param("a@[IPv6:2001:db8::1]", [], id="literal-of-ipv6"),
+        pytest.param("a@[reject.example]", ["DMARC_REJECT"], id="name-in-brackets"),
+        pytest.param("a@reject.example\u200e", ["DMARC_REJECT"], id="mark-that-is-not-seen"),
         pytest.param("a@reject..example", [], id="no-name"),
     ],
 )

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from milter.checks.helo import HeloCheck, parse_literal
+from milter.checks.helo import HeloCheck
+from milter.core.connection import parse_literal
 from tests.support.checks import a_transaction, looked, symbols_of
 
 CHECK = HeloCheck("mx.here.example")

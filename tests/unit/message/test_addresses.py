@@ -108,6 +108,9 @@ def test_parse_addresses_sees_the_mailboxes_of_good_lists(
         pytest.param(b"<a@b.example><c@d.example>", ["b.example", "d.example"], id="two-brackets"),
         pytest.param(b"a@b..example", ["b..example"], id="empty-label"),
         pytest.param(b"@b.example", ["b.example"], id="no-local-part"),
+        pytest.param(b"a@.b.example", [".b.example", "b.example"], id="dot-before"),
+        pytest.param(b"a@[b.example]", ["[b.example]", "b.example"], id="name-in-brackets"),
+        pytest.param(b"a@b\0.example", ["b\0.example", "b.example"], id="nul"),
         pytest.param(b"a@.", [], id="root-alone"),
         pytest.param(b"some words a@b.example", ["b.example"], id="words-before"),
     ],
@@ -116,6 +119,29 @@ def test_parse_addresses_broken_lists_are_guessed_at(value: bytes, domains: list
     shown, guessed = boxes(value)
     assert [box[2] for box in shown] == domains
     assert guessed
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    ["\u200e", "\u061c", "\u200d", "\u202c", "\u2066", "\x81"],
+    ids=["lrm", "alm", "joiner", "pop", "isolate", "control"],
+)
+@pytest.mark.parametrize("shown", ["a@{}b.example", "a@b{}.example", "<a@b.example{}>"])
+def test_parse_addresses_names_also_the_domain_that_a_reader_sees(shown: str, unseen: str) -> None:
+    value = shown.format(unseen).encode()
+
+    addresses, guessed = boxes(value)
+
+    assert [domain.replace(unseen, "") for _, _, domain in addresses] == ["b.example"] * 2
+    assert addresses[-1][2] == "b.example"
+    assert guessed
+
+
+def test_parse_addresses_joiner_that_its_script_needs_is_part_of_the_name() -> None:
+    addresses, guessed = boxes("a@\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.example".encode())
+
+    assert [domain for _, _, domain in addresses] == ["xn--mgba3gch31f060k.example"]
+    assert not guessed
 
 
 def test_parse_addresses_takes_several_fields_together() -> None:
