@@ -202,6 +202,7 @@ class Workplace:
             time.time,
             authentication=any(policy.headers for policy in self.policies.all_single()),
             senders=sender_checks(self.settings),
+            budget_s=self.settings.limits.budget_s,
             lists=lists.asker,
             memory=memory.recollection if memory else None,
             weights=memory.weights if memory else None,

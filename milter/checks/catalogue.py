@@ -78,6 +78,9 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
 DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
     check.name: check.directions for check in _CLASSES
 }
+# What the authors' name servers may take of the time of all checks that combine: those behind DMARC
+# ask, too.
+_DMARC_SHARE: Final = 0.5
 # Those whose results stand in Authentication-Results, wanted or not by any policy.
 _AUTHENTICATION: Final = frozenset({"iprev", "spf", "dkim", "arc", "dmarc"})
 
@@ -110,6 +113,7 @@ class Means:
         authentication: Whether results are written into the header, so that the checks that yield
             them run in any case.
         senders: How senders are authenticated.
+        budget_s: Seconds that the checks of a stage have; of those, shares are spent on waiting.
         lists: Asks the DNS lists; None: all of the plan, each believed.
         memory: What is remembered of whom; None: nothing, and the checks that ask it are left out.
         weights: What the classifier learned; None: there is no classifier.
@@ -120,6 +124,7 @@ class Means:
     monotonic: Callable[[], float] = time.monotonic
     authentication: bool = True
     senders: SenderChecks = SenderChecks()
+    budget_s: float = 20.0
     lists: ListAsker | None = None
     memory: Recollection | None = None
     weights: Weights | None = None
@@ -204,7 +209,7 @@ def _of_what_others_saw(plan: Plan, means: Means, asker: ListAsker) -> tuple[Che
         )
     return (
         UpstreamCheck(means.senders.trusted_authserv_ids),
-        DmarcCheck(),
+        DmarcCheck(means.budget_s * _DMARC_SHARE),
         SignerListsCheck(asker),
         BulkRulesCheck(),
         *asked,

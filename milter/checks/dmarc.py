@@ -7,6 +7,7 @@ their identifiers, and which symbol fits. A failure is told with what the domain
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from milter.auth.dmarc import DmarcResult, Identifier, Walker, check_dmarc
@@ -16,6 +17,7 @@ from milter.auth.story import story_of
 from milter.checks.base import NOTHING, RECEIVED, Evidence, fact
 from milter.core.address import domain_key
 from milter.core.transaction import Stage
+from milter.dns.bounded import BoundedResolver
 from milter.dns.names import canonical_name
 from policies.findings import Finding
 
@@ -50,7 +52,12 @@ _ORDER: Final = (
 
 
 class DmarcCheck:
-    """Whether the domain in From stands behind the message, and what it wants if not."""
+    """Whether the domain in From stands behind the message, and what it wants if not.
+
+    Args:
+        wait_s: Seconds for which answers of the DNS are waited for, all authors together; what is
+            not known then is a temporary error of that author alone.
+    """
 
     name = "dmarc"
     stage = Stage.MESSAGE
@@ -58,6 +65,9 @@ class DmarcCheck:
     symbols = frozenset({*_ORDER, "DMARC_AUTHORS"})
     asks = True
     reads = frozenset({"spf", "dkim", "arc"})
+
+    def __init__(self, wait_s: float = 10.0) -> None:
+        self._wait_s = wait_s
 
     async def combine(
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
@@ -67,10 +77,8 @@ class DmarcCheck:
         if not authors:
             return NOTHING
         identifiers = tuple(_identifiers(txn, known))
-        walker = Walker(resolver)
-        results = [
-            await check_dmarc(domain, identifiers, walker) for domain in authors[:MAX_AUTHORS]
-        ]
+        bounded = BoundedResolver(resolver, self._wait_s)
+        results = await _judged(authors[:MAX_AUTHORS], identifiers, bounded)
         if story := story_of(resolver):
             for said in results:
                 _tell(story, said, _vouching_sealer(said.author_domain, known))
@@ -86,6 +94,15 @@ class DmarcCheck:
         worst = symbols.index(min(symbols))
         facts = {"dmarc": _fact(results[worst], findings[worst])}
         return Evidence(tuple(findings), facts, tuple(_auth(said, known) for said in results))
+
+
+async def _judged(
+    authors: Sequence[str], identifiers: Sequence[Identifier], resolver: Resolver
+) -> list[DmarcResult]:
+    """Judge all authors at once: one with slow name servers must not hide what another asks for."""
+    asking = [check_dmarc(domain, identifiers, Walker(resolver)) for domain in authors]
+    # As a rule there is one, who needs no task.
+    return [await asking[0]] if len(asking) == 1 else await asyncio.gather(*asking)
 
 
 def _tell(story: Story, said: DmarcResult, sealer: str) -> None:

@@ -2,7 +2,8 @@
 
 They run one after the other, for each may need what the one before it said. They have a budget of
 their own: whoever slows the other checks down, by name servers that hardly answer, must not keep
-these from judging.
+these from judging. For the same reason those that ask the network share one, and those that do not
+another: what they wait for is no stranger's.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ async def combined(
 ) -> list[Evidence]:
     """Return `known` and behind it what each of `checks` makes of it, in their order.
 
-    One that raises, or has no answer when the budget of all is used up, becomes a finding. Where
-    `decided` says that the message is, those that are spared then do not run.
+    One that raises, or has no answer when the budget of its kind is used up, becomes a finding.
+    Where `decided` says that the message is, those that are spared then do not run.
     """
     pieces = list(known)
-    deadline = means.clock() + means.budget_s
+    left_s = dict.fromkeys((True, False), means.budget_s)
     for check in checks:
         if decided and asks_until_decided(check) and decided(pieces):
             pieces.append(spared(check, means))
@@ -46,12 +47,14 @@ async def combined(
         result = "ok"
         resolver, story = means.resolver_for(check)
         try:
-            async with asyncio.timeout(max(0.0, deadline - started)):
+            async with asyncio.timeout(max(0.0, left_s[check.asks])):
                 evidence = await check.combine(txn, message, resolver, tuple(pieces))
         except TimeoutError:
             evidence, result = check_error(check, "timeout"), "timeout"
         except Exception as error:  # noqa: BLE001 - whatever a check does, the message gets its verdict
             evidence, result = failed(check, txn, error), "error"
-        means.observe(check.name, result, means.clock() - started, started)
+        took_s = means.clock() - started
+        left_s[check.asks] -= took_s
+        means.observe(check.name, result, took_s, started)
         pieces.append(with_story(evidence, story))
     return pieces

@@ -117,6 +117,8 @@ class Combines:
     ) -> Evidence:
         """Return the evidence, or wait for ever."""
         self.known.append(known)
+        # As one that asks a store does.
+        await asyncio.sleep(0)
         if not self.answered:
             await asyncio.get_running_loop().create_future()
         if isinstance(self.evidence, Exception):

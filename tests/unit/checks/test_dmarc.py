@@ -199,6 +199,20 @@ def test_combine_of_many_authors_judges_four_and_says_so() -> None:
     assert evidence.findings[-1].evidence == "9 domains in From"
 
 
+@pytest.mark.parametrize("slow", ["slow.example", "1.2.3.4.5.6.7.slow.example"])
+def test_combine_author_with_silent_name_servers_hides_no_other(slow: str) -> None:
+    resolver = FakeResolver({**ZONE, "_dmarc.slow.example": "silence"})
+    message = Message(f"From: a@{slow}, b@reject.example\r\n\r\nx\r\n".encode())
+
+    evidence = asyncio.run(
+        DmarcCheck(wait_s=0.02).combine(a_transaction(), message, resolver, (ELSEWHERE,))
+    )
+
+    assert symbols_of(evidence) == ["DMARC_TEMPERROR", "DMARC_REJECT"]
+    assert evidence.findings[0].evidence == f"{slow}: timeout for _dmarc.slow.example"
+    assert evidence.facts["dmarc"]["domain"] == "reject.example"  # type: ignore[call-overload,index]
+
+
 # --- what is not known ----------------------------------------------------------------------------
 
 

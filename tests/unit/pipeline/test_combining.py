@@ -105,6 +105,16 @@ def test_combine_that_does_not_answer_is_cut_off() -> None:
     assert judgement.evidence.findings[0].evidence == "silent: timeout"
 
 
+def test_combine_that_asks_nobody_has_time_behind_one_that_used_up_its_own() -> None:
+    silent = Combines(name="silent", asks=True, answered=False)
+    late = Combines(found("LATE"), name="late", asks=True)
+    pipeline = a_pipeline(silent, late, Combines(found("JUDGED")), budget_s=0.02)
+
+    judgement = asyncio.run(judged(pipeline))
+
+    assert symbols(judgement.evidence) == ["CHECK_ERROR", "CHECK_ERROR", "JUDGED"]
+
+
 def test_combine_before_the_message_is_refused() -> None:
     with pytest.raises(TypeError, match="combines before the message"):
         a_pipeline(Combines(stage=Stage.MAIL))
