@@ -53,14 +53,15 @@ class ArcCheck:
         said = await check_arc(message.raw, resolver, now=int(self._clock()))
         if said.result is Result.NONE:
             return NOTHING
-        trusted = [*takewhile(self._trusts, reversed(said.seals))]
+        # What was added on top of what was sealed, nobody vouches for.
+        trusted = [] if said.uncovered else [*takewhile(self._trusts, reversed(said.seals))]
         if story := story_of(resolver):
             hops = ", ".join(seal.domain for seal in said.seals)
             words = f"{said.result.value}{f' ({said.reason})' if said.reason else ''}"
             story.decide(f"the chain{f' of {hops}' if hops else ''}: {words}", "RFC 8617 §5.2")
             names = ", ".join(seal.domain for seal in trusted)
             story.decide(f"the site trusts, from the last hop on: {names or 'none'}")
-        auth = AuthResult("arc", said.result, (), said.reason or f"sealed by {said.sealer}")
+        auth = AuthResult("arc", said.result, (), said.reason or _sealed(said, said.sealer))
         return Evidence((_finding(said, trusted),), {"arc": _fact(said, trusted)}, (auth,))
 
     def _trusts(self, seal: Seal) -> bool:
@@ -72,12 +73,16 @@ class ArcCheck:
         return False
 
 
+def _sealed(said: ArcResult, sealers: str) -> str:
+    return f"sealed by {sealers}" + (f"; {said.uncovered}" if said.uncovered else "")
+
+
 def _finding(said: ArcResult, trusted: list[Seal]) -> Finding:
     if said.result is not Result.PASS:
         return Finding("ARC_FAIL", said.reason)
     hops = ", ".join(seal.domain for seal in said.seals)
     details = {"domain": said.sealer}
-    return Finding("ARC_TRUSTED" if trusted else "ARC_PASS", f"sealed by {hops}", details)
+    return Finding("ARC_TRUSTED" if trusted else "ARC_PASS", _sealed(said, hops), details)
 
 
 def _fact(said: ArcResult, trusted: list[Seal]) -> FactValue:

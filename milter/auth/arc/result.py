@@ -30,11 +30,14 @@ class ArcResult:
         result: NONE (no seals), PASS or FAIL (RFC 8617 §4.4); trouble in the DNS is FAIL as well.
         seals: From the first hop to the last; empty unless the chain holds.
         reason: Why it fails, in words.
+        uncovered: What a reader sees that the last hop did not sign, in words; empty as a rule.
+            The chain holds, and nobody in it saw the message as it is.
     """
 
     result: Result
     seals: tuple[Seal, ...] = ()
     reason: str = ""
+    uncovered: str = ""
 
     @property
     def sealer(self) -> str:

@@ -17,7 +17,7 @@ from milter.auth.dkim.header import SIGNATURE_VALUE, by_name, header_digest, rel
 from milter.auth.dkim.key import Key, read_key
 from milter.auth.dkim.result import Refusal
 from milter.auth.dkim.signature import describe, read_terms, read_times
-from milter.auth.dkim.verify import fetch_keys, hash_bodies
+from milter.auth.dkim.verify import fetch_keys, hash_bodies, why_weak
 from milter.auth.results import Result
 from milter.core.errors import ParseError
 
@@ -52,40 +52,48 @@ async def check_arc(message: bytes, resolver: Resolver, *, now: int) -> ArcResul
         return ArcResult(Result.FAIL, reason=err.what)
     if not chain:
         return _NONE
-    if reason := await _message_trouble(chain[-1], named, (message, body_start), resolver, now):
-        return ArcResult(Result.FAIL, reason=f"the signature of hop {len(chain)}: {reason}")
+    last = await _message_trouble(chain[-1], named, (message, body_start), resolver, now)
+    if last and last.result is not Result.POLICY:
+        return ArcResult(Result.FAIL, reason=f"the signature of hop {len(chain)}: {last.reason}")
     if reason := await _seal_trouble(chain, resolver):
         return ArcResult(Result.FAIL, reason=reason)
     seals = tuple(
         Seal(each.seal_tags.known.domain, dmarc_passed(each.results[1])) for each in chain
     )
-    return ArcResult(Result.PASS, seals)
+    return ArcResult(Result.PASS, seals, uncovered=last.reason if last else "")
 
 
 async def _message_trouble(
     last: ArcSet, fields: FieldsByName, whole: tuple[bytes, int], resolver: Resolver, now: int
-) -> str:
-    """Return why ARC-Message-Signature does not hold, empty if it does (RFC 8617 §4.1.2)."""
+) -> Refusal | None:
+    """Return why ARC-Message-Signature does not hold (RFC 8617 §4.1.2); None if it does.
+
+    POLICY: it holds, and does not cover what a reader sees.
+    """
     tags = last.message_tags
     signature = read_times(tags, now) or read_terms(last.message, tags, describe(tags))
     if isinstance(signature, Refusal):
-        return signature.reason
+        return signature
     if b"arc-seal" in signature.signed:
-        return "it covers ARC-Seal"
+        return Refusal("it covers ARC-Seal")
     keys = await fetch_keys({signature.key_name}, resolver)
     key = read_key(keys[signature.key_name], signature.algorithm)
     if isinstance(key, Refusal):
-        return key.reason
+        return key
     body = (await hash_bodies([signature.body_form], *whole))[signature.body_form]
     length = signature.body_form[1]
     if body.digest != signature.body_digest:
-        return "the body was changed"
+        return Refusal("the body was changed")
     if length is not None and body.size > length:
-        return "text was appended to the signed body"
+        return Refusal("text was appended to the signed body")
     digest = header_digest(
         fields, signature.signed, signature.field, relaxed=signature.relaxed_header
     )
-    return "" if key.verifies(signature.value, digest) else "a signed header was changed"
+    if not key.verifies(signature.value, digest):
+        return Refusal("a signed header was changed")
+    # RFC 6376 §8.15 is no step of a validator, so the chain holds; it vouches for nothing, though.
+    reason = why_weak(signature, fields, body)
+    return Refusal(reason, Result.POLICY) if reason else None
 
 
 async def _seal_trouble(chain: Sequence[ArcSet], resolver: Resolver) -> str:

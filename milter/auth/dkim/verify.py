@@ -162,14 +162,14 @@ def _verify(claim: _Claim, fields: FieldsByName, hashes: Hashes) -> DkimResult:
     )
     if not claim.key.verifies(signature.value, digest):
         return replace(known, result=Result.FAIL, reason="a signed header was changed")
-    if reason := _why_weak(signature, fields, body):
+    if reason := why_weak(signature, fields, body):
         return replace(known, result=Result.POLICY, reason=reason, weak=True)
     partly = "" if length is None else f"l= covers the body's {length} octets, not what may follow"
     return replace(known, result=Result.PASS, reason=partly)
 
 
-def _why_weak(signature: Signature, fields: FieldsByName, body: BodyHash) -> str:
-    """Return in words why a signature that holds does not cover what a reader sees."""
+def why_weak(signature: Signature, fields: FieldsByName, body: BodyHash) -> str:
+    """Return in words why a signature that holds does not cover what a reader sees; else empty."""
     length = signature.body_form[1]
     if length is not None and body.size > length:
         # RFC 6376 §8.2: whatever was appended looks as if it were signed.

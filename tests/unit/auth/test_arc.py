@@ -112,6 +112,19 @@ def test_chain_whose_key_is_not_known_fails(zone: dict[str, object], reason: str
     assert reason in result.reason
 
 
+@pytest.mark.parametrize(
+    ("added", "reason"),
+    [
+        (b"Subject: another\r\n", "a Subject was added that is not signed"),
+        (b"From: Boss <boss@example.org>\r\n", "a From was added that is not signed"),
+    ],
+)
+def test_chain_with_a_field_on_top_of_what_was_sealed_says_so(added: bytes, reason: str) -> None:
+    result = check(added + chain())
+
+    assert (result.result, result.reason, result.uncovered) == (Result.PASS, "", reason)
+
+
 def test_seals_are_asked_for_only_where_the_last_signature_holds() -> None:
     good, bad = FakeResolver(ZONE), FakeResolver(ZONE)
 

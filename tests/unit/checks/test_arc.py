@@ -69,6 +69,17 @@ def test_broken_chain_is_told_with_its_reason() -> None:
     assert said.findings[0].evidence == "the signature of hop 1: the body was changed"
 
 
+def test_trusted_sealer_does_not_vouch_for_a_field_that_was_added_on_top() -> None:
+    message = b"Subject: another\r\n" + sealed(MESSAGE, said=PASSED)
+
+    said = evidence(message, ["lists.example"])
+
+    reason = "sealed by lists.example; a Subject was added that is not signed"
+    assert symbols_of(said) == ["ARC_PASS"]
+    assert (said.findings[0].evidence, said.auth[0].reason) == (reason, reason)
+    assert vouched(message, "lists.example") == []
+
+
 def test_word_of_a_hop_counts_only_where_all_behind_it_are_trusted() -> None:
     message = sealed(sealed(MESSAGE, "first.example", PASSED), "lists.example", "dmarc=fail")
 
