@@ -56,9 +56,9 @@ def ed25519_pair() -> Pair:
     return Pair(base64.b64encode(key.private_bytes_raw()), b"v=DKIM1; k=ed25519; p=" + public)
 
 
-def short_record(bits: int) -> bytes:
+def short_record(bits: int, exponent: int = 65537) -> bytes:
     """Return the record of a key that is only there to be measured."""
-    numbers = ((1 << bits) - 1, 65537)
+    numbers = ((1 << bits) - 1, exponent)
     integers = b"".join(der(2, n.to_bytes(n.bit_length() // 8 + 1)) for n in numbers)
     return b"v=DKIM1; p=" + base64.b64encode(der(0x30, integers))
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # far longer ones are only there to cost time.
 MIN_BITS: Final = 1024
 MAX_BITS: Final = 8192
+# Signers have 65537 and a few others. One as long as the key makes verifying fifty times as dear;
+# that of longer keys OpenSSL bounds so itself.
+MAX_EXPONENT_BITS: Final = 64
 # RFC 8463 §4.2: the raw key.
 _ED25519_BITS: Final = 256
 # A key of MAX_BITS in base64 is 1,500 octets.
@@ -125,8 +128,14 @@ def _parsed(tags: dict[bytes, bytes], kind: str) -> Key | Refusal:
         return Refusal(f"the key has only {bits} bits", weak=True)
     if bits > MAX_BITS:
         return Refusal(f"the key has {bits} bits")
+    if isinstance(public, RSAPublicKey) and _exponent_bits(public) > MAX_EXPONENT_BITS:
+        return Refusal("the key has too long an exponent")
     flags = items(tags.get(b"t", b""))
     return Key(public, bits, b"s" in flags, b"y" in flags)
+
+
+def _exponent_bits(public: RSAPublicKey) -> int:
+    return public.public_numbers().e.bit_length()
 
 
 def _load(data: bytes, kind: str) -> RSAPublicKey | Ed25519PublicKey | None:

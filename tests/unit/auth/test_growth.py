@@ -6,11 +6,14 @@ library do for one of them is not seen here: `tests/fuzz/sender_texts.py` takes 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from milter.auth.dkim import check_dkim
+from milter.dns.fake import FakeResolver
 from tests.support.sender_readers import PIECES, READERS, Reader, read
 
 if TYPE_CHECKING:
@@ -62,6 +65,19 @@ def test_work_grows_with_the_length(reader: Reader) -> None:
     for piece in PIECES:
         first, second = grown(reader, piece)
         assert second <= _GROWTH * max(first, 0) + _SLACK, (reader.name, piece, first, second)
+
+
+def choosing(text: bytes) -> None:
+    many = range(len(text) // 16)
+    fields = b"".join(b"DKIM-Signature: d=%x.example\r\n" % number for number in many)
+    authors = [f"{number:x}.test" for number in many]
+    asyncio.run(check_dkim(fields + b"\r\nx\r\n", FakeResolver({}), now=0, authors=authors))
+
+
+def test_work_of_choosing_signatures_grows_with_their_number() -> None:
+    first, second = grown(Reader("signatures-of-many-authors", choosing, _LONGEST), b"a")
+
+    assert second <= _GROWTH * first + _SLACK
 
 
 def test_what_grows_faster_is_found() -> None:
