@@ -199,6 +199,10 @@ FACTS: Final = (
                     FieldSpec("sealer", TEXT, "Who saw it pass"),
                 ),
             ),
+            FieldSpec(
+                *("undecided", TEXTS),
+                "Author domains for which one may have: a key could not be asked for",
+            ),
         ),
         check="arc",
     ),

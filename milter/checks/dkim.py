@@ -13,6 +13,7 @@ from milter.auth.results import AuthResult, Result
 from milter.auth.story import story_of
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
+from milter.dns.bounded import BoundedResolver
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class DkimCheck:
 
     Args:
         clock: Seconds since 1970, for signatures that expire.
+        wait_s: Seconds for which keys are waited for: one that is silent must not take the results
+            of the others with it.
     """
 
     name = "dkim"
@@ -51,8 +54,9 @@ class DkimCheck:
     directions = EVERY_DIRECTION
     symbols = frozenset({*_ORDER, "DKIM_NONE"})
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], wait_s: float = 16.0) -> None:
         self._clock = clock
+        self._wait_s = wait_s
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return a symbol for each signing domain, the fact dkim, and the results."""
@@ -60,8 +64,9 @@ class DkimCheck:
             return NOTHING
         if not message.count("dkim-signature"):
             return _UNSIGNED
+        bounded = BoundedResolver(resolver, self._wait_s)
         results = await check_dkim(
-            message.raw, resolver, now=int(self._clock()), authors=message.author_domains
+            message.raw, bounded, now=int(self._clock()), authors=message.author_domains
         )
         if not results:
             return _UNSIGNED

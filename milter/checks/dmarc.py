@@ -8,8 +8,10 @@ their identifiers, and which symbol fits. A failure is told with what the domain
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from milter.auth.dkim import claimed_signers
 from milter.auth.dmarc import DmarcResult, Identifier, Walker, check_dmarc
 from milter.auth.dmarc.record import Wish
 from milter.auth.results import AuthResult, Result
@@ -76,9 +78,10 @@ class DmarcCheck:
         authors = _authors(message)
         if not authors:
             return NOTHING
-        identifiers = tuple(_identifiers(txn, known))
+        identifiers = tuple(_identifiers(txn, message, known))
         bounded = BoundedResolver(resolver, self._wait_s)
         results = await _judged(authors[:MAX_AUTHORS], identifiers, bounded)
+        results = [_doubted(said, message, known) for said in results]
         if story := story_of(resolver):
             for said in results:
                 _tell(story, said, _vouching_sealer(said.author_domain, known))
@@ -133,7 +136,9 @@ def _authors(message: Message) -> list[str]:
     ]
 
 
-def _identifiers(txn: Transaction, known: Sequence[Evidence]) -> Iterator[Identifier]:
+def _identifiers(
+    txn: Transaction, message: Message, known: Sequence[Evidence]
+) -> Iterator[Identifier]:
     """Yield what SPF and DKIM were asked about (RFC 9989 §4.4.1, §4.4.2)."""
     spf = fact(known, "spf")
     if isinstance(spf, dict):
@@ -143,10 +148,29 @@ def _identifiers(txn: Transaction, known: Sequence[Evidence]) -> Iterator[Identi
         domain = txn.mail_from.domain_key if txn.mail_from else ""
         domain = domain or domain_key(txn.connection.helo_name)
         yield Identifier("spf", domain, Result.TEMPERROR)
+    if _cut_off(known, "dkim"):
+        for domain in claimed_signers(message.raw, authors=message.author_domains):
+            yield Identifier("dkim", domain, Result.TEMPERROR)
     signatures = fact(known, "dkim")
     for each in signatures if isinstance(signatures, list) else ():
         if isinstance(each, dict) and each["domain"]:
             yield Identifier("dkim", str(each["domain"]), Result(str(each["result"])))
+
+
+def _doubted(said: DmarcResult, message: Message, known: Sequence[Evidence]) -> DmarcResult:
+    """Return `said`, its failure made a temporary error where a sealer might have vouched.
+
+    RFC 8617 makes a chain whose key is not known fail for good; mail must not be refused for that.
+    """
+    if said.result is not Result.FAIL or said.wish is Wish.NONE:
+        return said
+    arc = fact(known, "arc")
+    undecided = arc.get("undecided") if isinstance(arc, dict) else ()
+    in_doubt = isinstance(undecided, list) and said.author_domain in undecided
+    if in_doubt or (message.count("arc-seal") and _cut_off(known, "arc")):
+        reason = f"{said.reason}; the ARC chain could not be judged"
+        return replace(said, result=Result.TEMPERROR, reason=reason)
+    return said
 
 
 def _cut_off(known: Sequence[Evidence], check: str) -> bool:

@@ -32,12 +32,15 @@ class ArcResult:
         reason: Why it fails, in words.
         uncovered: What a reader sees that the last hop did not sign, in words; empty as a rule.
             The chain holds, and nobody in it saw the message as it is.
+        undecided: The seals of a chain of which nothing is wrong but that a key could not be asked
+            for: it fails now, and may hold when it comes again.
     """
 
     result: Result
     seals: tuple[Seal, ...] = ()
     reason: str = ""
     uncovered: str = ""
+    undecided: tuple[Seal, ...] = ()
 
     @property
     def sealer(self) -> str:

@@ -7,7 +7,8 @@ the seals asked for. Hashing and keys are those of DKIM.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from milter.auth.arc.chain import NAMES, read_chain
 from milter.auth.arc.result import ArcResult, Seal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from milter.dns.resolver import Answer, Resolver
 
 _NONE = ArcResult(Result.NONE)
+# What leaves it open whether the chain holds, or lets it hold: the seals are to be looked at.
+_OPEN: Final = (Result.TEMPERROR, Result.POLICY)
 
 
 async def check_arc(message: bytes, resolver: Resolver, *, now: int) -> ArcResult:
@@ -53,14 +56,24 @@ async def check_arc(message: bytes, resolver: Resolver, *, now: int) -> ArcResul
     if not chain:
         return _NONE
     last = await _message_trouble(chain[-1], named, (message, body_start), resolver, now)
-    if last and last.result is not Result.POLICY:
-        return ArcResult(Result.FAIL, reason=f"the signature of hop {len(chain)}: {last.reason}")
-    if reason := await _seal_trouble(chain, resolver):
-        return ArcResult(Result.FAIL, reason=reason)
+    if last is None or last.result in _OPEN:
+        return _worth(chain, last, await _seal_trouble(chain, resolver))
+    return ArcResult(Result.FAIL, reason=last.reason)
+
+
+def _worth(chain: Sequence[ArcSet], last: Refusal | None, seal: Refusal | None) -> ArcResult:
+    """Return what a chain is worth by what was found of its last signature and of its seals."""
+    if seal and seal.result is not Result.TEMPERROR:
+        return ArcResult(Result.FAIL, reason=seal.reason)
     seals = tuple(
         Seal(each.seal_tags.known.domain, dmarc_passed(each.results[1])) for each in chain
     )
-    return ArcResult(Result.PASS, seals, uncovered=last.reason if last else "")
+    uncovered = last.reason if last and last.result is Result.POLICY else ""
+    unknown = seal if last is None or uncovered else last
+    if unknown:
+        undecided = () if uncovered else seals
+        return ArcResult(Result.FAIL, reason=unknown.reason, undecided=undecided)
+    return ArcResult(Result.PASS, seals, uncovered=uncovered)
 
 
 async def _message_trouble(
@@ -68,8 +81,18 @@ async def _message_trouble(
 ) -> Refusal | None:
     """Return why ARC-Message-Signature does not hold (RFC 8617 §4.1.2); None if it does.
 
-    POLICY: it holds, and does not cover what a reader sees.
+    POLICY: it holds, and does not cover what a reader sees. TEMPERROR: its key is not known.
     """
+    said = await _signature_trouble(last, fields, whole, resolver, now)
+    if said is None or said.result is Result.POLICY:
+        return said
+    hop = last.message_tags[b"i"].decode()
+    return replace(said, reason=f"the signature of hop {hop}: {said.reason}")
+
+
+async def _signature_trouble(
+    last: ArcSet, fields: FieldsByName, whole: tuple[bytes, int], resolver: Resolver, now: int
+) -> Refusal | None:
     tags = last.message_tags
     signature = read_times(tags, now) or read_terms(last.message, tags, describe(tags))
     if isinstance(signature, Refusal):
@@ -96,10 +119,14 @@ async def _message_trouble(
     return Refusal(reason, Result.POLICY) if reason else None
 
 
-async def _seal_trouble(chain: Sequence[ArcSet], resolver: Resolver) -> str:
-    """Return why one of the seals does not hold, empty if all do (RFC 8617 §5.1.1, §5.2)."""
+async def _seal_trouble(chain: Sequence[ArcSet], resolver: Resolver) -> Refusal | None:
+    """Return why one of the seals does not hold, None if all do (RFC 8617 §5.1.1, §5.2).
+
+    A key that is not known for the time being (TEMPERROR) comes behind all other trouble.
+    """
     keys = await fetch_keys({each.seal_tags.key_name for each in chain}, resolver)
     sealed = hashlib.sha256()
+    unknown: Refusal | None = None
     for number, each in enumerate(chain, 1):
         sealed.update(relaxed_field(each.results) + relaxed_field(each.message))
         name, value = each.seal
@@ -107,14 +134,18 @@ async def _seal_trouble(chain: Sequence[ArcSet], resolver: Resolver) -> str:
         own = relaxed_field((name, SIGNATURE_VALUE.sub(b"\\1", value))).rstrip()
         digest = sealed.copy()
         digest.update(own)
-        if reason := _unsealed(each.seal_tags, digest.digest(), keys):
-            return f"seal {number} of {each.seal_tags.known.domain}: {reason}"
+        if said := _unsealed(each.seal_tags, digest.digest(), keys):
+            reason = f"seal {number} of {each.seal_tags.known.domain}: {said.reason}"
+            said = replace(said, reason=reason)
+            if said.result is not Result.TEMPERROR:
+                return said
+            unknown = unknown or said
         sealed.update(relaxed_field(each.seal))
-    return ""
+    return unknown
 
 
-def _unsealed(seal: SealTags, digest: bytes, keys: dict[str, Answer]) -> str:
+def _unsealed(seal: SealTags, digest: bytes, keys: dict[str, Answer]) -> Refusal | None:
     key: Key | Refusal = read_key(keys[seal.key_name], seal.known.algorithm)
     if isinstance(key, Refusal):
-        return key.reason
-    return "" if key.verifies(seal.value, digest) else "an ARC field was changed"
+        return key
+    return None if key.verifies(seal.value, digest) else Refusal("an ARC field was changed")

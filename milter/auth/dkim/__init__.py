@@ -4,6 +4,6 @@ It is compared with dkimpy in tests; docs/decisions/dkim-keys-first.md says why 
 """
 
 from milter.auth.dkim.result import DkimResult
-from milter.auth.dkim.verify import check_dkim
+from milter.auth.dkim.verify import check_dkim, claimed_signers
 
-__all__ = ["DkimResult", "check_dkim"]
+__all__ = ["DkimResult", "check_dkim", "claimed_signers"]

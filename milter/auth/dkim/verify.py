@@ -88,6 +88,19 @@ async def check_dkim(
     return tuple(c if isinstance(c, DkimResult) else _verify(c, named, hashes) for c in claims)
 
 
+def claimed_signers(
+    message: bytes, *, limit: int = 10, authors: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the domains whose signatures `check_dkim` would look at, each once, unverified."""
+    try:
+        fields, _ = split_message(message)
+    except ParseError:
+        return ()
+    found = by_name(fields).get(b"dkim-signature", [])
+    signers = map(_signer, _chosen(found, limit, authors))
+    return tuple(dict.fromkeys(filter(None, signers)))
+
+
 def _chosen(found: Sequence[Field], limit: int, authors: Sequence[str]) -> Sequence[Field]:
     """Return the signatures to look at, in their order: those that matter most if not all."""
     if len(found) <= limit:

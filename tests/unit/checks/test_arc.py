@@ -98,6 +98,40 @@ def test_word_of_the_last_hop_needs_no_other() -> None:
     ]
 
 
+def dmarc_of(message: bytes, zone: dict[str, object], trusted: Sequence[str]) -> Evidence:
+    txn = a_transaction()
+    arc = asked(ArcCheck(lambda: NOW, trusted, wait_s=0.02), txn, zone, message)
+    spf = Evidence(facts={"spf": {"result": "pass", "domain": "lists.example"}})
+    resolver = FakeResolver(zone)
+    return asyncio.run(DmarcCheck().combine(txn, Message(message), resolver, (spf, arc)))
+
+
+@pytest.mark.parametrize("trouble", ["timeout", "servfail", "silence"])
+@pytest.mark.parametrize(
+    ("trusted", "symbol"), [(["lists.example"], "DMARC_TEMPERROR"), ([], "DMARC_REJECT")]
+)
+def test_key_of_a_trusted_sealer_that_is_not_known_now_refuses_nothing_for_good(
+    trusted: list[str], symbol: str, trouble: str
+) -> None:
+    zone = {**ZONE, "sel._domainkey.lists.example": trouble}
+
+    said = dmarc_of(sealed(MESSAGE, said=PASSED), zone, trusted)
+
+    assert symbols_of(said) == [symbol]
+
+
+def test_key_of_a_hop_that_is_not_known_does_not_excuse_a_false_seal() -> None:
+    zone = {**ZONE, "sel._domainkey.first.example": "timeout"}
+    message = sealed(sealed(MESSAGE, "first.example", PASSED), "lists.example", PASSED)
+    forged = message.replace(
+        b"ARC-Authentication-Results: i=2;", b"ARC-Authentication-Results:  i=2; x;"
+    )
+    assert forged != message
+
+    assert symbols_of(dmarc_of(message, zone, ["lists.example"])) == ["DMARC_TEMPERROR"]
+    assert symbols_of(dmarc_of(forged, zone, ["lists.example"])) == ["DMARC_REJECT"]
+
+
 @pytest.mark.parametrize(
     ("trusted", "symbol"), [(["lists.example"], "DMARC_FORWARDED"), ([], "DMARC_REJECT")]
 )

@@ -50,6 +50,16 @@ def zone(flags: str = "") -> dict[str, object]:
     return {NAME: {"TXT": [record]}}
 
 
+def test_key_on_silent_name_servers_hides_no_other_signature() -> None:
+    message = signed(signed(), domain=b"slow.example")
+    names = {**zone(), "s1._domainkey.slow.example": "silence"}
+    check = DkimCheck(lambda: 1_800_000_000.0, wait_s=0.02)
+
+    evidence = asked(check, a_transaction(), names, message)
+
+    assert symbols_of(evidence) == ["DKIM_TEMPERROR", "DKIM_PASS"]
+
+
 @pytest.mark.parametrize(
     ("message", "names", "symbols"),
     [

@@ -259,6 +259,36 @@ def test_combine_sender_without_a_domain_is_judged_all_the_same(txn: Transaction
     assert evidence.auth[0].reason == "spf=none for no domain"
 
 
+@pytest.mark.parametrize(
+    ("signer", "symbol"),
+    [
+        pytest.param("reject.example", "DMARC_TEMPERROR", id="aligned"),
+        pytest.param("mail.reject.example", "DMARC_TEMPERROR", id="aligned-relaxed"),
+        pytest.param("list.example", "DMARC_REJECT", id="another"),
+    ],
+)
+def test_combine_dkim_that_was_cut_off_counts_where_a_signature_could_be_aligned(
+    signer: str, symbol: str
+) -> None:
+    cut_off = Evidence((Finding("CHECK_ERROR", "dkim: timeout", {"check": "dkim"}),))
+    signature = f"DKIM-Signature: v=1; d={signer}; s=s\r\n"
+
+    evidence = judged(f"From: a@reject.example\r\n{signature}", ELSEWHERE, cut_off)
+
+    assert symbols_of(evidence) == [symbol]
+
+
+@pytest.mark.parametrize(
+    ("seal", "symbol"), [("ARC-Seal: i=1\r\n", "DMARC_TEMPERROR"), ("", "DMARC_REJECT")]
+)
+def test_combine_arc_that_was_cut_off_counts_where_there_is_a_seal(seal: str, symbol: str) -> None:
+    cut_off = Evidence((Finding("CHECK_ERROR", "arc: timeout", {"check": "arc"}),))
+
+    evidence = judged(f"From: a@reject.example\r\n{seal}", ELSEWHERE, cut_off)
+
+    assert symbols_of(evidence) == [symbol]
+
+
 # --- RFC 8617 §7.2: what a trusted sealer saw -----------------------------------------------------
 
 
