@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def advice(configuration: Configuration) -> list[ConfigError]:
     """Return the warnings for a valid configuration, each at its place."""
-    found = [*_defaults_of_mail_servers(configuration)]
+    found = [*_defaults_of_mail_servers(configuration), *_short_budget(configuration)]
     if configuration.dns_lists and not configuration.settings.dns.zone_file:
         found += _public_resolvers(configuration)
     return found
@@ -34,6 +34,22 @@ def _defaults_of_mail_servers(configuration: Configuration) -> Iterator[ConfigEr
                 "`milter_default_action = tempfail` in Postfix, `F=T` in Sendmail's "
                 "INPUT_MAIL_FILTER",
             )
+
+
+def _short_budget(configuration: Configuration) -> Iterator[ConfigError]:
+    """Warn of a budget in which one question may not end: what it was for is not known then."""
+    dns, budget_s = configuration.settings.dns, configuration.settings.limits.budget_s
+    if dns.zone_file:
+        return
+    servers = len(nameservers(dns.nameservers))
+    longest_s = dns.timeout_s * dns.attempts * servers
+    if budget_s < longest_s:
+        yield configuration.placed.at(
+            ("limits", "budget_s"),
+            f"one question to the DNS may take {longest_s:g} s (timeout_s x attempts x name "
+            f"servers: {dns.timeout_s:g} x {dns.attempts} x {servers}), and the checks of a "
+            f"message have {budget_s:g} s: what a slow name server would say comes too late",
+        )
 
 
 def _public_resolvers(configuration: Configuration) -> Iterator[ConfigError]:

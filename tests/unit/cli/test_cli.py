@@ -102,6 +102,22 @@ def test_config_check_warns_of_a_public_resolver_where_lists_are_asked(
     assert ("public resolver of Google" in err) == warned
 
 
+@pytest.mark.parametrize(("budget_s", "warned"), [(7.9, True), (8, False)])
+def test_config_check_warns_of_a_budget_shorter_than_one_question(
+    budget_s: float, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text(
+        "listeners: [{name: in, bind: '127.0.0.1:0'}]\nhttp: null\n"
+        f"limits:\n  budget_s: {budget_s}\n"
+        "dns:\n  nameservers: ['127.0.0.1:53', '127.0.0.2:53']\n"
+    )
+    assert run(["config", "check", str(file)]) == 0
+    err = capsys.readouterr().err
+    assert ("one question to the DNS may take 8 s" in err) == warned
+    assert (f"warning: {file}:4:" in err) == warned
+
+
 @pytest.mark.parametrize(
     ("lists", "named"),
     [
