@@ -6,7 +6,6 @@ not judge: which recipients share a group, and who is redirected, is said by the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,12 +13,14 @@ from milter.core.address import parse_path
 from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay import large
-from milter.relay.group import Group, Rcpt, send_mail, send_rcpt
+from milter.relay.group import Group, Rcpt, send_rcpt
+from milter.relay.held import HeldConnections
+from milter.relay.journal import Journal
 from milter.relay.outcome import Delivered, Sent, Tally
 from milter.relay.sending import ask_for_data, send
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from milter.core.address import Mailbox
     from milter.core.connection import Connection
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from milter.relay.pool import Pool
 
 __all__ = ["Delivered", "Relaying", "Sent"]
-
-log: Final = logging.getLogger("gatepost.relay")
 
 AS_IT_IS: Final = Sent()
 
@@ -59,16 +58,12 @@ class Relaying:
         txn_id: str = "",
         on_unusable: Callable[[str], None] | None = None,
     ) -> None:
-        self._pool = pool
         self._manner = manner
-        self._client = client
         self._partial = partial
-        self._txn_id = txn_id
-        self._on_unusable = on_unusable
-        self._mail = b""
+        self._journal = Journal(client.session_id, txn_id)
+        self._held = HeldConnections(pool, manner, client, self._journal, on_unusable)
         self._first: HopConnection | None = None
         self._groups: dict[Hashable, Group] = {}
-        self._held: set[HopConnection] = set()
         self._final_dot_sent = False
 
     @property
@@ -85,12 +80,12 @@ class Relaying:
         Raises:
             RelayError: The hop cannot be reached, closed or talked nonsense.
         """
-        self._mail = argument
-        connection, reply = await self._begin()
+        self._held.mail = argument
+        connection, reply = await self._held.begin()
         if reply.accepted:
             self._first = connection
         else:
-            self._give_back(connection)
+            self._held.give_back(connection)
         return reply
 
     async def rcpt(self, argument: bytes, recipient: str, group: Hashable) -> Reply:
@@ -114,7 +109,7 @@ class Relaying:
         try:
             reply = await send_rcpt(entry.connection, argument)
         except RelayError as err:
-            self._note(err)
+            self._journal.failed(err)
             raise
         if reply.accepted:
             entry.rcpts.append(Rcpt(argument, (recipient,)))
@@ -153,11 +148,11 @@ class Relaying:
             if self._partial is not None and digest and tally.partial:
                 await self._remember(self._partial, digest, tally)
         except RelayError as err:
-            self._note(err)
+            self._journal.failed(err)
             raise
         finally:
             self.abort()
-        self._report(tally)
+        self._journal.report(tally)
         return tally.delivered()
 
     def abort(self) -> None:
@@ -168,63 +163,31 @@ class Relaying:
         """
         self._groups.clear()
         self._first = None
-        while self._held:
-            self._pool.release(self._held.pop())
+        self._held.give_all_back()
 
     # MAIL and RCPT.
-
-    async def _begin(self) -> tuple[HopConnection, Reply]:
-        connection = await self._acquire(fresh=False)
-        try:
-            return connection, await self._send_mail(connection)
-        except RelayError as err:
-            self._give_back(connection)
-            # A hop may close a kept connection at the very moment when we use it again.
-            if not (connection.reused and connection.lost):
-                self._note_unusable(connection, err)
-                raise
-        connection = await self._acquire(fresh=True)
-        try:
-            return connection, await self._send_mail(connection)
-        except RelayError as err:
-            self._give_back(connection)
-            self._note_unusable(connection, err)
-            raise
-
-    async def _acquire(self, *, fresh: bool) -> HopConnection:
-        connection = await self._pool.acquire(self._client, fresh=fresh, wait=not self._held)
-        self._held.add(connection)
-        return connection
-
-    def _send_mail(self, connection: HopConnection) -> Awaitable[Reply]:
-        return send_mail(connection, self._manner, self._client, self._mail)
 
     def _usable(self, group: Hashable) -> Group | None:
         entry = self._groups.get(group)
         if entry is not None and entry.connection.failed and not entry.rcpts:
             # Nobody's acceptance is lost with it: the group may begin anew.
             del self._groups[group]
-            self._give_back(entry.connection)
+            self._held.give_back(entry.connection)
             return None
         return entry
 
     async def _open_group(self, group: Hashable) -> Group | Reply:
         connection, self._first = self._first, None
         if connection is not None and connection.failed:
-            self._give_back(connection)
+            self._held.give_back(connection)
             connection = None
         if connection is None:
-            connection, reply = await self._begin()
+            connection, reply = await self._held.begin()
             if not reply.accepted:
-                self._give_back(connection)
+                self._held.give_back(connection)
                 return reply
         entry = self._groups[group] = Group(connection)
         return entry
-
-    def _give_back(self, connection: HopConnection) -> None:
-        if connection in self._held:
-            self._held.discard(connection)
-            self._pool.release(connection)
 
     # The message.
 
@@ -278,9 +241,9 @@ class Relaying:
         connection.reset()
         await connection.settle()
         if not rcpts:
-            self._give_back(connection)
+            self._held.give_back(connection)
             return
-        refusal = await self._send_mail(connection)
+        refusal = await self._held.send_mail(connection)
         for rcpt in rcpts:
             reply = refusal
             if refusal.accepted:
@@ -288,10 +251,10 @@ class Relaying:
             if reply.accepted:
                 group.rcpts.append(rcpt)
             else:
-                self._log_refusal(group, reply)
+                self._journal.refused(group.connection.host, reply)
                 tally.refuse(rcpt.recipients, group.words(reply))
         if not group.rcpts:
-            self._give_back(connection)
+            self._held.give_back(connection)
 
     def _note_final_dot(self) -> None:
         self._final_dot_sent = True
@@ -300,49 +263,14 @@ class Relaying:
         recipients = [recipient for recipient, _ in tally.accepted]
         if not await partial.remember(self._reverse_path, recipients, digest):
             # They may get the message twice; nobody loses it.
-            log.error("partial delivery not remembered", extra=self._fields(recipients=recipients))
+            self._journal.not_remembered(recipients)
 
     @property
     def _reverse_path(self) -> str:
         # Without the parameters: a client may word them differently when it comes again.
-        text = self._mail.decode("utf-8", "backslashreplace").partition(":")[2].strip()
+        text = self._held.mail.decode("utf-8", "backslashreplace").partition(":")[2].strip()
         try:
             mailbox, _ = parse_path(text)
         except ParseError:
             return text
         return str(mailbox) if mailbox else "<>"
-
-    # The log.
-
-    def _note_unusable(self, connection: HopConnection, error: RelayError) -> None:
-        self._note(error)
-        if self._on_unusable is not None and not connection.reused:
-            self._on_unusable(connection.host)
-
-    def _note(self, error: RelayError, recipients: Sequence[str] = ()) -> None:
-        fields = self._fields(
-            next_hop=error.next_hop,
-            error=f"{error.stage}: {error.what}",
-            reply=str(error.reply) if error.reply else "",
-            temporary=error.temporary,
-        )
-        if recipients:
-            fields["recipients"] = list(recipients)
-        log.warning("next hop failed", extra=fields)
-
-    def _log_refusal(self, group: Group, reply: Reply) -> None:
-        fields = self._fields(next_hop=group.connection.host, reply=str(reply))
-        log.warning("recipient refused at delivery", extra=fields)
-
-    def _report(self, tally: Tally) -> None:
-        for error, recipients in tally.failures:
-            self._note(error, recipients)
-        if tally.partial:
-            served = [recipient for recipient, _ in tally.accepted]
-            log.warning(
-                "message delivered in part",
-                extra=self._fields(next_hop=tally.next_hop, recipients=served),
-            )
-
-    def _fields(self, **fields: object) -> dict[str, object]:
-        return {"session_id": self._client.session_id, "txn_id": self._txn_id, **fields}

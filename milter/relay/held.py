@@ -1,0 +1,101 @@
+"""The connections that one transaction holds: each opened with MAIL, each given back once.
+
+It knows when a connection that was kept is replaced by a new one. What is said on it after MAIL is
+in `delivery`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from milter.core.errors import RelayError
+from milter.relay.group import send_mail
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from milter.core.connection import Connection
+    from milter.core.reply import Reply
+    from milter.relay.client import HopConnection
+    from milter.relay.handshake import Manner
+    from milter.relay.journal import Journal
+    from milter.relay.pool import Pool
+
+
+class HeldConnections:
+    """What a transaction took out of the pool.
+
+    Args:
+        pool: Where connections come from.
+        manner: How the next hop is spoken to.
+        client: For whom.
+        journal: Told what failed.
+        on_unusable: Told of a host that took a new connection and then failed at MAIL.
+
+    Attributes:
+        mail: What follows "MAIL ", as the client wrote it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        manner: Manner,
+        client: Connection,
+        journal: Journal,
+        on_unusable: Callable[[str], None] | None,
+    ) -> None:
+        self.mail = b""
+        self._pool = pool
+        self._manner = manner
+        self._client = client
+        self._journal = journal
+        self._on_unusable = on_unusable
+        self._held: set[HopConnection] = set()
+
+    async def begin(self) -> tuple[HopConnection, Reply]:
+        """Return a connection and the hop's reply to MAIL on it.
+
+        Raises:
+            RelayError: The hop cannot be reached, closed or talked nonsense.
+        """
+        connection = await self._acquire(fresh=False)
+        try:
+            return connection, await self.send_mail(connection)
+        except RelayError as err:
+            self.give_back(connection)
+            # A hop may close a kept connection at the very moment when we use it again.
+            if not (connection.reused and connection.lost):
+                self._note_unusable(connection, err)
+                raise
+        connection = await self._acquire(fresh=True)
+        try:
+            return connection, await self.send_mail(connection)
+        except RelayError as err:
+            self.give_back(connection)
+            self._note_unusable(connection, err)
+            raise
+
+    def send_mail(self, connection: HopConnection) -> Awaitable[Reply]:
+        """Send MAIL when awaited; return its reply. Raises as `begin`."""
+        return send_mail(connection, self._manner, self._client, self.mail)
+
+    def give_back(self, connection: HopConnection) -> None:
+        """Let go of a connection; harmless when it is not held."""
+        if connection in self._held:
+            self._held.discard(connection)
+            self._pool.release(connection)
+
+    def give_all_back(self) -> None:
+        """Let go of all connections. Never blocks."""
+        while self._held:
+            self._pool.release(self._held.pop())
+
+    async def _acquire(self, *, fresh: bool) -> HopConnection:
+        connection = await self._pool.acquire(self._client, fresh=fresh, wait=not self._held)
+        self._held.add(connection)
+        return connection
+
+    def _note_unusable(self, connection: HopConnection, error: RelayError) -> None:
+        self._journal.failed(error)
+        if self._on_unusable is not None and not connection.reused:
+            self._on_unusable(connection.host)
