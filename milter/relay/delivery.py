@@ -145,7 +145,7 @@ class Relaying:
             if groups and await ask_for_data(groups, tally):
                 wire = await large.wire_forms(dict(messages.items()), groups, dotted=sent.dotted)
                 await send(groups, wire, tally, self._note_final_dot)
-            if self._partial is not None and digest and tally.partial:
+            if self._partial is not None and digest:
                 await self._remember(self._partial, digest, tally)
         except RelayError as err:
             self._journal.failed(err)
@@ -260,10 +260,20 @@ class Relaying:
         self._final_dot_sent = True
 
     async def _remember(self, partial: PartialDeliveries, digest: bytes, tally: Tally) -> None:
-        recipients = [recipient for recipient, _ in tally.accepted]
-        if not await partial.remember(self._reverse_path, recipients, digest):
-            # They may get the message twice; nobody loses it.
-            self._journal.not_remembered(recipients)
+        """Keep in mind who was served while the client will come again, and no longer.
+
+        What is not forgotten would keep the next message of the same bytes from those who had this
+        one, as a monitor sends it each day.
+        """
+        if tally.partial:
+            recipients = [recipient for recipient, _ in tally.accepted]
+            if not await partial.remember(self._reverse_path, recipients, digest):
+                # They may get the message twice; nobody loses it.
+                self._journal.not_remembered(recipients)
+            return
+        over = bool(tally.known) and not tally.delivered().reply.temporary
+        if over and not await partial.forget(self._reverse_path, tally.known, digest):
+            self._journal.not_forgotten(tally.known)
 
     @property
     def _reverse_path(self) -> str:

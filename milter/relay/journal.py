@@ -48,6 +48,10 @@ class Journal:
         """Tell that `recipients` may get the message twice."""
         log.error("partial delivery not remembered", extra=self._fields(recipients=recipients))
 
+    def not_forgotten(self, recipients: Sequence[str]) -> None:
+        """Tell that `recipients` may miss a later message of the same bytes."""
+        log.error("partial delivery not forgotten", extra=self._fields(recipients=recipients))
+
     def report(self, tally: Tally) -> None:
         """Tell what failed after the final dot, and that only some were served."""
         for error, recipients in tally.failures:

@@ -1,8 +1,8 @@
 """Who already got a message that others of its recipients did not (RFC 1047's problem, our part).
 
 A client hears one answer for all recipients. Where some were served and others not it is told to
-come again, and those who were served are left out then. Kept is a keyed hash of reverse path,
-recipient and message, never an address.
+come again, and those who were served are left out then; when it need not come again, that is
+forgotten. Kept is a keyed hash of reverse path, recipient and message, never an address.
 """
 
 from __future__ import annotations
@@ -94,6 +94,19 @@ class PartialDeliveries:
 
         try:
             await self._keeping.put(keys, expires_at)
+        except StoreError:
+            return False
+        return True
+
+    async def forget(self, mail_from: str, recipients: Sequence[str], digest: bytes) -> bool:
+        """Keep no longer that `recipients` got the message; return whether that succeeded."""
+
+        def drop(store: Store) -> int:
+            keys = _keys(store, mail_from, recipients, digest)
+            return store.forget(_SPACE, list(keys.values()))
+
+        try:
+            await self._store.insist("forget", drop, self._timeout_s)
         except StoreError:
             return False
         return True

@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 from milter.core.connection import Connection, Direction
 from milter.core.ids import SessionId
 from milter.relay.nexthop import NextHop
+from milter.relay.outcome import Sent
+from milter.relay.partial import PartialDeliveries
 from milter.relay.timers import Timers
 from milter.settings import NextHop as NextHopSettings
+from reputation.memory import MemoryStore
+from tests.support.stores import client_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from milter.relay.partial import PartialDeliveries
+    from milter.relay.outcome import Delivered
     from tests.support.scripted_server import ScriptedServer
 
 # Short enough for a test that waits for one, long enough for a busy machine.
 SHORT = 0.2
+ORIGINAL = b"the message as the client sent it"
 MESSAGE = b"Subject: hello\r\n\r\nHow are you?\r\n"
 HURRIED = Timers(
     greeting_s=SHORT,
@@ -94,3 +99,27 @@ async def send_one(
 
 def by_name(server: ScriptedServer) -> str:
     return server.address.replace("127.0.0.1", "localhost")
+
+
+def a_memory(now: float = 1000.0) -> PartialDeliveries:
+    """A memory of partial deliveries that stands at one time."""
+    return PartialDeliveries(client_of(MemoryStore(lambda size: b"k" * size), lambda: now))
+
+
+async def relay(
+    hop: NextHop,
+    recipients: Sequence[str],
+    original: bytes | None = ORIGINAL,
+    mail: bytes = b"FROM:<a@b>",
+    *,
+    retraced: bool = False,
+) -> Delivered:
+    """Relay one message to a group; return what became of it."""
+    relaying = hop.open(a_client())
+    try:
+        await relaying.mail(mail)
+        for recipient in recipients:
+            await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
+        return await relaying.deliver({1: [MESSAGE]}, None, Sent(original, retraced=retraced))
+    finally:
+        relaying.abort()

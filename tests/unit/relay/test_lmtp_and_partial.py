@@ -11,43 +11,16 @@ import pytest
 from milter.relay.outcome import Sent
 from milter.relay.partial import KEPT_S, PartialDeliveries, digest_of
 from reputation.memory import MemoryStore
-from tests.support.relay import MESSAGE, a_client, a_next_hop
+from tests.support.relay import MESSAGE, ORIGINAL, a_client, a_memory, a_next_hop, relay
 from tests.support.scripted_server import Deed, ScriptedServer
 from tests.support.stores import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from milter.relay.delivery import Delivered
-    from milter.relay.nexthop import NextHop
     from tests.unit.relay.conftest import Run
 
 OK = b"250 2.0.0 delivered\r\n"
 FULL = b"552 5.2.2 full\r\n"
 BUSY = b"452 4.2.2 busy\r\n"
-DIGEST = b"digest of the message"
-
-
-def a_memory(now: float = 1000.0) -> PartialDeliveries:
-    return PartialDeliveries(client_of(MemoryStore(lambda size: b"k" * size), lambda: now))
-
-
-async def relay(
-    hop: NextHop,
-    recipients: Sequence[str],
-    original: bytes | None = DIGEST,
-    mail: bytes = b"FROM:<a@b>",
-    *,
-    retraced: bool = False,
-) -> Delivered:
-    relaying = hop.open(a_client())
-    try:
-        await relaying.mail(mail)
-        for recipient in recipients:
-            await relaying.rcpt(f"TO:<{recipient}>".encode(), recipient, 1)
-        return await relaying.deliver({1: [MESSAGE]}, None, Sent(original, retraced=retraced))
-    finally:
-        relaying.abort()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +274,7 @@ def test_two_smtp_groups_partial_delivery_is_remembered(run: Run) -> None:
                 await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
                 await relaying.rcpt(b"TO:<e@f>", "e@f", 2)
                 delivered = await relaying.deliver(
-                    {1: [b"1\r\n"], 2: [b"2\r\n"]}, None, Sent(DIGEST)
+                    {1: [b"1\r\n"], 2: [b"2\r\n"]}, None, Sent(ORIGINAL)
                 )
                 replies.append(delivered.reply.code)
 
@@ -370,8 +343,8 @@ def test_store_that_hangs_is_waited_for_only_so_long(run: Run) -> None:
         store = HangingStore()
         partial = PartialDeliveries(client_of(store), timeout_s=0.05)
 
-        assert await partial.known("a@b", ["c@d"], DIGEST) == frozenset()
-        assert not await partial.remember("a@b", ["c@d"], DIGEST)
+        assert await partial.known("a@b", ["c@d"], ORIGINAL) == frozenset()
+        assert not await partial.remember("a@b", ["c@d"], ORIGINAL)
         store.let_go.set()
 
     run(main())
@@ -381,14 +354,14 @@ def test_known_ends_after_five_days_and_differs_by_sender_recipient_and_message(
     async def main() -> None:
         now = [0.0]
         partial = PartialDeliveries(client_of(MemoryStore(lambda n: b"k" * n), lambda: now[0]))
-        assert await partial.remember("FROM:<a@b>", ["c@d"], DIGEST)
+        assert await partial.remember("FROM:<a@b>", ["c@d"], ORIGINAL)
 
-        assert await partial.known("FROM:<a@b>", ["c@d", "e@f"], DIGEST) == {"c@d"}
-        assert await partial.known("FROM:<x@b>", ["c@d"], DIGEST) == frozenset()
+        assert await partial.known("FROM:<a@b>", ["c@d", "e@f"], ORIGINAL) == {"c@d"}
+        assert await partial.known("FROM:<x@b>", ["c@d"], ORIGINAL) == frozenset()
         assert await partial.known("FROM:<a@b>", ["c@d"], b"other") == frozenset()
         # The parts do not run into each other.
-        assert await partial.known("FROM:<a@b>c", ["@d"], DIGEST) == frozenset()
+        assert await partial.known("FROM:<a@b>c", ["@d"], ORIGINAL) == frozenset()
         now[0] = KEPT_S
-        assert await partial.known("FROM:<a@b>", ["c@d"], DIGEST) == frozenset()
+        assert await partial.known("FROM:<a@b>", ["c@d"], ORIGINAL) == frozenset()
 
     run(main())
