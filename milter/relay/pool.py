@@ -207,11 +207,7 @@ class Pool:
             del self._kept[connection]
             connection.reused = True
             try:
-                await connection.settle()
-                if self._manner.told_by == "xclient" and connection.told != told_of(
-                    client, self._manner
-                ):
-                    await introduce(connection, self._manner, client)
+                await self._make_ready(connection, client)
             except BaseException as err:
                 self._watch(connection)
                 connection.abort()
@@ -222,6 +218,15 @@ class Pool:
             else:
                 return connection
         return None
+
+    async def _make_ready(self, connection: HopConnection, client: Connection) -> None:
+        await connection.settle()
+        manner = self._manner
+        if manner.told_by == "xclient" and connection.told != told_of(client, manner):
+            await introduce(connection, manner, client)
+        # A hop that waited too long says 421 unasked, and is kept until we have seen it close.
+        if connection.failed:
+            raise connection.error("connect")
 
     def _pick(self, client: Connection) -> HopConnection | None:
         """Return the kept connection to use for `client`, the youngest first."""
