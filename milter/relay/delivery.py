@@ -17,7 +17,7 @@ from milter.relay.group import Group, Rcpt, send_rcpt
 from milter.relay.held import HeldConnections
 from milter.relay.journal import Journal
 from milter.relay.outcome import Delivered, Sent, Tally
-from milter.relay.sending import ask_for_data, send
+from milter.relay.sending import NOT_TRIED, ask_for_data, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +100,8 @@ class Relaying:
             group: Equal for recipients that get the same edits.
 
         Raises:
-            RelayError: As `mail`. Where recipients of the group were accepted before, `deliver`
-                will raise too.
+            RelayError: As `mail`. Recipients of the group that were accepted before are not lost:
+                `deliver` names them to another connection.
         """
         entry = self._usable(group) or await self._open_group(group)
         if isinstance(entry, Reply):
@@ -142,6 +142,7 @@ class Relaying:
                 groups = await self._without_known(self._partial, groups, digest, tally)
             if redirects:
                 groups = await self._redirected(groups, redirects, tally)
+            groups = await self._revived(groups, tally)
             if groups and await ask_for_data(groups, tally):
                 wire = await large.wire_forms(dict(messages.items()), groups, dotted=sent.dotted)
                 await send(groups, wire, tally, self._note_final_dot)
@@ -198,8 +199,7 @@ class Relaying:
         if not groups or not groups.keys() <= messages.keys():
             raise LocalProtocolError("a group without recipients or without a message")
         if dot_at is not None:
-            for group in groups.values():
-                group.connection.hurry(dot_at)
+            self._held.hurry(dot_at)
         return groups
 
     async def _without_known(
@@ -234,27 +234,51 @@ class Relaying:
                 await self._restart(group, [rcpt], tally)
         return {key: group for key, group in groups.items() if group.rcpts}
 
+    async def _revived(self, groups: dict[Hashable, Group], tally: Tally) -> dict[Hashable, Group]:
+        """Return `groups` after those whose connection is lost have another one.
+
+        A client may take longer for its message than the hop waits for DATA: Postfix ends such a
+        session after five minutes, after ten seconds when it is busy. Each attempt would end so.
+        """
+        for group in groups.values():
+            if group.connection.failed:
+                await self._restart(group, group.rcpts, tally)
+        left = {key: group for key, group in groups.items() if group.rcpts}
+        if tally.refused and self._partial is None:
+            # Nobody would remember who was served when the message comes again for the others.
+            for group in left.values():
+                tally.refuse(group.recipients, NOT_TRIED)
+            return {}
+        return left
+
     async def _restart(self, group: Group, rcpts: Sequence[Rcpt], tally: Tally) -> None:
         """Begin the group's transaction anew, with `rcpts` alone."""
         group.rcpts = []
-        connection = group.connection
-        connection.reset()
-        await connection.settle()
+        if not group.connection.failed:
+            group.connection.reset()
+            await group.connection.settle()
         if not rcpts:
-            self._held.give_back(connection)
+            self._held.give_back(group.connection)
             return
-        refusal = await self._held.send_mail(connection)
+        refusal = await self._mail_again(group)
         for rcpt in rcpts:
             reply = refusal
             if refusal.accepted:
-                reply = await send_rcpt(connection, rcpt.argument)
+                reply = await send_rcpt(group.connection, rcpt.argument)
             if reply.accepted:
                 group.rcpts.append(rcpt)
             else:
                 self._journal.refused(group.connection.host, reply)
                 tally.refuse(rcpt.recipients, group.words(reply))
         if not group.rcpts:
-            self._held.give_back(connection)
+            self._held.give_back(group.connection)
+
+    async def _mail_again(self, group: Group) -> Reply:
+        if not group.connection.failed:
+            return await self._held.send_mail(group.connection)
+        self._held.give_back(group.connection)
+        group.connection, reply = await self._held.begin()
+        return reply
 
     def _note_final_dot(self) -> None:
         self._final_dot_sent = True

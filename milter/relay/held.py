@@ -6,6 +6,7 @@ in `delivery`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from milter.core.errors import RelayError
@@ -51,6 +52,7 @@ class HeldConnections:
         self._journal = journal
         self._on_unusable = on_unusable
         self._held: set[HopConnection] = set()
+        self._dot_at: float | None = None
 
     async def begin(self) -> tuple[HopConnection, Reply]:
         """Return a connection and the hop's reply to MAIL on it.
@@ -90,10 +92,34 @@ class HeldConnections:
         while self._held:
             self._pool.release(self._held.pop())
 
+    def hurry(self, dot_at: float) -> None:
+        """Keep to what our client still waits, now and on what is opened later.
+
+        Args:
+            dot_at: Loop time at which its final dot came.
+        """
+        self._dot_at = dot_at
+        for connection in self._held:
+            connection.hurry(dot_at)
+
     async def _acquire(self, *, fresh: bool) -> HopConnection:
-        connection = await self._pool.acquire(self._client, fresh=fresh, wait=not self._held)
+        try:
+            async with asyncio.timeout_at(self._dot_by):
+                connection = await self._pool.acquire(
+                    self._client, fresh=fresh, wait=not self._held
+                )
+        except TimeoutError as err:
+            raise self._pool.error("too late for the final dot") from err
         self._held.add(connection)
+        if self._dot_at is not None:
+            connection.hurry(self._dot_at)
         return connection
+
+    @property
+    def _dot_by(self) -> float | None:
+        if self._dot_at is None:
+            return None
+        return self._dot_at + self._manner.timers.dot_by_s
 
     def _note_unusable(self, connection: HopConnection, error: RelayError) -> None:
         self._journal.failed(error)

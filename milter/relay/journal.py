@@ -26,9 +26,13 @@ class Journal:
     def __init__(self, session_id: str, txn_id: str) -> None:
         self._session_id = session_id
         self._txn_id = txn_id
+        self._told: RelayError | None = None
 
     def failed(self, error: RelayError, recipients: Sequence[str] = ()) -> None:
-        """Tell that a host failed, and whom that concerns."""
+        """Tell that a host failed, and whom that concerns; harmless when it was told before."""
+        if error is self._told:
+            return
+        self._told = error
         fields = self._fields(
             next_hop=error.next_hop,
             error=f"{error.stage}: {error.what}",

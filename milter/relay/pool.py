@@ -131,6 +131,10 @@ class Pool:
             del self._kept[connection]
             self._dismiss(connection)
 
+    def error(self, what: str) -> RelayError:
+        """Return why there is no connection as an exception."""
+        return RelayError(self._name, "connect", what)
+
     async def close(self) -> None:
         """Say QUIT on kept connections, cut those in use, and wait until all are gone."""
         self._closed = True
@@ -155,9 +159,9 @@ class Pool:
                 async with asyncio.timeout(self._manner.timers.queue_s):
                     await self._until_place()
         if self._closed:
-            raise RelayError(self._name, "connect", "shutting down")
+            raise self.error("shutting down")
         if self._taken >= self._limit:
-            raise RelayError(self._name, "connect", "all connections are in use")
+            raise self.error("all connections are in use")
 
     async def _until_place(self) -> None:
         while self._taken >= self._limit and not self._closed:

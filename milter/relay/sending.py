@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A message up to this size goes out in one write with its final dot.
 _AT_ONCE: Final = 131_072
-_NOT_TRIED: Final = Reply.of(
+NOT_TRIED: Final = Reply.of(
     451, "4.3.0 Not delivered because another recipient could not be served"
 )
 _CLOSING: Final = Reply.of(451, "4.3.0 The next mail server closed the connection")
@@ -49,7 +49,7 @@ async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
         return True
     # The hop's own words first: of several refusals that last equally long the first is said.
     for group in sorted(groups.values(), key=lambda group: id(group) not in replies):
-        reply = replies.get(id(group), _NOT_TRIED)
+        reply = replies.get(id(group), NOT_TRIED)
         tally.refuse(group.recipients, group.words(reply))
     return False
 

@@ -200,7 +200,7 @@ def test_354_to_the_final_dot_leaves_the_outcome_unknown(run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("stage", ["EHLO", "RCPT", "DATA"])
+@pytest.mark.parametrize("stage", ["EHLO", "DATA"])
 def test_a_second_reply_that_nobody_asked_for_ends_the_connection(run: Run, stage: str) -> None:
     usual = {"EHLO": b"250 hop.example\r\n", "DATA": b"354 go\r\n"}
 
@@ -215,11 +215,12 @@ def test_a_second_reply_that_nobody_asked_for_ends_the_connection(run: Run, stag
     run(main())
 
 
-def test_a_second_reply_to_mail_costs_only_that_connection(run: Run) -> None:
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT"])
+def test_a_second_reply_to_mail_or_rcpt_costs_only_that_connection(run: Run, stage: str) -> None:
     async def main() -> None:
-        script = {"MAIL": [b"250 ok\r\n250 and more\r\n"]}
+        script = {stage: [b"250 ok\r\n250 and more\r\n"]}
         async with ScriptedServer(script) as server, a_next_hop(server) as hop:
-            # Nobody was accepted on it yet, so RCPT can go to a new one.
+            # Nothing of the message went out on it, so all of it can be said to a new one.
             assert await send_one(hop) == "250 2.0.0 Ok: queued as ABC"
             assert [seen.messages for seen in server.connections] == [[], [MESSAGE]]
 
