@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from milter.daemon.shared import NextHopState
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from milter.relay.nexthop import NextHop
     from milter.telemetry.metrics import Metrics
 
-# For the first EHLO of the next hop: what it offers should be known when the first client asks, but
-# a next hop that is down must not keep us from saying 451.
+# For the first EHLO of each host: what is offered should be known when the first client asks, but
+# one that is down must not keep us from saying 451, nor from asking the next one.
 _FIRST_PROBE_S: Final = 2.0
 _PROBE_S: Final = 30.0
 _PROBE_EVERY_S: Final = 10.0
@@ -132,11 +131,9 @@ class MailWorker:
             await asyncio.sleep(FLUSH_S)
             self._metrics.flush()
 
-    async def _probe(self, timeout_s: float) -> None:
+    async def _probe(self, host_s: float) -> None:
         if self._next_hop is None:
             return
         # Why it failed is logged by the next hop itself.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._next_hop.probe()
+        await self._next_hop.probe(host_s)
         self._tried = True

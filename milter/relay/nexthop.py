@@ -6,7 +6,9 @@ It knows which host is tried first and what the hosts offer. What is said in a t
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -117,10 +119,14 @@ class NextHop:
         """
         return self._partial is None
 
-    async def probe(self) -> RelayError | None:
-        """Learn what the next hop offers; return why that was not possible, None where it was."""
+    async def probe(self, host_s: float = math.inf) -> RelayError | None:
+        """Learn what the next hop offers; return why that was not possible, None where it was.
+
+        Args:
+            host_s: How long each host is waited for.
+        """
         try:
-            connection = await self._connect(None)
+            connection = await self._connect(None, host_s)
         except RelayError as err:
             return err
         self._pool.adopt(connection)
@@ -150,11 +156,14 @@ class NextHop:
         """Close all connections; transactions that are still open are cut."""
         await self._pool.close()
 
-    async def _connect(self, client: Connection | None) -> HopConnection:
+    async def _connect(self, client: Connection | None, host_s: float = math.inf) -> HopConnection:
         errors: list[RelayError] = []
-        for host in self._order():
+        hosts = self._order()
+        for host in hosts:
+            left = host is not hosts[-1]
+            limit_s = min(host_s, self._manner.timers.failover_s) if left else host_s
             try:
-                connection = await dial(host.address, self._manner, client)
+                connection = await self._dial(host, client, limit_s)
             except RelayError as err:
                 errors.append(err)
                 self._note_failure(host, err)
@@ -163,6 +172,22 @@ class NextHop:
                 return connection
         # What a host said to the client itself is more of an answer than that another is down.
         raise next((error for error in errors if error.refuses_client), errors[0])
+
+    async def _dial(self, host: _Host, client: Connection | None, limit_s: float) -> HopConnection:
+        began = self._clock()
+        if host.failed_at is not None:
+            # One tries it again; the others need not wait for what comes of that.
+            host.failed_at = began
+        try:
+            async with asyncio.timeout(limit_s if math.isfinite(limit_s) else None):
+                return await dial(host.address, self._manner, client)
+        except TimeoutError as err:
+            what = f"not ready within {limit_s:g} s"
+            raise RelayError(str(host.address), "connect", what) from err
+        except asyncio.CancelledError:
+            if self._clock() - began >= self._manner.timers.hung_s:
+                host.failed_at, host.capabilities = self._clock(), None
+            raise
 
     def _order(self) -> list[_Host]:
         """Return the hosts as configured, those that failed a short while ago last."""

@@ -32,6 +32,11 @@ class Timers:
         queue_s: For a free place among the connections: short, because those who hold one may be
             clients that say nothing, and whoever hears 4xx comes again.
         retry_s: For which a host that failed is tried last.
+        failover_s: For all from the connection to the answer to EHLO, while another host is left to
+            be tried: one that hangs, as a stopped process does, takes connections and never greets.
+            A server that makes clients wait for its greeting on purpose does so for a few seconds.
+        hung_s: After which a host that is not ready counts as failed where nobody waits for it any
+            more: every client may be less patient than we are.
     """
 
     connect_s: float = 30
@@ -49,6 +54,8 @@ class Timers:
     quit_s: float = 5
     queue_s: float = 5
     retry_s: float = 30
+    failover_s: float = 20
+    hung_s: float = 10
 
 
 DEFAULT_TIMERS: Final = Timers()
