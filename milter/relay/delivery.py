@@ -6,7 +6,7 @@ not judge: which recipients share a group, and who is redirected, is said by the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from milter.core.address import parse_path
@@ -45,7 +45,7 @@ class Relaying:
         client: For whom.
         partial: Who got a message before; None: nobody knows.
         txn_id: For the log.
-        on_unusable: Told of a host that took a new connection and then failed at MAIL.
+        on_unusable: Told of a host that took a new connection and then failed before the final dot.
     """
 
     def __init__(
@@ -106,13 +106,19 @@ class Relaying:
         entry = self._usable(group) or await self._open_group(group)
         if isinstance(entry, Reply):
             return entry
+        waited_too_long = entry.connection.failed
         try:
             reply = await send_rcpt(entry.connection, argument)
         except RelayError as err:
-            self._journal.failed(err)
+            if waited_too_long:
+                self._journal.failed(err)
+            else:
+                self._note_failure(err, [entry])
             raise
         if reply.accepted:
             entry.rcpts.append(Rcpt(argument, (recipient,)))
+        else:
+            entry.refused = True
         return reply
 
     async def deliver(
@@ -149,7 +155,7 @@ class Relaying:
             if self._partial is not None and digest:
                 await self._remember(self._partial, digest, tally)
         except RelayError as err:
-            self._journal.failed(err)
+            self._note_failure(err, self._groups.values())
             raise
         finally:
             self.abort()
@@ -279,6 +285,16 @@ class Relaying:
         self._held.give_back(group.connection)
         group.connection, reply = await self._held.begin()
         return reply
+
+    def _note_failure(self, error: RelayError, groups: Iterable[Group]) -> None:
+        self._journal.failed(error)
+        for group in groups:
+            connection = group.connection
+            # In the body it may be our own client that waits no longer; and after refusals a hop
+            # has reason enough to end the session of who guesses at recipients.
+            its_own = connection.lost or error.stage != "body"
+            if connection.failed and its_own and not group.refused:
+                self._held.note_unusable(connection, error)
 
     def _note_final_dot(self) -> None:
         self._final_dot_sent = True

@@ -42,11 +42,13 @@ class Group:
         connection: Holds the transaction at the hop.
         rcpts: The accepted RCPTs, in their order.
         redirected: Whether somebody else gets the message instead.
+        refused: Whether the hop refused a recipient of it.
     """
 
     connection: HopConnection
     rcpts: list[Rcpt] = field(default_factory=list)
     redirected: bool = False
+    refused: bool = False
 
     @property
     def recipients(self) -> list[str]:

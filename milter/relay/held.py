@@ -31,7 +31,7 @@ class HeldConnections:
         manner: How the next hop is spoken to.
         client: For whom.
         journal: Told what failed.
-        on_unusable: Told of a host that took a new connection and then failed at MAIL.
+        on_unusable: Told of a host that took a new connection and then failed before the final dot.
 
     Attributes:
         mail: What follows "MAIL ", as the client wrote it.
@@ -67,14 +67,14 @@ class HeldConnections:
             self.give_back(connection)
             # A hop may close a kept connection at the very moment when we use it again.
             if not (connection.reused and connection.lost):
-                self._note_unusable(connection, err)
+                self.note_unusable(connection, err)
                 raise
         connection = await self._acquire(fresh=True)
         try:
             return connection, await self.send_mail(connection)
         except RelayError as err:
             self.give_back(connection)
-            self._note_unusable(connection, err)
+            self.note_unusable(connection, err)
             raise
 
     def send_mail(self, connection: HopConnection) -> Awaitable[Reply]:
@@ -102,6 +102,12 @@ class HeldConnections:
         for connection in self._held:
             connection.hurry(dot_at)
 
+    def note_unusable(self, connection: HopConnection, error: RelayError) -> None:
+        """Note that a connection failed when it was used; a new one says something of its host."""
+        self._journal.failed(error)
+        if self._on_unusable is not None and not connection.reused:
+            self._on_unusable(connection.host)
+
     async def _acquire(self, *, fresh: bool) -> HopConnection:
         try:
             async with asyncio.timeout_at(self._dot_by):
@@ -120,8 +126,3 @@ class HeldConnections:
         if self._dot_at is None:
             return None
         return self._dot_at + self._manner.timers.dot_by_s
-
-    def _note_unusable(self, connection: HopConnection, error: RelayError) -> None:
-        self._journal.failed(error)
-        if self._on_unusable is not None and not connection.reused:
-            self._on_unusable(connection.host)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.core.errors import RelayError
 from milter.relay.nexthop import NextHop
 from milter.relay.timers import Timers
 from milter.settings import NextHop as NextHopSettings
-from tests.support.relay import SHORT, a_next_hop, send_one
-from tests.support.scripted_server import Deed, Script, ScriptedServer
+from tests.support.relay import HURRIED, SHORT, a_client, a_next_hop, send_one
+from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from tests.support.scripted_server import Answer
     from tests.unit.relay.conftest import Run
 
 TAKEN = "250 2.0.0 Ok: queued as ABC"
@@ -135,5 +137,93 @@ def test_probe_of_a_host_that_hangs_says_so(run: Run) -> None:
             assert error is not None
             assert error.what == "not ready within 0.2 s"
             assert not hop.up
+
+    run(main())
+
+
+# After the answer to EHLO.
+
+
+@pytest.mark.parametrize("fault", [Deed.CLOSE, b"421 4.3.2 down\r\n", b"what?\r\n", Deed.SILENCE])
+@pytest.mark.parametrize("stage", ["RCPT", "DATA"])
+def test_host_that_takes_mail_and_then_fails_is_tried_last_next_time(
+    run: Run, stage: str, fault: bytes | Deed
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({stage: fault}) as first,
+            ScriptedServer() as second,
+            a_next_hop(first, second, timers=HURRIED) as hop,
+        ):
+            with pytest.raises(RelayError):
+                await send_one(hop)
+            assert await send_one(hop) == TAKEN
+            assert [len(first.connections), len(second.messages)] == [1, 1]
+
+    run(main())
+
+
+def test_host_that_closes_while_it_reads_the_message_is_tried_last_next_time(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"DATA": ThenClose(b"354 go\r\n")}) as first,
+            ScriptedServer() as second,
+            a_next_hop(first, second, timers=HURRIED) as hop,
+        ):
+            with pytest.raises(RelayError):
+                await send_one(hop, message=b"x" * 78 + b"\r\n" * 4_000_000)
+            assert await send_one(hop) == TAKEN
+            assert [len(first.connections), len(second.messages)] == [1, 1]
+
+    run(main())
+
+
+async def refused_then_cut_off(first: ScriptedServer, hop: NextHop) -> None:
+    """The first host ends a session in which it refused a recipient."""
+    relaying = hop.open(a_client())
+    await relaying.mail(b"FROM:<a@b>")
+    assert (await relaying.rcpt(b"TO:<x@d>", "x@d", 1)).code == 550
+    with pytest.raises(RelayError):
+        await relaying.rcpt(b"TO:<y@d>", "y@d", 1)
+    relaying.abort()
+
+
+async def left_waiting(first: ScriptedServer, hop: NextHop) -> None:
+    """The first host ends a session in which the client said nothing for long."""
+    relaying = hop.open(a_client())
+    await relaying.mail(b"FROM:<a@b>")
+    assert (await relaying.rcpt(b"TO:<c@d>", "c@d", 1)).code == 250
+    first.protocols[0].close()
+    await relaying._groups[1].connection.closed
+    with pytest.raises(RelayError):
+        await relaying.rcpt(b"TO:<e@f>", "e@f", 1)
+    relaying.abort()
+
+
+@pytest.mark.parametrize(
+    ("answers", "session"),
+    [
+        pytest.param(
+            [b"550 5.1.1 no\r\n", b"421 4.7.0 too many errors\r\n"],
+            refused_then_cut_off,
+            id="after-a-refusal",
+        ),
+        pytest.param([], left_waiting, id="nobody-asked"),
+    ],
+)
+def test_session_that_the_host_ends_for_what_the_client_did_says_nothing_of_the_host(
+    run: Run,
+    answers: list[Answer],
+    session: Callable[[ScriptedServer, NextHop], Awaitable[None]],
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"RCPT": answers}) as first,
+            ScriptedServer() as second,
+            a_next_hop(first, second) as hop,
+        ):
+            await session(first, hop)
+            assert await send_one(hop) == TAKEN
+            assert len(first.messages) == 1
 
     run(main())
