@@ -139,8 +139,7 @@ class Relaying:
         Raises:
             RelayError: A hop closed or talked nonsense before any final dot: nothing was delivered.
         """
-        tally = Tally(reply_each=self._manner.protocol == "lmtp")
-        digest = b""
+        tally, digest = Tally(reply_each=self._manner.protocol == "lmtp"), b""
         try:
             groups = self._accepted_groups(messages, sent.dot_at)
             if self._partial is not None and sent.original is not None:
@@ -149,7 +148,8 @@ class Relaying:
             if redirects:
                 groups = await self._redirected(groups, redirects, tally)
             groups = await self._revived(groups, tally)
-            if groups and await ask_for_data(groups, tally):
+            groups = await ask_for_data(groups, tally, partly=bool(digest))
+            if groups:
                 wire = await large.wire_forms(dict(messages.items()), groups, dotted=sent.dotted)
                 await send(groups, wire, tally, self._note_final_dot)
             if self._partial is not None and digest:

@@ -1,7 +1,7 @@
 """DATA, the message and the final dot, for all groups of a transaction at once.
 
-No group gets its final dot before every group has its 354: until then everything can be taken back,
-because a server delivers nothing without the dot (RFC 5321 §4.1.1.4).
+No group gets its final dot before every group has its 354, or a refusal for good: until then
+everything can be taken back, because a server delivers nothing without the dot (RFC 5321 §4.1.1.4).
 """
 
 from __future__ import annotations
@@ -25,33 +25,43 @@ NOT_TRIED: Final = Reply.of(
 _CLOSING: Final = Reply.of(451, "4.3.0 The next mail server closed the connection")
 
 
-async def ask_for_data(groups: Mapping[Hashable, Group], tally: Tally) -> bool:
-    """Send DATA to all; return whether all said 354.
+async def ask_for_data(
+    groups: Mapping[Hashable, Group], tally: Tally, *, partly: bool
+) -> dict[Hashable, Group]:
+    """Send DATA to all; return those groups that the message may be sent to.
 
-    Where one did not, nothing may be sent to any: `tally` then says why, and the connections that
-    wait for a message are to be closed.
+    Where one did not say 354, nothing may be sent to any, and their connections are to be closed;
+    `tally` then says why. The exception are refusals for good: they would come at every attempt,
+    and nobody would ever be served.
+
+    Args:
+        groups: All that have a recipient.
+        tally: Told who is refused.
+        partly: Whether it is remembered who was served when others were not.
 
     Raises:
         RelayError: A hop closed or talked nonsense.
     """
     for group in groups.values():
         group.connection.ask_for_data()
-    replies: dict[int, Reply] = {}
-    for group in groups.values():
+    refusals: dict[Hashable, Reply] = {}
+    for key, group in groups.items():
         connection = group.connection
         reply = await connection.receive("data")
         connection.timed("data")
         tally.hosts.add(connection.host)
         if not reply.accepted:
-            replies[id(group)] = reply
+            refusals[key] = reply
             connection.in_data = False
-    if not replies:
-        return True
     # The hop's own words first: of several refusals that last equally long the first is said.
-    for group in sorted(groups.values(), key=lambda group: id(group) not in replies):
-        reply = replies.get(id(group), NOT_TRIED)
-        tally.refuse(group.recipients, group.words(reply))
-    return False
+    for key, reply in refusals.items():
+        tally.refuse(groups[key].recipients, groups[key].words(reply))
+    left = {key: group for key, group in groups.items() if key not in refusals}
+    if not refusals or (partly and not any(reply.temporary for reply in refusals.values())):
+        return left
+    for group in left.values():
+        tally.refuse(group.recipients, group.words(NOT_TRIED))
+    return {}
 
 
 async def send(

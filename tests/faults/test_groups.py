@@ -70,7 +70,7 @@ class Fault:
             f"{groups}, {verb}: {self.failure}",
             lambda attempt: attempt.answered(self.stage, self.reply),
             window,
-            in_part=self.verb == "BODY" and self.groups == _SECOND,
+            in_part=self.reply in (IN_PART, UNKNOWN) and self.groups == _SECOND,
         )
 
 
@@ -78,9 +78,11 @@ def _faults() -> Iterator[Fault]:
     for failure, words in _WORDS.items():
         for verb in ("MAIL", "RCPT"):
             yield Fault(verb, failure, "rcpt", words, (1, 0))
-        # Nobody gets a final dot, so the first group, though all is well with it, comes again.
-        reply = b"451 4.3.0 Not delivered because another" if failure == "hard" else words
-        yield Fault("DATA", failure, "final", reply, (0, 0))
+        if failure == "hard":
+            yield Fault("DATA", failure, "final", IN_PART, (1, 0))
+        else:
+            # Nobody gets a final dot, so the first group, though all is well with it, comes again.
+            yield Fault("DATA", failure, "final", words, (0, 0))
         yield Fault("BODY", failure, "final", UNKNOWN if failure == "drop" else IN_PART, (1, 0))
     yield Fault("BODY", "keep and drop", "final", UNKNOWN, (1, 1))
     yield Fault("BODY", "drop", "final", UNKNOWN, (0, 0), _BOTH)

@@ -9,31 +9,38 @@ import pytest
 from milter.core.address import Mailbox
 from milter.core.errors import RelayError
 from milter.core.reply import Reply
-from tests.support.relay import HURRIED, MESSAGE, a_client, a_next_hop
+from milter.relay.outcome import Sent
+from tests.support.relay import HURRIED, MESSAGE, ORIGINAL, a_client, a_memory, a_next_hop
 from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
+    from milter.relay.nexthop import NextHop
     from tests.unit.relay.conftest import Run
 
 
 async def two_groups(server: ScriptedServer) -> str:
     """Relay to two groups; return what the client heard last."""
     async with a_next_hop(server, timers=HURRIED) as hop:
-        relaying = hop.open(a_client())
-        try:
-            await relaying.mail(b"FROM:<a@b>")
-            await relaying.rcpt(b"TO:<c@d>", "c@d", "first")
-            reply = await relaying.rcpt(b"TO:<e@f>", "e@f", "second")
-            if not reply.accepted:
-                return f"RCPT {reply}"
-            messages = {"first": [b"1\r\n"], "second": [b"2\r\n"]}
-            delivered = await relaying.deliver(messages)
-            return (
-                f"{delivered.reply} | {delivered.accepted} {[r for r, _ in delivered.refused]}"
-                f" {delivered.unknown}"
-            )
-        finally:
-            relaying.abort()
+        return await to_both(hop)
+
+
+async def to_both(hop: NextHop) -> str:
+    """Send one transaction of two groups through `hop`; return what the client heard last."""
+    relaying = hop.open(a_client())
+    try:
+        await relaying.mail(b"FROM:<a@b>")
+        await relaying.rcpt(b"TO:<c@d>", "c@d", "first")
+        reply = await relaying.rcpt(b"TO:<e@f>", "e@f", "second")
+        if not reply.accepted:
+            return f"RCPT {reply}"
+        messages = {"first": [b"1\r\n"], "second": [b"2\r\n"]}
+        delivered = await relaying.deliver(messages, None, Sent(ORIGINAL))
+        return (
+            f"{delivered.reply} | {delivered.accepted} {[r for r, _ in delivered.refused]}"
+            f" {delivered.unknown}"
+        )
+    finally:
+        relaying.abort()
 
 
 def test_two_groups_each_get_their_own_message(run: Run) -> None:
@@ -88,6 +95,39 @@ def test_group_refused_for_now_at_data_gives_the_words_for_all(run: Run, refused
             heard = await two_groups(server)
 
             assert heard.startswith("452 4.3.1 disk full | () ")
+            assert server.messages == []
+
+    run(main())
+
+
+def test_group_refused_for_good_at_data_keeps_nobody_else_from_a_message_that_is_remembered(
+    run: Run,
+) -> None:
+    async def main() -> None:
+        refused: Script = {"DATA": b"554 5.7.1 no\r\n"}
+        async with (
+            ScriptedServer(per_connection=[{}, refused, {}, refused]) as server,
+            a_next_hop(server, partial=a_memory(), idle_s=0) as hop,
+        ):
+            assert await to_both(hop) == (
+                "451 4.3.0 Some recipients were not served, try again for them"
+                " | ('c@d',) ['e@f'] ()"
+            )
+            # Who was served does not count any more: the sender hears why the other one was not.
+            assert await to_both(hop) == "554 5.7.1 no | ('c@d',) ['e@f'] ()"
+            assert server.messages == [b"1\r\n"]
+
+    run(main())
+
+
+def test_group_refused_for_now_at_data_keeps_all_waiting_though_it_is_remembered(run: Run) -> None:
+    async def main() -> None:
+        refused: Script = {"DATA": b"452 4.3.1 disk full\r\n"}
+        async with (
+            ScriptedServer(per_connection=[{}, refused]) as server,
+            a_next_hop(server, partial=a_memory()) as hop,
+        ):
+            assert await to_both(hop) == "452 4.3.1 disk full | () ['e@f', 'c@d'] ()"
             assert server.messages == []
 
     run(main())
