@@ -13,7 +13,7 @@ from milter.core.address import parse_path
 from milter.core.errors import LocalProtocolError, ParseError, RelayError
 from milter.core.reply import Reply
 from milter.relay import large
-from milter.relay.group import Group, Rcpt, send_rcpt
+from milter.relay.group import Group, Rcpt
 from milter.relay.held import HeldConnections
 from milter.relay.journal import Journal
 from milter.relay.outcome import Delivered, Sent, Tally
@@ -46,6 +46,7 @@ class Relaying:
         partial: Who got a message before; None: nobody knows.
         txn_id: For the log.
         on_unusable: Told of a host that took a new connection and then failed before the final dot.
+        promised: Whether some host offered an extension when it was spoken to last.
     """
 
     def __init__(
@@ -57,11 +58,14 @@ class Relaying:
         partial: PartialDeliveries | None,
         txn_id: str = "",
         on_unusable: Callable[[str], None] | None = None,
+        promised: Callable[[str], bool] = lambda _extension: False,
     ) -> None:
         self._manner = manner
         self._partial = partial
         self._journal = Journal(client.session_id, txn_id)
-        self._held = HeldConnections(pool, manner, client, self._journal, on_unusable)
+        self._held = HeldConnections(
+            pool, manner, client, self._journal, on_unusable=on_unusable, promised=promised
+        )
         self._first: HopConnection | None = None
         self._groups: dict[Hashable, Group] = {}
         self._final_dot_sent = False
@@ -108,7 +112,7 @@ class Relaying:
             return entry
         waited_too_long = entry.connection.failed
         try:
-            reply = await send_rcpt(entry.connection, argument)
+            reply = await self._held.send_rcpt(entry.connection, argument)
         except RelayError as err:
             if waited_too_long:
                 self._journal.failed(err)
@@ -270,7 +274,7 @@ class Relaying:
         for rcpt in rcpts:
             reply = refusal
             if refusal.accepted:
-                reply = await send_rcpt(group.connection, rcpt.argument)
+                reply = await self._held.send_rcpt(group.connection, rcpt.argument)
             if reply.accepted:
                 group.rcpts.append(rcpt)
             else:

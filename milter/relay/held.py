@@ -10,10 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from milter.core.errors import RelayError
-from milter.relay.group import send_mail
+from milter.relay.group import send_mail, send_rcpt
+from milter.relay.promises import not_for_good
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from milter.core.connection import Connection
     from milter.core.reply import Reply
@@ -32,6 +33,7 @@ class HeldConnections:
         client: For whom.
         journal: Told what failed.
         on_unusable: Told of a host that took a new connection and then failed before the final dot.
+        promised: Whether some host offered an extension when it was spoken to last.
 
     Attributes:
         mail: What follows "MAIL ", as the client wrote it.
@@ -43,7 +45,9 @@ class HeldConnections:
         manner: Manner,
         client: Connection,
         journal: Journal,
+        *,
         on_unusable: Callable[[str], None] | None,
+        promised: Callable[[str], bool],
     ) -> None:
         self.mail = b""
         self._pool = pool
@@ -51,6 +55,7 @@ class HeldConnections:
         self._client = client
         self._journal = journal
         self._on_unusable = on_unusable
+        self._promised = promised
         self._held: set[HopConnection] = set()
         self._dot_at: float | None = None
 
@@ -77,9 +82,15 @@ class HeldConnections:
             self.note_unusable(connection, err)
             raise
 
-    def send_mail(self, connection: HopConnection) -> Awaitable[Reply]:
-        """Send MAIL when awaited; return its reply. Raises as `begin`."""
-        return send_mail(connection, self._manner, self._client, self.mail)
+    async def send_mail(self, connection: HopConnection) -> Reply:
+        """Send MAIL; return its reply. Raises as `begin`."""
+        reply = await send_mail(connection, self._manner, self._client, self.mail)
+        return self._for_the_client(reply, self.mail, connection)
+
+    async def send_rcpt(self, connection: HopConnection, argument: bytes) -> Reply:
+        """Send RCPT; return its reply. Raises as `begin`."""
+        reply = await send_rcpt(connection, argument)
+        return self._for_the_client(reply, argument, connection)
 
     def give_back(self, connection: HopConnection) -> None:
         """Let go of a connection; harmless when it is not held."""
@@ -120,6 +131,12 @@ class HeldConnections:
         if self._dot_at is not None:
             connection.hurry(self._dot_at)
         return connection
+
+    def _for_the_client(self, reply: Reply, argument: bytes, connection: HopConnection) -> Reply:
+        said = not_for_good(reply, argument, connection.capabilities, self._promised)
+        if said is not reply:
+            self._journal.lacking(connection.host, reply)
+        return said
 
     @property
     def _dot_by(self) -> float | None:

@@ -48,6 +48,11 @@ class Journal:
         fields = self._fields(next_hop=host, reply=str(reply))
         log.warning("recipient refused at delivery", extra=fields)
 
+    def lacking(self, host: str, reply: Reply) -> None:
+        """Tell that a host refused what another one had offered the client."""
+        fields = self._fields(next_hop=host, reply=str(reply))
+        log.warning("next hop lacks an extension that was offered", extra=fields)
+
     def not_remembered(self, recipients: Sequence[str]) -> None:
         """Tell that `recipients` may get the message twice."""
         log.error("partial delivery not remembered", extra=self._fields(recipients=recipients))

@@ -17,7 +17,7 @@ from milter.core.errors import RelayError
 from milter.relay.delivery import Relaying
 from milter.relay.handshake import Manner, dial, names_the_client, tls_context
 from milter.relay.pool import Pool
-from milter.relay.protocol import Capabilities
+from milter.relay.protocol import NOTHING_OFFERED, Capabilities
 from milter.relay.timers import DEFAULT_TIMERS, Timers
 from milter.settings.places import Place, parse_place
 
@@ -34,11 +34,19 @@ log = logging.getLogger("gatepost.relay")
 
 @dataclass(slots=True)
 class _Host:
-    """A host with what its last attempt taught."""
+    """A host with what its last attempt taught.
+
+    Attributes:
+        address: Where it is.
+        failed_at: When it failed; None since it succeeded.
+        capabilities: What it offers; None while it is down.
+        offered: What it offered when it was up last.
+    """
 
     address: Place
     failed_at: float | None = None
     capabilities: Capabilities | None = None
+    offered: Capabilities = NOTHING_OFFERED
 
 
 class NextHop:
@@ -146,6 +154,7 @@ class NextHop:
             partial=self._partial,
             txn_id=txn_id,
             on_unusable=self._note_unusable,
+            promised=lambda name: any(host.offered.offers(name) for host in self._hosts),
         )
 
     def leave(self, client: Connection) -> None:
@@ -168,7 +177,8 @@ class NextHop:
                 errors.append(err)
                 self._note_failure(host, err)
             else:
-                host.failed_at, host.capabilities = None, connection.capabilities
+                host.failed_at = None
+                host.capabilities = host.offered = connection.capabilities
                 return connection
         # What a host said to the client itself is more of an answer than that another is down.
         raise next((error for error in errors if error.refuses_client), errors[0])
