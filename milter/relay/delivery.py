@@ -274,7 +274,7 @@ class Relaying:
         for rcpt in rcpts:
             reply = refusal
             if refusal.accepted:
-                reply = await self._held.send_rcpt(group.connection, rcpt.argument)
+                reply = await self._held.send_rcpt(group.connection, group.argument_of(rcpt))
             if reply.accepted:
                 group.rcpts.append(rcpt)
             else:

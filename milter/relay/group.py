@@ -55,6 +55,14 @@ class Group:
         """The recipients of all accepted RCPTs."""
         return [recipient for rcpt in self.rcpts for recipient in rcpt.recipients]
 
+    def argument_of(self, rcpt: Rcpt) -> bytes:
+        """Return what follows "RCPT " when `rcpt` is said on the connection of now."""
+        # RFC 3461 §4.1: a report about the other address would name it to the sender, who may be
+        # forged besides, and RET=FULL would bring the message along.
+        if self.redirected and self.connection.capabilities.offers("DSN"):
+            return rcpt.argument + b" NOTIFY=NEVER"
+        return rcpt.argument
+
     def words(self, reply: Reply) -> Reply:
         """Return what the client may hear of `reply`: all of it, but where it is redirected."""
         if not self.redirected:

@@ -213,10 +213,24 @@ def test_redirect_whole_transaction_goes_to_the_other_address_in_our_words(run: 
             assert server.connections[0].commands[4:] == [
                 "RSET",
                 "MAIL FROM:<a@b>",
-                "RCPT TO:<held@example.org>",
+                "RCPT TO:<held@example.org> NOTIFY=NEVER",
                 "DATA",
             ]
             assert server.messages == [MESSAGE]
+
+    run(main())
+
+
+def test_redirect_hop_without_dsn_is_told_no_parameter_of_it(run: Run) -> None:
+    async def main() -> None:
+        script = {"EHLO": b"250 hop.example\r\n"}
+        async with ScriptedServer(script) as server, a_next_hop(server) as hop:
+            relaying = hop.open(a_client())
+            await relaying.mail(b"FROM:<a@b>")
+            await relaying.rcpt(b"TO:<c@d>", "c@d", 1)
+            await relaying.deliver({1: [MESSAGE]}, {1: Mailbox("held", "example.org")})
+
+            assert "RCPT TO:<held@example.org>" in server.connections[0].commands
 
     run(main())
 
