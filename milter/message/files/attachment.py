@@ -38,9 +38,10 @@ _LOOKED_AT: Final = 262_144
 _MAX_NAMES: Final = 100
 _VBA: Final = "_VBA_PROJECT".encode("utf-16-le")
 _ENCRYPTED_OFFICE: Final = "EncryptedPackage".encode("utf-16-le")
+# No tag holds an opening bracket: of many in a row, each would be followed far.
 _EXTERNAL: Final = re.compile(
-    rb"<Relationship\b(?=[^>]{0,2000}TargetMode\s*=\s*[\"']External)"
-    rb"(?=[^>]{0,2000}(?:attachedTemplate|oleObject|/frame|externalLinkPath|subDocument))",
+    rb"<Relationship\b(?=[^<>]{0,2000}TargetMode\s*=\s*[\"']External)"
+    rb"(?=[^<>]{0,2000}(?:attachedTemplate|oleObject|/frame|externalLinkPath|subDocument))",
     re.IGNORECASE,
 )
 _PDF_NAMES: Final = ("JavaScript", "JS", "Launch", "EmbeddedFile", "XFA")

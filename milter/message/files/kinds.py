@@ -112,7 +112,8 @@ _PROMISED: Final = {
 }
 # A mistake among pictures is of no interest: PNG called JPEG is what half the web is made of.
 _PICTURE: Final = "image/"
-_GAP: Final = re.compile(r"\s{4,}\S*\.")
+# Four at each place, not all there are: each start in a long gap would go through the rest of it.
+_GAP: Final = re.compile(r"\s{4}[^\s.]*+\.")
 
 
 def type_by_bytes(head: bytes) -> str:

@@ -16,8 +16,10 @@ from milter.message.html.style import PLAIN, SILENT, Style, parse_style, restyle
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+# One that is never closed goes on to the end (CSS Syntax §4.3.2): nothing is looked for twice.
+_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _BRACE: Final = re.compile(r"[{}]")
+_AT_RULE_END: Final = re.compile(r"[;{]")
 _SELECTOR: Final = re.compile(
     r"(\*|[A-Za-z][A-Za-z0-9]*)?((?:[.#][A-Za-z_-][\w-]*|\[(?:class|id)~?=[\"']?[\w-]+[\"']?\]){0,6})"
 )
@@ -137,11 +139,11 @@ def _without_media(text: str) -> str:
     pieces, position = [], 0
     while (at := text.find("@", position)) >= 0:
         pieces.append(text[position:at])
-        brace, semicolon = text.find("{", at), text.find(";", at)
-        if 0 <= semicolon < brace or brace < 0:
-            position = semicolon + 1 if semicolon >= 0 else len(text)
+        end = _AT_RULE_END.search(text, at)
+        if end is None or end[0] == ";":
+            position = end.end() if end else len(text)
             continue
-        position = _block_end(text, brace)
+        position = _block_end(text, end.start())
         if everywhere := _EVERYWHERE.match(text, at):
             pieces.append(text[everywhere.end() : position - 1])
     return "".join([*pieces, text[position:]])

@@ -16,7 +16,8 @@ from milter.message.html.colour import Colour, alpha, parse_colour
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
+# One that is never closed goes on to the end: nothing is looked for twice.
+_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:([0-9a-f]{1,6})\s?|(.))", re.DOTALL)
 _LENGTH: Final = re.compile(
     r"(?:calc\(\s*)?([+-]?\d*\.?\d+)\s*(px|pt|em|rem|ex|ch|%|vw|vh|cm|mm|in)?"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import time
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +26,21 @@ _WORDS = (
 )
 _PIECES = [word.encode("latin-1") for word in _WORDS.split("|")]
 _MAIL = st.lists(st.sampled_from(_PIECES) | st.binary(max_size=4), max_size=60).map(b"".join)
+
+
+# Before what the lines below write into HTML.
+_PAGE = b"Content-Type: text/html\r\n\r\n"
+
+
+def _document(size: int) -> bytes:
+    """Return a message with a document of relations that are opened and never closed."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", b"x")
+        for number in range(16):
+            archive.writestr(f"{number}.rels", b"<Relationship " * (size // 16 // 14))
+    header = b"Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return header + base64.encodebytes(file.getvalue())
 
 
 def read_everything(raw: bytes) -> Message:
@@ -99,6 +117,17 @@ _SIZES = (60_000, 250_000, 1 << 20)
             lambda n: b"Content-Type: text/plain; charset=utf-7\r\n\r\n" + b"+2AA-" * (n // 5),
             id="surrogates",
         ),
+        pytest.param(
+            lambda n: b'Content-Disposition: attachment; filename="a' + b" " * n + b'b"',
+            id="name-with-a-gap",
+        ),
+        pytest.param(lambda n: _PAGE + b"<style>" + b"/* " * (n // 3), id="open-css-comments"),
+        pytest.param(lambda n: _PAGE + b"<style>" + b"@x{}" * (n // 4), id="many-at-rules"),
+        pytest.param(
+            lambda n: _PAGE + (b"<p style='" + b"/* " * 1_300 + b"'>") * (n // 3_912),
+            id="open-comments-in-styles",
+        ),
+        pytest.param(lambda n: _document(n * 4), id="relations-without-an-end"),
     ],
 )
 @pytest.mark.parametrize("size", _SIZES)
