@@ -1,8 +1,9 @@
 """A look at HTML before the parser: bounds on size, tags, nesting and attributes.
 
 The parser that follows takes quadratic time over elements in each other and over attributes of one
-tag; this scan is one pass of a regular expression that never goes back. What passes a bound is left
-to `strip_markup`, which sees less and is linear.
+tag, and opens formatting that is never closed again in each block; this scan is one pass of a
+regular expression that never goes back. What passes a bound is left to `strip_markup`, which sees
+less and is linear.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import html
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from milter.message.html.formatting import reopens_too_much
 
 if TYPE_CHECKING:
     from milter.message.guard import Bounds, Notes
@@ -34,7 +37,7 @@ _HREF: Final = re.compile(
     re.IGNORECASE,
 )
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^>]*+>?")
-_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_COMMENT: Final = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 _SHORT_TAG: Final = 512
 # As long as no `>` is quoted each tag ends at the first one, and a long one is seen at a glance.
 _QUOTED_END: Final = re.compile(r"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
@@ -45,6 +48,9 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     """Return whether `text` may be given to the parser; what it is too large in is noted."""
     if len(text) > bounds.html_chars:
         notes.limit("html", "an HTML text is longer than is taken apart")
+        return False
+    if reopens_too_much(text):
+        notes.limit("html", "HTML has more formatting that is never closed than is read")
         return False
     # What opens fewer elements than may lie in each other need not be looked at tag by tag.
     if text.count("<") > bounds.html_depth and _may_be_deep(text, bounds):
@@ -113,7 +119,10 @@ def _without_mute(text: str) -> str:
     pieces, position = [], 0
     while match := _MUTE.search(text, position):
         pieces.append(text[position : match.start()])
-        mark = f"</{match[1].lower()}" if match[1] else "-->"
+        if comment := _COMMENT.match(text, match.start()):
+            position = comment.end()
+            continue
+        mark = f"</{match[1].lower()}"
         end = lowered.find(mark, match.end())
         if end < 0:
             return "".join(pieces)

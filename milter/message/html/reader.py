@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 from milter.message.html.document import Form, Html, HtmlLink, Image
@@ -304,11 +304,14 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
     What is too large or too deep is read without a parser: then `whole` is false.
     """
     if not fits(text, notes, bounds):
-        plain, hrefs = strip_markup(text[: bounds.html_chars * 4], bounds.urls)
-        links = tuple(HtmlLink(written, Source.LINK, "", hidden=False) for written in hrefs)
-        return Html(text=plain, links=links, whole=False)
+        return _stripped(text, bounds)
     walk = _Walk(bounds)
-    walk.run(text)
+    try:
+        walk.run(text)
+    except SelectolaxError:
+        # All that it says is that there was no memory.
+        notes.limit("html", "HTML takes more memory than there is")
+        return _stripped(text, bounds)
     return Html(
         text=_lines("".join(walk.visible)),
         hidden={reason: " ".join(" ".join(texts).split()) for reason, texts in walk.hidden.items()},
@@ -326,6 +329,12 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
         base=walk.base,
         scripts=walk.scripts,
     )
+
+
+def _stripped(text: str, bounds: Bounds) -> Html:
+    plain, hrefs = strip_markup(text[: bounds.html_chars * 4], bounds.urls)
+    links = tuple(HtmlLink(written, Source.LINK, "", hidden=False) for written in hrefs)
+    return Html(text=plain, links=links, whole=False)
 
 
 def _is_small(attributes: _Attributes) -> bool:
