@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+from milter.message.html.conditional import for_outlook, with_more
 from milter.message.html.document import Form, Html, HtmlLink, Image
 from milter.message.html.prescan import fits, strip_markup
 from milter.message.html.refresh import refresh_target
@@ -55,6 +56,11 @@ _LINKS: Final[dict[str, tuple[str, Source]]] = {
     "video": ("src", Source.IMAGE),
     "audio": ("src", Source.IMAGE),
 }
+# Shapes of VML, which Outlook draws; newsletters make buttons of them.
+_SHAPES_NAMES: Final = """
+v:arc v:curve v:group v:image v:line v:oval v:polyline v:rect v:roundrect v:shape
+"""
+_SHAPES: Final = frozenset(_SHAPES_NAMES.split())
 _FIELDS: Final = frozenset(("input", "textarea", "select", "button"))
 _TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS))
 # What tags do whatever their attributes are, in one table: most do nothing.
@@ -65,6 +71,7 @@ _DOES: Final = (
     | dict.fromkeys(_MUTE, _MUTES)
     | {"br": _BREAKS, "a": _LEADS | _TAKES, "form": _BLOCK | _LEADS | _TAKES}
     | {"iframe": _MUTES | _TAKES}
+    | dict.fromkeys(_SHAPES, _LEADS | _TAKES)
 )
 # Attributes that by themselves say nothing of how an element is seen, nor lead anywhere. Those of
 # links, pictures and fields are looked at all the same.
@@ -116,6 +123,7 @@ class _Walk:
         self.images: list[Image] = []
         self.base = ""
         self.scripts = 0
+        self.comments: list[str] = []
         # Fields outside of any form, which scripts send.
         self._loose: _Open | None = None
         self._takes: dict[str, Callable[[_Attributes, Seen], None]] = {
@@ -129,20 +137,23 @@ class _Walk:
         self._blocks = 0
         self._block = 0
 
-    def run(self, text: str) -> None:
+    def run(self, text: str, around: Seen) -> None:
         tree = LexborHTMLParser(text)
         for sheet in tree.css("style")[:_MAX_SHEETS]:
             self._sheet.add(sheet.text(), sheet.attributes.get("media") or "")
-        if tree.root is not None:
-            self._read(tree.root)
+        if (first := tree.root) is not None:
+            # Comments may stand before all elements.
+            while first.prev is not None:
+                first = first.prev
+            self._read(first, around)
 
     # One function, for a call for each node would cost as much as all that is done with it.
-    def _read(self, root: LexborNode) -> None:  # noqa: C901, PLR0912
+    def _read(self, first: LexborNode, around: Seen) -> None:  # noqa: C901, PLR0912
         visible, sheet = self.visible, bool(self._sheet)
-        # How what lies around is seen, and the block that its text belongs to.
-        around, block = Seen(), 0
+        # The block that text belongs to.
+        block = 0
         above: list[tuple[LexborNode, Seen, int]] = []
-        node: LexborNode | None = root
+        node: LexborNode | None = first
         while node is not None:
             tag, does, inside, child = node.tag or "-", 0, around, None
             if tag == "-text":
@@ -163,6 +174,8 @@ class _Walk:
                 elif sheet or "style" in attributes:
                     inside = handed_down(around, self._style(tag, attributes))
                 child = node.first_child
+            elif tag == "-comment" and around.hidden != "display":
+                self.comments.append(node.comment_content or "")
             if child is not None:
                 above.append((node, around, block))
                 if does & _BLOCK:
@@ -224,7 +237,7 @@ class _Walk:
         """Take the addresses and fields of an element."""
         if len(self.links) >= self._most:
             return
-        if (take := self._takes.get(tag)) is not None:
+        if (take := self._takes.get("a" if tag in _SHAPES else tag)) is not None:
             take(attributes, inside)
         elif tag in _FIELDS:
             self._field(tag, attributes, inside)
@@ -305,13 +318,28 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
     """
     if not fits(text, notes, bounds):
         return _stripped(text, bounds)
-    walk = _Walk(bounds)
     try:
-        walk.run(text)
+        walk = _Walk(bounds)
+        walk.run(text, Seen())
+        html = _html_of(walk)
+        if walk.comments and (shown := for_outlook(walk.comments)) and fits(shown, notes, bounds):
+            html = with_more(html, _read_on(shown, bounds))
     except SelectolaxError:
         # All that it says is that there was no memory.
         notes.limit("html", "HTML takes more memory than there is")
         return _stripped(text, bounds)
+    return html
+
+
+def _read_on(shown: str, bounds: Bounds) -> Html:
+    """Return what stands in comments; what it lies on is not known, so that no colour hides it."""
+    walk, around = _Walk(bounds), Seen()
+    around.background = None
+    walk.run(shown, around)
+    return _html_of(walk)
+
+
+def _html_of(walk: _Walk) -> Html:
     return Html(
         text=_lines("".join(walk.visible)),
         hidden={reason: " ".join(" ".join(texts).split()) for reason, texts in walk.hidden.items()},
