@@ -113,6 +113,9 @@ class _Walk:
 
     def __init__(self, bounds: Bounds) -> None:
         self._most = bounds.urls
+        self._addresses: set[str] = set()
+        # Whether there were more addresses than are read.
+        self.full = False
         self.visible: list[str] = []
         self.hidden: dict[str, list[str]] = {}
         self.title: list[str] = []
@@ -235,8 +238,6 @@ class _Walk:
 
     def _take(self, tag: str, attributes: _Attributes, inside: Seen) -> None:
         """Take the addresses and fields of an element."""
-        if len(self.links) >= self._most:
-            return
         if (take := self._takes.get("a" if tag in _SHAPES else tag)) is not None:
             take(attributes, inside)
         elif tag in _FIELDS:
@@ -249,19 +250,34 @@ class _Walk:
         written = attributes[name] if name in _PICTURED else None
         if name not in _PICTURED:
             self.scripts += 1
-        elif written and len(self.links) < self._most:
+        elif written:
             self._link(written, Source.IMAGE, inside)
 
     def _anchor(self, attributes: _Attributes, inside: Seen) -> None:
         if href := attributes.get("href") or attributes.get("xlink:href"):
             inside.link = len(self.links)
-            self._link(href, Source.LINK, inside)
+            if not self._link(href, Source.LINK, inside):
+                inside.link = -1
             self.scripts += href.lstrip()[:11].lower() == "javascript:"
 
-    def _link(self, written: str, source: Source, inside: Seen) -> _Open:
+    def _link(self, written: str, source: Source, inside: Seen, text: str = "") -> bool:
+        """Keep an address; return whether there is room. One that was there before takes none."""
+        if len(self._addresses) >= self._most and written not in self._addresses:
+            self.full = True
+            return False
+        self._addresses.add(written)
         link = _Open(written, bool(inside.hidden))
+        link.pieces.append(text)
         self.links.append((link, source))
-        return link
+        return True
+
+    def all_links(self) -> tuple[HtmlLink, ...]:
+        links = [
+            HtmlLink(link.written, source, _one_line(link.pieces), link.hidden)
+            for link, source in self.links
+        ]
+        # Of a heap of them those that are alike are one.
+        return tuple(links if len(links) <= self._most else dict.fromkeys(links))
 
     def _image(self, attributes: _Attributes, inside: Seen) -> None:
         alt = (attributes.get("alt") or "")[:_MAX_ALT].strip()
@@ -275,7 +291,7 @@ class _Walk:
         small = _is_small(attributes) or bool(inside.hidden)
         remote = written.lstrip()[:6].lower().startswith(_REMOTE)
         self.images.append(Image(written, remote and small))
-        self._link(written, Source.IMAGE, inside).pieces.append(alt)
+        self._link(written, Source.IMAGE, inside, alt)
 
     def _form(self, attributes: _Attributes, inside: Seen) -> None:
         inside.form = len(self.forms)
@@ -321,9 +337,9 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
     try:
         walk = _Walk(bounds)
         walk.run(text, Seen())
-        html = _html_of(walk)
+        html = _html_of(walk, notes)
         if walk.comments and (shown := for_outlook(walk.comments)) and fits(shown, notes, bounds):
-            html = with_more(html, _read_on(shown, bounds))
+            html = with_more(html, _read_on(shown, notes, bounds))
     except SelectolaxError:
         # All that it says is that there was no memory.
         notes.limit("html", "HTML takes more memory than there is")
@@ -331,24 +347,23 @@ def read_html(text: str, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS) -> Html:
     return html
 
 
-def _read_on(shown: str, bounds: Bounds) -> Html:
+def _read_on(shown: str, notes: Notes, bounds: Bounds) -> Html:
     """Return what stands in comments; what it lies on is not known, so that no colour hides it."""
     walk, around = _Walk(bounds), Seen()
     around.background = None
     walk.run(shown, around)
-    return _html_of(walk)
+    return _html_of(walk, notes)
 
 
-def _html_of(walk: _Walk) -> Html:
+def _html_of(walk: _Walk, notes: Notes) -> Html:
+    if walk.full:
+        notes.limit("urls", "more addresses than are read")
     return Html(
         text=_lines("".join(walk.visible)),
         hidden={reason: " ".join(" ".join(texts).split()) for reason, texts in walk.hidden.items()},
         title=" ".join("".join(walk.title).split()),
         alt="\n".join(walk.alt),
-        links=tuple(
-            HtmlLink(link.written, source, _one_line(link.pieces), link.hidden)
-            for link, source in walk.links
-        ),
+        links=walk.all_links(),
         forms=tuple(
             Form(form.written, tuple(form.fields), tuple(form.names), tuple(form.hints))
             for form in walk.forms

@@ -199,6 +199,30 @@ def test_read_html_fields_outside_a_form_are_one_of_their_own() -> None:
     )
 
 
+def test_read_html_past_the_bound_of_addresses_still_has_forms_and_says_so() -> None:
+    links = "".join(f"<a href='{number}'></a>" for number in range(DEFAULT_BOUNDS.urls))
+    notes = Notes()
+
+    seen = read_html(
+        f"{links}<a href=more>a</a><meta http-equiv=refresh content='0;url=r'>"
+        "<base href=b><form action=f><input type=password></form>",
+        notes,
+    )
+
+    assert [link.written for link in seen.links[DEFAULT_BOUNDS.urls :]] == ["r", "f"]
+    assert (seen.forms[0].fields, seen.base, seen.text) == (("password",), "b", "a")
+    assert notes.truncated == ("urls",)
+
+
+def test_read_html_address_that_stands_there_many_times_takes_the_room_of_one() -> None:
+    notes = Notes()
+
+    seen = read_html("<a href=a></a>" * (DEFAULT_BOUNDS.urls + 1) + "<a href=b>c</a>", notes)
+
+    assert [(link.written, link.text) for link in seen.links] == [("a", ""), ("b", "c")]
+    assert notes.truncated == ()
+
+
 def test_read_html_tracking_picture_is_remote_and_too_small_to_see() -> None:
     seen = read(
         "<img src=https://t.example/a width=1 height=1><img src=cid:x width=1>"
