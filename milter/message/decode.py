@@ -22,6 +22,7 @@ _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BASE64_LINES: Final = re.compile(rb"[A-Za-z0-9+/]*+(?:\r?\n[A-Za-z0-9+/]*+)*+")
 _PADDING: Final = re.compile(rb"=[=\s]*")
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_SPACE: Final = b" \t\r\n"
 _NO_BASE64: Final = bytes(code for code in range(256) if code not in _BASE64)
 # Value: a quoted string, closed or not, or all up to the next semicolon.
 _PARAMETER: Final = re.compile(
@@ -83,8 +84,8 @@ def decode_base64(data: bytes) -> bytes:
 
 
 def mostly_base64(data: bytes) -> bool:
-    """Return whether at least half of `data` is of the alphabet of base64."""
-    return len(data.translate(None, _NO_BASE64)) * 2 >= len(data)
+    """Return whether at least half of `data` is of the alphabet of base64, space left out."""
+    return len(data.translate(None, _NO_BASE64)) * 2 >= len(data.translate(None, _SPACE))
 
 
 def parse_parameters(

@@ -27,6 +27,9 @@ _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
 _LOOSE_END: Final = re.compile(rb"(--)?[^\n]*+(?:\n|\Z)")
 _ENCODING: Final = re.compile(r"[^\s;(]*")
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
+# How many bytes are looked at for one that is wanted. base64 holds 3 bytes in 4, and half as much
+# again may be line breaks and junk; quoted-printable writes a byte in three.
+_EXPECTED: Final = {"base64": 2, "quoted-printable": 3}
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
 _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
 # In the header of a message that is quoted-printable as a whole; one that is not has words of
@@ -270,28 +273,31 @@ def split_parts(
 
 def decode_part(part: Part, limit: int, notes: Notes) -> bytes:
     """Return the content of `part` decoded, at most `limit` bytes of it."""
-    encoding = part.encoding
-    # base64 holds 3 bytes in 4, and at most half as much again may be line breaks and junk.
-    cut = (
-        limit * 2
-        if encoding == "base64"
-        else limit * 3
-        if encoding == "quoted-printable"
-        else limit
-    )
-    data = part.source[part.start : min(part.end, part.start + cut)]
-    if encoding == "base64" and not data.isascii() and not mostly_base64(data):
-        # Called base64 and sent as it is; decoding would make noise of what there is to read.
-        notes.add(Fault.MIME, "a text that is not in the encoding it names")
-    elif encoding == "base64":
-        data = decode_base64(data)
-    elif encoding == "quoted-printable":
-        data = binascii.a2b_qp(data)
-    elif encoding not in _IDENTITY:
-        notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
-    if part.end - part.start > cut or len(data) > limit:
+    size, cut = part.end - part.start, limit * _EXPECTED.get(part.encoding, 1)
+    data = _decoded(part, cut, notes)
+    # Line breaks in base64 and soft ones say nothing, be there as many as there may (RFC 2045 §6.7,
+    # §6.8): where less came out than was expected, more is looked at, each time twice as much.
+    while part.encoding in _EXPECTED and len(data) < limit and cut < size:
+        cut *= 2
+        data = _decoded(part, cut, notes)
+    if cut < size or len(data) > limit:
         notes.limit("decoded", "more decoded bytes than are read")
         data = data[:limit]
+    return data
+
+
+def _decoded(part: Part, most: int, notes: Notes) -> bytes:
+    """Return what the first `most` bytes of the content of `part` say."""
+    data = part.source[part.start : min(part.end, part.start + most)]
+    if part.encoding == "base64":
+        if data.isascii() or mostly_base64(data):
+            return decode_base64(data)
+        # Called base64 and sent as it is; decoding would make noise of what there is to read.
+        notes.add(Fault.MIME, "a text that is not in the encoding it names")
+    elif part.encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    elif part.encoding not in _IDENTITY:
+        notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
     return data
 
 

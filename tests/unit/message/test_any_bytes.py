@@ -111,6 +111,10 @@ _SIZES = (60_000, 250_000, 1 << 20)
             lambda n: b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * n,
             id="equal-signs",
         ),
+        pytest.param(
+            lambda n: b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n" + b"\r\n" * n,
+            id="blank-lines-in-base64",
+        ),
         pytest.param(lambda n: b"\r\n" + b"://" * (n // 3), id="many-half-urls"),
         pytest.param(lambda n: b"\r\n" + b"http://a\xff" * (n // 9), id="many-urls"),
         pytest.param(

@@ -13,6 +13,7 @@ import pytest
 
 from milter.message.document import Message
 from milter.message.files.attachment import Danger
+from milter.message.files.enclosed import openable
 from milter.message.files.kinds import extension_of
 
 EXE = b"MZ\x90\x00" + b"\x00" * 60
@@ -281,6 +282,38 @@ def test_attachment_of_noise_behind_a_real_beginning_raises_nothing(magic: bytes
     for start in range(4, len(magic), 3):
         for noise in (b"\xff" * 200, b"\x00" * 200, magic * 3):
             dangers("a", magic[:start] + noise)
+
+
+def a_part(encoding: str, content: bytes) -> Message:
+    return Message(
+        b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: "
+        + encoding.encode()
+        + b"\r\n\r\n"
+        + content
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        pytest.param("base64", b"\r\n" * 35_000 + encodebytes(EXE), id="blank-lines"),
+        pytest.param("base64", b"TV\r\n" + b"\r\n" * 35_000 + encodebytes(EXE)[2:], id="inside"),
+        pytest.param("base64", b"\xff" + b"\r\n" * 9_000 + encodebytes(EXE), id="8-bit-byte"),
+        pytest.param("quoted-printable", b"=\r\n" * 35_000 + b"MZ=90", id="soft-breaks"),
+    ],
+)
+def test_attachment_behind_breaks_that_say_nothing_is_looked_into(
+    encoding: str, content: bytes
+) -> None:
+    (attachment,) = a_part(encoding, content).attachments
+    assert attachment.dangers == {Danger.EXECUTABLE}
+
+
+def test_files_behind_blank_lines_are_opened() -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + b"x" * 3_000
+    mail = a_part("base64", b"\r\n" * 2_000 + encodebytes(picture))
+    (file,) = openable(mail.parts, frozenset(("image/png",)), 1_000)
+    assert file.content == picture[:1_001]
 
 
 def test_attachments_leave_shown_texts_out() -> None:
