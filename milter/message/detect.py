@@ -41,6 +41,16 @@ _SEQUENCES: Final = (
     (b"\x1b$B", "iso-2022-jp"),
     (b"\x1b$@", "iso-2022-jp"),
 )
+# What a text in them is hardly without: kana among Chinese letters, Hangul. Of this many letters so
+# many are of these.
+_EVERYDAY: Final = {
+    "iso-2022-jp": (re.compile("[\u3041-\u3096\u30a1-\u30fe]"), 0.05),
+    "iso-2022-kr": (re.compile("[\uac00-\ud7a3]"), 0.5),
+}
+_LETTERS: Final = 100
+_NOT_LETTERS: Final = re.compile(r"[\x00-\x7f\W\d_]+")
+# None of RFC 1468; our codec knows that of half-width kana, too, which makes some of any text.
+_RFC_1468: Final = re.compile(rb"\x1b(?!\$[@B]|\([BJ])")
 
 
 class Detector:
@@ -63,7 +73,7 @@ class Detector:
         """
         if (shown := _shown_charset(data)) and codec_of(shown) != codec_of(charset):
             text, fits = decode_text(data, shown)
-            if fits:
+            if fits and (shown not in _EVERYDAY or _is_everyday(data, text, shown)):
                 return text, not charset
         text, fits = decode_text(data, charset)
         if data.isascii() or (fits and not _is_doubtful(data, text, charset)):
@@ -105,6 +115,20 @@ def _shown_charset(data: bytes) -> str:
             if sequence in data:
                 return charset
     return ""
+
+
+def _is_everyday(data: bytes, text: str, charset: str) -> bool:
+    """Return whether `text` is such as people write, and does not only come of other words.
+
+    One sequence in a comment of HTML makes Chinese letters of all that follows, and mail readers
+    believe what is declared: words may be hidden from us like that.
+    """
+    if charset == "iso-2022-jp" and _RFC_1468.search(data):
+        return False
+    everyday, least = _EVERYDAY[charset]
+    letters = _NOT_LETTERS.sub("", text)
+    pieces = [letters[start : start + _LETTERS] for start in range(0, len(letters), _LETTERS)]
+    return all(len(everyday.findall(piece)) >= least * len(piece) for piece in pieces)
 
 
 def _is_doubtful(data: bytes, text: str, charset: str) -> bool:

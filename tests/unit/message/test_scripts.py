@@ -156,6 +156,18 @@ def test_text_whose_bytes_show_their_charset_is_read(
     assert [defect.fault for defect in message.defects] == (["charset"] if declared else [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\x1b$B!!\x1b(IVERIFY!YOUR!ACCOUNT!NOW!", id="half-width-kana"),
+        pytest.param("\x1b$BVERIFYYOURPASSWORD", id="chinese-letters"),
+        pytest.param("\x1b$)C\n\x0everifyyouraccountnow\x0f", id="korean"),
+    ],
+)
+def test_sequence_that_makes_other_letters_of_all_words_is_not_believed(text: str) -> None:
+    assert mail(text.encode(), "text/plain; charset=utf-8").texts[0].text == text
+
+
 @pytest.mark.parametrize(("text", "charset"), [("口座停止", "shift_jis"), ("карта", "koi8-r")])
 def test_page_without_a_charset_names_its_own(text: str, charset: str) -> None:
     page = f"<meta http-equiv=Content-Type content='text/html; charset={charset}'><p>{text}"
