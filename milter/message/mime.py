@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,9 @@ _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
 # RFC 2046 §5.1.1 asks for no more than that a line begins with the boundary. But boundaries in each
 # other may begin alike, so this is tried where no line is the delimiter alone.
 _LOOSE_END: Final = re.compile(rb"(--)?[^\n]*+(?:\n|\Z)")
-_ENCODING: Final = re.compile(r"[^\s;(]*")
+_ENCODING: Final = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+([^\s;(]*)")
+# RFC 2045 §6.7: space between the sign of a soft break and its end was put there on the way.
+_SPACED_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 # How many bytes are looked at for one that is wanted. base64 holds 3 bytes in 4, and half as much
 # again may be line breaks and junk; quoted-printable writes a byte in three.
@@ -37,6 +40,9 @@ _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
 _QUOTED_HEADER: Final = re.compile(rb"=(?:3[Dd]|46rom|\r?\n)")
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 _ENCODED_WORD: Final = re.compile(rb"=\?[\w-]+\?[BbQq]\?")
+# In the header of a part; a text without a header has more of them.
+_MAX_JUNK: Final = 20
+_ONCE: Final = ("content-type", "content-transfer-encoding", "content-disposition")
 _PLAIN: Final = "text/plain"
 _PAGE: Final = "text/html"
 _META_CHARSET: Final = re.compile(
@@ -155,11 +161,35 @@ class _Walk:
             self.notes.limit("decoded", "more decoded bytes than are read")
         self._unwrapped_left -= end - start
         data = item.source[start:end]
-        return decode_base64(data) if encoding == "base64" else binascii.a2b_qp(data)
+        return decode_base64(data) if encoding == "base64" else _decoded_quoted(data)
 
     def _inner(self, source: bytes, start: int, end: int, depth: int, default_type: str) -> _Open:
         block = split_header(source, start, end, self.notes, self.bounds)
         return _Open(source, block, end, depth, default_type)
+
+    def _part(self, source: bytes, start: int, end: int, depth: int, default_type: str) -> _Open:
+        """Return a part whose header goes on behind lines that are no fields.
+
+        Mail servers take the body of a message to begin there and do not look at its parts; readers
+        go on to the empty line.
+        """
+        opened = self._inner(source, start, end, depth, default_type)
+        fields, position = list(opened.block.fields), opened.block.body_start
+        for _ in range(_MAX_JUNK):
+            if _is_behind_empty_line(source, start, position):
+                break
+            start = source.find(b"\n", position, end) + 1
+            if start == 0:
+                return opened
+            block = split_header(source, start, end, Notes(), self.bounds)
+            fields += block.fields
+            position = block.body_start
+        if not any(field.name.startswith("content-") for field in fields):
+            return opened
+        names = Counter(field.name for field in fields)
+        if any(names[name] > 1 for name in _ONCE):
+            self.notes.add(Fault.MIME, "a part that says twice what it is")
+        return replace(opened, block=HeaderBlock(tuple(fields), position))
 
     def _content_type(self, item: _Open) -> tuple[str, dict[str, str]]:
         field = item.block.first("content-type")
@@ -200,7 +230,7 @@ class _Walk:
             return ""
         value = unfolded(item.source, field)[:100].decode("latin-1").lower()
         match = _ENCODING.match(value)
-        return match[0] if match else ""
+        return match[1] if match else ""
 
     def _multipart(self, item: _Open, content_type: str, boundary: str) -> list[_Open]:
         if not boundary:
@@ -209,11 +239,15 @@ class _Walk:
         default = "message/rfc822" if content_type == "multipart/digest" else _PLAIN
         delimiter = b"--" + boundary.encode("utf-8", "replace")
         ranges = self._ranges(item, delimiter, _DELIMITER_END)
+        if not ranges and not boundary.isascii():
+            # Bytes that are no UTF-8 were read as Latin-1.
+            delimiter = b"--" + boundary.encode("latin-1", "replace")
+            ranges = self._ranges(item, delimiter, _DELIMITER_END)
         if not ranges and self._false_delimiters:
             ranges = self._ranges(item, delimiter, _LOOSE_END)
         if not ranges:
             self.notes.add(Fault.MIME, "a multipart whose boundary never comes")
-        return [self._inner(item.source, *range_, item.depth + 1, default) for range_ in ranges]
+        return [self._part(item.source, *range_, item.depth + 1, default) for range_ in ranges]
 
     def _ranges(
         self, item: _Open, delimiter: bytes, line_end: re.Pattern[bytes]
@@ -256,10 +290,22 @@ class _Walk:
             position, at = at + len(delimiter), -1
 
 
+def _decoded_quoted(data: bytes) -> bytes:
+    if b"= " in data or b"=\t" in data:
+        data = _SPACED_BREAK.sub(b"=", data)
+    return binascii.a2b_qp(data)
+
+
 def _line_end(source: bytes, at: int) -> int:
     """Return where the line before `at` ends: its line break belongs to the delimiter."""
     at -= source[at - 1 : at] == b"\n"
     return at - (source[at - 1 : at] == b"\r")
+
+
+def _is_behind_empty_line(source: bytes, start: int, position: int) -> bool:
+    if position - start <= len(b"\r\n"):
+        return source[start:position] in (b"\r\n", b"\n")
+    return source[position - 3 : position].endswith((b"\n\n", b"\n\r\n"))
 
 
 def split_parts(
@@ -295,7 +341,7 @@ def _decoded(part: Part, most: int, notes: Notes) -> bytes:
         # Called base64 and sent as it is; decoding would make noise of what there is to read.
         notes.add(Fault.MIME, "a text that is not in the encoding it names")
     elif part.encoding == "quoted-printable":
-        return binascii.a2b_qp(data)
+        return _decoded_quoted(data)
     elif part.encoding not in _IDENTITY:
         notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
     return data

@@ -115,6 +115,14 @@ _SIZES = (60_000, 250_000, 1 << 20)
             lambda n: b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n" + b"\r\n" * n,
             id="blank-lines-in-base64",
         ),
+        pytest.param(
+            lambda n: b"Content-Transfer-Encoding: quoted-printable\r\n\r\n=" + b" =" * (n // 2),
+            id="soft-breaks-with-space",
+        ),
+        pytest.param(
+            lambda n: b"Content-Type: multipart/x; boundary=b\r\n\r\n" + b"--b\nx\n" * (n // 6),
+            id="parts-of-lines-that-are-no-fields",
+        ),
         pytest.param(lambda n: b"\r\n" + b"://" * (n // 3), id="many-half-urls"),
         pytest.param(lambda n: b"\r\n" + b"http://a\xff" * (n // 9), id="many-urls"),
         pytest.param(

@@ -145,6 +145,52 @@ def test_texts_are_decoded_by_encoding_and_charset() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("head", "faults"),
+    [
+        pytest.param("X\nContent-Type: text/html\n", set(), id="first"),
+        pytest.param("Content-Type: text/html\nX\nX y\n", set(), id="between"),
+        pytest.param("Content-Type: text/html\nContent-Type: a/b\n", {Fault.MIME}, id="twice"),
+    ],
+)
+def test_header_of_a_part_goes_on_behind_lines_that_are_no_fields(
+    head: str, faults: set[Fault]
+) -> None:
+    encoded = base64.encodebytes(b"words").decode()
+    message = Message(
+        multipart(f"--b\n{head}Content-Transfer-Encoding: base64\n\n{encoded}\n--b--\n")
+    )
+    faults |= {Fault.HEADER} if "X" in head else set()
+    assert [(part.content_type, part.text) for part in message.texts] == [("text/html", "words")]
+    assert faults_of(message) == faults
+
+
+def test_text_of_a_part_without_a_header_stays_text() -> None:
+    message = Message(multipart("--b\nDear you,\nA: b\n\nwords\n--b--\n"))
+    assert message.texts[0].text == "Dear you,\nA: b\n\nwords"
+
+
+def test_encoding_of_a_part_may_stand_behind_a_comment() -> None:
+    encoded = base64.encodebytes(b"words")
+    message = Message(b"Content-Transfer-Encoding: (x) (y) base64\r\n\r\n" + encoded)
+    assert message.texts[0].text == "words"
+
+
+@pytest.mark.parametrize("boundary", [b"\xe9\xe9", "\xe9".encode()])
+def test_parts_between_boundaries_of_any_bytes_are_found(boundary: bytes) -> None:
+    message = Message(
+        b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n--%b\r\n\r\nA\r\n--%b--\r\n'
+        % (boundary, boundary, boundary)
+    )
+    assert [part.text for part in message.texts] == ["A"]
+
+
+def test_texts_are_whole_where_space_stands_behind_a_soft_break() -> None:
+    body = b"pass= \r\nword=\t \r\ns = x\r\n"
+    message = Message(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + body)
+    assert message.texts[0].text == "passwords = x\n"
+
+
 def test_texts_that_do_not_fit_their_charset_are_noted() -> None:
     message = Message(b"Content-Type: text/plain; charset=utf-8\r\n\r\nh\xe9\r\n")
     assert message.texts[0].text == "h\ufffd\n"
