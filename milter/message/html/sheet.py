@@ -2,7 +2,7 @@
 
 Selectors of one element (`p.a.b`, `#a`, `[class=a]`) are read, and those behind elements that are
 around everything (`body td.a`). Rules for single media are left out, for they hide on purpose on
-small screens or paper.
+small screens or paper. What may be shown again by a rule that is not read is not hidden.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from milter.message.html.style import PLAIN, SILENT, Style, parse_style, restyled
+from milter.message.html.style import PLAIN, SILENT, Style, parse_style, restyled, shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,8 +29,15 @@ _AROUND: Final = re.compile(
     r"(?:(?:\*|html|body|div|table|tbody|tr|td|center)\s*[\s>]\s*){1,8}", re.IGNORECASE
 )
 _EVERYWHERE: Final = re.compile(r"@media\s+(?:only\s+)?(?:all|screen)\s*\{", re.IGNORECASE)
+# Rules in these say nothing of a window on a desk.
+_ELSEWHERE: Final = re.compile(
+    r"@(?!media|supports|layer|container)|[^{]{0,300}\b(?:print|speech|max-(?:device-)?width\s{0,5}:\s{0,5}\d{1,3}px)",
+    re.IGNORECASE,
+)
+_LAST: Final = re.compile(r"[^\s>+~]*\Z")
 _MEDIA: Final = frozenset(("", "all", "screen"))
 _SHOWS: Final = re.compile(r"display|visib|opacity|overflow|position|font|color|background", re.I)
+_MAX_NESTED: Final = 3
 _MAX_RULES: Final = 2_000
 _MAX_SELECTORS: Final = 20
 _MAX_CLASSES: Final = 20
@@ -63,6 +70,8 @@ class Sheet:
     _by_name: dict[str, list[_Rule]] = field(default_factory=dict)
     _known: dict[tuple[str, str, str], Style] = field(default_factory=dict)
     _backgrounds_unknown: bool = False
+    # Tags, classes and ids that a rule which is not read may show again, by what it says of them.
+    _shown_again: dict[str, set[str]] = field(default_factory=dict)
     _count: int = 0
     _tries: int = _MAX_TRIES
 
@@ -73,13 +82,13 @@ class Sheet:
         """Take the rules of a sheet that is for `media`; those for screens of every size hold."""
         if media.strip().lower() not in _MEDIA:
             return
-        sheet = _without_media(_COMMENT.sub(" ", text))
-        for rule in sheet.split("}", _MAX_RULES)[:_MAX_RULES]:
-            selectors, brace, declarations = rule.partition("{")
-            declarations = declarations.strip()[:_MAX_TEXT]
-            if brace and _SHOWS.search(declarations):
-                for selector in selectors[-_MAX_TEXT:].split(",")[:_MAX_SELECTORS]:
-                    self._add(selector.strip(), declarations)
+        sheet, conditional = _without_media(_COMMENT.sub(" ", text))
+        for selector, declarations in _rules(sheet):
+            self._add(selector, declarations)
+        for _ in range(_MAX_NESTED):
+            held, conditional = _without_media(conditional)
+            for selector, declarations in _rules(held):
+                self._show_again(selector, declarations)
 
     def style(self, tag: str, attributes: Mapping[str, str | None]) -> Style:
         """Return what the rules say about an element; PLAIN where they say nothing."""
@@ -97,7 +106,22 @@ class Sheet:
         if self._backgrounds_unknown and style.background is None and not style.pictured:
             # White letters whose background stands in a rule that is not read are seen.
             style = replace(style, colour=None)
+        if style.hidden and self._shown_again:
+            names = (tag, *[f".{name}" for name in named], f"#{identity.lower()}", "*")
+            if any(style.hidden in self._shown_again.get(name, ()) for name in names):
+                style = replace(style, hidden="", pinned=False)
         return PLAIN if style == SILENT else style
+
+    def _show_again(self, selector: str, declarations: str) -> None:
+        """Note that a rule of which nobody knows whether it holds may show elements."""
+        if not (reasons := shows(declarations)):
+            return
+        last = _LAST.search(selector)
+        found = _SELECTOR.match(last[0]) if last else None
+        pieces = _PIECE.findall(found[2]) if found else []
+        sign, attribute, name = pieces[-1] if pieces else ("", "", (found and found[1]) or "*")
+        mark = "#" if sign == "#" or attribute == "id" else "." if pieces else ""
+        self._shown_again.setdefault(f"{mark}{name.lower()}", set()).update(reasons)
 
     def _add(self, selector: str, declarations: str) -> None:
         around = _AROUND.match(selector)
@@ -106,6 +130,7 @@ class Sheet:
             style = parse_style(declarations)
             if style.background is not None or style.pictured:
                 self._backgrounds_unknown = True
+            self._show_again(selector, declarations)
             return
         tag = "" if found[1] in (None, "*") else found[1].lower()
         classes, identity = set(), ""
@@ -132,11 +157,26 @@ class Sheet:
                     yield rule
 
 
-def _without_media(text: str) -> str:
-    """Return the sheet without at-rules and all in their braces, but with what is for screens."""
+def _rules(sheet: str) -> Iterator[tuple[str, str]]:
+    """Yield selectors and declarations that may tell what is seen."""
+    for rule in sheet.split("}", _MAX_RULES)[:_MAX_RULES]:
+        selectors, brace, declarations = rule.partition("{")
+        declarations = declarations.strip()[:_MAX_TEXT]
+        if brace and _SHOWS.search(declarations):
+            for selector in selectors[-_MAX_TEXT:].split(",")[:_MAX_SELECTORS]:
+                yield selector.strip(), declarations
+
+
+def _without_media(text: str) -> tuple[str, str]:
+    """Return the sheet without at-rules and all in their braces, but with what is for screens.
+
+    And what stands in those that may hold for a window on a desk.
+    """
     if "@" not in text:
-        return text
-    pieces, position = [], 0
+        return text, ""
+    pieces: list[str] = []
+    conditional: list[str] = []
+    position = 0
     while (at := text.find("@", position)) >= 0:
         pieces.append(text[position:at])
         end = _AT_RULE_END.search(text, at)
@@ -146,7 +186,9 @@ def _without_media(text: str) -> str:
         position = _block_end(text, end.start())
         if everywhere := _EVERYWHERE.match(text, at):
             pieces.append(text[everywhere.end() : position - 1])
-    return "".join([*pieces, text[position:]])
+        elif not _ELSEWHERE.match(text, at, end.end()):
+            conditional.append(text[end.end() : position - 1])
+    return "".join([*pieces, text[position:]]), "".join(conditional)
 
 
 def _block_end(text: str, brace: int) -> int:

@@ -124,7 +124,8 @@ def _parsed(text: str) -> Style:
         background=None if alpha(background) < _FAINT else parse_colour(background),
         pictured="url(" in background
         or "url(" in values.get("background-image", "")
-        or "gradient(" in background,
+        or "gradient(" in background
+        or "gradient(" in values.get("background-image", ""),
         reversed=values.get("unicode-bidi") in _OVERRIDES and values.get("direction") == "rtl",
     )
     return SILENT if style == SILENT else style
@@ -151,6 +152,14 @@ def _restyled(style: Style, text: str) -> Style:
         pictured=own.pictured if behind else style.pictured,
         reversed=own.reversed or style.reversed,
     )
+
+
+def shows(text: str) -> frozenset[str]:
+    """Return the reasons for being hidden that the declarations `text` take back."""
+    values, _ = _declarations(text[:_MAX_STYLE].lower())
+    if not values or parse_style(text).hidden:
+        return frozenset()
+    return frozenset([why for why, names in _SHOWN_BY.items() if not names.isdisjoint(values)])
 
 
 def tiny(size_px: float | None) -> bool:

@@ -114,6 +114,26 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
         ("<style>@media screen{.a{display:none}}</style><p class=a>x", "display"),
         ("<style media=print>.a{display:none}</style><p class=a>x", ""),
         ("<style>@media screen and (max-width:9px){.a{display:none}}</style><p class=a>x", ""),
+        (
+            "<style>.a{display:none}@media (min-width:1px){.a{display:block}}</style><p class=a>x",
+            "",
+        ),
+        ("<style>.a{display:none}@supports (top:0){p.a{display:block}}</style><p class=a>x", ""),
+        ("<style>.a{display:none}i + .a{display:block}</style><i></i><p class=a>x", ""),
+        ("<style>.a{display:none}[class^=a]{display:block}</style><p class=a>x", ""),
+        ("<style>#a{display:none}p ~ #a{display:block}</style><p id=a>x", ""),
+        ("<style>.a{display:none}i + .b{display:block}</style><p class=a>x", "display"),
+        ("<style>.a{display:none}i + .a{opacity:1}</style><p class=a>x", "display"),
+        (
+            "<style>.a{display:none}@media (max-width:9px){.a{display:block}}</style><p class=a>x",
+            "display",
+        ),
+        (
+            "<style>.a{display:none}@supports(a:b){@media all{.a{display:block}}}</style><p class=a>x",
+            "",
+        ),
+        ("<style>.a{display:none}@media print{.a{display:block}}</style><p class=a>x", "display"),
+        ("<p style='color:#fff;background-image:linear-gradient(#000,#000)'>x", ""),
     ],
 )
 def test_read_html_tells_what_is_hidden_and_why(html: str, reason: str) -> None:
