@@ -129,7 +129,7 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
             "display",
         ),
         (
-            "<style>.a{display:none}@supports(a:b){@media all{.a{display:block}}}</style><p class=a>x",
+            "<style>.a{display:none}@layer a{@media all{.a{display:block}}}</style><p class=a>x",
             "",
         ),
         ("<style>.a{display:none}@media print{.a{display:block}}</style><p class=a>x", "display"),
@@ -252,67 +252,6 @@ def test_read_html_tracking_picture_is_remote_and_too_small_to_see() -> None:
     assert seen.images[1] == Image("cid:x", tracking=False)
 
 
-_BUTTON = "<v:roundrect href='b' fillcolor='#f00'><center style='color:#fff'>Go</center>"
-
-
-@pytest.mark.parametrize(
-    ("html", "text", "links"),
-    [
-        pytest.param("a<!--[if mso]>b<![endif]-->", "a\nb", [], id="words"),
-        pytest.param("<!--[if (gte mso 9)|(IE)]><p>b<![endif]-->", "b", [], id="since-a-version"),
-        pytest.param("<!--[if gte vml 1]>b<![endif]-->", "b", [], id="who-draws-vml"),
-        pytest.param("<!--[if !mso]>b<![endif]-->", "", [], id="others"),
-        pytest.param("<!--[if !(gte mso 9)]>b<![endif]-->", "", [], id="others-in-brackets"),
-        pytest.param("<!--[if IE]>b<![endif]-->", "", [], id="a-browser"),
-        pytest.param(
-            "<!--[if mso]>b<!--><!--[if mso]><style>i{}</style><!-->", "b", [], id="odd-ends"
-        ),
-        pytest.param("<!-- mso -->", "", [], id="a-comment"),
-        pytest.param(
-            "<!--[if mso]><xml><o:PixelsPerInch>96</o:PixelsPerInch></xml><![endif]-->",
-            "",
-            [],
-            id="settings",
-        ),
-        pytest.param(
-            "<div style='display:none'><!--[if mso]>b<![endif]--></div>", "", [], id="hidden"
-        ),
-        pytest.param(f"<!--[if mso]>{_BUTTON}<![endif]-->", "Go", [("b", "Go")], id="a-button"),
-        pytest.param(_BUTTON.replace("fff", "000"), "Go", [("b", "Go")], id="a-button-for-all"),
-        pytest.param(
-            f"<!--[if mso]>{_BUTTON}<![endif]--><!--[if !mso]><!--><a href=b>Go</a>"
-            "<!--<![endif]-->",
-            "Go",
-            [("b", "Go")],
-            id="a-button-that-others-have-too",
-        ),
-        pytest.param(
-            "<!--[if mso]><table><tr><td><![endif]-->a<!--[if mso]></td></tr></table><![endif]-->",
-            "a",
-            [],
-            id="a-table-around-what-all-see",
-        ),
-    ],
-)
-def test_read_html_has_what_outlook_shows(
-    html: str, text: str, links: list[tuple[str, str]]
-) -> None:
-    seen = read(html)
-
-    assert seen.text == text
-    assert [(link.written, link.text) for link in seen.links] == links
-    assert not seen.hidden
-
-
-def test_read_html_for_outlook_is_bounded_like_the_rest() -> None:
-    notes = Notes()
-
-    html = read_html("a<!--[if mso]>" + "<div>" * 3_000 + "b<![endif]-->", notes)
-
-    assert html.text == "a"
-    assert notes.truncated == ("html",)
-
-
 def test_read_html_counts_scripts_and_event_handlers() -> None:
     assert read("<script>x</script><p onclick=y>z<script src=a></script>").scripts == 3
 
@@ -393,57 +332,6 @@ def test_elements_that_only_seem_to_end_lie_too_deep_for_the_parser(tags: str) -
 
 def test_many_elements_beside_each_other_are_read_whole() -> None:
     assert read_html("<div><b>x</b></div>" * 4_000, Notes()).whole
-
-
-# Formatting elements that differ from each other, and blocks in which a parser opens them again.
-_BOLD = "".join(f"<b x={number}>" for number in range(300))
-_ENDS = "</b>" * 300
-_BLOCKS = "<div>a</div>" * 1_000
-
-
-@pytest.mark.parametrize(
-    "left_open",
-    [
-        pytest.param(_BOLD, id="never-closed"),
-        pytest.param(_ENDS + _BOLD, id="closed-before"),
-        pytest.param(_BOLD + f"<!-- {_ENDS} -->", id="closed-in-a-comment"),
-        pytest.param("<!-->" + _BOLD + "<!-- -->", id="behind-a-comment-that-is-over"),
-        pytest.param(_BOLD + f"<title>{_ENDS}</title>", id="closed-in-a-title"),
-        pytest.param(_BOLD + f"<select>{_ENDS}</select>", id="closed-in-a-select"),
-        pytest.param(_BOLD + f"<table>{_ENDS}</table>", id="closed-in-a-table"),
-        pytest.param("<td>" + _BOLD + "</td>", id="in-a-cell-of-no-table"),
-        pytest.param(
-            "<table>" + "".join(f"<tr><td></tr><b x={number}>" for number in range(300)),
-            id="beside-cells",
-        ),
-    ],
-)
-def test_read_html_formatting_left_open_over_many_blocks_is_read_without_a_parser(
-    left_open: str,
-) -> None:
-    notes = Notes()
-
-    html = read_html(f"<div>{left_open}</div>{_BLOCKS}", notes)
-
-    assert not html.whole
-    assert notes.truncated == ("html",)
-
-
-@pytest.mark.parametrize(
-    "formatting",
-    [
-        pytest.param("".join(f"<b x={number}>a</b>" for number in range(300)), id="closed"),
-        pytest.param("<b>" * 300, id="alike"),
-        pytest.param("".join(f"<a href={number}>" for number in range(300)), id="links"),
-        pytest.param(f"<table><tr><td>{_BOLD}</table>", id="ended-by-the-cell"),
-        pytest.param(f"<table><tr><td>{_BOLD}<td></table>", id="ended-by-the-next-cell"),
-        pytest.param("".join(f"<font x={number}>" for number in range(30)), id="a-few-left-open"),
-    ],
-)
-def test_read_html_formatting_that_a_parser_does_not_open_again_is_read_whole(
-    formatting: str,
-) -> None:
-    assert read_html(f"<div>{formatting}</div>{_BLOCKS}", Notes()).whole
 
 
 def test_read_html_without_parser_leaves_out_comments_as_browsers_do() -> None:
