@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,22 @@ def test_supervisor_starts_a_killed_worker_again() -> None:
         assert _value(daemon, "worker_restarts_total") == 1
         # The session of the dead worker is not counted for ever.
         assert readiness(daemon)[1]["sessions"] == 0
+
+
+def test_supervisor_goes_on_when_a_cleaner_removes_its_folder(tmp_path: Path) -> None:
+    config = plain_configuration()
+    with plain_daemon(config, {"RUNTIME_DIRECTORY": str(tmp_path)}) as daemon:
+        (folder,) = tmp_path.iterdir()
+        shutil.rmtree(folder)
+        assert get(daemon.http_port, "/metrics")[0] == 200
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 2
+            os.kill(client.pid, signal.SIGKILL)
+            assert client.ended()
+        with plain_client(_address(daemon)) as client:
+            assert client.say("bye") == "bye"
+        assert (folder / "metrics").is_dir()
 
 
 def test_supervisor_reload_leaves_old_sessions_their_worker() -> None:

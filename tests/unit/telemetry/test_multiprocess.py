@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from milter.telemetry.multiprocess import clean_folder, forget_process, scraper
@@ -67,3 +69,27 @@ def test_clean_folder_removes_what_was_counted_before(tmp_path: Path) -> None:
     (tmp_path / "counter_0.db").write_bytes(b"old")
     clean_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_worker_makes_the_folder_again_that_a_cleaner_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "gatepost-x" / "metrics"
+    scrape = scraper(folder, lambda: [("workers", {}, 2.0)])
+    assert _samples(scrape()) == {"gatepost_workers": 2.0}
+    _run_worker(folder, "0")
+    assert _samples(scrape())["gatepost_messages_total"] == 1
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_worker_without_a_folder_counts_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "gatepost-x").write_text("no folder")
+    _run_worker(tmp_path / "gatepost-x" / "metrics", "0")
+
+
+def test_worker_counts_in_no_folder_of_another_user(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives a folder away")
+    folder = tmp_path / "gatepost-x" / "metrics"
+    folder.mkdir(parents=True)
+    os.chown(folder.parent, 65534, 65534)
+    with pytest.raises(PermissionError):
+        clean_folder(folder)
