@@ -46,17 +46,17 @@ def open_listener(bind: str) -> socket.socket:
         ListenError: It cannot be opened; nothing is left behind.
     """
     place = parse_place(bind)
-    if place.path:
-        _clear_path(bind, place.path)
     sock = None
     try:
+        if place.path:
+            _clear_path(bind, place.path)
         family, where = _resolve(place)
         sock = socket.socket(family, socket.SOCK_STREAM)
         _prepare(sock, place)
         sock.bind(where)
         sock.listen(BACKLOG)
         sock.setblocking(False)
-    except OSError as err:
+    except (OSError, UnicodeError) as err:
         if sock is not None:
             sock.close()
         raise ListenError(bind, _words(err)) from err
@@ -129,10 +129,19 @@ def _clear_path(bind: str, path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)  # noqa: PTH108 - paths of sockets stay text here
             return
+        except (BlockingIOError, TimeoutError):
+            # It listens, and many wait already.
+            pass
     raise ListenError(bind, "another process listens on it; stop it or choose another path")
 
 
-def _words(err: OSError) -> str:
+def _words(err: OSError | UnicodeError) -> str:
+    if isinstance(err, UnicodeError):
+        return "this is no name of a host: its parts have 1 to 63 letters"
+    if err.errno == errno.EPROTOTYPE:
+        return "another process has a socket of another kind there; choose another path"
+    if err.errno == errno.EPERM:
+        return "a socket of another user is in the way; remove it or choose another path"
     if err.errno == errno.EADDRINUSE:
         return "the port is taken; stop what listens there or choose another (`ss -ltnp` shows it)"
     if err.errno == errno.EACCES:
@@ -160,7 +169,7 @@ class Listeners:
                 if key not in self._sockets:
                     self._sockets[key] = open_listener(bind)
                     opened.append(key)
-        except ListenError:
+        except BaseException:
             for key in opened:
                 self._close(key)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,13 @@ def notifier(environment: Mapping[str, str]) -> Callable[[str], None]:
     target = f"\0{address[1:]}" if address.startswith("@") else address
 
     def notify(state: str) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        # No descriptor may be left for it: then nothing is told, and mail goes on.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
+        ):
             sender.setblocking(False)
-            try:
-                sender.sendto(state.encode(), target)
-            except OSError:
-                return
+            sender.sendto(state.encode(), target)
 
     return notify
 

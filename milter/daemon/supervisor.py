@@ -164,7 +164,7 @@ class Supervisor:
         try:
             sockets = self._open(configuration)
             self._in_use = frozenset(sockets)
-            await self._show(configuration, sockets)
+            self._http = await self._port(configuration, sockets)
             await self._begin(group, configuration, sockets)
         except (ConfigErrors, WorkersFailedError) as err:
             self._failure = err
@@ -201,6 +201,9 @@ class Supervisor:
         except WorkersFailedError as err:
             _log.error("reload failed", extra={"error": str(err)})
             return "failed"
+        except Exception:  # noqa: BLE001 - what was not thought of here must not end what runs well
+            _log.exception("reload failed")
+            return "failed"
 
     async def _reload(self, group: asyncio.TaskGroup) -> ReloadResult:
         """Take the configuration as it is now.
@@ -229,15 +232,19 @@ class Supervisor:
 
     async def _change_to(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
         """Replace workers and addresses by those of `configuration`."""
-        sockets, old = self._open(configuration), self._current
+        sockets, old, port = self._open(configuration), self._current, None
         try:
+            # All that may fail comes before what runs is touched.
+            port = await self._port(configuration, sockets)
             await self._begin(group, configuration, sockets)
         except BaseException:
+            await _close(port)
             self._listeners.keep_only(self._in_use)
             raise
         self._configuration, self._in_use = configuration, frozenset(sockets)
         self._listeners.keep_only(sockets)
-        await self._show(configuration, sockets)
+        port, self._http = self._http, port
+        await _close(port)
         self._on_change(configuration)
         if old is not None:
             old.drain(RELOAD_DRAIN_S)
@@ -315,18 +322,22 @@ class Supervisor:
         finally:
             del self._generations[generation]
 
-    async def _show(
+    async def _port(
         self, configuration: Configuration, sockets: Mapping[str, socket.socket]
-    ) -> None:
-        """Serve HTTP as `configuration` says; what served it before ends."""
-        before, self._http = self._http, None
-        if http := configuration.settings.http:
-            server = http_server(self._premises, configuration, http, self.status)
-            # The server closes its socket; ours stays for the next configuration.
-            await server.start(sockets[_HTTP + http.bind].dup())
-            self._http = server
-        if before is not None:
-            await before.close()
+    ) -> HttpServer | None:
+        """Serve HTTP as `configuration` says, beside what serves it already."""
+        if (http := configuration.settings.http) is None:
+            return None
+        # The server closes its socket; ours stays for the next configuration.
+        listening = sockets[_HTTP + http.bind].dup()
+        server = http_server(self._premises, configuration, http, self.status)
+        try:
+            await server.start(listening)
+        except BaseException:
+            listening.close()
+            await server.close()
+            raise
+        return server
 
     def _enter(self, state: State) -> None:
         self._state = state
@@ -343,8 +354,7 @@ class Supervisor:
         for generation in self._generations:
             generation.drain(drain_s)
         await self._all_ended(drain_s + _GRACE_S)
-        if self._http is not None:
-            await self._http.close()
+        await _close(self._http)
         self._listeners.keep_only(())
         _log.info("stopped")
 
@@ -362,3 +372,8 @@ class Supervisor:
                 generation.kill()
             await ending
             killing.cancel()
+
+
+async def _close(server: HttpServer | None) -> None:
+    if server is not None:
+        await server.close()

@@ -6,8 +6,6 @@ import platform
 import time
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from cryptography.x509 import load_pem_x509_certificates
-
 from milter import __version__
 from milter.daemon.figures import open_reader
 from milter.daemon.list_board import read_boards
@@ -18,6 +16,7 @@ from milter.http.health import ReloadResult, Status
 from milter.http.passing import Passer
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
+from milter.settings.certificates import end_of
 from milter.telemetry.multiprocess import samples, scraper
 
 if TYPE_CHECKING:
@@ -136,7 +135,5 @@ def _lasting_gauges(configuration: Configuration) -> Iterator[tuple[str, Mapping
     yield "sessions_limit", {}, float(configuration.settings.limits.sessions)
     for listener in configuration.settings.listeners:
         if listener.tls is not None:
-            # Of a chain the first one is the listener's own.
-            (own, *_) = load_pem_x509_certificates(configuration.files[listener.tls.certificate])
-            ends = own.not_valid_after_utc.timestamp()
+            ends = end_of(configuration.files[listener.tls.certificate])
             yield "certificate_expires_seconds", {"listener": listener.name}, ends

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from milter.core.address import parse_mailbox
 from milter.core.connection import Direction
 from milter.core.errors import ParseError
+from milter.settings.certificates import end_of
 from milter.settings.check_protocols import protocol_mistakes
 from milter.settings.places import Place, parse_place
 from policies.errors import ConfigError
@@ -299,6 +300,15 @@ def _certificate(tls: TlsFiles, loc: Loc, at: At) -> list[ConfigError]:
     except (OSError, ValueError):
         what = f"{tls.certificate} and {tls.key} are no PEM certificate and its key"
         return [at((*loc, "certificate"), what)]
+    return _end(tls, (*loc, "certificate"), at)
+
+
+def _end(tls: TlsFiles, loc: Loc, at: At) -> list[ConfigError]:
+    try:
+        end_of(Path(tls.certificate).read_bytes())
+    except ValueError:
+        what = f"{tls.certificate} is no plain PEM certificate: when it ends cannot be told"
+        return [at(loc, f"{what}; `openssl x509 -in OLD -out NEW` writes one")]
     return []
 
 

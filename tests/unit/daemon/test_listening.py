@@ -1,16 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from milter.daemon.listening import ListenError, Listeners, hand_over, open_listener
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_open_listener_with_a_path_that_is_too_long_is_refused() -> None:
@@ -54,6 +53,55 @@ def test_open_listener_leaves_a_living_socket_alone(tmp_path: Path) -> None:
         with pytest.raises(ListenError, match="another process listens"):
             open_listener(f"unix:{path}")
         assert path.is_socket()
+
+
+def test_open_listener_leaves_a_busy_socket_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(socket.socket(socket.AF_UNIX))
+        other.bind(str(path))
+        other.listen(0)
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(path))
+        with pytest.raises(ListenError, match="another process listens"):
+            open_listener(f"unix:{path}")
+
+
+def test_open_listener_leaves_a_socket_for_datagrams_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(path))
+        with pytest.raises(ListenError, match="a socket of another kind"):
+            open_listener(f"unix:{path}")
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "socket_mode", "words"),
+    [(0o777, 0o755, "not permitted"), (0o1777, 0o777, "a socket of another user")],
+    ids=["not-ours-to-ask", "not-ours-to-remove"],
+)
+def test_open_listener_with_a_stale_socket_of_another_user_says_so(
+    folder_mode: int, socket_mode: int, words: str
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root becomes somebody else")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        open_listener(f"unix:{path}").close()
+        path.chmod(socket_mode)
+        path.parent.chmod(folder_mode)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(ListenError, match=words):
+                open_listener(f"unix:{path}")
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("host", ["mx..example.org", f"{'x' * 64}.example.org"])
+def test_open_listener_with_no_name_of_a_host_says_so(host: str) -> None:
+    with pytest.raises(ListenError, match="no name of a host"):
+        open_listener(f"{host}:2525")
 
 
 def test_open_listener_leaves_a_file_alone(tmp_path: Path) -> None:

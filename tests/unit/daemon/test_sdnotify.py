@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import socket
 import uuid
 from typing import TYPE_CHECKING
@@ -25,6 +26,16 @@ def test_notifier_sends_the_state_to_the_manager(tmp_path: Path, abstract: bool)
 @pytest.mark.parametrize("name", ["", "relative", "/nonexistent/socket"])
 def test_notifier_without_a_manager_does_nothing(name: str) -> None:
     notifier({"NOTIFY_SOCKET": name})("READY=1")
+
+
+def test_notifier_without_a_descriptor_left_does_nothing(tmp_path: Path) -> None:
+    notify = notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        notify("WATCHDOG=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_watchdog_interval_is_half_of_what_is_allowed() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import shutil
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +27,6 @@ from tests.support.plain_daemon import (
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.gatepost import Gatepost
 
 pytestmark = pytest.mark.slow
@@ -179,6 +179,38 @@ def test_supervisor_reload_to_a_taken_port_changes_nothing() -> None:
         daemon.stop()
         assert "gatepost.yaml:6:9: " in daemon.log
         assert "the port is taken" in daemon.log
+
+
+def test_supervisor_reload_that_fails_unforeseen_changes_nothing() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        # As many descriptors as it has open by now: the port cannot be opened beside the old one.
+        count = len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))
+        limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (count, limits[1]))
+        daemon.reload()
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 1
+        assert readiness(daemon)[1]["last_reload"] in {"failed", "refused"}
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert client.generation > 1
+        assert readiness(daemon)[1]["last_reload"] == "ok"
+
+
+def test_supervisor_reload_to_no_name_of_a_host_is_refused() -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        second = {"name": "second", "bind": "mx..example.org:2525", "clients": ["127.0.0.1"]}
+        listeners = [*config["listeners"], second]
+        _rewrite(daemon, config, listeners=listeners)
+        daemon.reload()
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 1
+        assert readiness(daemon)[1]["last_reload"] == "refused"
+        daemon.stop()
+        assert "no name of a host" in daemon.log
 
 
 def test_supervisor_reload_moves_http() -> None:

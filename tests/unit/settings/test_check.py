@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,19 @@ def test_check_a_missing_certificate_is_shown_where_it_is_named(tmp_path: Path) 
     (tmp_path / "certificate.pem").unlink()
     expected = f"g.yaml:2:56: {tmp_path}/certificate.pem cannot be read: No such file or directory"
     assert mistakes_of(tmp_path, LISTENER) == expected
+
+
+def test_check_a_certificate_whose_end_cannot_be_told_is_a_mistake(tmp_path: Path) -> None:
+    write_certificate(tmp_path, "mx.example.org")
+    # OpenSSL's own form: the certificate, and behind it what it is trusted for.
+    path = tmp_path / "certificate.pem"
+    der = ssl.PEM_cert_to_DER_cert(path.read_text()) + bytes.fromhex("300c300a06082b06010505070301")
+    body = base64.encodebytes(der).decode()
+    name = "TRUSTED CERTIFICATE"
+    path.write_text(f"-----BEGIN {name}-----\n{body}-----END {name}-----\n")
+    assert mistakes_of(tmp_path, LISTENER).startswith(
+        f"g.yaml:2:56: {tmp_path}/certificate.pem is no plain PEM certificate"
+    )
 
 
 def test_check_a_key_of_another_certificate_is_a_mistake(tmp_path: Path) -> None:
