@@ -93,11 +93,15 @@ class _Gauges:
         self._read = read
         self._words = {spec.name: spec.words for spec in METRICS}
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterable[Metric]:
+        # One family for all series of a name: the format has each name once.
+        families: dict[str, GaugeMetricFamily] = {}
         for name, labels, value in self._read():
-            family = GaugeMetricFamily(PREFIX + name, self._words[name], labels=list(labels))
-            family.add_metric(list(labels.values()), value)
-            yield family
+            if name not in families:
+                words = self._words[name]
+                families[name] = GaugeMetricFamily(PREFIX + name, words, labels=list(labels))
+            families[name].add_metric(list(labels.values()), value)
+        return families.values()
 
 
 def scraper(

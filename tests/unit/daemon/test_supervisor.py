@@ -9,12 +9,15 @@ import selectors
 import shutil
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.certificates import write_certificate
+from tests.support.debian import need_program
 from tests.support.plain_daemon import (
     PlainClient,
     get,
@@ -24,7 +27,7 @@ from tests.support.plain_daemon import (
     readiness,
     write_configuration,
 )
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_ports
 
 if TYPE_CHECKING:
     from tests.support.gatepost import Gatepost
@@ -293,6 +296,28 @@ def test_readyz_follows_the_next_hop() -> None:
         daemon.reload()
         assert readiness(daemon)[0] == 200
         assert _value(daemon, "next_hop_up") == 1
+
+
+@pytest.mark.debian
+def test_metrics_are_what_promtool_takes(tmp_path: Path) -> None:
+    program = need_program("promtool")
+    tls = write_certificate(tmp_path, "mx.example.org")
+    ports = free_ports(2)
+    listeners = [
+        {"name": f"l{i}", "bind": f"127.0.0.1:{ports[i]}", "tls": {**tls}} for i in range(2)
+    ]
+    with plain_daemon(plain_configuration(listeners=listeners)) as daemon:
+        daemon.reload()
+        _, scraped = get(daemon.http_port, "/metrics")
+    done = subprocess.run(
+        [program.path, "check", "metrics"],
+        env=program.environment,
+        input=scraped,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_supervisor_tells_the_watchdog_that_it_lives() -> None:

@@ -71,6 +71,20 @@ def test_clean_folder_removes_what_was_counted_before(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_scraper_tells_of_each_name_once(tmp_path: Path) -> None:
+    gauges = [
+        ("config_last_reload", {"result": "ok"}, 1.0),
+        ("workers", {}, 2.0),
+        ("config_last_reload", {"result": "failed"}, 0.0),
+    ]
+    lines = scraper(tmp_path, lambda: gauges)().decode().splitlines()
+    assert [line.split()[2] for line in lines if line.startswith("# TYPE")] == [
+        "gatepost_config_last_reload",
+        "gatepost_workers",
+    ]
+    assert 'gatepost_config_last_reload{result="failed"} 0.0' in lines
+
+
 def test_worker_makes_the_folder_again_that_a_cleaner_removed(tmp_path: Path) -> None:
     folder = tmp_path / "gatepost-x" / "metrics"
     scrape = scraper(folder, lambda: [("workers", {}, 2.0)])
