@@ -21,6 +21,8 @@ class MetricSpec:
         words: What is counted, and which values each label has.
         labels: Names of its labels.
         source: Who fills it: the workers, or the supervisor when it is scraped.
+        from_start: Values of its one label whose series stand at 0 from the start: alerts ask for
+            an increase, and a series that begins with 1 has none.
     """
 
     name: str
@@ -28,6 +30,7 @@ class MetricSpec:
     words: str
     labels: tuple[str, ...] = ()
     source: Literal["worker", "supervisor"] = "worker"
+    from_start: tuple[str, ...] = ()
 
 
 METRICS: Final = (
@@ -168,6 +171,7 @@ METRICS: Final = (
         "counter",
         "Failures of the store. reason: full, locked, corrupt, gone, slow, refused, other",
         ("reason",),
+        from_start=("full", "locked", "corrupt", "gone", "slow", "refused", "other"),
     ),
     MetricSpec(
         "store_writes_dropped_total",
@@ -204,6 +208,7 @@ METRICS: Final = (
         "Messages of which the classifier was sure, by whether all other evidence says the same. "
         "result: agrees, differs",
         ("result",),
+        from_start=("agrees", "differs"),
     ),
     MetricSpec(
         "next_hop_up",
@@ -227,6 +232,7 @@ METRICS: Final = (
         "http.header_timeout_s), body (slower than http.body_bytes_per_s)",
         ("reason",),
         source="supervisor",
+        from_start=("full", "client", "headers", "body"),
     ),
     MetricSpec(
         "config_reloads_total",
@@ -235,6 +241,7 @@ METRICS: Final = (
         "did not start), rolled_back (the guard took the one before back)",
         ("result",),
         source="supervisor",
+        from_start=("ok", "refused", "failed", "rolled_back"),
     ),
     MetricSpec(
         "config_last_reload",

@@ -38,7 +38,10 @@ def _named(symbols: Iterable[str] | None) -> frozenset[str] | None:
 
 def _counter(registry: CollectorRegistry, name: str) -> Counter:
     spec = METRICS_BY_NAME[name]
-    return Counter(PREFIX + name, spec.words, spec.labels, registry=registry)
+    counter = Counter(PREFIX + name, spec.words, spec.labels, registry=registry)
+    for value in spec.from_start:
+        counter.labels(value)
+    return counter
 
 
 def _histogram(registry: CollectorRegistry, name: str) -> Histogram:

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from milter.http.health import ReloadResult
 from milter.telemetry.metric_table import METRICS, PREFIX
 from milter.telemetry.metrics import Metrics, SupervisorMetrics
 from milter.telemetry.sums import MAX_SERIES, OTHER
+from reputation.errors import Reason
 
 if TYPE_CHECKING:
     import pytest
@@ -150,3 +152,24 @@ def test_symbol_with_declared_symbols_every_process_names_the_same_ones() -> Non
         assert _value(metrics, "symbols_total", symbol="S_0000") == 1
         assert _value(metrics, "symbols_total", symbol=declared[-1]) is None
         assert _value(metrics, "symbols_total", symbol=OTHER) == 51
+
+
+def test_metrics_that_alerts_ask_for_an_increase_of_stand_at_0_from_the_start() -> None:
+    registries = (Metrics().registry, SupervisorMetrics().registry)
+    values = [
+        registry.get_sample_value(PREFIX + name, {label: value})
+        for name, label, value in (
+            ("config_reloads_total", "result", "ok"),
+            ("store_errors_total", "reason", "full"),
+            ("http_refused_total", "reason", "body"),
+            ("classifier_agreement_total", "result", "differs"),
+        )
+        for registry in registries
+    ]
+    assert [value for value in values if value is not None] == [0.0] * 5
+
+
+def test_metrics_that_stand_from_the_start_are_those_that_there_are() -> None:
+    named = {spec.name: spec.from_start for spec in METRICS if spec.from_start}
+    assert named["store_errors_total"] == get_args(Reason)
+    assert named["config_reloads_total"] == get_args(ReloadResult)
