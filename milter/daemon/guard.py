@@ -89,6 +89,8 @@ class Watchman:
     def __init__(self, table: SharedTable) -> None:
         self._table = table
         self._usual = [0.0] * len(Action)
+        # How many were ever taken for usual; a guard may ask for more than the shares are made of.
+        self._known = 0
         self._generation = 0
         self._guard: Guard | None = None
         self._seen = [0] * len(Action)
@@ -106,7 +108,7 @@ class Watchman:
         if self._guard is None:
             self._remember(self._new())
         self.follow(generation)
-        if guard is not None and sum(self._usual) >= guard.over_messages:
+        if guard is not None and self._known >= guard.over_messages:
             self._guard = guard
         return self._guard is not None
 
@@ -147,6 +149,7 @@ class Watchman:
         return new
 
     def _remember(self, new: Sequence[int]) -> None:
+        self._known += sum(new)
         self._usual = [old + more for old, more in zip(self._usual, new, strict=True)]
         if (total := sum(self._usual)) > REMEMBERED:
             self._usual = [each * REMEMBERED / total for each in self._usual]

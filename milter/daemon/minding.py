@@ -23,6 +23,8 @@ _log: Final = logging.getLogger("gatepost.daemon")
 
 # Workers tell their verdicts that often.
 _LOOK_S: Final = 1.0
+# What made a rollback fail may last: it is asked for again, less and less often.
+_LONGEST_PAUSE_S: Final = 60.0
 
 
 class Minder:
@@ -32,7 +34,8 @@ class Minder:
         table: Where workers count their verdicts.
         changed: Whether files have changed since they were read; may wait for a disk.
         on_change: Called when files have changed.
-        on_failure: Called when the verdicts of a new configuration fail its guard.
+        on_failure: Called when the verdicts of a new configuration fail its guard, and again until
+            another configuration is taken.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class Minder:
         self._good: Configuration | None = None
         self._busy = False
         self._next_look = 0.0
+        self._failed = False
+        self._next_try, self._pause_s = 0.0, _LOOK_S
 
     @property
     def good(self) -> Configuration | None:
@@ -63,7 +68,7 @@ class Minder:
 
     def took(self, generation: int, configuration: Configuration) -> None:
         """Mind `configuration`, whose workers are `generation`; it may have to hold first."""
-        self._current = configuration
+        self._current, self._failed = configuration, False
         if self._watchman.begin(generation, configuration.settings.reload.guard):
             _log.info("configuration on trial")
         else:
@@ -72,6 +77,7 @@ class Minder:
     def took_back(self, generation: int, configuration: Configuration) -> None:
         """Mind `configuration` again, which has held before."""
         self._current = self._good = configuration
+        self._failed = False
         self._watchman.follow(generation)
 
     @contextlib.contextmanager
@@ -88,7 +94,7 @@ class Minder:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK_S)
-            self._judge()
+            self._judge(loop.time())
             if self._current is None or not self._current.settings.reload.watch:
                 continue
             if not self._busy and loop.time() >= self._next_look:
@@ -97,10 +103,14 @@ class Minder:
                 if await asyncio.to_thread(self._changed) and not self._busy:
                     self._on_change()
 
-    def _judge(self) -> None:
+    def _judge(self, now: float) -> None:
         trial = self._watchman.look()
         if trial is Trial.HELD:
             self._good = self._current
             _log.info("configuration held")
         elif trial is Trial.FAILED:
+            self._failed, self._next_try, self._pause_s = True, now, _LOOK_S
+        if self._failed and not self._busy and now >= self._next_try:
+            self._next_try = now + self._pause_s
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
             self._on_failure()

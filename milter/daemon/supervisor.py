@@ -222,11 +222,17 @@ class Supervisor:
         return "ok"
 
     async def _roll_back(self, group: asyncio.TaskGroup) -> ReloadResult:
-        """Take the last configuration back that has held; raises what `_reload` does."""
+        """Take the last configuration back that has held; `Minder` asks again if that fails."""
         good = self._minder.good
         assert good is not None  # noqa: S101 - nothing is on trial before a first one was taken
-        await self._change_to(group, good)
+        try:
+            await self._change_to(group, good)
+        except (ConfigErrors, WorkersFailedError) as err:
+            why = f"{self._minder.why}; the one before cannot run: {err}"
+            _log.error("configuration not rolled back", extra={"error": why})
+            return "failed"
         self._minder.took_back(self._number, good)
+        self._asked.discard(self._roll_back)
         _log.error("configuration rolled back", extra={"error": self._minder.why})
         return "rolled_back"
 

@@ -129,6 +129,21 @@ def test_trial_goes_on_where_a_worker_dies(table: SharedTable) -> None:
     assert watchman.look() is Trial.HELD
 
 
+def test_trial_over_more_messages_than_usual_shares_are_made_of(table: SharedTable) -> None:
+    watchman = Watchman(table)
+    slot = a_worker(table, 1, verdicts(**{"pass": 2 * REMEMBERED - 1}))
+    watchman.follow(1)
+    watchman.look()
+    guard = Guard(over_messages=2 * REMEMBERED)
+    assert not watchman.begin(2, guard)
+
+    watchman.follow(1)
+    table.tell_verdicts(slot, verdicts(**{"pass": 1}))
+    assert watchman.begin(2, guard)
+    a_worker(table, 2, verdicts(reject=REMEMBERED))
+    assert watchman.look() is Trial.FAILED
+
+
 def test_usual_verdicts_fade(table: SharedTable) -> None:
     watchman = Watchman(table)
     slot = a_worker(table, 1, verdicts(reject=REMEMBERED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.plain_daemon import (
     readiness,
     write_configuration,
 )
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from tests.support.gatepost import Gatepost
@@ -74,3 +76,21 @@ def test_configuration_whose_verdicts_fail_the_guard_is_taken_back() -> None:
         judge(daemon, "second.example", *["pass"] * 20)
         wait_until(lambda: daemon.log.count("configuration held") == 2)
         assert name_of(daemon) == "second.example"
+
+
+def test_rollback_that_fails_is_tried_again() -> None:
+    config = plain_configuration(reload={"guard": GUARD})
+    with plain_daemon(config) as daemon:
+        judge(daemon, "first.example", *["pass"] * 20, "told")
+        moved = [{"name": "inbound", "bind": f"127.0.0.1:{free_port()}"}]
+        write(daemon, {**config, "listeners": moved}, "second.example")
+        daemon.reload()
+        second = int(moved[0]["bind"].rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", daemon.port)):
+            with plain_client(("127.0.0.1", second)) as client:
+                for _ in range(5):
+                    assert client.say("reject") == "reject"
+            wait_until(lambda: "configuration not rolled back" in daemon.log)
+            wait_until(lambda: readiness(daemon)[1]["last_reload"] == "failed")
+        wait_until(lambda: readiness(daemon)[1]["last_reload"] == "rolled_back")
+        assert name_of(daemon) == "first.example"
