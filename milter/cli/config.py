@@ -11,6 +11,7 @@ from milter.daemon.advice import advice
 from milter.daemon.configuration import read_configuration
 from milter.settings import Settings
 from milter.settings.read import read_settings
+from milter.settings.urls import without_secrets
 from policies.loader import FileSource
 
 _FILE = click.option("-c", "path", metavar="FILE", help="Configuration; absent: the defaults.")
@@ -52,10 +53,14 @@ def schema() -> None:
 def show(file: str | None, path: str | None) -> None:
     """Print the configuration in effect, defaults and whole paths included, as YAML.
 
-    Secrets are named in it by their files and never by themselves.
+    Secrets are named in it by their files and never by themselves; in `traces.endpoint` they are
+    hidden.
     """
     settings = read_settings(FileSource(), _one_of(file, path))
-    click.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), nl=False)
+    shown = settings.model_dump(mode="json")
+    if endpoint := settings.traces.endpoint:
+        shown["traces"]["endpoint"] = without_secrets(endpoint)
+    click.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
 
 
 def _one_of(file: str | None, path: str | None) -> str | None:

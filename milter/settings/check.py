@@ -19,6 +19,7 @@ from milter.core.errors import ParseError
 from milter.settings.certificates import end_of
 from milter.settings.check_protocols import protocol_mistakes
 from milter.settings.places import Place, parse_place
+from milter.settings.urls import has_password
 from policies.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -220,6 +221,9 @@ def _upstreams(settings: Settings, at: At) -> Iterator[ConfigError]:
 
 
 def _memory(settings: Settings, at: At) -> Iterator[ConfigError]:
+    if settings.store is not None and has_password(settings.store):
+        what = "a password stands in `store`: put it into a file and name that"
+        yield at(("store",), f"{what} in `memory.password_file`")
     for i, address in enumerate(settings.memory.spamtraps):
         try:
             parse_mailbox(address)

@@ -211,6 +211,17 @@ def test_config_show_is_a_configuration_that_says_the_same(
     assert Settings.model_validate(shown) == Settings(hostname="mx.example.org")
 
 
+def test_config_show_hides_what_may_be_a_secret_in_an_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gatepost.yaml"
+    file.write_text("traces: {endpoint: 'http://me:hush@127.0.0.1:4318/v1/traces?key=hush'}\n")
+    assert run(["config", "show", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "endpoint: http://***@127.0.0.1:4318/v1/traces?***\n" in shown
+    assert "hush" not in shown
+
+
 def test_config_schema_fits_what_show_prints(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)

@@ -112,3 +112,20 @@ def test_check_a_history_that_has_room_is_taken(tmp_path: Path, text: str) -> No
     path = tmp_path / "g.yaml"
     path.write_text(text)
     assert read_checked(FileSource(), str(path)).settings.history.records == 100_000
+
+
+@pytest.mark.parametrize(
+    "store", ["redis://:hush@127.0.0.1:1/0", "rediss://me:hush@[::1]/0", "redis://h/?password=hush"]
+)
+def test_check_a_password_in_the_store_is_a_mistake(tmp_path: Path, store: str) -> None:
+    said = mistakes_of(tmp_path, f"store: '{store}'\nclassifier: {{folder: c}}\n")
+    assert said == (
+        "g.yaml:1:8: a password stands in `store`: put it into a file and name that in "
+        "`memory.password_file`"
+    )
+
+
+def test_check_a_user_in_the_store_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text("store: redis://me@127.0.0.1:1/0\nclassifier: {folder: c}\n")
+    assert read_checked(FileSource(), str(path)).settings.store
