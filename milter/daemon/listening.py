@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
-import shutil
+import pwd
 import socket
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.core.errors import GatepostError
 from milter.doors.listening import BACKLOG
 from milter.settings.places import Place, parse_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 # sun_path of Linux, the final zero octet left out.
 _MAX_PATH: Final = 107
@@ -63,27 +64,79 @@ def open_listener(bind: str) -> socket.socket:
     return sock
 
 
-def hand_over(bind: str, mode: str | None, owner: str | None) -> None:
+class Access(NamedTuple):
+    """Who may connect to a unix socket, and which file it is."""
+
+    mode: int
+    user: int
+    group: int
+    inode: tuple[int, int]
+
+
+def access_of(path: str) -> Access | None:
+    """Return how the socket at `path` is now; None where there is nothing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - paths of sockets stay text here
+    except OSError:
+        return None
+    inode = (found.st_dev, found.st_ino)
+    return Access(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, inode)
+
+
+def hand_over(
+    bind: str, mode: str | None, owner: str | None, made: Access | None = None
+) -> Callable[[], None]:
     """Give the unix socket at `bind` its mode, in octal, and its owner; other binds have none.
 
+    Args:
+        bind: As configuration wrote it.
+        mode: None: as it was made.
+        owner: user, user:group or :group; None: as it was made.
+        made: How it was made; None: as it is now.
+
+    Returns:
+        What takes it back.
+
     Raises:
-        ListenError: Nobody is called so, or it is not ours to give.
+        ListenError: Nobody is called so, or it is not ours to give; nothing has changed.
     """
     path = parse_place(bind).path
-    if not path:
-        return
+    before = access_of(path) if path else None
+    if before is None:
+        return lambda: None
+    wanted = _wanted(bind, mode, owner, made or before)
+    try:
+        _give(path, before, wanted)
+    except OSError as err:
+        _take_back(path, before)
+        raise ListenError(bind, f"its mode or owner cannot be set: {_words(err)}") from err
+    return lambda: _take_back(path, before)
+
+
+def _wanted(bind: str, mode: str | None, owner: str | None, made: Access) -> Access:
     user, _, group = (owner or "").partition(":")
     try:
-        if user:
-            shutil.chown(path, user=user)
-        if group:
-            shutil.chown(path, group=group)
-        if mode:
-            os.chmod(path, int(mode, 8))  # noqa: PTH101 - paths of sockets stay text here
+        return Access(
+            int(mode, 8) if mode else made.mode,
+            pwd.getpwnam(user).pw_uid if user else made.user,
+            grp.getgrnam(group).gr_gid if group else made.group,
+            made.inode,
+        )
     except LookupError as err:
         raise ListenError(bind, f"there is no user or group '{owner}' on this machine") from err
-    except OSError as err:
-        raise ListenError(bind, f"its mode or owner cannot be set: {_words(err)}") from err
+
+
+def _give(path: str, before: Access, wanted: Access) -> None:
+    if (before.user, before.group) != (wanted.user, wanted.group):
+        os.chown(path, wanted.user, wanted.group)
+    os.chmod(path, wanted.mode)  # noqa: PTH101 - paths of sockets stay text here
+
+
+def _take_back(path: str, before: Access) -> None:
+    with contextlib.suppress(OSError):
+        now = access_of(path)
+        if now is not None and now.inode == before.inode:
+            _give(path, now, before)
 
 
 def _resolve(place: Place) -> tuple[int, str | tuple[str, int]]:
@@ -151,40 +204,102 @@ def _words(err: OSError | UnicodeError) -> str:
     return err.strerror or str(err)
 
 
+class _Open(NamedTuple):
+    sock: socket.socket
+    made: Access | None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether who connects to its path still meets it."""
+        if self.made is None:
+            return True
+        now = access_of(self.sock.getsockname())
+        return now is not None and now.inode == self.made.inode
+
+    @property
+    def port(self) -> int:
+        return 0 if self.sock.family == socket.AF_UNIX else int(self.sock.getsockname()[1])
+
+
 class Listeners:
     """The open listening sockets by the address that configuration gave them."""
 
     def __init__(self) -> None:
-        self._sockets: dict[str, socket.socket] = {}
+        self._open: dict[str, _Open] = {}
+        self._replaced: list[_Open] = []
+        self._handed: set[str] = set()
 
-    def open_all(self, binds: Mapping[str, str]) -> dict[str, socket.socket]:
+    def open_all(
+        self, binds: Mapping[str, str], undo: contextlib.ExitStack
+    ) -> dict[str, socket.socket]:
         """Return a socket for each address by the key of it; what is open already is used again.
 
+        A unix socket whose path somebody removed is opened anew.
+
+        Args:
+            binds: Addresses by their keys.
+            undo: Takes back what was opened, unless it is told to forget it.
+
         Raises:
-            ListenError: One cannot be opened; those that were opened for this call are closed.
+            ListenError: One cannot be opened.
         """
-        opened: list[str] = []
-        try:
-            for key, bind in binds.items():
-                if key not in self._sockets:
-                    self._sockets[key] = open_listener(bind)
-                    opened.append(key)
-        except BaseException:
-            for key in opened:
-                self._close(key)
-            raise
-        return {key: self._sockets[key] for key in binds}
+        for key, bind in binds.items():
+            before = self._open.get(key)
+            if before is None or not before.is_there:
+                sock = self._opened(bind)
+                path = parse_place(bind).path
+                self._open[key] = _Open(sock, access_of(path) if path else None)
+                undo.callback(self._put_back, key, before)
+                if before is not None:
+                    self._replaced.append(before)
+        return {key: self._open[key].sock for key in binds}
+
+    def hand_over(
+        self, key: str, bind: str, mode: str | None, owner: str | None
+    ) -> Callable[[], None]:
+        """Do what `hand_over` does; a mode or owner that is no longer wanted is taken back.
+
+        Raises:
+            ListenError: As there.
+        """
+        # What we never gave is somebody else's, and stays.
+        made = self._open[key].made if key in self._handed else None
+        undo = hand_over(bind, mode, owner, made)
+        if mode or owner:
+            self._handed.add(key)
+        return undo
 
     def keep_only(self, keys: Iterable[str]) -> None:
-        """Close every socket whose key is not among `keys`."""
-        for key in self._sockets.keys() - set(keys):
-            self._close(key)
+        """Close every socket whose key is not among `keys`, and those that were replaced."""
+        for one in self._replaced:
+            one.sock.close()
+        self._replaced.clear()
+        for key in self._open.keys() - set(keys):
+            _close(self._open.pop(key))
 
-    def _close(self, key: str) -> None:
-        sock = self._sockets.pop(key)
-        path = sock.getsockname() if sock.family == socket.AF_UNIX else ""
-        sock.close()
-        if path:
-            # The name would stay behind and look like a daemon that does not answer.
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - paths of sockets stay text here
+    def _opened(self, bind: str) -> socket.socket:
+        try:
+            return open_listener(bind)
+        except ListenError as err:
+            port = parse_place(bind).port
+            cause = err.__cause__
+            taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+            if taken and any(one.port == port for one in self._open.values()):
+                what = f"Gatepost itself has port {port} open at another address or for another use"
+                raise ListenError(bind, f"{what}; restart it for this change") from err
+            raise
+
+    def _put_back(self, key: str, before: _Open | None) -> None:
+        _close(self._open.pop(key))
+        if before is not None:
+            self._replaced.remove(before)
+            self._open[key] = before
+
+
+def _close(one: _Open) -> None:
+    path = one.sock.getsockname() if one.is_there and one.made else ""
+    one.sock.close()
+    if path:
+        # The name would stay behind and look like a daemon that does not answer.
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 - paths of sockets stay text here

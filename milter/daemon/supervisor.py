@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from milter.daemon.configuration import socket_key
 from milter.daemon.generation import Generation, WorkersFailedError, Workshop
 from milter.daemon.handover import Handover
-from milter.daemon.listening import ListenError, Listeners, hand_over
+from milter.daemon.listening import ListenError, Listeners
 from milter.daemon.minding import Minder
 from milter.daemon.sdnotify import reloading
 from milter.daemon.view import daemon_status, http_server
@@ -162,7 +162,9 @@ class Supervisor:
     async def _first(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
         self._configuration = configuration
         try:
-            sockets = self._open(configuration)
+            with contextlib.ExitStack() as undo:
+                sockets = self._open(configuration, undo)
+                undo.pop_all()
             self._in_use = frozenset(sockets)
             self._http = await self._port(configuration, sockets)
             await self._begin(group, configuration, sockets)
@@ -238,15 +240,14 @@ class Supervisor:
 
     async def _change_to(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
         """Replace workers and addresses by those of `configuration`."""
-        sockets, old, port = self._open(configuration), self._current, None
-        try:
+        old = self._current
+        async with contextlib.AsyncExitStack() as undo:
             # All that may fail comes before what runs is touched.
+            sockets = self._open(configuration, undo.enter_context(contextlib.ExitStack()))
             port = await self._port(configuration, sockets)
+            undo.push_async_callback(_close, port)
             await self._begin(group, configuration, sockets)
-        except BaseException:
-            await _close(port)
-            self._listeners.keep_only(self._in_use)
-            raise
+            undo.pop_all()
         self._configuration, self._in_use = configuration, frozenset(sockets)
         self._listeners.keep_only(sockets)
         port, self._http = self._http, port
@@ -257,21 +258,26 @@ class Supervisor:
             # Who hears that the reload is done may count on every new session seeing it.
             await old.closed()
 
-    def _open(self, configuration: Configuration) -> Mapping[str, socket.socket]:
+    def _open(
+        self, configuration: Configuration, undo: contextlib.ExitStack
+    ) -> Mapping[str, socket.socket]:
         """Return the sockets of `configuration`; those open already are used again.
 
         Raises:
-            ConfigErrors: One cannot be opened; none is then.
+            ConfigErrors: One cannot be opened.
         """
-        binds = configuration.binds()
-        if http := configuration.settings.http:
-            binds[_HTTP + http.bind] = http.bind
+        settings, binds = configuration.settings, configuration.binds()
+        whose = [(socket_key(one.name, one.bind), one) for one in settings.listeners]
         try:
-            sockets = self._listeners.open_all(binds)
-            for one in configuration.settings.listeners:
-                hand_over(one.bind, one.socket_mode, one.socket_owner)
+            if http := settings.http:
+                binds[_HTTP + http.bind] = http.bind
+            sockets = self._listeners.open_all(binds, undo)
+            for key, one in (*whose, *([(_HTTP + http.bind, http)] if http else ())):
+                take_back = self._listeners.hand_over(
+                    key, one.bind, one.socket_mode, one.socket_owner
+                )
+                undo.callback(take_back)
         except ListenError as err:
-            self._listeners.keep_only(self._in_use)
             raise configuration.not_listening(err) from err
         return sockets
 

@@ -112,10 +112,22 @@ def test_open_listener_leaves_a_file_alone(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
+def opened(listeners: Listeners, **binds: str) -> dict[str, socket.socket]:
+    """Open, and take nothing back that was opened."""
+    with contextlib.ExitStack() as undo:
+        sockets = listeners.open_all(binds, undo)
+        undo.pop_all()
+    return sockets
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 def test_listeners_open_all_uses_an_open_socket_again(tmp_path: Path) -> None:
     listeners, path = Listeners(), f"unix:{tmp_path}/a"
-    first = listeners.open_all({"a": path})
-    second = listeners.open_all({"a": path, "b": "127.0.0.1:0", "c": "127.0.0.1:0"})
+    first = opened(listeners, a=path)
+    second = opened(listeners, a=path, b="127.0.0.1:0", c="127.0.0.1:0")
     assert first["a"] is second["a"]
     assert second["b"] is not second["c"]
     listeners.keep_only(["b", "c"])
@@ -126,8 +138,49 @@ def test_listeners_open_all_uses_an_open_socket_again(tmp_path: Path) -> None:
 def test_listeners_open_all_with_one_failure_opens_none(tmp_path: Path) -> None:
     listeners, path = Listeners(), tmp_path / "a"
     with pytest.raises(ListenError):
-        listeners.open_all({"a": f"unix:{path}", "b": "192.0.2.1:1"})
+        opened(listeners, a=f"unix:{path}", b="192.0.2.1:1")
     assert not path.exists()
+
+
+def test_listeners_open_a_path_anew_that_was_removed(tmp_path: Path) -> None:
+    listeners, path = Listeners(), tmp_path / "a"
+    first = opened(listeners, a=f"unix:{path}")["a"]
+    path.unlink()
+    with pytest.raises(ListenError):
+        opened(listeners, a=f"unix:{path}", b="192.0.2.1:1")
+    assert not path.exists()
+    second = opened(listeners, a=f"unix:{path}")["a"]
+    assert second is not first
+    listeners.keep_only(["a"])
+    assert first.fileno() == -1
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    listeners.keep_only([])
+    assert not path.exists()
+
+
+def test_listeners_say_when_they_are_in_their_own_way() -> None:
+    listeners = Listeners()
+    port = opened(listeners, a="127.0.0.1:0")["a"].getsockname()[1]
+    with pytest.raises(ListenError, match=r"Gatepost itself .* restart it"):
+        opened(listeners, b=f"0.0.0.0:{port}")
+    listeners.keep_only([])
+
+
+def test_unix_socket_loses_a_mode_that_is_no_longer_wanted(tmp_path: Path) -> None:
+    listeners, path = Listeners(), tmp_path / "a"
+    bind = f"unix:{path}"
+    opened(listeners, a=bind)
+    path.chmod(0o640)
+    listeners.hand_over("a", bind, None, None)
+    assert mode_of(path) == 0o640
+    listeners.hand_over("a", bind, "666", None)
+    take_back = listeners.hand_over("a", bind, "600", None)
+    take_back()
+    assert mode_of(path) == 0o666
+    listeners.hand_over("a", bind, None, None)
+    assert mode_of(path) not in {0o600, 0o640, 0o666}
+    listeners.keep_only([])
 
 
 def test_unix_socket_gets_its_mode(tmp_path: Path) -> None:

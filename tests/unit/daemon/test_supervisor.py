@@ -9,6 +9,7 @@ import selectors
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,6 +215,28 @@ def test_supervisor_reload_to_no_name_of_a_host_is_refused() -> None:
         assert readiness(daemon)[1]["last_reload"] == "refused"
         daemon.stop()
         assert "no name of a host" in daemon.log
+
+
+def test_supervisor_refused_reload_leaves_modes_and_a_good_one_mends_paths(tmp_path: Path) -> None:
+    door, page = tmp_path / "door", tmp_path / "page"
+    one = {"name": "inbound", "bind": f"unix:{door}", "socket_mode": "600"}
+    http = {"bind": f"unix:{page}", "socket_mode": "666"}
+    config = plain_configuration(listeners=[one])
+    with plain_daemon(config) as daemon:
+        bad = {"name": "bad", "bind": "192.0.2.77:2525", "clients": ["127.0.0.1"]}
+        _rewrite(daemon, config, listeners=[{**one, "socket_mode": "666"}, bad])
+        daemon.reload()
+        assert readiness(daemon)[1]["last_reload"] == "refused"
+        assert stat.S_IMODE(door.stat().st_mode) == 0o600
+        door.unlink()
+        _rewrite(daemon, config, http=http)
+        daemon.reload()
+        client = PlainClient(str(door))
+        assert client.generation == 2
+        client.close()
+        assert stat.S_IMODE(page.stat().st_mode) == 0o666
+        assert daemon.stop() == 0
+        assert not door.exists()
 
 
 def test_supervisor_reload_moves_http() -> None:

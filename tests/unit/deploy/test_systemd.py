@@ -69,6 +69,12 @@ def test_unit_speaks_our_protocol_with_the_manager() -> None:
     assert int(_service("WatchdogSec")[0]) >= 10
 
 
+def test_unit_lets_sockets_be_given_to_a_group() -> None:
+    filters = _service("SystemCallFilter")
+    assert filters.index("@chown") > filters.index("~@privileged @resources")
+    assert _service("RuntimeDirectoryMode") == ["0755"]
+
+
 def test_unit_has_no_section_or_key_that_is_misspelt() -> None:
     assert set(_unit()) == {"Unit", "Service", "Install"}
     analyze = _analyze()
