@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -71,7 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Mail is in every script; a terminal or a file may be in one.
         sys.stdout.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    if "serve" in given[:2]:
+        # Until the daemon can hear it: by itself a hangup, which asks for a reload, ends a process.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    sys.exit(run(given))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -28,6 +28,8 @@ LONGEST_PAUSE_S: Final = 5.0
 _LONG_LIFE_S: Final = 10.0
 START_S: Final = 60.0
 _CLOSE_S: Final = 5.0
+# Between the end of a worker's own time and the end of ours: for closing what it cut.
+GRACE_S: Final = 5.0
 
 
 class WorkersFailedError(GatepostError):
@@ -73,8 +75,10 @@ class Generation:
         """Keep the workers alive until they are drained and all have ended."""
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._count):
-                    group.create_task(self._keep())
+                keeping = [group.create_task(self._keep()) for _ in range(self._count)]
+                ending = group.create_task(self._end_late())
+                await asyncio.wait(keeping)
+                ending.cancel()
         finally:
             self._fail("stopped")
 
@@ -112,6 +116,15 @@ class Generation:
         self._stopping.set()
         for worker in self._workers:
             worker.kill()
+
+    async def _end_late(self) -> None:
+        """Kill what is still there when its time is over: a worker that hangs cannot end itself."""
+        await self._stopping.wait()
+        await asyncio.sleep(self._drain_s + GRACE_S)
+        why = "it did not end in time"
+        for worker in self._workers:
+            _log.error("worker killed", extra={"pid": worker.pid, "error": why})
+        self.kill()
 
     def _fail(self, why: str) -> None:
         if not self._settled.is_set():

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
+from milter.daemon.aside import aside
 from milter.daemon.guard import Trial, Watchman
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Minder:
             if not self._busy and loop.time() >= self._next_look:
                 self._next_look = loop.time() + self._current.settings.reload.every_s
                 # A disk may be far away; what was read meanwhile has been seen.
-                if await asyncio.to_thread(self._changed) and not self._busy:
+                if await aside(self._changed) and not self._busy:
                     self._on_change()
 
     def _judge(self, now: float) -> None:

@@ -13,8 +13,9 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from milter.daemon.aside import aside
 from milter.daemon.configuration import socket_key
-from milter.daemon.generation import Generation, WorkersFailedError, Workshop
+from milter.daemon.generation import GRACE_S, Generation, WorkersFailedError, Workshop
 from milter.daemon.handover import Handover
 from milter.daemon.listening import ListenError, Listeners
 from milter.daemon.minding import Minder
@@ -38,8 +39,6 @@ _log: Final = logging.getLogger("gatepost.daemon")
 _HTTP: Final = "http "
 # A reload is in no hurry: what a client may wait for its final reply (RFC 5321 §4.5.3.2.6).
 RELOAD_DRAIN_S: Final = 600.0
-# Between the end of a worker's own time and the end of ours: for closing what it cut.
-_GRACE_S: Final = 5.0
 
 
 class Supervisor:
@@ -121,6 +120,8 @@ class Supervisor:
         }
         for number, action in actions.items():
             loop.add_signal_handler(number, action)
+        # Held since our start: what came meanwhile is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, actions)
         try:
             yield
         finally:
@@ -215,7 +216,7 @@ class Supervisor:
             WorkersFailedError: Its workers do not start; nothing has changed.
         """
         # Compiling policies takes long enough to miss the watchdog or a dead worker.
-        configuration = await asyncio.to_thread(self._files.read)
+        configuration = await aside(self._files.read)
         await self._change_to(group, configuration)
         self._minder.took(self._number, configuration)
         # The trial of another one that was replaced meanwhile is over.
@@ -365,7 +366,7 @@ class Supervisor:
         drain_s = self._configuration.settings.limits.drain_s if self._configuration else 0.0
         for generation in self._generations:
             generation.drain(drain_s)
-        await self._all_ended(drain_s + _GRACE_S)
+        await self._all_ended(drain_s + GRACE_S)
         await _close(self._http)
         self._listeners.keep_only(())
         _log.info("stopped")

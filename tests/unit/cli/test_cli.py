@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -209,6 +210,20 @@ def test_config_show_is_a_configuration_that_says_the_same(
     assert run(["config", "show", str(file)]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert Settings.model_validate(shown) == Settings(hostname="mx.example.org")
+
+
+def test_serve_is_not_ended_by_a_hangup_before_it_can_hear_it(tmp_path: Path) -> None:
+    path = tmp_path / "gatepost.yaml"
+    os.mkfifo(path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "milter", "serve", "-c", path], stderr=subprocess.DEVNULL
+    ) as process:
+        # Opened as soon as it reads, and told the rest once it was hung up on.
+        with path.open("w") as file:
+            process.send_signal(signal.SIGHUP)
+            path.unlink()
+            file.write("workerz: 1\n")
+        assert process.wait(60) == 78
 
 
 def test_config_show_hides_what_may_be_a_secret_in_an_address(

@@ -239,6 +239,17 @@ def test_supervisor_refused_reload_leaves_modes_and_a_good_one_mends_paths(tmp_p
         assert not door.exists()
 
 
+def test_supervisor_ends_though_a_file_does_not_answer(tmp_path: Path) -> None:
+    config = plain_configuration()
+    with plain_daemon(config) as daemon:
+        # Nobody writes into it: who opens it waits for ever.
+        os.mkfifo(tmp_path / "policy.yaml")
+        _rewrite(daemon, config, policies=str(tmp_path / "policy.yaml"))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("RELOADING=1")
+        assert daemon.stop() == 0
+
+
 def test_supervisor_reload_moves_http() -> None:
     config = plain_configuration()
     with plain_daemon(config) as daemon:
