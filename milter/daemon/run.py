@@ -40,7 +40,8 @@ class _Logs:
 
     def follow(self, configuration: Configuration) -> None:
         """Log as `configuration` says."""
-        self._logging.close()
+        # Not waited for: a reader that is slow must not keep the supervisor's loop.
+        self._logging.stop()
         self._logging = self._open(configuration)
 
     def close(self) -> None:

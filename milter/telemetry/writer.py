@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal
@@ -43,6 +44,8 @@ class LineQueue:
         self._report = report
         self._lines: deque[str | Event] = deque()
         self._dropped = 0
+        self._lost = 0
+        self._reported = 0
         self._filled = threading.Event()
         self._closed = threading.Event()
 
@@ -73,10 +76,23 @@ class LineQueue:
             if self._closed.is_set():
                 self._filled.set()
                 break
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            lines.append(self._report(dropped))
+        if not lines and not self._dropped:
+            # At the end, what cannot be written is not tried for ever.
+            return []
+        dropped, self._dropped = self._dropped, 0
+        self._reported, self._lost = dropped + self._lost, 0
+        if self._reported:
+            lines.append(self._report(self._reported))
         return lines
+
+    def lose(self, count: int, *, last: bool) -> None:
+        """Count lines of the last `get` that could not be written.
+
+        Args:
+            count: How many.
+            last: Whether the last one is among them, which may be our own about others.
+        """
+        self._lost += count + (self._reported - 1 if last and self._reported else 0)
 
     def _next_line(self) -> str:
         line = self._lines.popleft()
@@ -88,12 +104,45 @@ class LineQueue:
         self._filled.set()
 
 
+class _Output:
+    """A descriptor that may take a part of what is written, or nothing for a while."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._torn = False
+
+    def write(self, block: bytes) -> int:
+        """Write whole lines; return how many of them were lost, the last ones."""
+        # What follows half a line begins a line of its own, or both are none.
+        data = b"\n" + block if self._torn else block
+        written = 0
+        with contextlib.suppress(OSError):
+            while written < len(data):
+                written += self._write_some(data[written:])
+        if written:
+            self._torn = data[written - 1 : written] != b"\n"
+        return block.count(b"\n") - max(0, data[:written].count(b"\n") - (len(data) - len(block)))
+
+    def _write_some(self, data: bytes) -> int:
+        while True:
+            try:
+                return os.write(self._fd, data)
+            except BlockingIOError:
+                # Whoever else has this pipe, its reader or a parent of ours, may have set it so.
+                room = select.poll()
+                room.register(self._fd, select.POLLOUT)
+                if not room.poll(_FLUSH_S * 1000):
+                    raise
+
+
 def _write(fd: int, queue: LineQueue) -> None:
+    output = _Output(fd)
     while lines := queue.get():
+        lost = last = 0
         for block in _blocks(lines):
-            # There is nobody left to tell that the log cannot be written.
-            with contextlib.suppress(OSError):
-                os.write(fd, block)
+            last = output.write(block)
+            lost += last
+        queue.lose(lost, last=bool(last))
 
 
 def _blocks(lines: list[str]) -> Iterator[bytes]:
@@ -171,12 +220,16 @@ class Logging:
 
     def close(self) -> None:
         """Write what waits, for at most five seconds, and stop logging."""
+        self.stop()
+        self._thread.join(_FLUSH_S)
+
+    def stop(self) -> None:
+        """Stop logging; what waits is still written."""
         logging.captureWarnings(capture=False)
         _find_out(True)
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
         self._queue.close()
-        self._thread.join(_FLUSH_S)
 
     def _about_dropped(self, count: int) -> str:
         fields = {"name": LOGGER, "levelname": "ERROR", "msg": "log lines dropped"}

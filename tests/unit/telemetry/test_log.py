@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import resource
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -234,3 +235,58 @@ def test_line_queue_that_nobody_reads_drops_and_counts(monkeypatch: pytest.Monke
     assert queue.get() == ["first", "second", "2 dropped"]
     queue.close()
     assert queue.get() == []
+
+
+def test_line_queue_tells_of_lines_that_were_lost_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_GATHER_S", 0)
+    queue = LineQueue(logging.LogRecord.getMessage, lambda count: f"{count} dropped")
+    queue.put(_record({}, "first"))
+    assert queue.get() == ["first"]
+    queue.lose(1, last=True)
+    queue.put(_record({}, "second"))
+    assert queue.get() == ["second", "1 dropped"]
+    # The line about the first one is lost as well, and so nobody knows of that one yet.
+    queue.lose(2, last=True)
+    queue.put(_record({}, "third"))
+    assert queue.get() == ["third", "2 dropped"]
+    queue.lose(1, last=True)
+    queue.close()
+    assert queue.get() == []
+
+
+def test_output_to_a_full_disk_tells_what_was_lost_and_mends_half_a_line(tmp_path: Path) -> None:
+    target = tmp_path / "log"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with target.open("wb") as stream:
+        output = writer._Output(stream.fileno())
+        # A limit for the size of files stands for the disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (15, before[1]))
+        try:
+            assert output.write(b"the first\nthe second\nthe third\n") == 2
+            assert output.write(b"the fourth\n") == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert output.write(b"the fifth\n") == 0
+        assert output.write(b"the sixth\n") == 0
+    assert target.read_bytes() == b"the first\nthe s\nthe fifth\nthe sixth\n"
+
+
+def test_output_waits_for_a_pipe_that_does_not_wait_itself() -> None:
+    reader, target = os.pipe()
+    os.set_blocking(target, False)
+    block = b"x" * (MAX_LINE - 1) + b"\n"
+    lost: list[int] = []
+
+    def write() -> None:
+        output = writer._Output(target)
+        lost.extend(output.write(block) for _ in range(100))
+        os.close(target)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    with os.fdopen(reader, "rb") as stream:
+        assert stream.read() == block * 100
+    writing.join()
+    assert lost == [0] * 100
