@@ -5,22 +5,27 @@ Beside the weights lie bases, states as of a round number of lessons (`bases`):
 * a writer that was killed in the middle of a change, or a machine that lost its power, begins again
   from the last base and takes the lessons behind it once more;
 * who changes their mind gets the state of a learner that never heard the wrong label: the lessons
-  behind a base are taken again without it. Where the wrong label is older than all bases, the
-  message is learned with its new label until that label is believed.
+  behind a base are taken again without it. Where the wrong label is older than all bases, or
+  lessons behind them are gone, the message is learned with its new label until that is believed.
 
 Bases end at the same lessons on every machine, so that all of them reach the same weights. They are
 shared (`sharing`): a machine that joins late, or was away for so long that lessons are gone, begins
 with those of the others.
+
+A store that was lost begins its numbers again. What is known then is kept as base 0, in front of
+all lessons of the new store.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from reputation.classifier.bases import LESSONS, Bases
-from reputation.classifier.lessons import STREAM, Lesson, digest_of, unpacked
+from reputation.classifier.lessons import STREAM, Lesson, digest_of, stream_id, unpacked
 from reputation.classifier.model import State, learn, margin, new_state
 from reputation.classifier.sharing import share, shared
 from reputation.classifier.weights import Weights
@@ -94,6 +99,7 @@ class Learner:
         Raises:
             StoreError: The store does not answer; what was learned so far is kept.
         """
+        self._notice_another_stream(store)
         entries = list(store.follow(STREAM, self.applied, limit))
         if self._misses_lessons(entries) and self._join(store):
             entries = list(store.follow(STREAM, self.applied, limit))
@@ -148,17 +154,20 @@ class Learner:
         ]
         latest = {digest: number for number, digest in heads}
         taken_back = {number for number, digest in heads if latest[digest] != number}
-        base = self._newest_base_before(min(taken_back, default=last))
         first_time = {digest: number for number, digest in reversed(heads)}
-        state, number = self._loaded(base)
-        for entry in _entries(store, base, last):
+        base = self._newest_base_before(min(taken_back, default=last))
+        state, start = self._state_before(store, base)
+        number = start
+        for entry in _entries(store, start, last):
             if number <= _base_before(entry):
                 self._save_base(store, _base_before(entry), state, seen=last, at=entry.at)
             number = entry.number
             lesson = _lesson(entry)
             if lesson is None or number in taken_back:
                 continue
-            _take(state, lesson, insist=lesson.changed and first_time[lesson.digest] == number)
+            # Its other label is left out where it would be taken again, too.
+            left_out = start < first_time[lesson.digest] < number
+            _take(state, lesson, insist=lesson.changed and not left_out)
         self._weights.replace(state, last)
 
     def _save_base(self, store: Store, base: int, state: State, *, seen: int, at: float) -> None:
@@ -176,8 +185,15 @@ class Learner:
     def _newest_base_before(self, number: int) -> int:
         return next((base for base in self._bases.numbers() if base < number), 0)
 
-    def _loaded(self, base: int) -> tuple[State, int]:
-        return (self._bases.load(base) if base else new_state()), base
+    def _state_before(self, store: Store, base: int) -> tuple[State, int]:
+        """Return a state from which lessons can be taken again, and up to which it has them.
+
+        That is the base (0: what was known before all lessons), or what is known now where lessons
+        behind the base are gone from the store: nobody could teach them again.
+        """
+        if next((entry.number for entry in store.follow(STREAM, base, 1)), 0) != base + 1:
+            return _copy(self._weights.state), self.applied
+        return (self._bases.load(base) if base in self._bases.numbers() else new_state()), base
 
     def _begin_again(self) -> int:
         """Take over the newest base that can be read; lessons behind it come by themselves."""
@@ -192,16 +208,28 @@ class Learner:
         self._weights.replace(new_state(), 0)
         return 0
 
+    def _notice_another_stream(self, store: Store) -> None:
+        """Where the store was lost, its stream is another one: all of its lessons are new."""
+        known, present = self._weights.stream, stream_id(store)
+        if known and known != present:
+            self._keep_as_base(0, present)
+        elif not known:
+            with self._weights.changing() as change:
+                change.stream = present
+
     def _notice_loss(self, store: Store) -> None:
-        """Where the store was lost, its numbers begin again: keep what is known, as a base."""
+        """Where the last lessons were lost, as with the power, go on behind those that are left."""
         newest = store.newest(STREAM)
-        if newest >= self.applied:
-            return
-        for number in self._bases.numbers():
-            self._bases.drop(number)
-        self._bases.save(newest, self._weights.state)
+        if newest < self.applied:
+            self._keep_as_base(newest, self._weights.stream)
+
+    def _keep_as_base(self, number: int, stream: int) -> None:
+        """Make what is known the one base, in front of the lessons behind `number`."""
+        for old in self._bases.numbers():
+            self._bases.drop(old)
+        self._bases.save(number, self._weights.state)
         with self._weights.changing() as change:
-            change.applied = newest
+            change.applied, change.stream = number, stream
 
 
 def _entries(store: Store, after: int, last: int) -> Iterator[Entry]:
@@ -225,6 +253,10 @@ def _take(state: State, lesson: Lesson, *, insist: bool) -> None:
         side = margin(state, lesson.features) * (1 if lesson.spam else -1)
         if side > _BELIEVED:
             return
+
+
+def _copy(state: State) -> State:
+    return State(*(np.array(getattr(state, each.name)) for each in fields(State)))
 
 
 def _learn(state: State, one: Lesson) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STREAM: Final = "lessons"
 DIGEST_BYTES: Final = 16
 
+# Doubles hold so much of a secret exactly.
+_ID_BYTES: Final = 6
 _LABELS: Final = "lesson-labels"
 _REPORTERS: Final = "lesson-reporters"
 _CONTRARY: Final = "lesson-reporters-contrary"
@@ -217,6 +219,15 @@ def unpacked(data: bytes) -> Lesson:
         raise StoreError("a lesson that cannot be read", temporary=False)
     features = Features(slots, words)
     return Lesson(data[2:_HEAD], data[0] == 1, data[1] == 1, features, domain, weight)
+
+
+def stream_id(store: Store) -> int:
+    """Return a number, never 0, that the stream of lessons of `store` has and no other.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    return 1 + int.from_bytes(store.secret(STREAM)[-_ID_BYTES:])
 
 
 def digest_of(payload: bytes) -> bytes:

@@ -40,6 +40,9 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _APPLIED: Final = NUMBERS
 _CHANGING: Final = NUMBERS + 1
 _BOOT: Final = NUMBERS + 2
+# In a file of before it was kept: 0.
+_STREAM: Final = NUMBERS + 3
+_ALL_NUMBERS: Final = NUMBERS + 4
 
 
 class Weights:
@@ -60,7 +63,7 @@ class Weights:
         except BaseException:
             os.close(self._file)
             raise
-        header = np.frombuffer(self._map, np.float64, NUMBERS + 3, _NUMBERS_AT)
+        header = np.frombuffer(self._map, np.float64, _ALL_NUMBERS, _NUMBERS_AT)
         self._header = header
         self.state = State(
             np.frombuffer(self._map, np.float32, TABLE_SLOTS, _HEADER),
@@ -73,6 +76,11 @@ class Weights:
     def applied(self) -> int:
         """The number of the last lesson that is in it."""
         return int(self._header[_APPLIED])
+
+    @property
+    def stream(self) -> int:
+        """What tells the stream of these lessons from others; 0: not known yet."""
+        return int(self._header[_STREAM])
 
     def sound(self) -> bool:
         """Return whether its last writer ended between two changes, on this boot or in order."""
@@ -118,6 +126,7 @@ class _Change:
     def __init__(self, header: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
         self._header = header
         self.applied = int(header[_APPLIED])
+        self.stream = int(header[_STREAM])
 
     def __enter__(self) -> Self:
         self._header[_CHANGING] = 1.0
@@ -131,6 +140,7 @@ class _Change:
     ) -> None:
         if kind is None:
             self._header[_APPLIED] = self.applied
+            self._header[_STREAM] = self.stream
             self._header[_CHANGING] = 0.0
 
 
@@ -225,7 +235,7 @@ def _make(file: int) -> None:
     os.posix_fallocate(file, 0, FILE_BYTES)
     if again:
         os.pwrite(file, bytes(FILE_BYTES), 0)
-    numbers = np.zeros(NUMBERS + 3)
+    numbers = np.zeros(_ALL_NUMBERS)
     numbers[:NUMBERS] = new_state().numbers
     numbers[_CHANGING] = float(again)
     os.pwrite(file, _MAGIC.ljust(_NUMBERS_AT, b"\0") + numbers.tobytes(), 0)

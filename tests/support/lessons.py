@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from reputation.classifier.features import Features, extract
-from reputation.classifier.lessons import DIGEST_BYTES, Lesson
+from reputation.classifier.learner import WEIGHTS_NAME, Learner
+from reputation.classifier.lessons import DIGEST_BYTES, Heard, Lesson, report
+from reputation.classifier.model import State
+from reputation.classifier.weights import Weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reputation.store import Store
 
 _COMMON: Final = (
     *("the", "of", "and", "to", "a", "in", "is", "you", "that", "it"),
@@ -63,3 +74,23 @@ def lesson(number: int, *, spam: bool, called_spam: bool | None = None) -> Lesso
     digest = blake2b(str(number).encode(), digest_size=DIGEST_BYTES).digest()
     label = spam if called_spam is None else called_spam
     return Lesson(digest, label, changed=False, features=features_of(spam=spam, seed=number))
+
+
+def teach(store: Store, numbers: range, wrong: int = -1) -> None:
+    """Hand over lessons of both labels in turn; `wrong` is the one with the other label."""
+    for number in numbers:
+        spam = number % 2 == 1
+        called = not spam if number == wrong else spam
+        heard = report(store, lesson(number, spam=spam, called_spam=called), now=float(number))
+        assert heard is Heard.LEARNED
+
+
+def caught_up(folder: Path, store: Store, at_once: int = 500) -> State:
+    """Return what a learner knows that took all lessons of `store`."""
+    one = Learner(folder)
+    while one.catch_up(store, at_once).behind:
+        pass
+    one.close()
+    # A copy: the file changes.
+    kept = Weights(folder / WEIGHTS_NAME).state
+    return State(*(np.array(getattr(kept, each.name)) for each in fields(State)))

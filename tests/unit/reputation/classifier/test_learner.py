@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,31 +20,13 @@ from reputation.classifier.weights import FILE_BYTES, Weights
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.store import Append, Retention
-from tests.support.lessons import features_of, lesson
+from tests.support.lessons import caught_up, features_of, lesson, teach
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reputation.store import Store
-
-
-def teach(store: Store, numbers: range, wrong: int = -1) -> None:
-    for number in numbers:
-        spam = number % 2 == 1
-        called = not spam if number == wrong else spam
-        heard = report(store, lesson(number, spam=spam, called_spam=called), now=float(number))
-        assert heard is Heard.LEARNED
-
-
-def caught_up(folder: Path, store: Store, at_once: int = 500) -> State:
-    one = Learner(folder)
-    while one.catch_up(store, at_once).behind:
-        pass
-    one.close()
-    # A copy: the file changes.
-    kept = Weights(folder / WEIGHTS_NAME).state
-    return State(*(np.array(getattr(kept, each.name)) for each in fields(State)))
 
 
 def same(left: State, right: State) -> bool:
@@ -264,19 +245,6 @@ def test_damaged_base_is_dropped_for_the_one_before(tmp_path: Path) -> None:
     again.catch_up(store)
     assert same(Weights(tmp_path / WEIGHTS_NAME).state, whole)
     again.close()
-
-
-def test_lost_store_loses_nothing_that_was_learned(tmp_path: Path) -> None:
-    store = MemoryStore(random_bytes())
-    teach(store, range(50))
-    before = caught_up(tmp_path, store)
-    empty = MemoryStore(random_bytes())
-
-    after = caught_up(tmp_path, empty)
-    assert same(before, after)
-    teach(empty, range(50, 60))
-
-    assert caught_up(tmp_path, empty).ham == 30
 
 
 def test_unreadable_lesson_is_left_out(tmp_path: Path) -> None:
