@@ -221,7 +221,8 @@ def _is_new_or_old(file: int) -> bool:
     if os.fstat(file).st_size != FILE_BYTES:
         return True
     head = os.pread(file, len(_MAGIC), 0)
-    return head.startswith(_NAME) and head != _MAGIC
+    # Who made it was killed before its head was written, where there is none.
+    return not head.strip(b"\0") or (head.startswith(_NAME) and head != _MAGIC)
 
 
 def _make(file: int) -> None:
@@ -230,9 +231,15 @@ def _make(file: int) -> None:
     One of another version is emptied where it stands, for somebody may still map it, and begins as
     one whose writer was killed: the bases beside it are of another version, too.
     """
-    again = os.fstat(file).st_size > 0
+    size = os.fstat(file).st_size
+    again = size > 0
     os.ftruncate(file, FILE_BYTES)
-    os.posix_fallocate(file, 0, FILE_BYTES)
+    try:
+        os.posix_fallocate(file, 0, FILE_BYTES)
+    except OSError:
+        # A full disk: by its size it would look whole.
+        os.ftruncate(file, size)
+        raise
     if again:
         os.pwrite(file, bytes(FILE_BYTES), 0)
     numbers = np.zeros(_ALL_NUMBERS)

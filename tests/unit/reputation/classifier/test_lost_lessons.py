@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from reputation.classifier import lessons
-from reputation.classifier.learner import Learner
+from reputation.classifier.learner import WEIGHTS_NAME, Learner
 from reputation.classifier.lessons import report
 from reputation.classifier.model import judge
+from reputation.classifier.weights import FILE_BYTES
+from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.store import Retention
 from tests.support.lessons import caught_up, features_of, lesson, teach
@@ -96,3 +99,29 @@ def test_changed_mind_keeps_lessons_that_are_gone_from_the_store(
     assert after.ham == 26
     assert after.spam >= 25
     assert judge(after, features_of(spam=True, seed=45)).probability > 0.5
+
+
+def test_disk_that_was_full_at_the_first_lesson_is_used_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore(os.urandom)
+    teach(store, range(10))
+    with monkeypatch.context() as full:
+        full.setattr(os, "posix_fallocate", _refused)
+        with pytest.raises(StoreError, match="No space left"):
+            Learner(tmp_path)
+    assert not (tmp_path / WEIGHTS_NAME).stat().st_size
+
+    assert caught_up(tmp_path, store).ham == 5
+
+
+def test_file_whose_maker_was_killed_before_its_head_is_made_again(tmp_path: Path) -> None:
+    store = MemoryStore(os.urandom)
+    teach(store, range(10))
+    (tmp_path / WEIGHTS_NAME).write_bytes(bytes(FILE_BYTES))
+
+    assert caught_up(tmp_path, store).ham == 5
+
+
+def _refused(*_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
