@@ -75,6 +75,9 @@ class GreylistCheck:
             )
         except StoreError as err:
             return Evidence((Finding("GREYLIST_TEMPERROR", err.what),))
+        # Nobody would know that it was deferred, however often it came again.
+        if state is State.NEW and (failed := memory.store.unwritable) is not None:
+            return Evidence((Finding("GREYLIST_TEMPERROR", failed.what),))
         return Evidence((Finding(SYMBOLS[state], attempt.origin),))
 
 

@@ -101,6 +101,8 @@ class StoreClient:
         self._presence = Presence()
         self._asking = 0
         self._failed: StoreError | None = None
+        # Apart from it, for a store that is full still answers questions.
+        self._unwritten: StoreError | None = None
         self._asked_again_at = 0.0
         self._waiting: deque[Write | Make] = deque()
         self._waiting_bytes = 0
@@ -109,6 +111,12 @@ class StoreClient:
         self._attempt = b""
         self._writing: asyncio.Task[None] | None = None
         self._dropped = 0
+
+    @property
+    def unwritable(self) -> StoreError | None:
+        """Why nothing can be remembered now; None: it can, or merely waits for a lock."""
+        failed = self._unwritten
+        return None if failed is None or failed.reason == "locked" else failed
 
     async def ask(
         self, operation: Operation, question: Callable[[Store], T], timeout_s: float | None = None
@@ -153,7 +161,8 @@ class StoreClient:
             deadline.cancel()
             self._asking -= 1
             self._counts.store(operation, self._monotonic() - started)
-        self._recovered()
+        if self._unwritten is None:
+            self._recovered()
         return answer
 
     def write(self, *writes: Write | Make) -> None:
@@ -244,7 +253,7 @@ class StoreClient:
         try:
             await self.run("write", lambda store: store.write(made(batch, store), attempt))
         except StoreError as err:
-            self.failed(err)
+            self._unwritten = self.failed(err)
             if err.temporary:
                 return False
             self._drop(len(batch))
@@ -253,6 +262,7 @@ class StoreClient:
             _log.exception("batch failed")
             self._drop(len(batch))
         else:
+            self._unwritten = None
             self._recovered()
         self._waiting_bytes -= sum(_size(one) for one in batch)
         self._batch = []

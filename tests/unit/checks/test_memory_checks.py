@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,13 +15,19 @@ from milter.core.address import Mailbox, parse_mailbox
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage, Transaction
 from milter.dns.fake import FakeResolver
+from milter.memory import client
 from milter.memory.recollection import Recollection
 from milter.message.document import Message
 from reputation import correspondents
 from reputation.memory import MemoryStore
+from reputation.sqlite import SqliteStore
+from reputation.store import Append, Retention
 from tests.support.checks import symbols_of
 from tests.support.pipeline import a_connection
 from tests.support.stores import client_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TXN = Transaction(
     TxnId("T"),
@@ -43,6 +50,44 @@ def test_memory_that_does_not_answer_is_temperror_and_nothing_else() -> None:
             evidence = await check.combine(TXN, message, FakeResolver({}), ())
             found += symbols_of(evidence)
         assert found == ["SPAMTRAP", "REPUTATION_TEMPERROR", "GREYLIST_TEMPERROR"]
+        await memory.store.close()
+
+    asyncio.run(main())
+
+
+def test_store_that_is_full_defers_no_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GATHER_S", "_PAUSE_S"):
+        monkeypatch.setattr(client, name, 0.01)
+    store = SqliteStore(tmp_path / "s.db", os.urandom, max_bytes=2**20)
+
+    async def main() -> None:
+        memory = Recollection(client_of(store, lambda: 1.0))
+        message = Message(b"From: a@b.example\r\n\r\nx\r\n")
+
+        async def asked() -> list[str]:
+            return symbols_of(
+                await GreylistCheck(memory).combine(TXN, message, FakeResolver({}), ())
+            )
+
+        async def until(*, full: bool) -> None:
+            for _ in range(1000):
+                if (memory.store.unwritable is not None) is full:
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError("it did not happen")
+
+        large = Append("s", 1.0, b"x" * 2**18, (), Retention(1000, 2**40, 10))
+        store.write([large] * 3)
+        assert await asked() == ["GREYLIST_NEW"]
+        memory.store.write(large)
+        await until(full=True)
+        # It still answers, which tells nothing about writing.
+        assert await asked() == await asked() == ["GREYLIST_TEMPERROR"]
+        store.erase("s", [1, 2])
+        await until(full=False)
+        assert await asked() == ["GREYLIST_NEW"]
         await memory.store.close()
 
     asyncio.run(main())
