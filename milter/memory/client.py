@@ -47,6 +47,8 @@ _PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 10.0
 _EXPIRE_EVERY_S: Final = 60.0
 _EXPIRE_AT_ONCE: Final = 5000
+# Between two such steps, so that others get at a file.
+_STEP_S: Final = 0.1
 _START_S: Final = 2.0
 _CLOSE_S: Final = 2.0
 
@@ -207,9 +209,17 @@ class StoreClient:
         while True:
             await asyncio.sleep(_EXPIRE_EVERY_S)
             try:
-                await self.run("expire", lambda s: s.expire(self.clock(), _EXPIRE_AT_ONCE))
+                await self._expire()
             except StoreError as err:
                 self.failed(err)
+
+    async def _expire(self) -> None:
+        """Remove all that expired, some at a time: a flood of keys outruns so many a minute."""
+        while True:
+            removed = await self.run("expire", lambda s: s.expire(self.clock(), _EXPIRE_AT_ONCE))
+            if removed < _EXPIRE_AT_ONCE:
+                return
+            await asyncio.sleep(_STEP_S)
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until all is written that waits now, for `timeout_s` at most."""

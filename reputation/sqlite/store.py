@@ -230,8 +230,7 @@ class SqliteStore:
         """Remove at most `limit` expired rows of each kind; more time passes in a full file."""
         removed = 0
         with self._writing() as connection:
-            # Infinity is after every time: what would expire first goes first.
-            until = float("inf") if self._is_nearly_full() else now
+            until = max(now, self._cut_off(limit)) if self._is_nearly_full() else now
             for table in EXPIRING:
                 key = "series, slot, key" if table == "total" else "space, key"
                 cursor = connection.execute(
@@ -262,6 +261,17 @@ class SqliteStore:
             for name in ("page_count", "freelist_count")
         )
         return bool(pages - free > _NEARLY_FULL * self._max_pages)
+
+    def _cut_off(self, limit: int) -> float:
+        """Return when those `limit` rows will have expired that expire first of all tables.
+
+        One time for all of them: statistics of a year shall not go for keys that last a day.
+        """
+        times: list[float] = []
+        for table in EXPIRING:
+            query = f"SELECT expires_at FROM {table} ORDER BY expires_at LIMIT ?"  # noqa: S608 - ours
+            times += [row[0] for row in self._connection.execute(query, (limit,))]
+        return max(sorted(times)[:limit], default=float("-inf"))
 
     def _read_secret(self, name: str) -> bytes | None:
         row = self._connection.execute(

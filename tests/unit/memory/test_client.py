@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from milter.memory.opening import Home
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.sqlite import SqliteStore
-from reputation.store import Add, Append, Put, Retention, Row
+from reputation.store import Add, Append, Fade, Put, Retention, Row
 from tests.support.stores import Counted, client_of
 
 if TYPE_CHECKING:
@@ -320,6 +321,39 @@ def test_file_that_is_nearly_full_makes_room_with_what_expires_first(tmp_path: P
     assert store.present("s", [b"0-1", b"4-1", b"5-1"], 1.0) == {b"5-1"}
     store.write([Put("s", (b"new",), 5000.0)])
     store.close()
+
+
+def test_room_is_made_with_what_expires_first_of_all_kinds(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", os.urandom, max_bytes=2**20)
+    kept = Fade("standing", b"a", (1.0,), 1.0, 10.0, keep_s=9000.0)
+    store.write([kept, Add("series", 1, b"key", (1,), expires_at=9000.0)])
+    with suppress(StoreError):
+        for number in range(1000):
+            keys = tuple(b"%d-%d" % (number, i) for i in range(200))
+            store.write([Put("s", keys, expires_at=1000.0 + number)])
+
+    assert store.expire(now=1.0, limit=1000) == 1000
+
+    assert [*store.keys("standing")] == [b"a"]
+    assert counted(store) == 1
+    store.close()
+
+
+def test_all_that_expired_goes_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_EXPIRE_EVERY_S", 0.2)
+    monkeypatch.setattr(client, "_EXPIRE_AT_ONCE", 5)
+    monkeypatch.setattr(client, "_STEP_S", 0.0)
+    store = MemoryStore(os.urandom)
+    store.put("s", [b"%d" % i for i in range(5000)], expires_at=0.5)
+
+    async def main() -> None:
+        writing = a_client(store)
+        tending = asyncio.ensure_future(writing.tend())
+        await until(lambda: not [*store.keys("s")])
+        tending.cancel()
+        await writing.close()
+
+    asyncio.run(main())
 
 
 def test_write_of_a_function_that_raises_is_dropped_and_the_next_one_done(

@@ -1,0 +1,20 @@
+"""Greylisting: what one attempt to deliver may cost."""
+
+from __future__ import annotations
+
+import os
+
+from reputation.greylist import Greylist, State, Try, secret_of
+from reputation.memory import MemoryStore
+
+
+def test_message_to_many_costs_few_keys_and_comes_back_in_time() -> None:
+    store, times = MemoryStore(os.urandom), Greylist()
+    many = tuple(f"user{number}@example.org" for number in range(1000))
+    attempt = Try("net:192.0.2.0/24", "a@b.example", many)
+
+    known = times.state(store, attempt, 0.0)
+    store.write([*times.deferred(attempt, secret_of(store), known, 0.0)])
+
+    assert (known, times.state(store, attempt, 100.0)) == (State.NEW, State.RETURNED)
+    assert len([*store.keys("greylist-waiting")]) == 50
