@@ -6,6 +6,7 @@ in one step, or none of them: mail that one rate holds back does not use up the 
 
 from __future__ import annotations
 
+from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from reputation.store import Store, Taken
 
 _SPACE = "rates"
-# A message to more recipients than that is counted for the first ones.
+# Of each rate: a message to more recipients than that is counted for the first ones.
 _MOST_BUCKETS = 200
 
 
@@ -58,11 +59,12 @@ class RateCheck:
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
     ) -> Evidence:
         """Return the symbol of each rate that is exhausted."""
+        author = origins.proven_author(message, known)
         asked = [
             pour
             for rate in self._rates
-            for pour in _pours(rate, txn, origins.proven_author(message, known))
-        ][:_MOST_BUCKETS]
+            for pour in islice(_pours(rate, txn, author), _MOST_BUCKETS)
+        ]
         if not asked:
             return NOTHING
         now = self._memory.store.clock()

@@ -10,6 +10,7 @@ import pytest
 
 from milter.checks import known_looks
 from milter.checks.greylist import GreylistCheck, is_short_lived
+from milter.checks.rate import RateCheck
 from milter.checks.reputation import ReputationCheck
 from milter.core.address import Mailbox, parse_mailbox
 from milter.core.ids import TxnId
@@ -18,6 +19,7 @@ from milter.dns.fake import FakeResolver
 from milter.memory import client
 from milter.memory.recollection import Recollection
 from milter.message.document import Message
+from policies.rates import Rate
 from reputation import correspondents
 from reputation.memory import MemoryStore
 from reputation.sqlite import SqliteStore
@@ -88,6 +90,26 @@ def test_store_that_is_full_defers_no_stranger(
         store.erase("s", [1, 2])
         await until(full=False)
         assert await asked() == ["GREYLIST_NEW"]
+        await memory.store.close()
+
+    asyncio.run(main())
+
+
+def test_each_rate_counts_a_message_to_many_recipients() -> None:
+    rates = (
+        Rate("TO_ONE", ("client", "recipient"), "messages", 5.0, 3600.0),
+        Rate("MUCH", ("client",), "recipients", 300.0, 3600.0),
+    )
+    many = tuple(Mailbox(f"user{number}", "ours.example") for number in range(300))
+
+    async def main() -> None:
+        memory = Recollection(client_of(MemoryStore(os.urandom)))
+        check, message = RateCheck(memory, rates), Message(b"From: a@b.example\r\n\r\nx\r\n")
+        found = [
+            symbols_of(await check.combine(one, message, FakeResolver({}), ()))
+            for one in (TXN._replace(recipients=many), TXN)
+        ]
+        assert found == [[], ["MUCH"]]
         await memory.store.close()
 
     asyncio.run(main())
