@@ -26,7 +26,10 @@ _DISGUISED_BYTES: Final = 100
 # Words of these are read as those of the text, too: what was learned of a word in one place is then
 # known in the other, which is what mail of a kind that was never learned has.
 _ALSO_TEXT: Final = ("subject", "from", "to", "x-mailer", "user-agent")
-_IDENTITY: Final = ("from", "date", "message-id", "subject")
+# The subject tells messages apart only where there is no id: our own mark, and those of other
+# filters and of mailing lists, are put in front of it on the way.
+_IDENTITY: Final = ("from", "date", "message-id")
+_WITHOUT_ID: Final = ("subject",)
 _LEFT_OUT: Final = re.compile(
     r"x-(?:spam|gatepost|bogosity|virus|antivirus|status|keywords|uid)"
     r"|authentication-results|delivered-to|return-path|envelope-to|status$"
@@ -106,11 +109,12 @@ def lesson_of(message: Message, *, spam: bool, domain: str = "") -> Lesson:
 
     `domain` is whose own model learns it too, as for comparing (`domain_key`); empty: none.
 
-    Two copies of a message are the same lesson when author, date, id, subject and body are the
-    same, whatever was put on top of them on the way.
+    Two copies of a message are the same lesson when author, date, id and body are the same,
+    whatever was put on top of them, or in front of the subject, on the way.
     """
     digest = blake2b(digest_size=DIGEST_BYTES)
-    for name in _IDENTITY:
+    has_id = any(value.strip() for value in message.values("message-id"))
+    for name in _IDENTITY if has_id else _IDENTITY + _WITHOUT_ID:
         for value in message.values(name):
             digest.update(b"%d:%b" % (len(value), value))
         digest.update(b"\0")

@@ -78,7 +78,7 @@ class Statistics:
         self._tally = Tally()
         # Written into minutes, and not yet into what is wider.
         self._sums: list[Sums] = []
-        # Filled here and emptied in the thread that writes, which alone knows the deposits.
+        # Filled here and emptied in the thread that writes, or after its job, never meanwhile.
         self._gathered: deque[Mapping[int, Sketches]] = deque()
         self._deposits = Deposits()
         self._sources: dict[tuple[int, int, str], _Source] = {}
@@ -190,14 +190,19 @@ class Statistics:
 
         def job(store: Store) -> None:
             # It may be called again, on a store that was opened anew.
-            while self._gathered:
-                self._deposits.add(self._gathered.popleft())
+            self._merge()
             self._deposits.settle(store, now)
 
         try:
             await self._store.run("replace", job)
         except StoreError as err:
             self._store.failed(err)
+            # Where no store could be opened the job never ran; what is merged is bounded.
+            await asyncio.to_thread(self._merge)
+
+    def _merge(self) -> None:
+        while self._gathered:
+            self._deposits.add(self._gathered.popleft())
 
     async def finish(self) -> None:
         """Put all that was counted into the store; at the end of a worker."""

@@ -13,6 +13,7 @@ than one verdict; `docs/decisions/learning-by-rule.md` says why:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.checks import origins
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from milter.memory.recollection import Recollection
     from milter.pipeline.aftermath import Seen
     from policies.verdict import Contribution, Verdict
+    from reputation.classifier.lessons import Lesson
     from reputation.store import Store, Write
 
 QUOTA: Final = Quota(per_identity=3, per_label=200)
@@ -74,14 +76,27 @@ class SureLessons:
             return
         lesson = lesson_of(seen.message, spam=spam)
         identity = origins.origin(seen.txn, (seen.evidence,))
-
-        def offered(store: Store) -> tuple[Write, ...]:
-            # Written at once: a batch that fails is made again, and by then the message is known.
-            offer(store, lesson, now=seen.at, identity=identity, quota=QUOTA)
-            return ()
-
-        self._memory.store.write(offered)
+        self._memory.store.write(_Offer(lesson, seen.at, identity))
         self._counts.sure_lesson(spam=spam)
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """Offers a lesson, in the thread that writes; the message itself is let go before."""
+
+    lesson: Lesson
+    at: float
+    identity: str
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds until then."""
+        return self.lesson.features.slots.nbytes
+
+    def __call__(self, store: Store) -> tuple[Write, ...]:
+        # Written at once: a batch that fails is made again, and by then the message is known.
+        offer(store, self.lesson, now=self.at, identity=self.identity, quota=QUOTA)
+        return ()
 
 
 class Agreement:

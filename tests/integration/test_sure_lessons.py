@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.checks.classifier_fields import lesson_of
 from milter.message.document import Message
-from milter.pipeline.sure_lessons import QUOTA, Agreement, SureLessons
+from milter.pipeline.sure_lessons import QUOTA, Agreement, SureLessons, _Offer
 from policies.loader import load_policies
-from reputation.classifier.lessons import STREAM, Heard, report, unpacked
+from reputation.classifier.lessons import STREAM, Heard, Lesson, report, unpacked
 from reputation.classifier.model import learn, new_state
 from reputation.sqlite import SqliteStore
 from tests.support.pipeline import Texts
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from milter.memory.client import StoreClient
+    from milter.pipeline.aftermath import Seen
     from reputation.classifier.model import State
     from reputation.store import Store
     from tests.support.site import Site
@@ -220,6 +222,30 @@ def test_label_of_a_person_stays_and_takes_back_that_of_a_rule(tmp_path: Path) -
     store = opened(tmp_path)
     assert report(store, by_rule, now=clock()) is Heard.CHANGED
     store.close()
+
+
+def test_lesson_that_waits_for_the_store_says_what_it_holds_and_holds_no_message(
+    tmp_path: Path,
+) -> None:
+    store: StoreClient
+    waiting: list[object] = []
+
+    class Watching:
+        def see(self, seen: Seen) -> None:
+            waiting.extend(one for one in store._waiting if isinstance(one, _Offer))
+
+    async def main(site: Site) -> None:
+        nonlocal store
+        store = site.memory.store
+        site.aftermath.add(Watching())
+        await site.take(SPAM)
+
+    at_a_site(tmp_path, taught(), main)
+
+    (offered,) = waiting
+    assert isinstance(offered, _Offer)
+    assert offered.size_bytes > 100
+    assert {type(getattr(offered, each.name)) for each in fields(offered)} == {Lesson, float, str}
 
 
 def test_agreement_of_a_sure_classifier_with_the_rest_is_counted(tmp_path: Path) -> None:

@@ -175,6 +175,21 @@ def test_same_message_from_another_folder_is_the_same_lesson() -> None:
     assert lessons[0].digest == lessons[1].digest
 
 
+@pytest.mark.parametrize("mark", [b"[SPAM] ", b"[list] "])
+def test_mark_in_front_of_the_subject_makes_no_other_lesson(mark: bytes) -> None:
+    sent = b"Message-ID: <1@x>\r\nSubject: Hi\r\n\r\ntext\r\n"
+    copy = sent.replace(b"Hi", mark + b"Hi")
+
+    lessons = [lesson_of(Message(data), spam=True).digest for data in (sent, copy)]
+    without_id = [
+        lesson_of(Message(data.partition(b"\n")[2]), spam=True).digest for data in (sent, copy)
+    ]
+
+    assert lessons[0] == lessons[1]
+    # Nothing else may tell these apart.
+    assert without_id[0] != without_id[1]
+
+
 def test_other_text_is_another_lesson() -> None:
     one, other = (lesson_of(Message(a_message(1, spam=spam)), spam=True) for spam in (True, False))
 

@@ -13,6 +13,7 @@ from milter.pipeline.aftermath import GREETING, TurnedAway
 from milter.pipeline.statistics import Statistics
 from milter.settings.networks import Networks
 from policies.verdict import Action, Contribution, Verdict
+from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.statistics.figures import read_window
 from reputation.statistics.windows import WINDOWS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from milter.core.connection import Connection
     from reputation.statistics.figures import Figures
+    from reputation.store import Store
 
 POLICY = """\
 version: 1
@@ -239,4 +241,32 @@ def test_store_that_is_gone_harms_no_message_and_is_told() -> None:
 
     asyncio.run(run())
 
-    assert reasons == ["gone"]
+    assert set(reasons) == {"gone"}
+
+
+def test_what_waits_for_a_store_that_cannot_be_opened_is_bounded_and_counted_later() -> None:
+    clock, store, away = Clock(), MemoryStore(random_bytes()), [True]
+
+    def opened() -> Store:
+        if away:
+            raise StoreError("no such folder", reason="gone")
+        return store
+
+    async def run() -> None:
+        async with a_site(opened, clock, POLICY) as site:
+            statistics = Statistics(site.memory.store, Atlas(), lambda: 0.0)
+            site.aftermath.add(statistics)
+            for _ in range(3):
+                await site.take(Sent())
+                site.aftermath.finish()
+                await statistics.settle()
+                assert not statistics._gathered
+            away.clear()
+            await statistics.finish()
+            await site.memory.store.flush(5.0)
+            read.append(read_window(store, WINDOWS["1h"], clock()))
+
+    read: list[Figures] = []
+    asyncio.run(run())
+
+    assert sum(tops(read[0], "block").values()) == 3
