@@ -17,14 +17,23 @@ from typing import TYPE_CHECKING, Any, Final
 from reputation.history.record import Found
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reputation.history.record import Record, Share
 
-# Linear: each repetition stops at the one character that the next part begins with.
-_ADDRESS: Final = re.compile(r"[^\s<>@\",;:()]{1,256}@([^\s<>@\",;:()]{1,255})")
+# Linear: each repetition stops at the one character that the next part begins with, and is bounded.
+_ADDRESS: Final = re.compile(
+    r"(?:\"(?:[^\"\\]|\\.){0,256}\"|[^\s<>@\",;:()]{1,256})@[^\s<>@\",;:()]{1,255}", re.DOTALL
+)
 # What these tell comes from the message itself, and may say anything.
 _QUOTING: Final = frozenset({"subject", "urls", "attachments"})
 # What the evidence of these symbols tells are names of hosts and results.
 _TELLING: Final = ("SPF_", "DKIM_", "DMARC_", "ARC_", "IPREV_", "DNS_LIST_")
+# Details of all others that quote the message; sentences have the first letters of them.
+_QUOTED_DETAILS: Final = frozenset({"file", "host", "name"})
+_IN_SENTENCES: Final = 120
+_NOTHING: Final = re.compile(r"(?!)")
+_LEFT_OUT: Final = "…"
 
 
 class Hider:
@@ -50,6 +59,7 @@ class Hider:
         """Return `record` without addresses and without what quotes the message."""
         facts = {k: v for k, v in record.facts.items() if k not in _QUOTING}
         withheld = sorted(record.facts.keys() & _QUOTING)
+        quoted = _quoted([*record.found, *record.ruled])
         return replace(
             record,
             client=self._with_account(record.client),
@@ -57,13 +67,13 @@ class Hider:
             recipients=[self.address(each) for each in record.recipients],
             author=self.address(record.author),
             subject="",
-            reason=self._text(record.reason),
-            reply=self._text(record.reply),
+            reason=self._text(quoted.sub(_LEFT_OUT, record.reason)),
+            reply=self._text(quoted.sub(_LEFT_OUT, record.reply)),
             shares=[self._share(each) for each in record.shares],
             found=[self._found(each) for each in record.found],
             ruled=[self._found(each) for each in record.ruled],
             facts=self._with_account(facts),
-            trace=[self._text(each) for each in record.trace],
+            trace=[self._text(quoted.sub(_LEFT_OUT, each)) for each in record.trace],
             cut=[*record.cut, *withheld],
             private=True,
         )
@@ -78,9 +88,10 @@ class Hider:
         return share._replace(recipients=[self.address(each) for each in share.recipients])
 
     def _found(self, found: Found) -> Found:
-        tells = "zone" in found.details or found.symbol.startswith(_TELLING)
-        evidence = self._text(found.evidence) if tells else ""
-        return Found(found.symbol, evidence, self._value(found.details))
+        if _tells(found):
+            return Found(found.symbol, self._text(found.evidence), self._value(found.details))
+        details = {k: v for k, v in found.details.items() if k not in _QUOTED_DETAILS}
+        return Found(found.symbol, "", self._value(details))
 
     def _text(self, text: str) -> str:
         return _ADDRESS.sub(lambda match: self.address(match.group()), text)
@@ -93,6 +104,26 @@ class Hider:
         if isinstance(value, list):
             return [self._value(each) for each in value]
         return value
+
+
+def _tells(found: Found) -> bool:
+    return "zone" in found.details or found.symbol.startswith(_TELLING)
+
+
+def _quoted(found: Iterable[Found]) -> re.Pattern[str]:
+    """Return a pattern of what sentences quote from the message through details."""
+    values = {
+        str(one.details[name])[:_IN_SENTENCES]
+        for one in found
+        if not _tells(one)
+        for name in _QUOTED_DETAILS & one.details.keys()
+    }
+    # As sentences have them: nothing breaks a line.
+    shown = {"".join(c if c.isprintable() and c not in "{}" else "?" for c in v) for v in values}
+    longest_first = sorted(shown - {""}, key=len, reverse=True)
+    if not longest_first:
+        return _NOTHING
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
 
 
 @lru_cache(maxsize=4)

@@ -167,6 +167,31 @@ def test_hashed_record_holds_no_address_no_subject_and_no_link(store: Store) -> 
     assert not any(word.isalnum() and b"ours" in word for word in entry.words)
 
 
+def test_hashed_record_tells_no_file_no_host_and_no_quoted_mailbox(store: Store) -> None:
+    file = "Notice for Ann.pdf.exe"
+    record = a_record(
+        mail_from='"ann smith"@news.example',
+        reason=f'the attachment {file} is a program; mail from "ann smith"@news.example',
+        reply=f"550 5.7.1 the attachment {file} is a program",
+        trace=["https://host.example/"],
+        found=[
+            Found("FILE_PROGRAM", "", {"file": file}),
+            Found("LINK_FRESH_HOST", "", {"host": "host.example"}),
+            Found("SPF_PASS", "", {"name": "mx.news.example"}),
+        ],
+    )
+
+    found = kept(store, record, keep=HASHED).find("T1")
+
+    assert found is not None
+    text = repr(found).lower()
+    for word in ("ann", "smith", "notice", "host.example"):
+        assert word not in text
+    assert found.reply == "550 5.7.1 the attachment … is a program"
+    assert found.reason.endswith(found.mail_from)
+    assert found.found[2].details == {"name": "mx.news.example"}
+
+
 def test_message_is_kept_beside_its_record_and_found_by_its_id(store: Store) -> None:
     message = b"Subject: x\r\n\r\n" + b"a" * 100_000
     secret = journal.secret_of(store)
