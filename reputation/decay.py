@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reputation.store import Faded, Taken
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reputation.store import Drop, Fade
+
+# What was written by a clock so far ahead, which was put right since, counts as written now. Less
+# is what differs between machines, or what waited for the store.
+AHEAD_S: Final = 86_400.0
+BUCKET_AHEAD_S: Final = 300.0
 
 
 class Fading(NamedTuple):
@@ -39,6 +44,8 @@ def add_fading(known: Fading | None, change: Fade) -> Fading:
     """Return what is kept after `change`."""
     if known is None:
         return Fading(change.amounts, change.at, change.at, change.half_life_s)
+    if known.last_at > change.at + AHEAD_S:
+        known = known._replace(last_at=change.at)
     last_at = max(known.last_at, change.at)
     old = remaining(last_at - known.last_at, known.half_life_s)
     new = remaining(last_at - change.at, change.half_life_s)

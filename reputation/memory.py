@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reputation.decay import Fading, add_fading, fill, leaked
+from reputation.decay import BUCKET_AHEAD_S, Fading, add_fading, fill, leaked
 from reputation.errors import StoreError
 from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row, add_rows
 
@@ -133,6 +133,11 @@ class MemoryStore:
         with self._open():
             levels = [self._level(drop, now) for drop in drops]
             taken = fill(drops, levels)
+            for drop, level in zip(drops, levels, strict=True) if taken.full else ():
+                kept = self._buckets.get((drop.space, drop.key))
+                if kept is not None and kept[0][1] > now + BUCKET_AHEAD_S:
+                    empty_at = now + level / drop.leak_per_s
+                    self._buckets[drop.space, drop.key] = ((level, now), empty_at)
             if not taken.full:
                 for drop, level in zip(drops, taken.levels, strict=True):
                     empty_at = now + level / drop.leak_per_s

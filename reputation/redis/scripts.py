@@ -55,6 +55,7 @@ for i = 2, #KEYS do
   if known then
     local kept = {}
     for number in string.gmatch(known, '%S+') do kept[#kept + 1] = tonumber(number) end
+    if kept[3] > at + 86400 then kept[3] = at end
     first, last = math.min(first, kept[2]), math.max(last, kept[3])
     local old = left(last - kept[3], kept[4])
     for j = 5, #kept do values[j - 4] = kept[j] * old end

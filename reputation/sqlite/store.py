@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from reputation.decay import fill, leaked
+from reputation.decay import BUCKET_AHEAD_S, fill, leaked
 from reputation.errors import StoreError
 from reputation.sqlite import fading, streams, writes
 from reputation.sqlite.file import identity_of, open_file, translated
@@ -125,7 +125,17 @@ class SqliteStore:
         """Fill all buckets of `drops`, or none."""
         with self._writing() as connection:
             taken = fill(drops, [_level(connection, drop, now) for drop in drops])
-            if not taken.full:
+            if taken.full:
+                # Filled by a clock that was ahead: from now on it runs empty.
+                connection.executemany(
+                    "UPDATE bucket SET at = ?, expires_at = ? + level / ?"
+                    " WHERE space = ? AND key = ? AND at > ?",
+                    [
+                        (now, now, drop.leak_per_s, drop.space, drop.key, now + BUCKET_AHEAD_S)
+                        for drop in drops
+                    ],
+                )
+            else:
                 connection.executemany(
                     "INSERT OR REPLACE INTO bucket (space, key, level, at, expires_at)"
                     " VALUES (?, ?, ?, ?, ?)",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from reputation.store import Append, Search
 
-# The entries that go are the first ones: as many as are too many, as bring the bytes below their
-# bound, or as are too old. Each append removes a few, so that none waits for long.
+# The entries that go are those that are too old, and the first ones: as many as are too many, or as
+# bring the bytes below their bound. Each append removes a few, so that none waits for long.
 _GO_AT_ONCE: Final = 100
 
 
@@ -49,27 +49,34 @@ def append(connection: sqlite3.Connection, new: Append) -> None:
 def _trim(
     connection: sqlite3.Connection, new: Append, *, entries: int, total_bytes: int
 ) -> tuple[int, int]:
-    """Remove the first entries; return how many, and their bytes."""
-    keep, gone, gone_bytes, up_to = new.keep, 0, 0, 0
+    """Remove what is too much or too old; return how many, and their bytes."""
+    keep, gone, gone_bytes = new.keep, [], 0
+    # By their times: a clock that was ahead once must not keep what stands behind its entries.
+    old = connection.execute(
+        "SELECT number, length(payload) FROM entry WHERE stream = ? AND at < ?"
+        " ORDER BY at, number LIMIT ?",
+        (new.stream, new.at - keep.age_s, _GO_AT_ONCE),
+    )
+    for number, size in old:
+        gone.append(number)
+        gone_bytes += size
     first = connection.execute(
-        "SELECT number, at, length(payload) FROM entry WHERE stream = ? ORDER BY number LIMIT ?",
+        "SELECT number, length(payload) FROM entry WHERE stream = ? ORDER BY number LIMIT ?",
         (new.stream, _GO_AT_ONCE),
     )
-    for number, at, size in first:
-        if (
-            entries - gone <= keep.entries
-            and total_bytes - gone_bytes <= keep.total_bytes
-            and at >= new.at - keep.age_s
-        ):
+    known = frozenset(gone)
+    for number, size in first:
+        if entries - len(gone) <= keep.entries and total_bytes - gone_bytes <= keep.total_bytes:
             break
-        gone, gone_bytes, up_to = gone + 1, gone_bytes + size, number
-    if gone:
-        for table in ("entry", "entry_word"):
-            connection.execute(
-                f"DELETE FROM {table} WHERE stream = ? AND number <= ?",  # noqa: S608 - our names
-                (new.stream, up_to),
-            )
-    return gone, gone_bytes
+        if number not in known:
+            gone.append(number)
+            gone_bytes += size
+    for table in ("entry", "entry_word") if gone else ():
+        connection.executemany(
+            f"DELETE FROM {table} WHERE stream = ? AND number = ?",  # noqa: S608 - our names
+            [(new.stream, number) for number in gone],
+        )
+    return len(gone), gone_bytes
 
 
 def erase(connection: sqlite3.Connection, stream: str, numbers: Sequence[int]) -> int:
