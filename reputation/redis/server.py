@@ -60,6 +60,8 @@ class Server:
         options: dict[str, Any] = {"password": password} if password else {}
         if ca_file:
             options["ssl_ca_certs"] = ca_file
+        # How many were opened; behind a new one there may be another server, or an empty one.
+        self.connections = 0
         # The library's types give every answer as a union with an awaitable.
         self._client: Any = redis.Redis.from_url(
             url,
@@ -67,6 +69,7 @@ class Server:
             socket_connect_timeout=timeout_s,
             # A connection that the server closed since is noticed at its next use.
             retry=Retry(NoBackoff(), 1),
+            redis_connect_func=self._greet,
             **options,
         )
         self._closed = False
@@ -102,6 +105,10 @@ class Server:
                 pipeline.evalsha(*_wire(call))
             pipeline.set(guard, b"", px=guard_ms)
             pipeline.execute()
+
+    def _greet(self, connection: Any) -> None:
+        connection.on_connect()
+        self.connections += 1
 
     def close(self) -> None:
         """Close all connections."""

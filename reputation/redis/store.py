@@ -53,8 +53,9 @@ class RedisStore:
         self._server = server
         self._random_bytes = random_bytes
         self._clock = clock
-        # They never change, and are asked for with nearly every question.
+        # Asked for with nearly every question. They change only where the server lost them.
         self._secrets: dict[str, bytes] = {}
+        self._secrets_of = 0
 
     def write(self, batch: Sequence[Write], attempt: bytes = b"") -> None:
         """Do all of `batch` in one transaction."""
@@ -179,7 +180,8 @@ class RedisStore:
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same for all who share the server."""
         client = self._server.client
-        if kept := self._secrets.get(name):
+        kept = self._secrets.get(name)
+        if kept and self._secrets_of == self._server.connections:
             return kept
         key = _PREFIX + b"secret:" + name.encode()
         with translated():
@@ -187,6 +189,9 @@ class RedisStore:
             if known is None:
                 client.set(key, self._random_bytes(SECRET_BYTES), nx=True)
                 known = client.get(key)
+        if self._secrets_of != self._server.connections:
+            self._secrets_of = self._server.connections
+            self._secrets.clear()
         self._secrets[name] = bytes(known)
         return self._secrets[name]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from reputation.errors import StoreError
@@ -75,6 +77,23 @@ def test_server_that_was_restarted_learns_the_scripts_again() -> None:
         assert store.sums("series", 1, 1) == [Row(1, b"key", (1,))]
         assert store.newest("stream") == 1
         store.close()
+
+
+def test_server_that_came_back_empty_has_secrets_that_all_share() -> None:
+    with a_redis() as server:
+        store, other = server.store(os.urandom), server.store(os.urandom)
+        before = [store.secret("a"), store.secret("b")]
+        server.stop()
+        server.start()
+        after = [other.secret("a"), other.secret("b")]
+
+        # The first command of the new connection.
+        store.write([ONE])
+
+        assert [store.secret("a"), store.secret("b")] == after
+        assert before[0] != after[0]
+        for one in (store, other):
+            one.close()
 
 
 @pytest.mark.parametrize("password", ["", "guessed"], ids=["none", "wrong"])
