@@ -202,7 +202,15 @@ class StoreClient:
         """Open the store, where it can be had soon; else it is opened when it is there again."""
         now = self.clock()
         with suppress(StoreError):
-            await self.insist("put", lambda store: self._presence.arrive(store, now), _START_S)
+            await self.insist("present", lambda _: None, _START_S)
+        # A server is looked through for it: not where the questions of mail wait.
+        try:
+            async with asyncio.timeout(_START_S):
+                await self.run("put", lambda store: self._presence.arrive(store, now))
+        except StoreError as err:
+            self.failed(err)
+        except TimeoutError:
+            return
 
     async def tend(self) -> None:
         """Remove what expired, again and again; run it as a task."""

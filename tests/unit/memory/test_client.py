@@ -22,7 +22,7 @@ from reputation.store import Add, Append, Fade, Put, Retention, Row
 from tests.support.stores import Counted, client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from reputation.store import Store, Write
@@ -120,6 +120,27 @@ def test_ask_refuses_more_questions_than_may_wait() -> None:
         let_go.set()
         assert await late == 1
         assert all(await asyncio.gather(*waiting))
+        await asking.close()
+
+    asyncio.run(main())
+
+
+def test_questions_do_not_wait_until_all_keys_were_looked_through_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "_START_S", 0.05)
+    let_go = threading.Event()
+
+    class LargeStore(MemoryStore):
+        def keys(self, space: str) -> Iterator[bytes]:
+            let_go.wait(10)
+            return super().keys(space)
+
+    async def main() -> None:
+        asking = client_of(LargeStore(os.urandom))
+        await asking.start()
+        assert await asking.ask("present", lambda _: 5, 5.0) == 5
+        let_go.set()
         await asking.close()
 
     asyncio.run(main())
