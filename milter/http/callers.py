@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hmac
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from milter.doors.peers import PeerGoneError, peer_of
 from milter.http.endpoint import Access
 from milter.http.refusal import RefusedError
 
@@ -46,15 +46,14 @@ def caller_of(request: web.Request) -> Caller:
 
 
 def address_of(transport: asyncio.BaseTransport | None) -> IpAddress | None:
-    """Return the address at the other end; None on a unix socket, and where it is not known."""
-    peer = None if transport is None else transport.get_extra_info("peername")
-    if not isinstance(peer, tuple) or not peer:
-        return None
-    try:
-        address = ip_address(str(peer[0]).partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+    """Return the address at the other end; None on a unix socket.
+
+    Raises:
+        PeerGoneError: Nobody is at the other end any more.
+    """
+    if transport is None:
+        raise PeerGoneError("the caller is gone")
+    return peer_of(transport)[0]
 
 
 class Guard:
@@ -97,11 +96,13 @@ class Guard:
 
 
 def _at_the_other_end(transport: asyncio.BaseTransport | None) -> Caller:
-    peer = None if transport is None else transport.get_extra_info("peername")
-    if isinstance(peer, (str, bytes)):
+    try:
+        address = address_of(transport)
+    except PeerGoneError:
+        return Caller.BEYOND
+    if address is None:
         return Caller.SOCKET
-    address = address_of(transport)
-    return Caller.MACHINE if address is not None and address.is_loopback else Caller.BEYOND
+    return Caller.MACHINE if address.is_loopback else Caller.BEYOND
 
 
 def _given(request: web.Request) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiohttp import web
 
 from milter.core.limits import LocalLimits
+from milter.doors.peers import PeerGoneError
 from milter.http.callers import address_of
 from milter.http.caution import HEADERS
 from milter.http.passing import END_OF_HEADER, MOST_READ
@@ -162,7 +163,12 @@ class _Connection(asyncio.BufferedProtocol):
         # uvloop's transports do not derive from asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
         self._doorway.keep(self)
-        self._address = address_of(transport)
+        try:
+            self._address = address_of(transport)
+        except PeerGoneError:
+            self._parted = True
+            self._transport.abort()
+            return
         if reason := self._doorway.admit(self._address):
             self._doorway.observe(reason)
             self._part(overloaded("too many connections"))

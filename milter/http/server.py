@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from milter import __version__
+from milter.doors.peers import PeerGoneError
 from milter.http.callers import Guard, address_of
 from milter.http.catalogue import OF_SUPERVISOR, OF_WORKERS
 from milter.http.caution import add_headers
@@ -172,7 +173,12 @@ def _bounded(may_ask: Callable[[IpAddress | None], bool]) -> Middleware:
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if may_ask(address_of(request.transport)):
+        try:
+            asks_on = may_ask(address_of(request.transport))
+        except PeerGoneError:
+            # Nobody reads the answer.
+            asks_on = False
+        if asks_on:
             return await handler(request)
         return told(overloaded("too many requests from this address", 429, retry_after_s=1))
 

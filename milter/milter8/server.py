@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.core.ids import SessionId
 from milter.doors.listening import Accepting, Connections
-from milter.doors.peers import is_within, peer_of
+from milter.doors.peers import PeerGoneError, is_within, peer_of
 from milter.milter8.protocol import MilterProtocol
 
 if TYPE_CHECKING:
@@ -70,8 +70,11 @@ class MilterServer:
         self, protocol: MilterProtocol, transport: asyncio.BaseTransport
     ) -> SessionId | None:
         """Return the id of the first session on a connection; None where it has no place."""
-        address, _ = peer_of(transport)
         self._connections.add(protocol)
+        try:
+            address, _ = peer_of(transport)
+        except PeerGoneError:
+            return None
         door = self._door
         reason = ""
         if not is_within(address, door.listener.clients):

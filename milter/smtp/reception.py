@@ -18,7 +18,11 @@ class Reception(Protocol):
     def welcome(
         self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
     ) -> tuple[Connection, bool] | Reply:
-        """Return the client and whether it may speak for others, or the reply that refuses it."""
+        """Return the client and whether it may speak for others, or the reply that refuses it.
+
+        Raises:
+            ConnectionError: The client is gone.
+        """
         ...
 
     def introduce(self, protocol: SmtpProtocol, client: IpAddress | None) -> Reply | None:

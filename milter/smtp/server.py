@@ -63,10 +63,14 @@ class SmtpServer:
     def welcome(
         self, protocol: SmtpProtocol, transport: asyncio.BaseTransport
     ) -> tuple[Connection, bool] | Reply:
-        """Return the client and whether it may speak for others, or the reply that refuses it."""
+        """Return the client and whether it may speak for others, or the reply that refuses it.
+
+        Raises:
+            PeerGoneError: The client reset the connection.
+        """
         door = self._door
-        address, port = peer_of(transport)
         self._connections.add(protocol)
+        address, port = peer_of(transport)
         listener = door.listener
         if not is_within(address, listener.clients):
             return self._refused("not_admitted", address)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from milter.doors.listening import Accepting
-from milter.doors.peers import is_within, peer_of
+from milter.doors.peers import PeerGoneError, is_local, is_within, peer_of
 from milter.spamd.session import SpamdDoor, SpamdSession
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ class SpamdServer:
             await asyncio.wait(left)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        address, _ = peer_of(writer.transport)
+        try:
+            address, _ = peer_of(writer.transport)
+        except PeerGoneError:
+            writer.transport.abort()
+            return
         listener = self._door.door.listener
         if not is_within(address, listener.clients):
             self._door.door.metrics.session_refused("not_admitted")
@@ -66,7 +70,7 @@ class SpamdServer:
             _log.info("connection refused", extra={**fields, "error": "not_admitted"})
             writer.transport.abort()
             return
-        session = SpamdSession(self._door, reader, may_teach=address is None)
+        session = SpamdSession(self._door, reader, may_teach=is_local(writer.transport))
         task = asyncio.get_running_loop().create_task(_converse(session, writer))
         self._sessions.add(task)
         task.add_done_callback(self._sessions.discard)
@@ -74,7 +78,11 @@ class SpamdServer:
 
 async def _converse(session: SpamdSession, writer: asyncio.StreamWriter) -> None:
     try:
-        writer.write(await session.answer())
+        answer = await session.answer()
+        if writer.is_closing():
+            # The client is gone; its socket takes nothing any more.
+            return
+        writer.write(answer)
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_WRITE_S):
                 await writer.drain()

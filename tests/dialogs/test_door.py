@@ -16,6 +16,7 @@ from tests.support.line_client import (
     send_message,
 )
 from tests.support.mailbox_sink import Act, Step, friendly, running_sink
+from tests.support.resets import say_and_reset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,25 @@ PASS_THROUGH = "version: 1\nname: nothing\nheaders: none\n"
 def extensions(client: LineClient) -> set[bytes]:
     lines = client.ask(b"EHLO client.example").splitlines()
     return {line[4:].split()[0] for line in lines[1:]}
+
+
+# -- who is taken in -----------------------------------------------------------------------------
+
+
+def test_client_that_reset_its_connection_is_not_on_a_unix_socket() -> None:
+    session = (
+        b"EHLO client.example\r\nXCLIENT ADDR=192.0.2.9 LOGIN=boss\r\nEHLO client.example\r\n"
+        b"MAIL FROM:<a@example.net>\r\n"
+    )
+    with (
+        running_sink() as sink,
+        running_door(sink.host, listener={"clients": ["192.0.2.0/24"]}) as door,
+    ):
+        with door.standing_still():
+            say_and_reset(("127.0.0.1", door.port), session)
+        with connected(door.port, greeted=False) as client:
+            assert client.reply()[:9] == b"554 5.7.1"
+    assert door.sample("gatepost_session_seconds_count") == 0
 
 
 # -- EHLO and parameters ------------------------------------------------------------------------

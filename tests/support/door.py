@@ -94,6 +94,23 @@ class RunningDoor:
         else:
             self.metrics.flush()
 
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Have the loop do nothing meanwhile."""
+        assert self.loop is not None
+        still, on = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            still.set()
+            on.wait(30)
+
+        self.loop.call_soon_threadsafe(stand)
+        still.wait(30)
+        try:
+            yield
+        finally:
+            on.set()
+
     def drain(self) -> None:
         """Drain as a reload does, and wait for the end of it."""
         self.begin_drain(20).result(30)

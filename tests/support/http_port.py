@@ -23,17 +23,17 @@ SERVING: Final = Status("1.2.3", "serving", 2, 2, "up", 5, 1000, 60)
 
 
 class Port:
-    """A running port: its callers and what it counted."""
+    """A running port: its callers, what it counted, and where it is."""
 
     def __init__(self, server: HttpServer, number: int, refused: Counter[str]) -> None:
         self.server = server
         self.refused = refused
-        self._number = number
+        self.number = number
         self._callers: list[Caller] = []
 
     async def caller(self, said: bytes = b"", host: str = "127.0.0.1") -> Caller:
         """Return somebody who has connected to `host` and said so much."""
-        caller = Caller(*await asyncio.open_connection(host, self._number))
+        caller = Caller(*await asyncio.open_connection(host, self.number))
         self._callers.append(caller)
         caller.say(said)
         return caller

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from milter.doors.peers import PeerGoneError
 from milter.http.callers import Caller, Guard, address_of, caller_of
 from milter.http.endpoint import Access
 from milter.http.refusal import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
 
 
 class _Transport(asyncio.Transport):
@@ -23,11 +32,18 @@ LOOPBACK = ("127.0.0.1", 5)
 ELSEWHERE = ("192.0.2.1", 5)
 
 
+@contextlib.contextmanager
+def _request(peer: object, headers: dict[str, str] | None = None) -> Iterator[web.Request]:
+    """Make a request of `peer`, which is a text on a unix socket alone."""
+    family = socket.AF_UNIX if isinstance(peer, str) else socket.AF_INET6
+    with socket.socket(family) as named:
+        transport = _Transport({"peername": peer, "socket": named})
+        yield make_mocked_request("GET", "/", headers=headers, transport=transport)
+
+
 def _caller(peer: object, headers: dict[str, str] | None = None) -> Caller:
-    request = make_mocked_request(
-        "GET", "/", headers=headers, transport=_Transport({"peername": peer})
-    )
-    return caller_of(request)
+    with _request(peer, headers) as request:
+        return caller_of(request)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +57,7 @@ def _caller(peer: object, headers: dict[str, str] | None = None) -> Caller:
         pytest.param(("::ffff:192.0.2.1", 5, 0, 0), Caller.BEYOND, id="elsewhere-mapped"),
         pytest.param(("fe80::1%eth0", 5, 0, 2), Caller.BEYOND, id="link-local"),
         pytest.param(("nonsense", 5), Caller.BEYOND, id="no-address"),
-        pytest.param(None, Caller.BEYOND, id="unknown"),
+        pytest.param(None, Caller.BEYOND, id="gone"),
     ],
 )
 def test_caller_by_the_other_end(peer: object, caller: Caller) -> None:
@@ -61,7 +77,8 @@ def test_caller_by_what_is_said(peer: object, headers: dict[str, str], caller: C
 
 
 def test_address_of_no_connection_is_not_known() -> None:
-    assert address_of(None) is None
+    with pytest.raises(PeerGoneError):
+        address_of(None)
 
 
 @pytest.mark.parametrize(
@@ -75,22 +92,17 @@ def test_address_of_no_connection_is_not_known() -> None:
     ],
 )
 def test_guard_without_the_token(peer: object, access: Access, admitted: bool) -> None:
-    request = make_mocked_request("GET", "/", transport=_Transport({"peername": peer}))
     guard = Guard(b"secret")
-    if admitted:
-        guard.admit(request, access)
-        return
-    with pytest.raises(RefusedError) as refused:
-        guard.admit(request, access)
+    with _request(peer) as request:
+        if admitted:
+            guard.admit(request, access)
+            return
+        with pytest.raises(RefusedError) as refused:
+            guard.admit(request, access)
     assert refused.value.status == 401
     assert refused.value.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_guard_with_the_token_lets_in_from_anywhere() -> None:
-    request = make_mocked_request(
-        "GET",
-        "/",
-        headers={"Authorization": "Bearer secret"},
-        transport=_Transport({"peername": ELSEWHERE}),
-    )
-    Guard(b"secret\n").admit(request, Access.TOKEN)
+    with _request(ELSEWHERE, {"Authorization": "Bearer secret"}) as request:
+        Guard(b"secret\n").admit(request, Access.TOKEN)

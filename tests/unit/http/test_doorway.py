@@ -19,6 +19,7 @@ from milter.settings import Http
 from tests.support.http_door import a_whole_door
 from tests.support.http_port import LONG_S, Port, with_port
 from tests.support.passing import Channel
+from tests.support.resets import say_and_reset
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -313,6 +314,19 @@ def test_connection_that_a_worker_has_counts_until_it_ends() -> None:
             assert (await third.answer())[0] == 200
 
     with_port(test, Http(connections=1), channel=channel)
+
+
+def test_caller_that_reset_its_connection_is_not_of_this_machine() -> None:
+    channel = Channel()
+
+    async def test(port: Port) -> None:
+        async with _worker(channel) as metrics:
+            say_and_reset(("127.0.0.1", port.number), _SCAN + b"x" * 1000)
+            caller = await port.caller(_SCAN + b"x" * 1000)
+            assert (await caller.answer())[0] == 200
+            assert _counted(metrics, "scan_seconds_count") == 1
+
+    with_port(test, _PATIENT, channel=channel)
 
 
 def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
