@@ -15,6 +15,7 @@ from milter.core.reply import Reply
 from milter.doors.decision import dealt, decide
 from milter.doors.groups import Group, group_of, must_be_apart
 from milter.doors.record import TransactionRecord
+from milter.doors.redirection import redirection
 from milter.milter8 import wire
 from milter.milter8.edits import edit_packets
 from milter.milter8.incoming import Fault, Incoming
@@ -257,18 +258,14 @@ class MilterTransaction:
     def _redirections(self, outcomes: tuple[Outcome, ...]) -> list[bytes]:
         """Return the packets that have other addresses get the message instead of recipients."""
         targets = {
-            group.key: outcome.redirect_to.text
+            group.key: outcome.redirect_to
             for group, outcome in zip(self._groups.values(), outcomes, strict=False)
-            if outcome.redirect_to is not None
         }
-        packets = [
-            wire.delete_recipient(path)
-            for _, path, group in self._recipients
-            if group.key in targets
-        ]
+        change = redirection([(one.mailbox, targets[one.group.key]) for one in self._recipients])
         # The new ones first: a message that loses its last recipient may be thrown away.
-        added = [wire.add_recipient(f"<{to}>".encode()) for to in dict.fromkeys(targets.values())]
-        return added + packets
+        added = [wire.add_recipient(f"<{to.text}>".encode()) for to in change.added]
+        paths = [self._recipients[place].path for place in change.deleted]
+        return [*added, *map(wire.delete_recipient, paths)]
 
     def _refused_early(self, stage: str, outcome: Outcome, mailbox: Mailbox | None = None) -> Reply:
         reply = outcome.reply or Reply.of(451, f"4.3.0 Try again later ({self.txn_id})")

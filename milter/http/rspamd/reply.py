@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from milter.doors.redirection import redirection
 from milter.pipeline.report import header_edits
 from policies.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from milter.core.address import Mailbox
     from milter.pipeline.offline import Judged
     from milter.pipeline.outcome import Outcome
     from milter.pipeline.report import Json, Named
@@ -87,9 +89,17 @@ def milter_block(outcome: Outcome, judged: Judged) -> dict[str, Json]:
     if removed := _removed(edits["remove"], judged):
         block["remove_headers"] = removed
     if outcome.redirect_to is not None:
-        recipients: list[Json] = [str(one) for one in judged.judgement.txn.recipients]
-        block |= {"add_rcpt": [str(outcome.redirect_to)], "del_rcpt": recipients}
+        block |= _redirected(judged.judgement.txn.recipients, outcome.redirect_to)
     return block
+
+
+def _redirected(recipients: Sequence[Mailbox], target: Mailbox) -> dict[str, Json]:
+    change = redirection([(mailbox, target) for mailbox in recipients])
+    lists: dict[str, list[Json]] = {
+        "add_rcpt": [str(mailbox) for mailbox in change.added],
+        "del_rcpt": [str(recipients[place]) for place in change.deleted],
+    }
+    return {name: mailboxes for name, mailboxes in lists.items() if mailboxes}
 
 
 def _added(fields: Sequence[Named]) -> dict[str, Json]:

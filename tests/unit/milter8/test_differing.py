@@ -19,6 +19,9 @@ overrides:
   - match: {recipient: sorted@example.org}
     weights: {GTUBE: 9}
     actions: {quarantine: {as: redirect, to: spam@example.org}}
+  - match: {recipient: collector@example.org}
+    weights: {GTUBE: 9}
+    actions: {quarantine: {as: redirect, to: collector@example.org}}
 """
 
 
@@ -61,6 +64,31 @@ async def test_mode_quarantine_moves_it_away_from_those_alone_whose_policy_wants
     assert _moved(answers) == [("+", b"<spam@example.org>\0"), ("-", b"<sorted@example.org>\0")]
     # Who keeps it is not told for whom else it was.
     assert _inserted(answers, b"X-Gatepost-Recipients") == []
+    assert answers[-1].letter == "c"
+
+
+@pytest.mark.parametrize(
+    ("recipients", "moved"),
+    [
+        pytest.param(["collector@example.org"], [], id="alone"),
+        pytest.param(
+            ["Collector@Example.org", "sorted@example.org"],
+            [("+", b"<spam@example.org>\0"), ("-", b"<sorted@example.org>\0")],
+            id="beside-one-with-another-target",
+        ),
+        pytest.param(
+            ["spam@example.org", "sorted@example.org"],
+            [("-", b"<sorted@example.org>\0")],
+            id="beside-one-who-is-redirected-to-him",
+        ),
+    ],
+)
+@in_a_loop
+async def test_who_a_message_is_redirected_to_does_not_lose_it(
+    recipients: list[str], moved: list[tuple[str, bytes]]
+) -> None:
+    answers = await _answered("quarantine", *recipients)
+    assert _moved(answers) == moved
     assert answers[-1].letter == "c"
 
 

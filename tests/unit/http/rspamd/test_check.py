@@ -181,3 +181,27 @@ def test_check_is_told_to_the_aftermath(tmp_path: Path) -> None:
     asked(a_whole_door(aftermath=aftermath), tmp_path, "/checkv2", headers={"IP": "192.0.2.1"})
     aftermath.finish()
     assert [str(seen.txn.connection.client_ip) for seen in heeds.seen] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("recipients", "change"),
+    [
+        pytest.param(
+            ["ada@example.org"],
+            {"add_rcpt": ["spam@example.org"], "del_rcpt": ["ada@example.org"]},
+            id="another",
+        ),
+        pytest.param(["Spam@Example.org"], {}, id="who-gets-it"),
+        pytest.param(
+            ["spam@example.org", "ada@example.org"], {"del_rcpt": ["ada@example.org"]}, id="both"
+        ),
+    ],
+)
+def test_who_a_message_is_redirected_to_does_not_lose_it(
+    recipients: list[str], change: dict[str, list[str]], tmp_path: Path
+) -> None:
+    policy = POLICY.replace("GTUBE: 100", "GTUBE: 9")
+    policy += "actions: {quarantine: {as: redirect, to: spam@example.org}}\n"
+    headers = [("Rcpt", recipient) for recipient in recipients]
+    block = checked(tmp_path, "GTUBE", policy=policy, headers=headers)["milter"]
+    assert {name: block[name] for name in ("add_rcpt", "del_rcpt") if name in block} == change
