@@ -15,6 +15,7 @@ from milter.http.bodies import PACE
 from milter.http.caution import add_headers
 from milter.http.history import history_routes
 from milter.http.learn import learn_route
+from milter.http.library import library
 from milter.http.pace import LINGER_S
 from milter.http.passing import Taker
 from milter.http.routing import Handler, Route, application
@@ -100,20 +101,14 @@ class ScanPort:
         self._fd = fd
         self._taker: Taker | None = None
         self._runner = web.AppRunner(
-            worker_application(means),
-            handle_signals=False,
-            access_log=None,
-            auto_decompress=False,
-            lingering_time=LINGER_S,
-            shutdown_timeout=_SHUTDOWN_S,
+            worker_application(means), handle_signals=False, shutdown_timeout=_SHUTDOWN_S
         )
 
     async def start(self) -> None:
         """Take requests."""
         await self._runner.setup()
-        library = self._runner.server
-        assert library is not None  # noqa: S101 - set up on the line above
-        self._taker = Taker(socket.socket(fileno=self._fd), library)
+        make_library = library(self._runner.server, lingering_time=LINGER_S)
+        self._taker = Taker(socket.socket(fileno=self._fd), make_library)
         self._taker.start()
 
     def stop_accepting(self) -> None:

@@ -17,7 +17,7 @@ from milter.doors.peers import PeerGoneError
 from milter.http.callers import address_of
 from milter.http.caution import HEADERS
 from milter.http.passing import END_OF_HEADER, MOST_READ
-from milter.http.refusal import last_words, overloaded
+from milter.http.refusal import RefusedError, last_words, overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from milter.core.connection import IpAddress
     from milter.http.passing import Passed, Passer
-    from milter.http.refusal import RefusedError
     from milter.http.routing import Handler
     from milter.settings import Http
 
@@ -147,7 +146,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._library: asyncio.Protocol | None = None
         self._address: IpAddress | None = None
         # The begin of a request of which it is not known yet who answers it.
-        self._said = b""
+        self._said = bytearray()
+        self._looked_at = 0
         # Whether it is the library.
         self._here = False
         self._tail = b""
@@ -262,10 +262,16 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _decide(self) -> None:
         """Find out who answers the request that begins, unless more has to come for that."""
-        onward = self._points_onward()
+        try:
+            onward = self._points_onward()
+        except RefusedError as refused:
+            self._disarm()
+            self._part(refused)
+            return
         if onward is None:
             return
-        said, self._said = self._said, b""
+        said, self._looked_at = bytes(self._said), 0
+        self._said.clear()
         if onward and self._give(said):
             return
         self._here = True
@@ -276,7 +282,8 @@ class _Connection(asyncio.BufferedProtocol):
         # What the library has not read to its end may be a part of this request.
         if passer is None or self._tail not in {b"", END_OF_HEADER}:
             return False
-        return passer.points_onward(self._said)
+        looked_at, self._looked_at = self._looked_at, len(self._said)
+        return passer.points_onward(self._said, looked_at)
 
     def _give(self, said: bytes) -> bool:
         """Return whether a worker gets this connection, of which `said` was read."""

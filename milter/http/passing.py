@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from milter.http.endpoint import Access
-from milter.http.refusal import overloaded, told
+from milter.http.refusal import RefusedError, overloaded, told
 from milter.http.routing import Route
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 # What is read of a connection at once, so that what travels is no larger than a packet may be.
 MOST_READ: Final = 8192
-# A header that is longer is the library's to refuse.
-_MOST_SAID: Final = 65_536
+# A thousand recipients of the greatest length, each in a field of its own.
+_MOST_HEADER: Final = 384 * 1024
+# A line that is longer is the library's to refuse.
+_LONGEST_LINE: Final = 2 * MOST_READ
+# Beside what is said, of the room that a packet has: the kernel's own.
+_OVERHEAD: Final = 1024
 END_OF_HEADER: Final = b"\r\n\r\n"
 _DESCRIPTORS: Final = 2
 _DONE: Final = b"."
@@ -117,22 +121,32 @@ class Passer:
     ) -> None:
         self._channel = channel
         self._channel.setblocking(False)
+        self._most_header = _room(channel)
         self._endpoints = endpoints
         self._first_lines = first_lines(endpoints)
         self._timeout_s = timeout_s
         self._is_taken = is_taken
         self._waiting: deque[Passed] = deque()
 
-    def points_onward(self, said: bytes) -> bool | None:
+    def points_onward(self, said: bytes | bytearray, looked_at: int = 0) -> bool | None:
         """Return whether the request that begins with `said` goes to a worker; None: wait for more.
 
         It goes once its header is whole: how long that may take is watched at the port.
+
+        Args:
+            said: What was read.
+            looked_at: So much of it was asked about before.
+
+        Raises:
+            RefusedError: The header is too long.
         """
-        if len(said) > _MOST_SAID:
-            return False
-        if self._first_lines.match(said) is None:
-            return False if b"\n" in said else None
-        return True if END_OF_HEADER in said else None
+        if self._first_lines.match(said, 0, _LONGEST_LINE) is None:
+            return False if len(said) > _LONGEST_LINE or b"\n" in said else None
+        if said.find(END_OF_HEADER, max(0, looked_at - len(END_OF_HEADER))) >= 0:
+            return True
+        if len(said) > self._most_header:
+            raise RefusedError(431, "the header of the request is too long")
+        return None
 
     def give(self, connection: int, said: bytes, ended: Callable[[bool], None]) -> Passed | None:
         """Give a connection away; None: nobody takes it now.
@@ -185,6 +199,14 @@ class Passer:
         loop.remove_writer(self._channel)
 
 
+def _room(channel: socket.socket) -> int:
+    """Make room for packets with a header; return how long one may be."""
+    # Beyond `net.core.wmem_max` the kernel takes no wish; its usual value is enough.
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_HEADER)
+    room = channel.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return min(_MOST_HEADER, room - MOST_READ - _OVERHEAD)
+
+
 async def _refuse(_request: web.Request) -> web.StreamResponse:
     answer = told(overloaded("no worker takes requests now"))
     # Tried again on a connection of its own, it does not stand behind another request.
@@ -221,7 +243,7 @@ class Taker:
         # One at a time: others may be free while we judge it.
         try:
             said, descriptors, _, _ = socket.recv_fds(
-                self._channel, _MOST_SAID, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                self._channel, _MOST_HEADER + MOST_READ, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
             )
         except (BlockingIOError, InterruptedError):
             return

@@ -20,6 +20,7 @@ from milter.http.caution import add_headers
 from milter.http.checks import checks_route
 from milter.http.doorway import Doorway, timed
 from milter.http.health import healthz_route, readyz_route, status_route
+from milter.http.library import library
 from milter.http.lists import lists_route
 from milter.http.metrics import metrics_route
 from milter.http.openapi import document, openapi_route
@@ -105,15 +106,10 @@ class HttpServer:
         self._doorway = Doorway(bounds, observe, views.passer, views.may_ask)
         self._listening: asyncio.Server | None = None
         self._unread_s = unread_s
+        # The doorway closes before that, and not in the middle of the next request.
+        self._keepalive_s = 2 * (bounds.idle_timeout_s + bounds.header_timeout_s)
         self._runner = web.AppRunner(
-            port_application(views),
-            handle_signals=False,
-            access_log=None,
-            auto_decompress=False,
-            # The doorway closes before that, and not in the middle of the next request.
-            keepalive_timeout=2 * (bounds.idle_timeout_s + bounds.header_timeout_s),
-            lingering_time=LINGER_S,
-            shutdown_timeout=_SHUTDOWN_S,
+            port_application(views), handle_signals=False, shutdown_timeout=_SHUTDOWN_S
         )
 
     async def start(self, listening: socket.socket) -> None:
@@ -124,10 +120,11 @@ class HttpServer:
             # such bound. A unix socket is for those whom its mode lets in.
             unread_ms = round(self._unread_s * 1000)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-        library = self._runner.server
-        assert library is not None  # noqa: S101 - it is set up
+        make_library = library(
+            self._runner.server, keepalive_timeout=self._keepalive_s, lingering_time=LINGER_S
+        )
         self._listening = await asyncio.get_running_loop().create_server(
-            self._doorway.factory(library), sock=listening, backlog=_BACKLOG
+            self._doorway.factory(make_library), sock=listening, backlog=_BACKLOG
         )
 
     async def close(self) -> None:

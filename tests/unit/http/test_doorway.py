@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
-from milter.app.scan_port import RequestMeans, worker_application
-from milter.http.callers import Guard
 from milter.http.doorway import Doorway
-from milter.http.pace import Pace
 from milter.settings import Http
-from tests.support.http_door import a_whole_door
 from tests.support.http_port import LONG_S, Port, with_port
-from tests.support.passing import Channel
-from tests.support.resets import say_and_reset
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from milter.telemetry.metrics import Metrics
+from tests.support.passing import Channel, counted, judging
 
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 _LAST: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 _SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 _CHUNKED: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT_S: Final = 0.2
-_FLOW: Final = {"listener": "http", "direction": "inbound", "action": "pass"}
 _PATIENT: Final = Http(header_timeout_s=LONG_S, idle_timeout_s=LONG_S)
-
-
-@contextlib.asynccontextmanager
-async def _worker(channel: Channel) -> AsyncIterator[Metrics]:
-    """Have a worker judge messages; give what it counts."""
-    door = a_whole_door()
-    pace = Pace(1000, patience_s=_SHORT_S)
-    async with channel.worker(worker_application(RequestMeans(Guard(b""), door, None, dict, pace))):
-        yield door.metrics
-
-
-def _counted(metrics: Metrics, name: str, **labels: str) -> float | None:
-    metrics.flush()
-    return metrics.registry.get_sample_value(f"gatepost_{name}", labels)
 
 
 def _own_address() -> str:
@@ -223,13 +197,13 @@ def test_body_that_stalls_is_told_408_and_no_part_is_judged() -> None:
     channel = Channel()
 
     async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
+        async with judging(channel) as metrics:
             caller = await port.caller(_SCAN + b"x" * 10)
             status, fields, body = await caller.answer()
             assert (status, fields["Connection"], fields["Retry-After"]) == (408, "close", "5")
             assert json.loads(body) == {"error": "the message came too slowly"}
-            assert _counted(metrics, "http_refused_total", reason="body") == 1
-            assert _counted(metrics, "scan_seconds_count") == 0
+            assert counted(metrics, "http_refused_total", reason="body") == 1
+            assert counted(metrics, "scan_seconds_count") == 0
 
     with_port(test, _PATIENT, channel=channel)
 
@@ -238,7 +212,7 @@ def test_body_below_the_least_rate_is_told_408() -> None:
     channel = Channel()
 
     async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
+        async with judging(channel) as metrics:
             caller = await port.caller(_SCAN)
 
             async def drip() -> None:
@@ -249,7 +223,7 @@ def test_body_below_the_least_rate_is_told_408() -> None:
             dripping = asyncio.create_task(drip())
             assert (await caller.answer())[0] == 408
             dripping.cancel()
-            assert _counted(metrics, "http_refused_total", reason="body") == 1
+            assert counted(metrics, "http_refused_total", reason="body") == 1
 
     with_port(test, _PATIENT, channel=channel)
 
@@ -258,107 +232,10 @@ def test_body_in_malformed_chunks_is_told_400() -> None:
     channel = Channel()
 
     async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
+        async with judging(channel) as metrics:
             caller = await port.caller(_CHUNKED + b"5\r\nhello\r\nno length\r\n")
             assert (await caller.answer())[0] == 400
-            assert _counted(metrics, "scan_seconds_count") == 0
-
-    with_port(test, _PATIENT, channel=channel)
-
-
-@pytest.mark.parametrize("step", [1, 7, 100])
-def test_request_that_comes_in_pieces_reaches_the_worker(step: int) -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
-            caller = await port.caller()
-            said = _SCAN + b"Subject: x\r\n\r\n" + b"x" * 986
-            for start in range(0, len(said), step):
-                caller.say(said[start : start + step])
-                await asyncio.sleep(0)
-            status, fields, _ = await caller.answer()
-            assert (status, fields["Connection"]) == (200, "close")
-            assert await caller.rest() == b""
-            assert _counted(metrics, "message_bytes_total", **_FLOW) == 1000
-
-    with_port(test, _PATIENT, channel=channel)
-
-
-def test_header_for_a_worker_that_drips_in_is_told_408() -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel):
-            caller = await port.caller(_SCAN[:-2])
-            assert (await caller.answer())[0] == 408
-            assert port.refused == {"headers": 1}
-
-    bounds = Http(idle_timeout_s=LONG_S, header_timeout_s=_SHORT_S)
-    with_port(test, bounds, channel=channel)
-
-
-def test_connection_that_a_worker_has_counts_until_it_ends() -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel):
-            first = await port.caller(_SCAN + b"x" * 999)
-            second = await port.caller()
-            assert (await second.answer())[0] == 503
-            first.say(b"x")
-            assert (await first.answer())[0] == 200
-            assert await first.rest() == b""
-
-            third = await port.caller(_HEALTH)
-            assert (await third.answer())[0] == 200
-
-    with_port(test, Http(connections=1), channel=channel)
-
-
-def test_caller_that_reset_its_connection_is_not_of_this_machine() -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
-            say_and_reset(("127.0.0.1", port.number), _SCAN + b"x" * 1000)
-            caller = await port.caller(_SCAN + b"x" * 1000)
-            assert (await caller.answer())[0] == 200
-            assert _counted(metrics, "scan_seconds_count") == 1
-
-    with_port(test, _PATIENT, channel=channel)
-
-
-def test_port_that_closes_leaves_a_worker_what_it_has() -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel) as metrics:
-            caller = await port.caller(_SCAN + b"x" * 999)
-            await channel.taken_one.wait()
-            await port.server.close()
-            caller.say(b"x")
-            assert (await caller.answer())[0] == 200
-            assert _counted(metrics, "scan_seconds_count") == 1
-
-    with_port(test, _PATIENT, channel=channel)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(b"POST /v1/scan?remember=no HTTP/1.1", id="query"),
-        pytest.param(b"POST http://a/v1/scan HTTP/1.1", id="whole-address"),
-        pytest.param(b"\r\n\r\nPOST /v1/scan HTTP/1.1", id="behind-empty-lines"),
-    ],
-)
-def test_request_line_in_every_form_reaches_the_worker(line: bytes) -> None:
-    channel = Channel()
-
-    async def test(port: Port) -> None:
-        async with _worker(channel):
-            said = line + b"\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
-            assert (await (await port.caller(said)).answer())[0] == 200
+            assert counted(metrics, "scan_seconds_count") == 0
 
     with_port(test, _PATIENT, channel=channel)
 
@@ -389,7 +266,7 @@ def test_message_that_is_too_large_is_told_so_before_its_end() -> None:
     channel = Channel()
 
     async def test(port: Port) -> None:
-        async with _worker(channel):
+        async with judging(channel):
             caller = await port.caller(_SCAN.replace(b"1000", b"20000") + b"x" * 10)
             assert (await caller.answer())[0] == 413
 
