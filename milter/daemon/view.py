@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 State = Literal["starting", "serving", "reloading", "draining"]
 
-# Reading the message and answering; what the checks may take comes on top.
-_SCAN_MARGIN_S: Final = 30.0
+# A request that no worker takes for so long is told so.
+_UNTAKEN_S: Final = 30.0
 
 
 def daemon_status(
@@ -85,11 +85,10 @@ def http_server(
     premises: Premises, configuration: Configuration, http: Http, status: Callable[[], Status]
 ) -> HttpServer:
     """Return the HTTP port of the daemon, not yet started."""
-    limits = configuration.settings.limits
     passer = Passer(
         premises.channel.dup(),
         OF_WORKERS,
-        limits.budget_s + _SCAN_MARGIN_S,
+        _UNTAKEN_S,
         lambda: bool(premises.table.in_state(WorkerState.READY)),
     )
     lasting = tuple(_lasting_gauges(configuration))

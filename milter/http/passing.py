@@ -4,8 +4,9 @@ The connection itself goes: its descriptor and what was read of it travel over a
 which all workers hold one end (unix(7), SCM_RIGHTS), and whoever is free takes it. The worker sees
 the caller as the supervisor did, and no octet of message or answer passes through two processes.
 The supervisor keeps its own descriptor, so that it counts the connection as long as it lasts, and
-hears through a pipe that went along when the worker is done with it. A pipe that ends without a
-word says that the worker died, and the caller is told so.
+hears through a pipe that went along when a worker takes it, which may not wait for long, and when
+the worker is done with it: how long that lasts is bounded there. A pipe that ends without a word
+says that the worker died, and the caller is told so.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _LONGEST_LINE: Final = 2 * MOST_READ
 _OVERHEAD: Final = 1024
 END_OF_HEADER: Final = b"\r\n\r\n"
 _DESCRIPTORS: Final = 2
+_TAKEN: Final = b"+"
 _DONE: Final = b"."
 
 
@@ -69,8 +71,8 @@ class Passed:
         self.said = said
         self._ended = ended
         self._done, self.fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._timer = loop.call_later(timeout_s, self._end)
-        loop.add_reader(self._done, self._end)
+        self._timer = loop.call_later(timeout_s, self._end, b"")
+        loop.add_reader(self._done, self._hear)
 
     def sent(self) -> None:
         """The worker has its end of the pipe, and what was said."""
@@ -94,12 +96,15 @@ class Passed:
         if self.waits:
             self.sent()
 
-    def _end(self) -> None:
-        word = b""
-        with suppress(BlockingIOError):
-            word = os.read(self._done, len(_DONE))
+    def _hear(self) -> None:
+        words = os.read(self._done, len(_TAKEN + _DONE))
+        self._timer.cancel()
+        if words != _TAKEN:
+            self._end(words)
+
+    def _end(self, words: bytes) -> None:
         self.let_go()
-        self._ended(word == _DONE)
+        self._ended(words.endswith(_DONE))
 
 
 class Passer:
@@ -108,7 +113,7 @@ class Passer:
     Args:
         channel: The supervisor's end of the pair; closed at the end.
         endpoints: What workers answer.
-        timeout_s: For how long a worker may have one.
+        timeout_s: For how long one may wait until a worker takes it.
         is_taken: Whether there is a worker that takes any.
     """
 
@@ -252,9 +257,16 @@ class Taker:
             for descriptor in descriptors:
                 os.close(descriptor)
             return
+        connection = socket.socket(fileno=descriptors[0])
+        try:
+            os.write(descriptors[1], _TAKEN)
+        except BrokenPipeError:
+            # It waited for too long, and the caller was told so; or the caller is gone.
+            os.close(descriptors[1])
+            connection.close()
+            return
         loop = asyncio.get_running_loop()
         taken = _Taken(self._make_library(), said, descriptors[1])
-        connection = socket.socket(fileno=descriptors[0])
         beginning = loop.create_task(self._begin(taken, connection))
         self._beginning.add(beginning)
         beginning.add_done_callback(self._beginning.discard)

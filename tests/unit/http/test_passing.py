@@ -7,6 +7,7 @@ import json
 from typing import Final
 
 import pytest
+from aiohttp import web
 
 from milter.settings import Http
 from tests.support.http_port import LONG_S, Port, with_port
@@ -106,6 +107,39 @@ def test_caller_that_reset_its_connection_is_not_of_this_machine() -> None:
     async def test(port: Port) -> None:
         async with judging(channel) as metrics:
             say_and_reset(("127.0.0.1", port.number), _SCAN + b"x" * 1000)
+            caller = await port.caller(_SCAN + b"x" * 1000)
+            assert (await caller.answer())[0] == 200
+            assert counted(metrics, "scan_seconds_count") == 1
+
+    with_port(test, _PATIENT, channel=channel)
+
+
+def test_worker_that_has_a_connection_may_keep_it_for_longer_than_one_may_wait() -> None:
+    channel = Channel(timeout_s=_SHORT_S)
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(3 * _SHORT_S)
+        return web.json_response({})
+
+    async def test(port: Port) -> None:
+        app = web.Application()
+        app.router.add_post("/v1/scan", answer)
+        async with channel.worker(app):
+            caller = await port.caller(_SCAN + b"x" * 1000)
+            assert (await caller.answer())[0] == 200
+
+    with_port(test, _PATIENT, channel=channel)
+
+
+def test_connection_that_no_worker_takes_is_told_503_and_not_judged() -> None:
+    channel = Channel(timeout_s=_SHORT_S)
+
+    async def test(port: Port) -> None:
+        channel.workers += 1
+        waiting = await port.caller(_SCAN + b"x" * 1000)
+        status, _, body = await waiting.answer()
+        assert (status, json.loads(body)) == (503, {"error": "no worker answered"})
+        async with judging(channel) as metrics:
             caller = await port.caller(_SCAN + b"x" * 1000)
             assert (await caller.answer())[0] == 200
             assert counted(metrics, "scan_seconds_count") == 1
