@@ -27,7 +27,8 @@ _log: Final = logging.getLogger("gatepost.milter")
 _HIGH: Final = 2 * wire.MAX_PACKET
 # How long a mail server may say nothing: libmilter's own bound, for its client may be slow.
 _IDLE_S: Final = 7210.0
-# A mail server waits 30 s (Postfix) for an answer; each of these has it wait anew.
+# A mail server waits 30 s (Postfix) for an answer; each of these has it wait anew. Only at the end
+# of a message: elsewhere Sendmail takes the filter for broken, and mail passes it.
 _PROGRESS_S: Final = 10.0
 
 
@@ -45,6 +46,7 @@ class MilterProtocol(asyncio.Protocol):
         "_deciding",
         "_door",
         "_draining",
+        "_ends_message",
         "_loop",
         "_paused",
         "_reader",
@@ -67,6 +69,8 @@ class MilterProtocol(asyncio.Protocol):
         # None where it is no TCP.
         self._socket: socket.socket | None = None
         self._deciding: asyncio.Task[None] | None = None
+        # Whether what is being decided is the end of a message.
+        self._ends_message = False
         self._started = 0.0
         # When anything happened last.
         self._active = math.inf
@@ -141,7 +145,8 @@ class MilterProtocol(asyncio.Protocol):
         if now < self._active + self._patience_s():
             return
         if self._deciding is not None and self._writable:
-            self._write([wire.PROGRESS])
+            if self._ends_message:
+                self._write([wire.PROGRESS])
             self._active = now
         else:
             if self._why is None:
@@ -177,6 +182,7 @@ class MilterProtocol(asyncio.Protocol):
             letter, data = packet
             if letter in waits:
                 self._write(answers)
+                self._ends_message = letter == wire.END_OF_MESSAGE
                 self._deciding = self._loop.create_task(self._decide(session, letter, data))
                 return
             try:

@@ -13,7 +13,7 @@ from milter.milter8.protocol import MilterProtocol
 from milter.milter8.server import MilterServer
 from tests.support import milter_packets as mta
 from tests.support.milter_session import a_door, in_a_loop
-from tests.support.pipeline import Asks
+from tests.support.pipeline import POLICY, Asks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +55,13 @@ class Connected:
     Args:
         check: What is asked about its messages.
         through: The socket, where one is asked for.
+        policy: What the messages are judged by.
     """
 
-    def __init__(self, check: Asks, through: socket.socket | None = None) -> None:
-        door = a_door(check)
+    def __init__(
+        self, check: Asks, through: socket.socket | None = None, policy: str = POLICY
+    ) -> None:
+        door = a_door(check, policy=policy)
         self.loop = asyncio.get_running_loop()
         self.wire = Written(through)
         self.door = door
@@ -93,6 +96,18 @@ async def test_who_waits_for_a_verdict_is_told_that_we_still_work() -> None:
     assert mta.letters(connected.wire.written) == "Ocs"
     connected.after(11)
     assert mta.letters(connected.wire.written) == "Ocsp"
+    assert not connected.wire.was_cut()
+
+
+@in_a_loop
+async def test_who_waits_for_a_recipient_is_not_told_what_is_for_the_end_of_a_message() -> None:
+    check = Asks(answered=False)
+    connected = Connected(check, policy="version: 1\nname: test\nearly: {rcpt: 5}\n")
+    await connected.says(BEGIN + mta.mail() + mta.rcpt())
+    assert mta.letters(connected.wire.written) == "O"
+    for seconds in (11, 22, 400):
+        connected.after(seconds)
+    assert mta.letters(connected.wire.written) == "O"
     assert not connected.wire.was_cut()
 
 
