@@ -121,7 +121,10 @@ class HttpServer:
             unread_ms = round(self._unread_s * 1000)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
         make_library = library(
-            self._runner.server, keepalive_timeout=self._keepalive_s, lingering_time=LINGER_S
+            self._runner.server,
+            self._views.may_ask,
+            keepalive_timeout=self._keepalive_s,
+            lingering_time=LINGER_S,
         )
         self._listening = await asyncio.get_running_loop().create_server(
             self._doorway.factory(make_library), sock=listening, backlog=_BACKLOG

@@ -8,6 +8,8 @@ import socket
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from milter.http.health import Status
 from milter.http.rate import Rate
 from milter.http.server import HttpServer, Views
@@ -85,11 +87,14 @@ def with_port(
     host: str = "127.0.0.1",
     scraped: bytes = b"",
     channel: Channel | None = None,
+    requests_per_s: float = 10_000,
 ) -> None:
     async def run() -> None:
         refused: Counter[str] = Counter()
         passer = no_worker() if channel is None else channel.passer
-        views = Views(lambda: SERVING, lambda: scraped, passer, list, Rate(10_000, lambda: 0.0))
+        views = Views(
+            lambda: SERVING, lambda: scraped, passer, list, Rate(requests_per_s, lambda: 0.0)
+        )
 
         def count(reason: str) -> None:
             refused[reason] += 1
@@ -107,3 +112,13 @@ def with_port(
                 channel.taken.close()
 
     asyncio.run(run())
+
+
+def own_address() -> str:
+    """Return an address of this machine that is not of its loopback; nothing is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])

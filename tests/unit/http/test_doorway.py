@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from ipaddress import ip_address
 from typing import Final
 
@@ -12,7 +11,7 @@ import pytest
 
 from milter.http.doorway import Doorway
 from milter.settings import Http
-from tests.support.http_port import LONG_S, Port, with_port
+from tests.support.http_port import LONG_S, Port, own_address, with_port
 from tests.support.passing import Channel, counted, judging
 
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -21,16 +20,6 @@ _SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r
 _CHUNKED: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SHORT_S: Final = 0.2
 _PATIENT: Final = Http(header_timeout_s=LONG_S, idle_timeout_s=LONG_S)
-
-
-def _own_address() -> str:
-    """Return an address of this machine that is not of its loopback; nothing is sent for it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
-        return str(probe.getsockname()[0])
 
 
 def test_connection_beyond_the_bound_is_told_503_and_closed() -> None:
@@ -89,7 +78,7 @@ def test_place_of_a_connection_that_ended_is_free_again() -> None:
 
 
 def test_strangers_who_hold_the_port_leave_this_machine_its_health() -> None:
-    beyond = _own_address()
+    beyond = own_address()
 
     async def test(port: Port) -> None:
         strangers = [await port.caller(_HEALTH, beyond) for _ in range(2)]
@@ -106,7 +95,7 @@ def test_strangers_who_hold_the_port_leave_this_machine_its_health() -> None:
 
 
 def test_one_address_beyond_this_machine_gets_its_share_alone() -> None:
-    beyond = _own_address()
+    beyond = own_address()
 
     async def test(port: Port) -> None:
         first = await port.caller(_HEALTH, beyond)

@@ -1,0 +1,55 @@
+"""What no handler sees: requests that the library's parser refuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from milter.http.caution import HEADERS
+from milter.settings import Http
+from tests.support.http_port import Port, own_address, with_port
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"GET /healthz HTTP/9.9\r\n\r\n", id="version"),
+        pytest.param(b"G@T /healthz HTTP/1.1\r\nHost: a\r\n\r\n", id="method"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x01b\r\n\r\n", id="control"),
+        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"a" * 9000 + b"\r\n\r\n", id="long-field"),
+        pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", id="long-line"),
+        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", id="length"),
+    ],
+)
+def test_malformed_request_is_told_so_in_json(
+    said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(port: Port) -> None:
+        caller = await port.caller(said)
+        status, fields, body = await caller.answer()
+        assert status == 400
+        assert json.loads(body) == {"error": "the request is malformed"}
+        assert HEADERS.items() <= fields.items()
+        assert await caller.rest() == b""
+
+    with caplog.at_level(logging.INFO):
+        with_port(test, Http())
+    (record,) = [one for one in caplog.records if one.name == "gatepost.http"]
+    assert record.levelno == logging.INFO
+    assert record.exc_info is None
+    assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
+
+
+def test_who_asks_too_often_is_told_so_for_malformed_requests_too() -> None:
+    beyond = own_address()
+
+    async def test(port: Port) -> None:
+        for expected in (400, 429):
+            caller = await port.caller(b"GET /healthz HTTP/9.9\r\n\r\n", beyond)
+            status, fields, _ = await caller.answer()
+            assert status == expected
+        assert fields["Retry-After"] == "1"
+
+    with_port(test, Http(), host=beyond, requests_per_s=0.1)
