@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _USUAL: Final = 50
 _MOST: Final = 500
+_MOST_DIGITS: Final = 9
 # What one request may cost; a search for what is rare goes on with `after`.
 _LOOKED_AT: Final = 5000
 _LONGEST: Final = 1000
@@ -156,7 +157,8 @@ def _time(name: str, text: str, now: float) -> float:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
+    few = len(text) <= _MOST_DIGITS
+    if not (few and text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
         raise RefusedError(400, f"parameter limit: a number from 1 to {_MOST} is needed")
     return int(text)
 

@@ -120,6 +120,7 @@ def test_history_shows_all_of_one_message(tmp_path: Path) -> None:
     [
         {"limit": "0"},
         {"limit": "501"},
+        {"limit": "0000005000"},
         {"limit": "9" * 5000},
         {"limit": "x"},
         {"since": "yesterday"},
