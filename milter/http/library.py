@@ -77,6 +77,22 @@ class _Reader(web.RequestHandler):
         answer.force_close()
         return answer
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The caller says nothing more: what it asked whole is answered, and that is the end.
+
+        A body that is cut off ends with the connection. Where the request just begins and its body
+        is not known yet, `pace` gives it up.
+        """
+        if self._waiter is not None and not self._messages:
+            return False
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        if not all(body.is_eof() for body in bodies):
+            return False
+        self.close()
+        return True
+
     def _refusal(self, status: int, exc: BaseException | None) -> RefusedError:
         try:
             address = address_of(self.transport)

@@ -33,11 +33,15 @@ class Port:
         self.number = number
         self._callers: list[Caller] = []
 
-    async def caller(self, said: bytes = b"", host: str = "127.0.0.1") -> Caller:
-        """Return somebody who has connected to `host` and said so much."""
+    async def caller(
+        self, said: bytes = b"", host: str = "127.0.0.1", *, ended: bool = False
+    ) -> Caller:
+        """Return somebody who has connected to `host` and said so much, and `ended` with it."""
         caller = Caller(*await asyncio.open_connection(host, self.number))
         self._callers.append(caller)
         caller.say(said)
+        if ended:
+            caller.end()
         return caller
 
     async def close(self) -> None:
@@ -56,6 +60,10 @@ class Caller:
 
     def say(self, said: bytes) -> None:
         self._writer.write(said)
+
+    def end(self) -> None:
+        """Say nothing more."""
+        self._writer.write_eof()
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Return status, fields and body of one answer."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Final
 
 import pytest
 
 from milter.http.caution import HEADERS
 from milter.settings import Http
 from tests.support.http_port import Port, own_address, with_port
+from tests.support.passing import Channel, judging
+
+_HEALTH: Final = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+_SCAN: Final = b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\na: b\n"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +45,19 @@ def test_malformed_request_is_told_so_in_json(
     assert record.levelno == logging.INFO
     assert record.exc_info is None
     assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
+
+
+def test_caller_that_says_nothing_more_is_answered() -> None:
+    channel = Channel()
+
+    async def test(port: Port) -> None:
+        async with judging(channel):
+            for said in (_HEALTH, _SCAN):
+                caller = await port.caller(said, ended=True)
+                assert (await caller.answer())[0] == 200
+                assert await caller.rest() == b""
+
+    with_port(test, Http(), channel=channel)
 
 
 def test_who_asks_too_often_is_told_so_for_malformed_requests_too() -> None:
