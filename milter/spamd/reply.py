@@ -6,9 +6,10 @@ not the score, they are told the threshold as the score, so that they do what wa
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from milter.core.edits import edited_pieces
+from milter.core.edits import HeaderEdits, edited_pieces
 from milter.pipeline.outcome import Marker, format_score, softened
 from policies.verdict import Action
 
@@ -30,6 +31,7 @@ EX_TIMEOUT: Final = 79
 _OK: Final = b"SPAMD/1.1 0 EX_OK\r\n"
 # From here on an answer tells its length; to what is older (Exim) the score is the only header.
 _TELLS_LENGTH: Final = (1, 3)
+_BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _WITH_MESSAGE: Final = frozenset({"PROCESS", "HEADERS"})
 _RSPAMD_ACTIONS: Final = {
     Action.PASS: "no action",
@@ -104,12 +106,45 @@ def _body(head: Head, data: bytes, judged: Judged, identity: Identity) -> bytes:
         return _report(verdict)
     if head.command not in _WITH_MESSAGE:
         return b""
-    message = b"".join(edited_pieces(judged.message, marked(judged, identity).edits))
+    edits = marked(judged, identity).edits
+    if data != judged.message:
+        edits = _as_it_came(edits, judged.message, data)
+    message = b"".join(edited_pieces(data, edits))
     if head.command == "HEADERS":
-        header, blank, _ = message.partition(b"\r\n\r\n")
-        message = header + blank
-    # Line ends as they came: who writes the message into a file wants those of files.
-    return message if data == judged.message else message.replace(b"\r\n", b"\n")
+        end = _BLANK_LINE.search(message)
+        message = message[: end.end()] if end else message
+    return message
+
+
+def _as_it_came(edits: HeaderEdits, message: bytes, data: bytes) -> HeaderEdits:
+    """Return `edits` of `message` for `data`, which is the same with other line ends.
+
+    Who writes the message into a file wants the line ends of files, and a body that nobody touched.
+    """
+
+    def place(offset: int) -> int:
+        before = message.rfind(b"\n", 0, offset) + 1
+        line = message.count(b"\n", 0, before)
+        return _begin_of_line(data, line) + offset - before
+
+    crlf = data.partition(b"\n")[0].endswith(b"\r")
+
+    def ended(field: bytes) -> bytes:
+        return field if crlf else field.replace(b"\r\n", b"\n")
+
+    subject = edits.subject
+    return HeaderEdits(
+        ended(edits.add),
+        tuple([(place(start), place(end)) for start, end in edits.remove]),
+        subject and (place(subject[0]), place(subject[1]), ended(subject[2])),
+    )
+
+
+def _begin_of_line(data: bytes, line: int) -> int:
+    begin = 0
+    for _ in range(line):
+        begin = data.find(b"\n", begin) + 1
+    return begin
 
 
 def _symbols(verdict: Verdict) -> list[str]:

@@ -94,6 +94,27 @@ def test_headers_gives_back_no_body() -> None:
     assert message.endswith(b"Subject: hello\r\n\r\n")
 
 
+@pytest.mark.parametrize(
+    ("message", "marks_end"),
+    [
+        pytest.param(MESSAGE + b"one\nof files\r\n", b"\r\n", id="a-bare-lf"),
+        pytest.param(MESSAGE.replace(b"\r\n", b"\n") + b"a\r\nb\n", b"\n", id="a-crlf"),
+        pytest.param(MESSAGE.replace(b"\r\n", b"\n"), b"\n", id="all-lf"),
+    ],
+)
+def test_line_ends_stay_as_they_came(message: bytes, marks_end: bytes) -> None:
+    for command in ("PROCESS", "HEADERS"):
+        given = asked(a_request(command, message)).partition(b"\r\n\r\n")[2]
+        marks, found, rest = given.partition(b"From: a@example.net")
+        assert found + rest == (
+            b"".join(message.partition(b"\r\n\r\n" if marks_end == b"\r\n" else b"\n\n")[:2])
+            if command == "HEADERS"
+            else message
+        ).replace(b"X-Spam-Flag: NO" + marks_end, b"")
+        assert b"X-Spam-Flag: YES" + marks_end in marks
+        assert (b"\r" in marks) == (marks_end == b"\r\n")
+
+
 def test_message_may_come_compressed() -> None:
     packed = zlib.compress(MESSAGE)
     answer = asked(a_request("PROCESS", packed, headers="Compress: zlib\r\n"), passing())
