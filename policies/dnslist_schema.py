@@ -145,8 +145,8 @@ class DnsListEntry(Section):
         default=90,
         ge=50,
         le=99,
-        description="Percent of the last 50 different questions; a list that lists more is set"
-        " aside, for it lists the world",
+        description="Percent of the last 50 different subjects that no sender can choose; a list"
+        " that lists more is set aside, for it lists the world",
     )
     graded: bool = Field(
         default=False,

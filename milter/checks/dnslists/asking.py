@@ -34,6 +34,7 @@ class _Question(NamedTuple):
     ask: Asks
     subject: Subject
     name: str
+    first: bool
 
 
 class _Told(NamedTuple):
@@ -115,8 +116,8 @@ class ListAsker:
                     # One domain may stand in several places of a message: one question for all.
                     if name is None or name in seen or not self._may_ask(dns_list):
                         continue
+                    yield _Question(dns_list, ask, subject, name, first=not seen)
                     seen.add(name)
-                    yield _Question(dns_list, ask, subject, name)
 
     def _may_ask(self, dns_list: DnsList) -> bool:
         return self._health is None or self._health.may_ask(dns_list)
@@ -134,7 +135,8 @@ class ListAsker:
         outcome = outcome_of(dns_list, told)
         self._observe(dns_list.zone, outcome, seconds)
         if self._health is not None:
-            self._health.told(dns_list, subject.text, outcome)
+            ask, first = question.ask, question.first
+            self._health.told(dns_list, ask, subject.text, outcome, first=first)
             if not self._health.believes(dns_list):
                 return None
         return _Told(dns_list, told, outcome)

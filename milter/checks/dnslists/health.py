@@ -5,8 +5,8 @@ say then must not reach a verdict. A list is set aside when
 
 * it fails its test points (RFC 5782 §5), which are asked at the start and every ten minutes (less
   often where it may be asked little),
-* it lists nearly all of the last different subjects (`DnsList.most_hits`): such a list lists the
-  world, whatever its test points say,
+* it lists nearly all of the last different subjects (`DnsList.most_hits`), one of each message at
+  most: such a list lists the world, whatever its test points say,
 * it refuses, or does not answer, several times in a row,
 * its questions of the day are used up.
 
@@ -15,6 +15,9 @@ list says "listed" of several different subjects in a row: that may be the begin
 list that is set aside is tried again after half a minute, a minute, two, up to an hour; it comes
 back by itself. One that listed the world comes back on trial: it is asked, and not believed before
 it has shown that it tells subjects apart. One object for a process; time is given to it.
+
+What a sender may write as it likes shows nothing of the world: whoever knows fifty listed domains
+could switch a list off with them. It is a reason to ask the test points, no more.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from policies.dnslists import UNFORGED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policies.dnslists import DnsList
+    from policies.dnslists import Asks, DnsList
 
 PROBE_EVERY_S: Final = 600.0
 FIRST_RETRY_S: Final = 30.0
@@ -104,6 +109,8 @@ class _Record:
     run: int = 0
     failures: int = 0
     refusals: int = 0
+    # The last subjects, and those of them that no sender can choose with whether they were listed.
+    seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
     hits: OrderedDict[str, bool] = field(default_factory=OrderedDict)
     day: int = 0
     asked: int = 0
@@ -175,13 +182,18 @@ class ListHealth:
         """Return whether what `dns_list` says counts."""
         return self._records[dns_list.query_zone].state is State.UP
 
-    def told(self, dns_list: DnsList, subject: str, outcome: str) -> None:
+    def told(
+        self, dns_list: DnsList, ask: Asks, subject: str, outcome: str, *, first: bool = True
+    ) -> None:
         """Take note of an answer.
 
         Args:
             dns_list: The list that was asked.
+            ask: What `subject` is.
             subject: What it was asked about.
             outcome: listed, unknown, not_listed, error or temperror.
+            first: Whether it was the first question to the list at this stage of a message; one
+                message must not stand for the world.
         """
         record = self._records[dns_list.query_zone]
         if record.state not in _ASKED:
@@ -196,8 +208,12 @@ class ListHealth:
                 self._set_aside(record, f"{record.failures} questions in a row had no answer")
         else:
             record.failures = record.refusals = 0
-            hit = outcome == "listed" if dns_list.graded else outcome != "not_listed"
-            self._count_hit(record, subject, hit=hit)
+            if first:
+                hit = outcome == "listed" if dns_list.graded else outcome != "not_listed"
+                self._suspect(record, subject, hit=hit)
+                # Without a test point nothing else would show that it lists the world.
+                if ask in UNFORGED or not dns_list.points.not_listed:
+                    self._count_hit(record, subject, hit=hit)
 
     def due(self) -> list[DnsList]:
         """Return the lists whose test points are to be asked now; each is given out once."""
@@ -230,8 +246,7 @@ class ListHealth:
 
     def _count_hit(self, record: _Record, subject: str, *, hit: bool) -> None:
         hits = record.hits
-        if hits.pop(subject, None) is None:
-            self._suspect(record, hit=hit)
+        hits.pop(subject, None)
         hits[subject] = hit
         if len(hits) > WINDOW:
             hits.popitem(last=False)
@@ -247,8 +262,15 @@ class ListHealth:
             elif listed == len(hits):
                 self._set_aside(record, f"it still listed all of {listed} subjects")
 
-    def _suspect(self, record: _Record, *, hit: bool) -> None:
+    def _suspect(self, record: _Record, subject: str, *, hit: bool) -> None:
         """Have the test points asked soon where one new subject after the other is listed."""
+        new = subject not in record.seen
+        record.seen[subject] = None
+        record.seen.move_to_end(subject)
+        if len(record.seen) > WINDOW:
+            record.seen.popitem(last=False)
+        if not new:
+            return
         record.run = record.run + 1 if hit else 0
         if record.run >= SUSPECT:
             pause_s = record.every_s * SUSPECT_EVERY_S / PROBE_EVERY_S
@@ -286,6 +308,7 @@ class ListHealth:
         if moved:
             record.since = self._wall()
             record.failures = record.refusals = 0
+            record.seen.clear()
             record.hits.clear()
         if different and self._changed is not None:
             self._changed(self._report(record))

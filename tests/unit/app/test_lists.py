@@ -94,7 +94,7 @@ def test_list_set_aside_between_two_turns_is_seen_at_once() -> None:
     life = Life()
     life.after(0)
     for number in range(3):
-        life.keeper.health.told(LIST, f"192.0.2.{number}", "error")
+        life.keeper.health.told(LIST, Asks.CLIENT_IP, f"192.0.2.{number}", "error")
     shown = generate_latest(life.metrics.registry).decode()
     assert 'gatepost_dns_list_up{zone="bl.example"} 0.0' in shown
 

@@ -20,9 +20,15 @@ from milter.checks.dnslists.health import (
     Report,
     State,
 )
-from policies.dnslists import Asks, DnsList
+from policies.dnslists import DEFAULT_POINTS, UNFORGED, Asks, DnsList, ProbePoints
 
-LIST = DnsList("bl.example", (Asks.CLIENT_IP,), "block", codes={IPv4Address("127.0.0.2"): "BL"})
+LIST = DnsList(
+    "bl.example",
+    (Asks.CLIENT_IP,),
+    "block",
+    codes={IPv4Address("127.0.0.2"): "BL"},
+    points=DEFAULT_POINTS["addresses"],
+)
 # Test points are questions, too.
 COUNTED = replace(LIST, a_day=100 + PROBE_QUESTIONS)
 NOON = 1_790_000_000.0 // 86_400 * 86_400 + 43_200
@@ -49,9 +55,10 @@ class Life:
         assert self.health.due() == [self.dns_list]
         self.health.probed(self.dns_list, trouble)
 
-    def told(self, outcome: str, times: int, begin: int = 0) -> None:
+    def told(self, outcome: str, times: int, begin: int = 0, *, first: bool = True) -> None:
+        ask = self.dns_list.asks[0]
         for number in range(begin, begin + times):
-            self.health.told(self.dns_list, f"192.0.2.{number}", outcome)
+            self.health.told(self.dns_list, ask, f"192.0.2.{number}", outcome, first=first)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -206,6 +213,31 @@ def test_listings_of_one_subject_or_with_others_between_are_no_suspicion() -> No
         life.told("listed", 2, begin=100)
         life.told("not_listed", 1, begin=number)
     assert life.health.due() == []
+
+
+@pytest.mark.parametrize("ask", [ask for ask in Asks if ask not in UNFORGED])
+def test_listings_of_what_senders_write_have_the_test_points_asked_and_no_more(ask: Asks) -> None:
+    life = working(replace(LIST, asks=(ask,)))
+    life.wait(SUSPECT_EVERY_S)
+    life.told("listed", 2 * WINDOW)
+    assert life.state() is State.UP
+    assert life.health.due() == [life.dns_list]
+
+
+def test_listings_of_what_senders_write_count_where_there_are_no_test_points() -> None:
+    life = working(replace(LIST, asks=(Asks.URL_DOMAIN,), points=ProbePoints()))
+    life.told("listed", WINDOW)
+    assert life.state() is State.ASIDE
+
+
+def test_one_message_stands_for_one_subject() -> None:
+    life = working()
+    for message in range(WINDOW - 1):
+        life.told("listed", 1, begin=20 * message)
+        life.told("listed", 19, begin=20 * message + 1, first=False)
+    assert life.state() is State.UP
+    life.told("listed", 1, begin=20 * WINDOW)
+    assert life.state() is State.ASIDE
 
 
 @pytest.mark.parametrize("outcome", ["listed", "unknown"])
