@@ -143,7 +143,7 @@ async def _evaluated(evaluation: Evaluation, asked: _Asked, timeout_s: float) ->
         async with asyncio.timeout(timeout_s):
             result = await evaluation.result(asked.domain)
             if result is Result.FAIL:
-                explanation = await evaluation.explanation()
+                explanation = await evaluation.explanation(_MAX_EXPLANATION)
     except TimeoutError:
         # A fail whose explanation does not come is still a fail.
         if result is None:

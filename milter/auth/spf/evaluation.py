@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 # Ten MX names with a TCP answer of thousands of addresses each would be seconds of comparing.
 _MAX_ADDRESSES: Final = 100
+# Of all records of one evaluation: eleven that are as long as one may be would hold others up.
+_MAX_OCTETS: Final = 32_768
+_MAX_WORDS: Final = 2_000
+# As published. No shorter text has so many macros that it had to be read to its end to be too long.
+_MAX_EXPLAIN_STRING: Final = 2_048
 _NOTHING: Final = Answer(Outcome.NXDOMAIN)
 _UNKNOWN: Final = "unknown"
 _SECTIONS: Final = {
@@ -103,10 +108,12 @@ class Evaluation:
     __slots__ = (
         "_exp",
         "_limits",
+        "_octets",
         "_resolver",
         "_reverse",
         "_sender",
         "_story",
+        "_words",
         "depends_on",
         "matched",
         "terms",
@@ -122,6 +129,7 @@ class Evaluation:
         self._story = story
         self._exp: tuple[MacroString, str] | None = None
         self._reverse: list[str] | None = None
+        self._octets = self._words = 0
         self.terms = 0
         self.void_lookups = 0
         self.matched = ""
@@ -147,8 +155,11 @@ class Evaluation:
         self._tell("no term matched", "RFC 7208 §4.7")
         return Result.NEUTRAL
 
-    async def explanation(self) -> str:
-        """Return what the domain says of its fail (RFC 7208 §6.2); empty when it says nothing."""
+    async def explanation(self, most: int) -> str:
+        """Return what the domain says of its fail (RFC 7208 §6.2); empty when it says nothing.
+
+        Of more than `most` characters not all may be there.
+        """
         if self._exp is None:
             return ""
         target, domain = self._exp
@@ -157,9 +168,12 @@ class Evaluation:
             answer = await self._resolver.resolve(name, "TXT") if name else _NOTHING
             if answer.outcome is not Outcome.ANSWER or len(answer.records) != 1:
                 return ""
-            text = parse_explanation(_text(answer.records[0]).decode("ascii"))
+            published = _text(answer.records[0])
+            if len(published) > _MAX_EXPLAIN_STRING:
+                return ""
+            text = parse_explanation(published.decode("ascii"))
             self.depends_on.letters |= text.letters
-            return text.expand(await self._values(text, domain))
+            return text.expand(await self._values(text, domain), most)
         except (ParseError, UnicodeDecodeError, PermFailure):
             # RFC 7208 §6.2: whatever is wrong with it changes nothing of the result.
             return ""
@@ -191,6 +205,10 @@ class Evaluation:
             return None
         if len(texts) > 1:
             raise PermFailure(f"{domain} has several SPF records")
+        self._octets += len(texts[0])
+        self._words += texts[0].count(b" ")
+        if self._octets > _MAX_OCTETS or self._words > _MAX_WORDS:
+            raise PermFailure(f"the records up to that of {domain} are too long")
         try:
             return parse_record(texts[0])
         except ParseError as err:

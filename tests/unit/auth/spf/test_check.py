@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milter.auth.results import Result
-from milter.auth.spf import SpfLimits, SpfMeans, SpfResult, check_helo, check_spf
+from milter.auth.spf import SpfLimits, SpfMeans, SpfMemory, SpfResult, check_helo, check_spf
 from milter.core.address import Mailbox
 from milter.dns.fake import FakeResolver
 from milter.dns.resolver import Answer, Rrtype
@@ -239,6 +239,47 @@ def test_check_spf_costly_name_matches_nothing(text: str) -> None:
     outcome = asyncio.run(check_spf(CLIENT, Mailbox("a", "example.org"), "mx", resolver))
     assert outcome.result is Result.FAIL
     assert len(resolver.asked) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "explanation"),
+    [
+        pytest.param("%{S}" * 16_000, "", id="longer-than-any"),
+        pytest.param("%{S}" * 500, "", id="longer-than-a-reply"),
+        pytest.param("x" * 481, "", id="no-macros"),
+        pytest.param("x" * 478 + "%%%_", "x" * 478 + "% ", id="fits"),
+    ],
+)
+def test_check_spf_explanation_that_fits_no_reply_is_none(text: str, explanation: str) -> None:
+    zone = {"example.org": record("v=spf1 exp=e.example -all"), "e.example": record(text)}
+    outcome = check({**zone}, Mailbox("!" * 256, "example.org"))
+    assert (outcome.result, outcome.explanation) == (Result.FAIL, explanation)
+
+
+def test_check_spf_too_long_an_explanation_is_read_once_for_all_senders() -> None:
+    zone = {"example.org": record("v=spf1 exp=e.example -all"), "e.example": record("%{S}" * 9_000)}
+    resolver, means = FakeResolver(zone), SpfMeans(memory=SpfMemory(lambda: 0.0))
+
+    async def run() -> None:
+        for number in range(5):
+            sender = Mailbox(f"{number}!", "example.org")
+            await check_spf(CLIENT, sender, "mx", resolver, means)
+
+    asyncio.run(run())
+    assert len(resolver.asked) == 2
+
+
+@pytest.mark.parametrize("filler", ["ip6::: " * 300, "x=%{d}%{d}%{d}%{d}%{d} " * 200])
+def test_check_spf_records_that_are_long_together_are_permerror(filler: str) -> None:
+    zone = {f"i{number}.example": record(f"v=spf1 {filler}") for number in range(10)}
+    few = {**zone, "example.org": record("v=spf1 include:i0.example include:i1.example -all")}
+    includes = " ".join(f"include:{name}" for name in zone)
+    many = {**zone, "example.org": record(f"v=spf1 {includes} -all")}
+
+    assert check({**few}).result is Result.FAIL
+    outcome = check({**many})
+    assert outcome.result is Result.PERMERROR
+    assert outcome.reason.endswith("are too long")
 
 
 def test_check_spf_addresses_of_a_name_are_bounded() -> None:
