@@ -41,12 +41,12 @@ class Reader(NamedTuple):
 
 
 def _spf(text: bytes) -> None:
-    spf_record.parse_record.cache_clear()
+    spf_record._remembered.cache_clear()
     spf_record.parse_record(b"v=spf1 " + text)
 
 
 def _dmarc(text: bytes) -> None:
-    dmarc_record.parse_record.cache_clear()
+    dmarc_record._remembered.cache_clear()
     dmarc_record.parse_record(b"v=DMARC1; " + text)
 
 

@@ -9,11 +9,16 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
-# A record with a dozen addresses for reports has some 500 octets.
+# A record with a dozen addresses for reports has some 500 octets. Longer ones are read each time:
+# whoever has a wildcard has any number of them, and they would take hundreds of megabytes.
 _MAX_RECORD: Final = 8_192
-_CACHED: Final = 4_096
+_MAX_REMEMBERED: Final = 1_024
+_REMEMBERED: Final = 4_096
+# Whether there is somebody to report to is what counts; nobody here writes to them.
+_MAX_URIS: Final = 10
 
 _VERSION: Final = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)", re.ASCII)
 _TAG: Final = re.compile(r"([A-Za-z]+)[ \t]*=[ \t]*([\t -:<-~]*)", re.ASCII)
@@ -54,7 +59,7 @@ class DmarcRecord:
         testing: Whether the wish is to be taken one step lower (t=y).
         strict_dkim: Whether only an identical DKIM domain is aligned (adkim=s).
         strict_spf: The same for SPF (aspf=s).
-        reports_to: The URIs of rua that can be read.
+        reports_to: The first URIs of rua that can be read.
         broken: Why the record asks for nothing that could be applied; empty as a rule.
     """
 
@@ -70,13 +75,21 @@ class DmarcRecord:
     broken: str = ""
 
 
-@lru_cache(maxsize=_CACHED)
 def parse_record(data: bytes) -> DmarcRecord | None:
     """Return the record that `data` is; None where it is no DMARC record at all.
 
     Never raises: what cannot be read in a record counts as if it were not there, or makes the
     record `broken`.
     """
+    return _remembered(data) if len(data) <= _MAX_REMEMBERED else _parsed(data)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(data: bytes) -> DmarcRecord | None:
+    return _parsed(data)
+
+
+def _parsed(data: bytes) -> DmarcRecord | None:
     text = data[: _MAX_RECORD + 1].decode("utf-8", "replace")
     # RFC 9989 §4.7: v must be the first tag, its value is case-sensitive.
     version = _VERSION.match(text[:1].lower() + text[1:])
@@ -106,9 +119,9 @@ def _tags(text: str) -> tuple[dict[str, str], str]:
 
 
 def _record(text: str, tags: dict[str, str]) -> DmarcRecord:
-    reports_to = tuple(
-        match[1] for uri in tags.get("rua", "").split(",") if (match := _URI.fullmatch(uri))
-    )
+    uris = tags.get("rua", "").split(",")
+    readable = (match[1] for uri in uris if (match := _URI.fullmatch(uri)))
+    reports_to = tuple(islice(readable, _MAX_URIS))
     wishes = {name: _wish(tags[name]) for name in ("p", "sp", "np") if name in tags}
     invalid = [name for name, wish in wishes.items() if wish is None]
     if invalid:

@@ -92,6 +92,17 @@ def test_parse_record_reports_to_what_can_be_read(uris: str, valid: tuple[str, .
     assert record(f"v=DMARC1; rua={uris}").reports_to == valid
 
 
+def test_parse_record_reports_to_no_more_than_a_few() -> None:
+    assert record("v=DMARC1; rua=" + "bad," * 20 + "a:b," * 500).reports_to == ("a:b",) * 10
+
+
+def test_parse_record_long_record_takes_no_memory_when_it_is_read() -> None:
+    usual, long = [b"v=DMARC1; p=none; rua=" + b"a:b," * count for count in (100, 1_000)]
+    assert parse_record(usual) is parse_record(usual)
+    assert parse_record(long) == parse_record(long)
+    assert parse_record(long) is not parse_record(long)
+
+
 def test_parse_record_all_tags() -> None:
     parsed = record("v=DMARC1; p=reject; sp=quarantine; np=none; t=y; psd=y; adkim=s; aspf=S")
 
