@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import ListAnswer
 from milter.dns.resolver import Outcome
@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from milter.dns.resolver import Answer
     from policies.dnslists import DnsList
 
+_NO_NEW_ANSWER: Final = "no new answer"
+
 
 def said(dns_list: DnsList, asks: str, subject: str, answer: Answer) -> ListAnswer:
     """Return what `dns_list` said; findings are made of this alone, now and when judged again."""
     if answer.outcome.temporary:
         return ListAnswer(dns_list.zone, asks, subject, trouble=answer.outcome.value)
+    if answer.stale:
+        # What a list said before it fell silent is not what it says: it may be dead, and nobody
+        # could be taken off it any more.
+        return ListAnswer(dns_list.zone, asks, subject, trouble=_NO_NEW_ANSWER)
     records = answer.records if answer.outcome is Outcome.ANSWER else ()
     return ListAnswer(dns_list.zone, asks, subject, tuple([str(record) for record in records]))
 

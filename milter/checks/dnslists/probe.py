@@ -91,9 +91,10 @@ def _why_listed(dns_list: DnsList, name: str, answer: Answer | None) -> str:
 
 
 def _refusal(dns_list: DnsList, answer: Answer) -> str:
-    outcome = outcome_of(dns_list, said(dns_list, "", "", answer))
+    told = said(dns_list, "", "", answer)
+    outcome = outcome_of(dns_list, told)
     if outcome == "temperror":
-        return f"it cannot be asked: {answer.outcome.value}"
+        return f"it cannot be asked: {told.trouble}"
     if outcome == "error":
         return f"it refuses us: {', '.join(str(record) for record in answer.records)}"
     return ""

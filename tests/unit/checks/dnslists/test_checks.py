@@ -22,7 +22,7 @@ from milter.checks.dnslists.relays import relay_addresses
 from milter.dns.fake import FakeResolver
 from milter.dns.resolver import Answer, Outcome
 from milter.message.document import Message
-from policies.dnslists import DEFAULT_POINTS, Asks, DnsList, HashForm
+from policies.dnslists import Asks, DnsList, HashForm
 from policies.ranges import AddressRanges
 from tests.support.checks import a_transaction, asked, symbols_of
 
@@ -98,6 +98,11 @@ def said(text: str) -> str:
         ),
         pytest.param("timeout", [("DNS_LIST_TEMPERROR", said("timeout"))], id="no-answer"),
         pytest.param("refused", [("DNS_LIST_TEMPERROR", said("refused"))], id="refused-by-dns"),
+        pytest.param(
+            LISTED | {"STALE": True},
+            [("DNS_LIST_TEMPERROR", said("no new answer"))],
+            id="answer-of-the-past",
+        ),
     ],
 )
 def test_dnslists_answer_means_what_the_policy_maps(
@@ -330,39 +335,6 @@ def test_dnslists_set_aside_is_neither_asked_nor_believed() -> None:
     check = ClientListsCheck(ListAsker([LIST], lambda: 0.0, health))
     evidence = asyncio.run(check.ask(a_transaction(), None, resolver))
     assert (evidence.findings, resolver.asked) == ((), [])
-
-
-@pytest.mark.parametrize(
-    ("dns_list", "text"),
-    [
-        pytest.param(
-            about(Asks.URL_DOMAIN, points=DEFAULT_POINTS["domains"]),
-            "http://bad{}.example/\r\n",
-            id="links",
-        ),
-        pytest.param(
-            about(Asks.CLIENT_IP, Asks.RECEIVED_IP, points=DEFAULT_POINTS["addresses"]),
-            "Received: from x (x [198.51.100.{}]) by y; Sun, 22 Nov 2026 10:00:00 +0000\r\n",
-            id="relays",
-        ),
-        # Without test points what is written counts, once for each message.
-        pytest.param(about(Asks.URL_DOMAIN), "http://bad{}.example/\r\n", id="no-test-points"),
-    ],
-)
-def test_dnslists_are_not_switched_off_by_a_few_messages(dns_list: DnsList, text: str) -> None:
-    health = ListHealth([dns_list], lambda: 0.0, lambda: 0.0)
-    health.probed(dns_list, "")
-    check = MessageListsCheck(ListAsker([dns_list], lambda: 0.0, health), relay_addresses)
-    resolver = FakeResolver({"*.bl.example": LISTED})
-
-    for mail in range(5):
-        lines = "".join([text.format(20 * mail + number) for number in range(20)])
-        body = "" if text.startswith("Received") else "From: a@b.example\r\n\r\n"
-        message = Message(f"{body}{lines}\r\n".encode())
-        asyncio.run(check.ask(a_transaction(), message, resolver))
-
-    assert len(resolver.asked) > 50
-    assert health.believes(dns_list)
 
 
 def test_dnslists_questions_are_counted_with_their_time() -> None:
