@@ -221,6 +221,9 @@ class CachingResolver:
             entry.answer, entry.expires = stale, now + STALE_TTL_S
             return stale
         life_s = self._life_s(answer)
+        if answer.ttl_s > life_s:
+            # Whoever keeps what it made of an answer keeps it for no longer than we would.
+            answer = answer._replace(ttl_s=life_s)
         if (old := self._entries.pop(key, None)) is not None:
             self.size_bytes -= old.size
         if life_s:

@@ -94,6 +94,13 @@ def test_resolve_negative_answer_is_kept_an_hour_at_most() -> None:
     assert inner.asked == 2
 
 
+@pytest.mark.parametrize("name", ["long.example", "nowhere.example"])
+def test_resolve_first_answer_says_no_longer_life_than_it_has(name: str) -> None:
+    settings = Dns(max_ttl_s=200, max_negative_ttl_s=200)
+    cache = CachingResolver(FakeResolver(NAMES), Clock(), settings)
+    assert asyncio.run(cache.resolve(name, "A")).ttl_s == 200
+
+
 def test_resolve_hit_says_the_ttl_that_is_left() -> None:
     clock = Clock()
     cache = CachingResolver(FakeResolver(NAMES), clock, Dns())
