@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from milter.core.connection import IpAddress
     from milter.dns.resolver import Resolver
 
+# RFC 1123 §2.1: letters, digits and hyphens.
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+# What people paste around a domain: the scheme and the path of a web address, angle brackets.
+_WRAPPED: Final = re.compile(r"\A[a-z]+://|[/>:].*\Z", re.IGNORECASE | re.DOTALL)
 _STYLES = {
     Grade.GOOD: "green",
     Grade.NOTE: "yellow",
@@ -37,9 +42,19 @@ _STYLES = {
 
 
 def _domain(_context: click.Context, _argument: click.Parameter, text: str) -> str:
-    if canonical_name(text) is None or "." not in text.strip("."):
-        raise click.BadParameter(f"{text!r} is no domain name")
-    return domain_key(text)
+    if _is_domain(text):
+        return domain_key(text)
+    meant = _WRAPPED.sub("", text.rpartition("@")[2])
+    hint = f": did you mean {meant}?" if _is_domain(meant) else ""
+    raise click.BadParameter(f"{text!r} is no domain name{hint}")
+
+
+def _is_domain(text: str) -> bool:
+    """Return whether `text` can be registered: `canonical_name` takes any octets."""
+    name = canonical_name(text)
+    labels = name.split(".") if name else []
+    # RFC 1123 §2.1: a name whose last label is a number is an address.
+    return len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _ip(_context: click.Context, _option: click.Parameter, text: str | None) -> IpAddress | None:

@@ -12,9 +12,10 @@ from milter.auth.diagnose.records import (
     diagnose_reverse,
     diagnose_tls_rpt,
 )
-from milter.auth.diagnose.report import Diagnosis
+from milter.auth.diagnose.report import Diagnosis, Grade, Item
 from milter.auth.diagnose.sender_policy import diagnose_sender, diagnose_spf
 from milter.core.address import domain_key
+from milter.dns.resolver import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,9 @@ async def diagnose(
         selectors: Of DKIM; they cannot be found out from the DNS.
     """
     domain, asked = domain_key(domain), _Counting(resolver)
+    if (await asked.resolve(domain, "TXT")).outcome is Outcome.NXDOMAIN:
+        # RFC 8020 §2: nothing lies below it either; what else there is to say would mislead.
+        return Diagnosis(domain, (_missing(domain),), len(asked))
     items = [await diagnose_spf(domain, asked)]
     if ip is not None:
         items.append(await diagnose_sender(domain, ip, asked))
@@ -64,3 +68,10 @@ async def diagnose(
     items.append(await diagnose_mta_sts(domain, asked))
     items.append(await diagnose_tls_rpt(domain, asked))
     return Diagnosis(domain, tuple(items), len(asked))
+
+
+def _missing(domain: str) -> Item:
+    advice = (
+        "This domain does not exist. Look at how it is written; if it is new, wait for its zone."
+    )
+    return Item("domain", Grade.PROBLEM, (f"{domain}: nxdomain",), advice)

@@ -64,8 +64,31 @@ def test_diagnose_prints_nothing_that_moves_the_cursor(
         (["slow.example"], 3),
         (["no_dot"], 2),
         (["a..example"], 2),
+        (["192.0.2.1"], 2),
+        (["[192.0.2.1]"], 2),
+        (["2001:db8::1"], 2),
+        (["a b.example"], 2),
+        (["-a.example"], 2),
+        (["nowhere.example"], 1),
+        (["b\xfccher.example"], 1),
         (["example.org", "--ip", "here"], 2),
     ],
 )
 def test_diagnose_exit_code(zone: list[str], arguments: list[str], code: int) -> None:
     assert run(["diagnose", *arguments, *zone]) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user@good.example",
+        "<user@good.example>",
+        "http://good.example",
+        "https://good.example:8443/page?a=b",
+    ],
+)
+def test_diagnose_says_which_domain_was_meant(
+    zone: list[str], capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    assert run(["diagnose", text, *zone]) == 2
+    assert "did you mean good.example?" in capsys.readouterr().err

@@ -47,6 +47,13 @@ def test_diagnosis_of_a_good_domain_has_nothing_to_mend() -> None:
     assert {item.grade for item in diagnosis.items} == {Grade.GOOD}
 
 
+def test_diagnosis_of_a_domain_that_does_not_exist_says_that_alone() -> None:
+    diagnosis = said({"example.net": {"A": ["192.0.2.1"]}})
+    assert [(one.topic, one.grade) for one in diagnosis.items] == [("domain", Grade.PROBLEM)]
+    assert diagnosis.items[0].advice.startswith("This domain does not exist.")
+    assert diagnosis.questions == 1
+
+
 def test_diagnosis_asks_each_question_once_and_counts_them() -> None:
     resolver = FakeResolver(GOOD)
     diagnosis = asyncio.run(diagnose("example.org", resolver))
