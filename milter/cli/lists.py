@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from milter.cli.lists_probe import Row, nobody_answers, probe_all, rows_of
 from milter.cli.lists_status import NotAnsweringError, ask_daemon, shown_state
@@ -93,7 +93,7 @@ def probe(path: str | None, names: Sequence[str], *, as_json: bool) -> int:
 
 def status_table(found: Sequence[ListStatus]) -> Table:
     """Return the table of the daemon's lists."""
-    table = Table("list", "effect", "state", "workers", "asked today", "why")
+    table = Table(_whole("list"), "effect", "state", "workers", "asked today", "why")
     for one in found:
         shown = shown_state(one)
         colour = _COLOURS.get(one.state, "red")
@@ -110,7 +110,7 @@ def status_table(found: Sequence[ListStatus]) -> Table:
 
 def probe_table(rows: Sequence[Row]) -> Table:
     """Return the table of what the lists answered."""
-    table = Table("list", "zone", "used", "answer", "ms", "what to do")
+    table = Table("list", _whole("zone"), "used", "answer", "ms", "what to do")
     for row in rows:
         colour = "dim" if not row.asked else "red" if row.trouble else "green"
         table.add_row(
@@ -122,6 +122,11 @@ def probe_table(rows: Sequence[Row]) -> Table:
             row.advice,
         )
     return table
+
+
+def _whole(header: str) -> Column:
+    """Return a column of names, which are there to be copied."""
+    return Column(header, overflow="fold")
 
 
 def _console() -> Console:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from policies.loader import Source
 
 _PATIENCE_S: Final = 10.0
+_NO_ANSWER: Final = f"it cannot be asked: no answer within {_PATIENCE_S:g} s"
+_SILENT: Final = frozenset({"it cannot be asked: timeout", _NO_ANSWER})
 _WORKS: Final = "works"
 _REFUSALS: Final = {
     "127.255.255.252": "the zone is misspelt",
@@ -110,7 +112,9 @@ class Row:
             return f"{'Take' if self.used else 'Keep'} it out of the policy: it lists everybody."
         if "does not list" in self.trouble:
             return "It is dead, or the zone is wrong; `test` names other test points."
-        return "Are the name servers reached? Try again; a list that stays silent is dead."
+        if self.trouble in _SILENT:
+            return "Are the name servers reached? Try again; a list that stays silent is dead."
+        return "The list's own name servers fail; if it stays so, it is dead."
 
 
 def rows_of(
@@ -141,9 +145,12 @@ def rows_of(
 
 
 def nobody_answers(rows: Sequence[Row]) -> bool:
-    """Return whether no list could be asked at all, which is no trouble of the lists."""
+    """Return whether all of several lists were silent, which is no trouble of the lists.
+
+    One that is silent alone may be dead, and who says SERVFAIL or REFUSED has answered.
+    """
     asked = [row for row in rows if row.asked]
-    return bool(asked) and all("cannot be asked" in row.trouble for row in asked)
+    return len(asked) > 1 and all(row.trouble in _SILENT for row in asked)
 
 
 async def probe_all(rows: Sequence[Row], source: Source, dns: Dns) -> None:
@@ -166,7 +173,7 @@ async def _probe(row: Row, resolver: Resolver) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             said = await probe(row.dns_list, resolver, os.urandom(20))
     except TimeoutError:
-        row.trouble = f"it cannot be asked: no answer within {_PATIENCE_S:g} s"
+        row.trouble = _NO_ANSWER
     else:
         row.trouble = said.trouble
         answers = [a for a in (said.listed, said.not_listed) if a is not None]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from milter.cli import run
+from milter.cli.lists import probe_table
+from milter.cli.lists_probe import nobody_answers, rows_of
 from policies.loader import load_list_catalogue
 from tests.support.ports import free_port
 
@@ -109,6 +113,33 @@ def test_probe_through_dead_name_servers_names_them(
     assert run(["lists", "probe", "-c", str(path)]) == 1
     said = "No list could be asked: the name servers 127.0.0.1 do not answer."
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ends", "advice"),
+    [
+        ("timeout", "a list that stays silent is dead"),
+        ("servfail", "own name servers fail; if it stays so, it is dead"),
+        ("refused", "own name servers fail; if it stays so, it is dead"),
+    ],
+)
+def test_one_list_that_fails_is_no_trouble_of_our_name_servers(ends: str, advice: str) -> None:
+    spamcop, other = rows_of([], load_list_catalogue(), ["spamcop", "psbl"])
+    spamcop.trouble = f"it cannot be asked: {ends}"
+
+    assert not nobody_answers([spamcop])
+    assert advice in spamcop.advice
+
+    other.trouble = spamcop.trouble
+    assert nobody_answers([spamcop, other]) is (ends == "timeout")
+
+
+def test_probe_table_shows_the_whole_zone_on_a_narrow_screen() -> None:
+    (row,) = rows_of([], load_list_catalogue(), ["spamcop"])
+    console = Console(width=60, record=True, file=StringIO())
+    console.print(probe_table([row]))
+    zone = [line.split("\u2502")[2].strip() for line in console.export_text().splitlines()[3:-1]]
+    assert "".join(zone) == "bl.spamcop.net"
 
 
 def test_probe_shows_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
