@@ -5,6 +5,7 @@ more, for it is a filter. Seen by bytes, a gap such as `.{0,300}` costs an engin
 states and one without an upper end costs one, so that no repetition of "anything" keeps its end.
 Letters beyond ASCII are written in both cases, for such an engine knows only the cases of ASCII;
 for texts without case they are written once, so that words stay words, which engines find best.
+A text ends before a line feed: whoever searches puts one behind it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ _PARTNERS: Final = {"\u017f": "s", "\u212a": "k"}
 _SPACE: Final = r"\t\n\f\r "
 _IN_CLASS: Final = {r"\s": _SPACE, r"\S": r"\S\x0b", r"\v": r"\x0b"}
 _OUTSIDE: Final = {r"\s": f"[{_SPACE}]", r"\S": f"[^{_SPACE}]", r"\v": r"\x0b"}
+_ENDS: Final = frozenset(("$", r"\z"))
+# Before any line feed, so that more is found behind the text.
+_END: Final = "(?m:$)"
 _LAST_LETTER: Final = 0x1FFFF
 
 
@@ -59,6 +63,8 @@ def bytewise(text: str, *, folded: bool = False) -> str | None:
 def _rewritten(piece: str, times: str, cases: Cases) -> str:
     if len(piece) > 1 and piece.startswith("["):
         return _class(piece, times, cases)
+    if piece in _ENDS:
+        return _END + times
     piece = _OUTSIDE.get(piece, piece)
     if piece in (".", r"\W", r"\D") or piece.startswith("[^"):
         return _anything(piece, times)

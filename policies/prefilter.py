@@ -30,11 +30,15 @@ except ImportError:  # where it has no wheel
 
 _DIGEST: Final = 32
 # Of what `build` writes; another one is another database.
-_FORM: Final = 4
+_FORM: Final = 5
 # The views whose texts are folded: no capital letter stands in them.
 _FOLDED: Final = frozenset(("folded", "skeleton"))
 # In bytes RE2 takes Latin letters for the same in both cases, Hyperscan only those of ASCII.
 _RAW: Final = "raw"
+# Hyperscan 0.9.1 loses words of a few bytes at the very end of what it is given, beside patterns
+# that are more than a word. It is given more: line feeds, before which `bytewise` lets a text end,
+# as many as the widest registers have bytes.
+_PADDING: Final = b"\n" * 64
 # The two letters beyond ASCII that are another case of one of ASCII, the long s and the sign for
 # Kelvin: to find them, every s and k of a pattern would have to be looked for in two ways.
 _LIKE_ASCII: Final = ("\u017f".encode(), "\u212a".encode())
@@ -63,11 +67,14 @@ class Prefilter:
         """
         if not self._raw and not data.isascii() and any(one in data for one in _LIKE_ASCII):
             return None
-        found = [(index, 0) for index in self.always]
-        self._database.scan(data, match_event_handler=_take, context=found, scratch=self._scratch())
-        if len(found) > 1:
-            found.sort()
-        return found
+        found: list[tuple[int, int]] = []
+        self._database.scan(
+            data + _PADDING, match_event_handler=_take, context=found, scratch=self._scratch()
+        )
+        size = len(data)
+        # What is found behind the end can still match before it.
+        found = [(index, end if end < size else size) for index, end in found]
+        return sorted(found + [(index, 0) for index in self.always])
 
     def _scratch(self) -> Any:
         # Large messages are matched in threads; each needs a scratch space of its own.

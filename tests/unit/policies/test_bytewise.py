@@ -11,7 +11,9 @@ from policies.bytewise import bytewise
     ("text", "written"),
     [
         ("you (have )?won", "you (have )?won"),
-        (r"\bwin\w{2,9}[a-z ,]+$", r"\bwin\w{2,9}[a-z ,]+$"),
+        (r"\bwin\w{2,9}[a-z ,]+$", r"\bwin\w{2,9}[a-z ,]+(?m:$)"),
+        (r"(win\z|lose$)", "(win(?m:$)|lose(?m:$))"),
+        (r"\$[$]", r"\$[$]"),
         ("a.{0,300}b", "a.{0,}b"),
         ("a.*?b.+c", "a.*b.+c"),
         ("<a[^>]{1,200}>", "<a[^>]{1,}>"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import normalize
 
 import pytest
@@ -145,3 +146,41 @@ def test_prefilter_is_kept_under_what_it_holds() -> None:
     assert prefilter.key_of("body", ["a"]) == prefilter.key_of("text", ["a"])
     assert prefilter.key_of("body", ["a"]) != prefilter.key_of("raw", ["a"])
     assert prefilter.key_of("body", ["a"]) != prefilter.key_of("body", ["b"])
+
+
+# Hyperscan lost words that end the text beside patterns that are more than a word.
+ENDING = ("!!", "zz", "€€", "ок", "$$", "a!", "xxy", "ssn1", "free!", "q")
+LITERALS = tuple(map(re.escape, ENDING))
+BESIDE = (
+    *(r"casino\b", "casino$", r"\.(exe|scr)$", "(?m)^> .{1,60}", "won .{0,40}lottery", "lottery"),
+    *(r"(?m)^[a-z ]{3,80}!$", r"[^a]z\z", "v[i1]agra", "(free money|casino) ", "a{2,90}b", r"\W#"),
+)
+
+
+@given(
+    st.lists(st.sampled_from(LITERALS), min_size=1, max_size=4, unique=True),
+    st.lists(st.sampled_from(BESIDE), max_size=6, unique=True),
+    st.sampled_from(["", "$", r"\b", r"\z", "(?m:$)", ".*", "!?"]),
+    st.sampled_from(["q", " ", "é", "\n"]),
+)
+@settings(max_examples=40)
+def test_prefilter_finds_what_ends_the_text_whatever_its_length(
+    words: list[str], beside: list[str], behind: str, filler: str
+) -> None:
+    texts = (*words, *beside, *(word + behind for word in words))
+    alone = PatternSet.compile(specs("body", texts))
+    armed = PatternSet.compile(specs("body", texts))
+    ready = prefilter.load(prefilter.build("body", armed.written()["body"]))
+    assert ready is not None
+    armed.arm("body", ready)
+    for size in range(72):
+        for end in ENDING:
+            text = {"body": filler * size + end}
+            assert armed.match(text.__getitem__) == alone.match(text.__getitem__)
+
+
+def test_prefilter_says_no_offset_behind_the_text() -> None:
+    ready = prefilter.load(prefilter.build("body", [r"won\s\s", "w.?n$"]))
+    assert ready is not None
+
+    assert ready.candidates(b"you have won") == [(0, 12), (1, 12)]
