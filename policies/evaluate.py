@@ -16,7 +16,7 @@ from policies.replies import filled
 from policies.rules import LAST_STAGE, RULE_ERROR, Rule
 from policies.scoring import score, total_without
 from policies.verdict import Action, Contribution, Refusal, Verdict
-from policies.weighing import Weighed, is_temporary, reached, weigh
+from policies.weighing import Weighed, doubted_by, is_temporary, reached, weigh
 
 if TYPE_CHECKING:
     from policies.compile import Policy
@@ -148,11 +148,17 @@ def _is_uncertain(
     *,
     known: str = LAST_STAGE,
 ) -> bool:
-    """Whether the message is refused for good only because something could not be asked."""
-    certain = tuple(f for f in findings if not is_temporary(policy, f.symbol))
-    if len(certain) == len(findings):
+    """Whether the message is refused for good only because something could not be asked.
+
+    Both what says so and the facts that would be others count for nothing.
+    """
+    unasked = [f for f in findings if is_temporary(policy, f.symbol)]
+    if not unasked:
         return False
-    return weigh(policy, thresholds, certain, facts, known=known).action < Action.REJECT
+    certain = tuple(f for f in findings if not is_temporary(policy, f.symbol))
+    doubted = frozenset[str]().union(*map(doubted_by, unasked))
+    weighed = weigh(policy, thresholds, certain, facts, known=known, doubted=doubted)
+    return weighed.action < Action.REJECT
 
 
 def _verdict(

@@ -67,6 +67,7 @@ class FactSpec:
         example: A value that it can have.
         fields: Those of a record or of each record of a list.
         check: The check that yields it; empty where connection, envelope or the policy do.
+        unasked: The symbol with which that check says that it could not ask; empty: it asks nobody.
     """
 
     name: str
@@ -76,6 +77,7 @@ class FactSpec:
     example: FactValue
     fields: tuple[FieldSpec, ...] = ()
     check: str = ""
+    unasked: str = ""
 
 
 _RESULT: Final = FieldSpec("result", TEXT, "Result in the words of RFC 8601; empty: not asked")
@@ -131,6 +133,7 @@ FACTS: Final = (
             FieldSpec("reason", TEXT, "Why it is no pass"),
         ),
         check="iprev",
+        unasked="IPREV_TEMPERROR",
     ),
     FactSpec(
         *("spf", RECORD, "mail", "SPF (RFC 7208)"),
@@ -145,6 +148,7 @@ FACTS: Final = (
             FieldSpec("helo_result", TEXT, "Result for the HELO name; empty: not asked apart"),
         ),
         check="spf",
+        unasked="SPF_TEMPERROR",
     ),
     FactSpec(
         *("dkim", RECORDS, "message", "DKIM signatures (RFC 6376), each with its result"),
@@ -155,6 +159,7 @@ FACTS: Final = (
             FieldSpec("selector", TEXT, "The selector, `s=`"),
         ),
         check="dkim",
+        unasked="DKIM_TEMPERROR",
     ),
     FactSpec(
         *("dmarc", RECORD, "message", "DMARC (RFC 9989) of the author's domain"),
@@ -182,6 +187,7 @@ FACTS: Final = (
             ),
         ),
         check="dmarc",
+        unasked="DMARC_TEMPERROR",
     ),
     FactSpec(
         *("arc", RECORD, "message", "The ARC chain (RFC 8617)"),
@@ -303,6 +309,7 @@ FACTS: Final = (
             FieldSpec("count", NUMBER, "Messages seen; old ones count less"),
         ),
         check="reputation",
+        unasked="REPUTATION_TEMPERROR",
     ),
     FactSpec(
         *("classifier", RECORD, "message", "What the classifier that learns says of the text"),
@@ -313,6 +320,7 @@ FACTS: Final = (
             FieldSpec("unsure", FLAG, "Whether too little is known for a verdict"),
         ),
         check="classifier",
+        unasked="CLASSIFIER_ERROR",
     ),
     FactSpec(
         *("rate", RECORD, "message", "Rates of the policy that the message exceeds"),
@@ -321,6 +329,7 @@ FACTS: Final = (
             FieldSpec("wait_s", NUMBER, "After so many seconds there is room again; 0: there is"),
         ),
         check="rate",
+        unasked="RATE_TEMPERROR",
     ),
     FactSpec(
         *("symbols", TEXTS, "message", "What checks, patterns, lists and rules have found"),

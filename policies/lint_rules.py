@@ -102,14 +102,18 @@ def _severe(loaded: LoadedPolicy, index: int, rule: Rule) -> Iterator[Remark]:
     elif rule.action is Action.REJECT:
         what = f"{rule.id} alone refuses a message"
         yield at_value(loaded, loc, Level.NOTE, "rejects-alone", what)
-        if '"temperror"' in rule.condition.text or _reads_temporary(loaded, rule):
+        if _reads_temporary(loaded, rule):
             what = f"{rule.id} reads what could not be asked: it defers then and never rejects"
             yield at_value(loaded, loc, Level.WARNING, "rejects-uncertain", what)
 
 
 def _reads_temporary(loaded: LoadedPolicy, rule: Rule) -> bool:
+    """Whether the rule is true only where something could not be asked."""
     rules = loaded.policies.plan.rules
-    required = rule.condition.reading.required
+    reading = rule.condition.reading
+    if '"temperror"' in rule.condition.text:
+        return any(FACTS_BY_NAME[fact].unasked for fact in reading.facts)
+    required = reading.required
     return rules is not None and required is not None and required <= rules.temporary
 
 

@@ -36,6 +36,7 @@ _TOGETHER: Final = 32
 _MAX_EVIDENCE: Final = 160
 # Facts that no check yields: they come about when rules are evaluated.
 _EVALUATED: Final = frozenset({_SYMBOLS, _SCORE})
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,11 @@ class RuleSet:
         return self._language.message(values(facts, names))
 
     def run(
-        self, findings: Iterable[Finding], facts: Mapping[str, FactValue], known: str = LAST_STAGE
+        self,
+        findings: Iterable[Finding],
+        facts: Mapping[str, FactValue],
+        known: str = LAST_STAGE,
+        doubted: frozenset[str] = _NOTHING,
     ) -> RuleRun:
         """Return what the rules say of a message, those that read the score left out.
 
@@ -152,8 +157,9 @@ class RuleSet:
             findings: What checks saw.
             facts: What checks know; asked only for those that some rule reads.
             known: The stage up to which facts are known; rules of later ones wait.
+            doubted: Facts that nobody knows for certain: no rule that reads one is true.
         """
-        run = RuleRun(self._language, facts, findings)
+        run = RuleRun(self._language, facts, findings, doubted)
         for level in self._levels:
             run.take(level, known)
         return run
@@ -167,13 +173,18 @@ class RuleRun:
         true: The rules that are true, in the order in which they were evaluated.
     """
 
-    __slots__ = ("_facts", "_language", "_symbols", "_values", "found", "true")
+    __slots__ = ("_doubted", "_facts", "_language", "_symbols", "_values", "found", "true")
 
     def __init__(
-        self, language: Language, facts: Mapping[str, FactValue], findings: Iterable[Finding]
+        self,
+        language: Language,
+        facts: Mapping[str, FactValue],
+        findings: Iterable[Finding],
+        doubted: frozenset[str] = _NOTHING,
     ) -> None:
         self._language = language
         self._facts = facts
+        self._doubted = doubted
         self._symbols = dict.fromkeys(sorted({finding.symbol for finding in findings}))
         self._values: dict[str, Any] = {}
         self.found: list[Finding] = []
@@ -263,6 +274,8 @@ class RuleRun:
             return None
 
     def _add(self, true: Sequence[Rule]) -> None:
+        if self._doubted:
+            true = [r for r in true if self._doubted.isdisjoint(r.condition.reading.facts)]
         self.true += true
         self.found += [rule.finding for rule in true]
         self._symbols |= dict.fromkeys(rule.id for rule in true)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from policies.facts import FACTS
 from policies.rules import LAST_STAGE
 from policies.scoring import Score, score, total_of
 from policies.verdict import Action, Contribution
@@ -28,6 +29,8 @@ Thresholds = Mapping[Action, float]
 
 # Scores have two digits.
 _JUST_BELOW: Final = 0.01
+# Says in its details which check has failed.
+_CHECK_ERROR: Final = "CHECK_ERROR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def weigh(
     facts: Mapping[str, FactValue],
     *,
     known: str = LAST_STAGE,
+    doubted: frozenset[str] = frozenset(),
 ) -> Weighed:
     """Return what `findings` and `facts` lead to.
 
@@ -70,12 +74,13 @@ def weigh(
         facts: What checks know.
         known: The stage up to which facts are known; before the last one only rules marked `early`
             act by themselves.
+        doubted: Facts that nobody knows for certain; rules that read one are left out.
     """
     if policy.rules is None:
         points = score(policy, findings)
         action = reached(points.total, thresholds)
         return Weighed(points, points.total, points.contributions, action)
-    run = policy.rules.run(findings, facts, known)
+    run = policy.rules.run(findings, facts, known, doubted)
     points = score(policy, [*findings, *run.found])
     if known == LAST_STAGE:
         for rule in policy.rules.last:
@@ -123,6 +128,16 @@ def is_temporary(policy: Policy, symbol: str) -> bool:
     if symbol in policy.symbols:
         return policy.symbols[symbol].temporary
     return policy.rules is not None and symbol in policy.rules.temporary
+
+
+def doubted_by(finding: Finding) -> frozenset[str]:
+    """Return the facts that are not what they would be, had it been possible to ask."""
+    failed = finding.details.get("check", "") if finding.symbol == _CHECK_ERROR else ""
+    return frozenset(
+        fact.name
+        for fact in FACTS
+        if finding.symbol == fact.unasked or (failed and failed == fact.check)
+    )
 
 
 def stands(policy: Policy, contribution: Contribution) -> bool:

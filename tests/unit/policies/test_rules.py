@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -177,6 +178,47 @@ def test_rule_that_learned_nothing_never_rejects() -> None:
     assert verdict.action is Action.DEFER
     assert verdict.refusal is not None
     assert verdict.refusal.code == 451
+
+
+TIMED_OUT = Finding("CHECK_ERROR", "spf: it took too long", {"check": "spf"})
+NO_SPF = Finding("SPF_TEMPERROR")
+NOT_THE_KEY = Finding("DKIM_TEMPERROR")
+
+
+NO_PASS = 'spf.result != "pass"'
+
+
+@pytest.mark.parametrize(
+    ("rules", "unasked", "action"),
+    [
+        pytest.param(
+            {'spf.result == "temperror"': "reject"}, NO_SPF, Action.DEFER, id="the-fact-says-so"
+        ),
+        pytest.param({NO_PASS: "reject"}, NO_SPF, Action.DEFER, id="it-is-another"),
+        pytest.param({NO_PASS: "reject"}, TIMED_OUT, Action.DEFER, id="the-check-has-failed"),
+        pytest.param({NO_PASS: "discard"}, NO_SPF, Action.DEFER, id="not-thrown-away"),
+        pytest.param({NO_PASS: 50}, NO_SPF, Action.DEFER, id="by-points"),
+        pytest.param(
+            {NO_PASS: 1, '"R0" in symbols': "reject"}, NO_SPF, Action.DEFER, id="by-another-rule"
+        ),
+        pytest.param({NO_PASS: 1, "score >= 1": "reject"}, NO_SPF, Action.DEFER, id="by-the-score"),
+        pytest.param({NO_PASS: "reject"}, NOT_THE_KEY, Action.REJECT, id="another-check"),
+        pytest.param(
+            {NO_PASS: 1, 'subject == "x"': "reject"}, NO_SPF, Action.REJECT, id="another-rule"
+        ),
+    ],
+)
+def test_rule_that_reads_what_could_not_be_asked_never_rejects(
+    rules: dict[str, str | int], unasked: Finding, action: Action
+) -> None:
+    entries = [
+        {"id": f"R{index}", "when": when, "action" if isinstance(does, str) else "weight": does}
+        for index, (when, does) in enumerate(rules.items())
+    ]
+    policy = a_policy(f"thresholds: {{reject: 40}}\nrules: {json.dumps(entries)}")
+
+    facts: dict[str, FactValue] = {"subject": "x", "spf": {"result": "temperror"}}
+    assert evaluate(policy, [unasked], facts).action is action
 
 
 def test_postmaster_is_not_refused_by_a_rule() -> None:
