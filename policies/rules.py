@@ -185,7 +185,9 @@ class RuleRun:
         self._language = language
         self._facts = facts
         self._doubted = doubted
-        self._symbols = dict.fromkeys(sorted({finding.symbol for finding in findings}))
+        # A shadow may ask for more than the policy knows of: that is not for its rules.
+        seen = {each.symbol for each in findings if each.symbol in language.symbols}
+        self._symbols = dict.fromkeys(sorted(seen))
         self._values: dict[str, Any] = {}
         self.found: list[Finding] = []
         self.true: list[Rule] = []

@@ -2,8 +2,8 @@
 
 A shadow sees the evidence that was gathered for the live policy, to which its own symbols and facts
 are added. Its own patterns are matched for it alone, and a DNS list that the live policy does not
-ask is asked only where the shadow says `ask: true`; else its symbols are not known. Nothing of a
-shadow is ever applied.
+ask is asked only where the shadow says `ask: true`; else its symbols are not known. What a list has
+answered means what the shadow says that it means. Nothing of a shadow is ever applied.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Shadow:
         until: The last day on which it runs, as 2027-01-31.
         ask: Whether it may ask DNS lists of its own.
         own: Its patterns that the live policy does not have, or has otherwise.
-        replaced: Symbols of live patterns that mean something else to it.
+        replaced: Symbols of live patterns and rates that mean something else to it, or nothing.
     """
 
     name: str
@@ -81,7 +81,9 @@ def beside_live(
     known = {spec.id: spec for spec in live.patterns.patterns}
     plan = policies.plan
     own = [spec for spec in plan.patterns.patterns if known.get(spec.id) != spec]
-    replaced = frozenset(spec.id for spec in own) & known.keys()
+    same = {spec.id for spec in plan.patterns.patterns} - {spec.id for spec in own}
+    same |= {rate.symbol for rate in plan.rates}
+    replaced = (known.keys() | {rate.symbol for rate in live.rates}) - same
     # No prefilter is put before them, so that each message asks all of them.
     compiled = PatternSet.compile(own)
     return Shadow(name, path, policies, until, ask, compiled, frozenset(replaced))

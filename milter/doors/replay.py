@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from milter.checks.base import Evidence, ListAnswer
-from milter.checks.dnslists.answers import findings_of, outcome_of
+from milter.checks.dnslists.answers import findings_anew, is_of_a_list
 from milter.checks.patterns import PatternsCheck, view_of
 from milter.core.address import Mailbox
 from milter.core.connection import Connection, Direction, Tls
@@ -122,12 +122,9 @@ class Replay:
         return self._decide(record, txn, merge(txn, pieces), unknown)
 
     def _listed(self, record: Record) -> Iterator[Finding]:
-        """Yield what the lists of these policies make of what was answered then."""
-        for dns_list in self._plan.dns_lists:
-            for each in record.answers:
-                answer = ListAnswer(*each[:3], tuple(each.records), each.trouble)
-                if answer.zone == dns_list.zone and answer.asks in dns_list.asks:
-                    yield from findings_of(dns_list, answer, outcome_of(dns_list, answer))
+        """Return what the lists of these policies make of what was answered then."""
+        answers = [ListAnswer(*e[:3], tuple(e.records), e.trouble) for e in record.answers]
+        return findings_anew(self._plan.dns_lists, answers)
 
     def _unknown(
         self, past: Past, patterns: _Patterns, missing: Sequence[Check], now: Sequence[Check]
@@ -260,11 +257,8 @@ async def _run(
 
 def _recorded(record: Record, outdated: frozenset[str]) -> Evidence:
     """Return what was found then, but for what lists said and what is looked at anew."""
-    findings = [
-        Finding(each.symbol, each.evidence, each.details)
-        for each in record.found
-        if each.symbol not in outdated and not {"zone", "asked"} <= each.details.keys()
-    ]
+    found = [Finding(each.symbol, each.evidence, each.details) for each in record.found]
+    findings = [each for each in found if each.symbol not in outdated and not is_of_a_list(each)]
     facts = cast("dict[str, FactValue]", record.facts)
     return Evidence(tuple(findings), {**facts, "size_bytes": record.size_bytes})
 

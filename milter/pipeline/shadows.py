@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from milter.checks.dnslists.answers import findings_anew, is_of_a_list
 from milter.checks.patterns import view_of
 from milter.pipeline.aftermath import Otherwise
 from milter.pipeline.selection import context_of
@@ -52,10 +53,13 @@ class Shadows:
         return tuple([each for each in judged if each is not None])
 
     def _judge(self, shadow: Shadow, seen: Seen) -> Otherwise | None:
+        # What a list has answered may be called otherwise there.
+        findings = [each for each in seen.evidence.findings if not is_of_a_list(each)]
+        findings += findings_anew(shadow.policies.plan.dns_lists, seen.evidence.answers)
         verdict = shadow.judge(
             context_of(seen.txn.connection, seen.txn.mail_from),
             [recipient.plain for recipient in seen.txn.recipients],
-            seen.evidence.findings,
+            findings,
             seen.evidence.facts,
             partial(view_of, seen.txn, seen.message),
             postmaster=any(share.postmaster for share in seen.dealt.shares),

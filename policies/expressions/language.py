@@ -85,6 +85,11 @@ class Language:
             fact_pool(), variables=dict(fact_types()), functions=declarations(lists)
         )
 
+    @property
+    def symbols(self) -> Collection[str]:
+        """Every symbol that can be found."""
+        return self._vocabulary.symbols
+
     def compile(self, text: str) -> Condition:
         """Return the condition that `text` is.
 

@@ -10,6 +10,8 @@ from policies.dnslists import ERROR, Listed
 from policies.findings import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
     from milter.dns.resolver import Answer
     from policies.dnslists import DnsList
 
@@ -68,3 +70,16 @@ def findings_of(dns_list: DnsList, answer: ListAnswer, outcome: str) -> list[Fin
         Finding(symbol, f"{', '.join(answers)} from {about}", details)
         for symbol, answers in seen.items()
     ]
+
+
+def is_of_a_list(finding: Finding) -> bool:
+    """Whether a list said it."""
+    return finding.details.keys() >= {"zone", "asked"}
+
+
+def findings_anew(lists: Iterable[DnsList], answers: Collection[ListAnswer]) -> Iterator[Finding]:
+    """Yield what `lists` make of answers, whichever lists of their zones have asked for them."""
+    for dns_list in lists:
+        for answer in answers:
+            if answer.zone == dns_list.zone and answer.asks in dns_list.asks:
+                yield from findings_of(dns_list, answer, outcome_of(dns_list, answer))

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.checks.base import Evidence, ListAnswer
 from milter.checks.catalogue import Means, build_checks
+from milter.checks.dnslists.answers import findings_anew
 from milter.core.address import Mailbox
 from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
 from milter.dns.fake import FakeResolver
 from milter.pipeline.aftermath import Aftermath, Dealt, Seen, Share
+from milter.pipeline.facts import merge
 from milter.pipeline.offline import Envelope, Judged, judge
 from milter.pipeline.runner import Pipeline
+from milter.pipeline.selection import context_of
 from milter.pipeline.shadows import Shadows
+from policies.evaluate import evaluate
 from policies.loader import load_policies
+from policies.select import Context
 from tests.support.pipeline import IDENTITY, Texts
 
 if TYPE_CHECKING:
@@ -138,6 +144,68 @@ def test_shadow_asks_lists_of_its_own_only_where_it_may(ask: str, zones: list[st
     assert [each.zone for each in plan.dns_lists] == zones
     assert "BIG" in plan.symbols
     assert "size_bytes" in plan.facts
+
+
+def differing_where(live: str, following: str, *evidence: Evidence) -> list[tuple[str, str, str]]:
+    """Return what is counted of a message about a lottery in which `evidence` was found, too."""
+    policies = the_policies(live, following)
+    one = judged(policies, "lottery")
+    counted = Counted()
+    seen = a_seen(one)
+    more = merge(seen.txn, [seen.evidence, *evidence])
+    verdict = evaluate(
+        policies.select(context_of(seen.txn.connection, seen.txn.mail_from), None),
+        more.findings,
+        more.facts,
+    )
+    Shadows(policies.plan.shadows, counted).differing(replace(seen, evidence=more, verdict=verdict))
+    return counted.rows
+
+
+def test_shadow_does_not_take_a_live_pattern_for_its_rule_of_that_name() -> None:
+    rule = "  - {id: LOTTERY, when: size_bytes > 100000, weight: 3, describe: d}\n"
+    following = f"version: 1\nname: next\nthresholds: {{tag: 2}}\nrules:\n{rule}"
+
+    assert differing_where(LIVE, following) == []
+
+
+ON_LIST = ListAnswer("bl.example", "client_ip", "192.0.2.1", ("127.0.0.2",))
+
+
+@pytest.mark.parametrize(
+    ("codes", "weight", "counted"),
+    [
+        pytest.param("127.0.0.2", 9, [], id="another-name"),
+        pytest.param("127.0.0.2", 1, [("next", "tag", "pass")], id="another-weight"),
+        pytest.param("127.0.0.3", 9, [("next", "tag", "pass")], id="another-answer"),
+    ],
+)
+def test_shadow_reads_the_answers_of_lists_in_its_own_way(
+    codes: str, weight: int, counted: list[tuple[str, str, str]]
+) -> None:
+    live = LIVE.replace("weight: 3", "weight: 1") + LISTED
+    following = (
+        "version: 1\nname: next\nthresholds: {tag: 5}\n"
+        + LISTED.replace("127.0.0.2", codes).replace("ON_LIST", "CALLED_SO")
+    ).replace("weight: 9", f"weight: {weight}")
+    found = Evidence(
+        tuple(findings_anew(the_policies(live).plan.dns_lists, [ON_LIST])), answers=(ON_LIST,)
+    )
+
+    assert differing_where(live, following, found) == counted
+
+
+def test_list_of_a_shadow_is_nothing_to_a_live_rule_that_looks_through_the_symbols() -> None:
+    live = LIVE.replace("until: 2027-01-31", "until: 2027-01-31, ask: true") + (
+        "rules: [{id: ANY, when: 'symbols.exists(s, s.endsWith(\"_LIST\"))', action: reject}]\n"
+    )
+    policies = the_policies(live, NEXT.replace("extends: live.yaml\n", "") + LISTED)
+    found = findings_anew(policies.plan.dns_lists, [ON_LIST])
+
+    verdict = evaluate(policies.select(Context("l", "inbound"), None), found)
+
+    assert [each.zone for each in policies.plan.dns_lists] == ["bl.example"]
+    assert verdict.action.word == "pass"
 
 
 POSTMASTER = Mailbox("postmaster", "ours.example")
