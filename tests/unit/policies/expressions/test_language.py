@@ -54,6 +54,8 @@ def is_true(text: str, facts: Mapping[str, FactValue] = FACTS) -> bool | Failure
         'count(headers, "From") == 2 && count(headers, "sender") == 0',
         '"list-id" in headers',
         'subject.matches("^You (have )?won")',
+        '!subject.matches("=[^&]{1,800};")',
+        '!urls.exists(u, u.url.matches("=[^&]{1,50};") || u.text.matches("\\\\p{Cyrillic}+"))',
         'subject.contains("won") ? size(subject) == 7 : false',
         'in_network(connection.ip, "192.0.2.0/24")',
         'in_list(connection.ip, "partners")',
@@ -229,6 +231,16 @@ def test_expression_mistakes_stand_under_the_wrong_word(text: str, at: str, what
         what,
         text.rindex(at) if at in {"(t, t", "subject"} else text.index(at) if at else len(text),
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "states"), [("=[^&]{1,800};", "7,205"), (r"\\pL{1,50}9", "59,854")]
+)
+def test_expression_matches_no_large_pattern_for_each_item(pattern: str, states: str) -> None:
+    with pytest.raises(ExpressionError, match=f"^{states} states are too many") as raised:
+        LANGUAGE.compile(f'urls.exists(u, u.url.matches("{pattern}"))')
+
+    assert raised.value.offset == len('urls.exists(u, u.url.matches("')
 
 
 def test_expression_too_long_is_refused() -> None:
