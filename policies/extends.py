@@ -54,7 +54,10 @@ def merge_mappings(below: Node, above: Node) -> Node:
 
 
 def _merge_lists(identity: tuple[str, ...], below: Node, above: Node) -> Node:
-    if not isinstance(below.content, tuple) or not isinstance(above.content, tuple):
+    if not isinstance(above.content, tuple):
+        # A mistake, told where it stands; what names the entries below is none.
+        return below
+    if not isinstance(below.content, tuple):
         return above
     if not identity:
         return Node(above.mark, (*below.content, *above.content))

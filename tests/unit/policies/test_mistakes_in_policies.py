@@ -82,6 +82,14 @@ def test_mistake_below_is_shown_in_the_file_that_has_it() -> None:
     ]
 
 
+def test_list_that_is_none_leaves_what_stands_below_it() -> None:
+    base = a_pattern("x") + "rules: [{id: BOTH, when: '\"MINE\" in symbols', weight: 1}]"
+
+    assert mistakes(
+        "extends: base.yaml\npatterns:\n", base_yaml=f"version: 1\nname: base\n{base}"
+    ) == ["site.yaml:4:10: `patterns` needs a list, not nothing"]
+
+
 def test_key_file_that_holds_no_key_is_refused_without_showing_it() -> None:
     text = a_list().replace("    codes", "    key_file: k.yaml\n    codes")
 
