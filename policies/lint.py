@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from policies.engine import PatternSpec
 from policies.evaluate import evaluate
 from policies.findings import Finding
+from policies.lint_patterns import of_pattern
 from policies.lint_rules import of_rules
 from policies.lint_types import Level, Remark, at_key, at_value
 from policies.loader import beside
@@ -89,6 +90,8 @@ def _patterns(loaded: LoadedPolicy) -> Iterator[Remark]:
         if _BETWEEN_SLASHES.fullmatch(spec.text):
             what = f"{entry.id} looks for slashes: write the pattern without them and their flags"
             yield at_value(loaded, (*loc, "match"), Level.WARNING, "slashes", what)
+        for code, what in of_pattern(spec):
+            yield at_value(loaded, (*loc, "match"), Level.WARNING, code, what)
         if _matches_everything(spec):
             what = f"{entry.id} matches nearly every text"
             yield at_value(loaded, (*loc, "match"), Level.WARNING, "matches-everything", what)

@@ -61,6 +61,36 @@ def test_lint_tells_what_the_command_does_not_show(text: str, expected: str) -> 
     assert expected in told(text)
 
 
+NOT_A_LINE = (
+    "anchor: `^` is the beginning of all that is in `headers`, not of a line: "
+    "put (?m) before the pattern, or write \\A where that is meant"
+)
+NEVER = "never: `{}` never stands in `{}`: this finds nothing with it"
+
+
+@pytest.mark.parametrize(
+    ("view", "pattern", "expected"),
+    [
+        pytest.param("headers", "^Subject:", [NOT_A_LINE], id="anchor"),
+        pytest.param("headers", "(?im)^Subject:", [], id="anchor-of-a-line"),
+        pytest.param("headers", r"\AReceived: [^$]+\$", [], id="no-anchor"),
+        pytest.param("subject", "^Re:", [], id="view-of-one-line"),
+        pytest.param("folded", "(?-i)CASH", [NEVER.format("C", "folded")], id="capitals"),
+        pytest.param("folded", r"CASH(?-i)\Wx\pL", [], id="capitals-in-either-case"),
+        pytest.param("skeleton", "Ümlaut", [NEVER.format("Ü", "skeleton")], id="accent"),
+        pytest.param("skeleton", "мой ёж 안녕", [], id="letters-of-other-scripts"),
+    ],
+)
+def test_lint_of_a_pattern_that_cannot_find_what_it_looks_for(
+    view: str, pattern: str, expected: list[str]
+) -> None:
+    entry = f"{{id: AB, in: {view}, match: '{pattern}', weight: 1, describe: d}}"
+
+    assert told(f"{TESTS}patterns: [{entry}]") == [
+        f"4:{len(view) + 34} warning {remark}" for remark in expected
+    ]
+
+
 def test_lint_of_a_careful_policy_has_nothing_to_say() -> None:
     text = """extends: balanced
 lists: {partners: {domains: [example.net]}}
