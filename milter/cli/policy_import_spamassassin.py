@@ -10,7 +10,9 @@ import click
 import yaml
 
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
+from policies.chain import PRESETS
 from policies.loader import load_symbols
+from policies.mistakes import near
 from policies.spamassassin.source import RuleSource
 from policies.spamassassin.translate import Pack, translate
 
@@ -40,6 +42,10 @@ def import_spamassassin(*, files: tuple[str, ...], name: str, extends: str, scor
     Rules that do not fit are told on the standard error, each with file, line and reason. Exit
     code: 0 something was imported, 1 nothing was, 3 a file cannot be read.
     """
+    if extends and extends not in PRESETS and not extends.endswith((".yaml", ".yml")):
+        what = f"there is no preset `{extends}`, and a file ends in .yaml{near(extends, PRESETS)}"
+        click.echo(f"--extends: {what}", err=True)
+        return EXIT_INPUT
     source = RuleSource()
     for file in files:
         try:
@@ -87,6 +93,9 @@ def _written(pack: Pack, name: str, extends: str) -> str:
 def _report(source: RuleSource, pack: Pack) -> Iterable[str]:
     """Yield what is not imported, and why, then the sums."""
     told = [(one.place, f"{one.name}: {one.why}") for one in pack.refused] + source.unread
+    for name in sorted(source.scores.keys() - source.rules.keys()):
+        what = f"a score of {name[:80]}, which is no rule in these files: see `weights` of a policy"
+        told.append((source.scored[name], what))
     for place, what in sorted(told, key=lambda each: (each[0].file, each[0].line)):
         yield f"{place.file}:{place.line}: {what}"
     by_type = Counter(source.rules[name].type for name in pack.imported)

@@ -130,9 +130,20 @@ def _no_name(found: re.Match[str], text: str, offset: int) -> ExpressionError:
     if name.isupper():
         what = f'a symbol is asked for in quotes: "{name}" in symbols'
         return ExpressionError(what, start)
+    if loop := _wrong_loop(name, text, start):
+        return loop
     meant = f": {NAMES[name]}" if name in NAMES else ""
     near_by = meant or near(name, _names()) or ": a text stands in quotes"
     return ExpressionError(f"there is no fact `{name}`{near_by}", start)
+
+
+def _wrong_loop(name: str, text: str, start: int) -> ExpressionError | None:
+    """Return the mistake where `name` would stand for one item, were the loop written right."""
+    loop = re.search(rf"\.\s*(\w+)\s*\(\s*{re.escape(name)}\s*,", text)
+    if loop is None or loop.start() > start or loop[1] in _METHODS:
+        return None
+    known = near(loop[1], _METHODS)
+    return ExpressionError(f"there is no function `{loop[1]}`{known}", loop.start(1))
 
 
 def _names() -> list[str]:

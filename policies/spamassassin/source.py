@@ -63,6 +63,7 @@ class RuleSource:
     Attributes:
         rules: By name.
         scores: Up to four for each rule: without and with network tests, then both with Bayes.
+        scored: Where the score of each rule stands.
         describe: Words for people.
         flags: Of `tflags`.
         replaced: Rules whose patterns have tags of `replace_tag` in them.
@@ -72,6 +73,7 @@ class RuleSource:
 
     rules: dict[str, SourceRule] = field(default_factory=dict)
     scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    scored: dict[str, Place] = field(default_factory=dict)
     describe: dict[str, str] = field(default_factory=dict)
     flags: dict[str, frozenset[str]] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
@@ -126,6 +128,7 @@ class RuleSource:
         words = text.split()
         if len(words) in (1, 4) and all(_NUMBER.fullmatch(word) for word in words):
             self.scores[name] = tuple(map(float, words))
+            self.scored[name] = place
         else:
             self.unread.append(
                 (place, f"a score of {name[:80]} that is neither one number nor four")

@@ -96,3 +96,24 @@ def test_parts_of_headers_find_what_spamassassin_finds(
         "NAME",
         "RAW",
     ]
+
+
+def test_scores_of_rules_that_are_not_there_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.cf").write_text(f"{RULES}score SPF_FAIL 7\n")
+
+    assert run(["policy", "import-spamassassin", str(tmp_path / "rules.cf")]) == 0
+    assert "rules.cf:9: a score of SPF_FAIL, which is no rule in" in capsys.readouterr().err
+
+
+def test_preset_that_there_is_not_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.cf").write_text(RULES)
+
+    code = run(
+        ["policy", "import-spamassassin", "--extends", "balancd", str(tmp_path / "rules.cf")]
+    )
+
+    assert (code, "did you mean `balanced`?" in capsys.readouterr().err) == (EXIT_INPUT, True)

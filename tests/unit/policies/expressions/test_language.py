@@ -127,6 +127,11 @@ def test_together_one_that_fails_leaves_each_to_itself() -> None:
             "there is no fact `scor`: did you mean `score`?",
         ),
         (
+            'attachments.exist(a, a.extension == "exe")',
+            "exist(",
+            "there is no function `exist`: did you mean `exists`?",
+        ),
+        (
             'subject.contains("é😀") && foobar',
             "foobar",
             "there is no fact `foobar`: a text stands in quotes",
