@@ -14,6 +14,7 @@ from milter.core.ids import SessionId, TxnId
 from milter.core.reply import Reply
 from milter.doors.record import TransactionRecord, client_fields
 from milter.message.lines import with_crlf
+from milter.pipeline.aftermath import Dealt
 from milter.pipeline.offline import judge
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from milter.pipeline.offline import Envelope, Judged
 
 _ACCEPTED: Final = Reply.of(250, "2.0.0 Ok")
+_ASKED: Final = Dealt(asked=True)
 
 
 class NoRoomError(GatepostError):
@@ -107,5 +109,5 @@ async def judge_whole(
     finally:
         record.write()
     if remembered and door.aftermath is not None:
-        door.aftermath.tell(judged.judgement, judged.outcome.verdict, reply)
+        door.aftermath.tell(judged.judgement, judged.outcome.verdict, reply, _ASKED)
     return judged

@@ -202,6 +202,7 @@ class MilterTransaction:
             told = dealt(
                 decision, self._mode, self._groups.values(), recipients, self.record.queue_id
             )
+            told = told._replace(asked=True)
             self._door.aftermath.tell(judgement, decision.decisive.verdict, reply, told)
         return answer
 

@@ -63,11 +63,13 @@ class Dealt(NamedTuple):
         differing: What it does where they differ, `differing_recipients` of the listener.
         shares: All recipients.
         queue_id: What the mail server that asks calls the message; empty where there is none.
+        asked: Whether a mail server or a program asked, and passes the message on itself.
     """
 
     differing: str = "separate"
     shares: tuple[Share, ...] = ()
     queue_id: str = ""
+    asked: bool = False
 
 
 _ALIKE: Final = Dealt()

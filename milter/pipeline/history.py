@@ -208,6 +208,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         size_bytes=len(txn.message),
         reply=short(str(seen.reply)),
         delivered=seen.delivered,
+        asked=seen.dealt.asked,
         differing=seen.dealt.differing,
         shares=list(map(_share, seen.dealt.shares)),
         symbols=counted_of(verdict),

@@ -137,6 +137,8 @@ class Record:
         stage: Where it ended before it was judged whole: greeting, mail, rcpt, or data for a
             message that could not be taken; empty: it was judged. Without `policy` none decided it.
         delivered: Whether the next hop took it, or it was thrown away in silence.
+        asked: Whether a mail server or a program asked, which passes it on itself: `reply` is ours
+            then, and what became of it there is not known.
         differing: How recipients who differ are dealt with: `differing_recipients`.
         shares: Recipients by how they were treated.
         symbols: What counted, the heaviest first.
@@ -179,6 +181,7 @@ class Record:
     reply: str = ""
     stage: str = ""
     delivered: bool = False
+    asked: bool = False
     differing: str = "separate"
     shares: list[Share] = field(default_factory=list)
     symbols: list[Counted] = field(default_factory=list)

@@ -22,6 +22,12 @@ _DONE: Final = {
     "reject": "Refused",
     "discard": "Thrown away in silence",
 }
+# What a mail server was told that asked about it.
+_LET_THROUGH: Final = {
+    "pass": "Let through",
+    "tag": "Let through with a mark as spam",
+    "quarantine": "Let through marked as quarantined",
+}
 # Where mail ended without having been judged whole.
 _BEFORE: Final = {
     "greeting": "in place of a greeting",
@@ -78,6 +84,8 @@ def sentence(record: Record) -> str:
     told[0] += "."
     if record.action in {"defer", "reject"} or not record.delivered:
         told.append(f"The client was told {record.reply}.")
+    elif record.asked:
+        told.append("It was for the mail server that asked to deliver it.")
     elif record.action != "discard":
         told.append(f"The next mail server said {record.reply}.")
     if record.policy:
@@ -105,6 +113,8 @@ def moment(at: float) -> str:
 
 def _what(record: Record) -> str:
     done = _DONE.get(record.action, record.action.capitalize())
+    if record.asked:
+        done = _LET_THROUGH.get(record.action, done)
     if record.stage:
         return f"{done} {_BEFORE.get(record.stage, record.stage)}"
     if not not_taken(record):

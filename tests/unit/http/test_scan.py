@@ -92,6 +92,7 @@ def test_scan_is_told_to_the_aftermath(query: str, remembered: int, tmp_path: Pa
     assert asked(door, tmp_path, query=query)[0] == 200
     aftermath.finish()
     assert [seen.reply.code for seen in heeds.seen] == [550] * remembered
+    assert all(seen.dealt.asked for seen in heeds.seen)
 
 
 def test_scan_whether_to_remember_is_yes_or_no(tmp_path: Path) -> None:

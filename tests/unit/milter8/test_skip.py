@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from milter.pipeline.aftermath import Aftermath
 from tests.support import milter_packets as mta
 from tests.support.milter_session import Dialog, a_door, in_a_loop
 from tests.support.pipeline import Sees
+
+if TYPE_CHECKING:
+    from milter.pipeline.aftermath import Seen
 
 BEGIN = mta.offer() + mta.connect() + mta.helo()
 
@@ -51,3 +54,23 @@ async def test_body_that_somebody_wants_comes_to_its_end(door: dict[str, Any]) -
     dialog = Dialog(a_door(*checks, **door))
     await dialog.say(BEGIN + mta.mail() + mta.rcpt() + mta.END_OF_HEADER)
     assert mta.letters(await dialog.say(mta.body(b"x"))) == "c"
+
+
+@in_a_loop
+async def test_what_is_kept_says_that_a_mail_server_asked() -> None:
+    seen: list[Seen] = []
+    aftermath = Aftermath([Keeps(seen)], lambda: 0.0)
+    dialog = Dialog(a_door(Sees(), aftermath=aftermath))
+    await dialog.say(BEGIN + mta.a_message())
+    aftermath.finish()
+    assert [one.dealt.asked for one in seen] == [True]
+
+
+class Keeps:
+    """Keeps what it is told."""
+
+    def __init__(self, kept: list[Seen]) -> None:
+        self._kept = kept
+
+    def see(self, seen: Seen) -> None:
+        self._kept.append(seen)

@@ -94,6 +94,18 @@ def a_record(**said: object) -> Record:
             "policy explain 7Q2M0000AAAA",
             id="bounce-to-many",
         ),
+        pytest.param(
+            a_record(action="quarantine", asked=True, reply="250 2.0.0 Ok"),
+            f"Let through marked as quarantined at 2027-01-15 14:02:07 UTC: {HEAD}. It was for the "
+            "mail server that asked to deliver it. Try: gatepost policy explain 7Q2M0000AAAA",
+            id="asked-by-a-mail-server",
+        ),
+        pytest.param(
+            a_record(action="reject", asked=True, delivered=False, reason="spam", reply="550 no"),
+            f"Refused at 2027-01-15 14:02:07 UTC: {HEAD}: spam. The client was told 550 no. "
+            "Try: gatepost policy explain 7Q2M0000AAAA",
+            id="asked-and-refused",
+        ),
     ],
 )
 def test_sentence_says_what_happened_and_why(record: Record, expected: str) -> None:
