@@ -12,6 +12,7 @@ from milter.atlas import Atlas, AtlasError, open_atlas
 from milter.memory.client import StoreClient
 from milter.memory.learning import Learning, classifier_folder
 from milter.memory.opening import home_of
+from milter.memory.pruning import Pruning
 from milter.memory.reading import Reading
 from milter.memory.recollection import Recollection
 from milter.memory.weights import LiveWeights
@@ -50,6 +51,7 @@ class WorkingMemory:
         learning: Takes the lessons of the classifier, where it has a place.
         reading: Asks long questions.
         statistics: Counts messages.
+        pruning: Removes what the history keeps no longer.
     """
 
     recollection: Recollection
@@ -58,6 +60,7 @@ class WorkingMemory:
     learning: Learning | None
     reading: Reading
     statistics: Statistics
+    pruning: Pruning
 
     @property
     def store(self) -> StoreClient:
@@ -80,6 +83,7 @@ class WorkingMemory:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.store.tend())
             group.create_task(self.statistics.tend())
+            group.create_task(self.pruning.tend())
             if self.learning is not None:
                 group.create_task(self.learning.tend())
 
@@ -158,6 +162,7 @@ def build_memory(settings: Settings, source: Source, metrics: Metrics) -> Workin
         learning=Learning(folder, home, metrics.lessons) if folder else None,
         reading=Reading.of(home),
         statistics=statistics,
+        pruning=Pruning(store, keeping_of(settings.history).keep),
     )
 
 
