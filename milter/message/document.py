@@ -6,7 +6,7 @@ what is broken or past a bound is among the defects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from milter.message.addresses import AddressList, parse_addresses
@@ -263,12 +263,13 @@ class Message:
     @once
     def html(self) -> tuple[Html, ...]:
         """The HTML parts, read, in their order."""
+        pages = [part.text for part in self.texts if part.content_type in _HTML_TYPES]
+        most = self.bounds.html_parts
+        # Many that are as deep as one may be take seconds.
+        past = replace(self.bounds, html_depth=0)
         return tuple(
-            [
-                read_html(part.text, self._notes, self.bounds)
-                for part in self.texts
-                if part.content_type in _HTML_TYPES
-            ]
+            [read_html(page, self._notes, self.bounds) for page in pages[:most]]
+            + [read_html(page, self._notes, past) for page in pages[most:]]
         )
 
     @once

@@ -42,7 +42,8 @@ class Bounds:
         header_bytes: Of one header block. Real ones stay under 64 KB; mail that went through many
             hops with ARC sets has been seen near 100 KB.
         header_fields: Of one header block; each costs an object.
-        parts: Of the whole message, multiparts counted too; a digest of a busy list has about 100.
+        parts: Of the whole message, multiparts counted too; a digest of a busy
+            list has about 100 messages, each of which is a message and the text in it.
         depth: Of multiparts and messages in each other. Forwarded forwards reach 8; thousands are
             an attack on parsers that recurse.
         parameters: Of one field, RFC 2231 segments counted each; thousands of segments are an
@@ -52,8 +53,10 @@ class Bounds:
         false_delimiters: Lines that begin like a delimiter of a multipart but are none; each costs
             a look, and a body can consist of them.
         urls: Addresses found in the texts, and in the HTML.
-        html_chars: Of one HTML part that is given to a parser. Newsletters reach 200,000; what is
-            longer has its tags cut out instead.
+        html_chars: Of one HTML part that is given to a parser, without what `data:` addresses hold
+            in base64. Newsletters reach 200,000, long threads of Outlook 400,000; what is longer has
+            its tags cut out instead.
+        html_parts: That are given to a parser; of more those alone that nest nothing.
         html_depth: Of elements in each other, as far as can be told without a parser, which takes
             quadratic time over them: 11 ms for these. Layouts of tables in tables reach 100.
         html_tags: Of one HTML part.
@@ -65,14 +68,15 @@ class Bounds:
 
     header_bytes: int = 262_144
     header_fields: int = 1_000
-    parts: int = 200
+    parts: int = 500
     depth: int = 20
     parameters: int = 64
     value_bytes: int = 65_536
     decoded_bytes: int = 8_388_608
     false_delimiters: int = 10_000
     urls: int = 1_000
-    html_chars: int = 262_144
+    html_chars: int = 524_288
+    html_parts: int = 200
     html_depth: int = 2_500
     html_tags: int = 20_000
     html_attributes: int = 200

@@ -156,8 +156,11 @@ def is_doubled(name: str) -> bool:
 
 
 def is_disguised(name: str) -> bool:
-    """Return whether a name hides its end: by marks that turn the direction, or by much space."""
-    return any(mark in name for mark in "\u202e\u202d\u2066\u2067\u200f") or bool(_GAP.search(name))
+    """Return whether a name hides its end: by marks that turn the direction, or by much space.
+
+    The marks of one direction (U+200E, U+200F) turn nothing: keyboards for Arabic write them.
+    """
+    return any(mark in name for mark in "\u202e\u202d\u2066\u2067") or bool(_GAP.search(name))
 
 
 def breaks_promise(extension: str, real_type: str) -> bool:

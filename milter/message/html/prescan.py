@@ -38,6 +38,8 @@ _HREF: Final = re.compile(
 )
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^>]*+>?")
 _COMMENT: Final = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
+# Pictures in the text itself: one long word for any reader of HTML, however large they are.
+_DATA: Final = re.compile(r"\bdata:[\w.+-]{1,40}/[\w.+-]{1,40};base64,([A-Za-z0-9+/=]*+)")
 _SHORT_TAG: Final = 512
 # As long as no `>` is quoted each tag ends at the first one, and a long one is seen at a glance.
 _QUOTED_END: Final = re.compile(r"=\s*+(?:\"[^\">]*+>|'[^'>]*+>)")
@@ -46,7 +48,7 @@ _LONG_TAG: Final = re.compile(rf"<[A-Za-z][^>]{{{_SHORT_TAG},}}+")
 
 def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
     """Return whether `text` may be given to the parser; what it is too large in is noted."""
-    if len(text) > bounds.html_chars:
+    if len(text) > bounds.html_chars and _without_data(text) > bounds.html_chars:
         notes.limit("html", "an HTML text is longer than is taken apart")
         return False
     if reopens_too_much(text):
@@ -63,6 +65,11 @@ def fits(text: str, notes: Notes, bounds: Bounds) -> bool:
         notes.limit("html", _ATTRIBUTES)
         return False
     return True
+
+
+def _without_data(text: str) -> int:
+    """Return how long `text` is without what addresses hold themselves."""
+    return len(text) - sum(match.end() - match.start(1) for match in _DATA.finditer(text))
 
 
 def _may_be_deep(text: str, bounds: Bounds) -> bool:

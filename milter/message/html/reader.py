@@ -375,7 +375,7 @@ def _html_of(walk: _Walk, notes: Notes) -> Html:
 
 
 def _stripped(text: str, bounds: Bounds) -> Html:
-    plain, hrefs = strip_markup(text[: bounds.html_chars * 4], bounds.urls)
+    plain, hrefs = strip_markup(text[: bounds.html_chars * 2], bounds.urls)
     links = tuple(HtmlLink(written, Source.LINK, "", hidden=False) for written in hrefs)
     return Html(text=plain, links=links, whole=False)
 

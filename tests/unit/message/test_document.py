@@ -102,3 +102,21 @@ def test_authors_past_the_bounds_of_the_header_are_found() -> None:
     message = Message(b"A: 1\r\n" * 1500 + b"From : a@b.example\r\n\r\nFrom: c@d.example\r\n")
 
     assert message.author_domains == ("b.example",)
+
+
+def _many(kind: str, count: int, part: str) -> Message:
+    head = f"Content-Type: multipart/{kind}; boundary=b\r\n\r\n"
+    return Message((head + f"--b\r\n{part}\r\n" * count + "--b--\r\n").encode())
+
+
+def test_message_digest_of_a_busy_list_is_read_whole() -> None:
+    message = _many("digest", 200, "\r\nSubject: Re: x\r\n\r\nok")
+    assert len(message.texts) == 200
+    assert not message.truncated
+
+
+def test_message_more_html_parts_than_are_parsed_are_noted() -> None:
+    message = _many("mixed", 250, "Content-Type: text/html\r\n\r\n<div>ok</div>")
+    assert [html.whole for html in message.html] == [True] * 200 + [False] * 50
+    assert message.body.split() == ["ok"] * 250
+    assert message.truncated == ("html",)

@@ -103,6 +103,7 @@ LINK = (
         pytest.param(
             "a%E2%80%AEgpj.exe", EXE, {Danger.EXECUTABLE, Danger.DISGUISED_NAME}, id="rtlo"
         ),
+        pytest.param("%D9%85%E2%80%8F.png", b"", set(), id="mark-that-turns-nothing"),
         pytest.param(
             "a.pdf%20%20%20%20%20%20.exe",
             EXE,

@@ -266,7 +266,7 @@ def test_read_html_counts_scripts_and_event_handlers() -> None:
         pytest.param("<a " + "b/" * 50_000 + ">x", id="attributes-parted-by-slashes"),
         pytest.param("<a " + "b=''" * 40_000 + ">x", id="attributes-not-parted"),
         pytest.param("<br>" * 60_000 + "x", id="tags"),
-        pytest.param("y" * 300_000, id="characters"),
+        pytest.param("y" * 600_000, id="characters"),
     ],
 )
 def test_read_html_past_a_bound_is_read_without_a_parser_and_noted(html: str) -> None:
@@ -336,3 +336,19 @@ def test_many_elements_beside_each_other_are_read_whole() -> None:
 
 def test_read_html_without_parser_leaves_out_comments_as_browsers_do() -> None:
     assert read("<!-->a<!-- b --!>c<!-- d" + "<div>" * 3_000).text == "ac"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param("<p style='margin:0cm'>words</p>" * 9_000, id="long-thread"),
+        pytest.param(
+            f"<p>words</p><img src='data:image/png;base64,{'iVBORw0KGgo' * 90_000}='>",
+            id="picture-in-it",
+        ),
+    ],
+)
+def test_read_html_of_ordinary_mail_that_is_long_is_whole(html: str) -> None:
+    notes = Notes()
+    assert read_html(html, notes).whole
+    assert not notes.truncated
