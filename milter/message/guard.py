@@ -54,8 +54,8 @@ class Bounds:
             a look, and a body can consist of them.
         urls: Addresses found in the texts, and in the HTML.
         html_chars: Of one HTML part that is given to a parser, without what `data:` addresses hold
-            in base64. Newsletters reach 200,000, long threads of Outlook 400,000; what is longer has
-            its tags cut out instead.
+            in base64. Newsletters reach 200,000, long threads of Outlook 400,000; what is longer
+            has its tags cut out instead.
         html_parts: That are given to a parser; of more those alone that nest nothing.
         html_depth: Of elements in each other, as far as can be told without a parser, which takes
             quadratic time over them: 11 ms for these. Layouts of tables in tables reach 100.

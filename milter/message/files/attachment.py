@@ -17,8 +17,10 @@ from milter.message.files.archives import (
     LISTED,
     PACKED,
     Budget,
+    late_start,
     list_entries,
     read_entry,
+    stored_name,
     unpack,
 )
 from milter.message.files.entries import MAX_ENTRIES
@@ -61,6 +63,10 @@ _TEXT_TYPES: Final = ("text/plain", "text/html", "application/xhtml+xml")
 # Archives of which what they hold can be taken out.
 _OPENED: Final = frozenset((kinds.ZIP, "application/x-tar"))
 _CONTAINERS: Final = frozenset((*LISTED, *PACKED))
+# Files in archives that are looked into, for what opening them does.
+_DOCUMENTS: Final = frozenset(
+    ["doc", "dot", "xls", "xlt", "ppt", "pps", "docx", "dotx", "xlsx", "pptx", "rtf"]
+)
 
 
 class Danger(StrEnum):
@@ -114,8 +120,8 @@ class Attachment:
 
 def read_attachments(parts: Iterable[Part], notes: Notes, bounds: Bounds) -> tuple[Attachment, ...]:
     """Return the files among `parts` of a message, in their order."""
-    budget = Budget(bounds.unpacked_bytes)
-    found = tuple([_Looker(part, budget, bounds).look() for part in parts if is_file(part)])
+    budget, looks = Budget(bounds.unpacked_bytes), Budget(bounds.unpacked_bytes)
+    found = tuple([_Looker(part, budget, looks, bounds).look() for part in parts if is_file(part)])
     if budget.exceeded:
         notes.limit("archives", "archives hold more bytes than are unpacked")
     return found
@@ -129,19 +135,30 @@ def is_file(part: Part) -> bool:
 
 
 class _Looker:
-    """Looks into one file; lives as long as that takes."""
+    """Looks into one file; lives as long as that takes.
 
-    def __init__(self, part: Part, budget: Budget, bounds: Bounds) -> None:
+    Args:
+        part: The file.
+        budget: For archives in archives; that it was exceeded is noted.
+        looks: For documents in archives. Many large ones are ordinary, so it may be exceeded.
+        bounds: What is read of a message.
+    """
+
+    def __init__(self, part: Part, budget: Budget, looks: Budget, bounds: Bounds) -> None:
         self._part = part
         self._budget = budget
+        self._looks = looks
         self._bounds = bounds
+        self._start = 0
         self.dangers: set[Danger] = set()
         self.names: list[str] = []
 
     def look(self) -> Attachment:
         part = self._part
         extension = kinds.extension_of(part.filename)
-        real_type = kinds.type_by_bytes(self._content(_HEAD)) or self._late_type(extension)
+        real_type = kinds.type_by_bytes(self._content(_HEAD))
+        if not real_type or real_type.startswith("image/"):
+            real_type = self._late_type(extension) or real_type
         self._name(part.filename, extension)
         if real_type == kinds.EXECUTABLE:
             self.dangers.add(Danger.EXECUTABLE)
@@ -157,12 +174,15 @@ class _Looker:
         )
 
     def _late_type(self, extension: str) -> str:
-        """Return that a file is a zip archive with other bytes before it, where it is called so."""
-        if extension not in kinds.ZIPPED:
+        """Return what archive a file is with other bytes before it, where it is called one."""
+        if extension not in kinds.ZIPPED and extension not in kinds.ARCHIVES:
             return ""
-        # Programs look for its directory from the end.
         content = self._content(self._bounds.decoded_bytes)
-        return kinds.ZIP if list_entries(content, kinds.ZIP) else ""
+        # Programs look for its directory from the end.
+        if extension in kinds.ZIPPED and list_entries(content, kinds.ZIP):
+            return kinds.ZIP
+        self._start = late_start(content)
+        return kinds.type_by_bytes(content[self._start :][:_HEAD]) if self._start else ""
 
     def _content(self, most: int) -> bytes:
         # That the rest is not decoded here is our wish and no bound that was passed.
@@ -181,7 +201,8 @@ class _Looker:
         if real_type == kinds.DISK:
             self.dangers.add(Danger.DISK_IMAGE)
         if real_type in _CONTAINERS:
-            self._archive(self._content(self._bounds.decoded_bytes), real_type, "", 0)
+            content = self._content(self._bounds.decoded_bytes)[self._start :]
+            self._archive(content, real_type, "", 0)
         elif real_type in (kinds.HTML, kinds.SVG) or extension in kinds.HTMLS:
             self._page(self._content(_LOOKED_AT))
         elif look := _LOOKS.get(real_type):
@@ -196,8 +217,7 @@ class _Looker:
         content = _in_bytes(content)
         if _ACTIVE_MARKUP.search(content):
             self.dangers.add(Danger.ACTIVE_PAGE)
-        page = read_html(content.decode("utf-8", "replace"), Notes(), self._bounds)
-        if any(form.asks_for_a_secret for form in page.forms):
+        if _asks_for_a_secret(content, self._bounds):
             self.dangers.add(Danger.PASSWORD_FORM)
 
     def _archive(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
@@ -205,7 +225,7 @@ class _Looker:
             self._packed(data, media_type, prefix, depth)
             return
         entries = list_entries(data, media_type)
-        if media_type == kinds.ZIP and self._office(data, entries):
+        if media_type == kinds.ZIP and self._office(data, entries, self._budget):
             return
         self.dangers.add(Danger.ARCHIVE)
         if len(entries) >= MAX_ENTRIES:
@@ -221,40 +241,71 @@ class _Looker:
             self.dangers.add(Danger.ENCRYPTED)
         if entry.is_bomb:
             self.dangers.add(Danger.BOMB)
-        named = _danger_of_name(extension)
-        if named or kinds.is_doubled(entry.name) or kinds.is_disguised(entry.name):
+        self._archived_name(entry.name)
+        if media_type not in _OPENED or entry.is_bomb:
+            return
+        if extension in kinds.ARCHIVES:
+            self._inner_archive(data, media_type, entry, prefix, depth)
+        elif extension in _DOCUMENTS or extension in kinds.HTMLS:
+            self._document(_taken_out(data, media_type, entry, self._looks), extension)
+
+    def _archived_name(self, name: str) -> None:
+        named = _danger_of_name(kinds.extension_of(name))
+        if named or kinds.is_doubled(name) or kinds.is_disguised(name):
             self.dangers.add(Danger.ARCHIVED_DANGER)
         # A name that deceives does so in an archive, too; there nothing else would have it so.
-        if kinds.is_doubled(entry.name):
+        if kinds.is_doubled(name):
             self.dangers.add(Danger.DOUBLE_EXTENSION)
-        if kinds.is_disguised(entry.name):
+        if kinds.is_disguised(name):
             self.dangers.add(Danger.DISGUISED_NAME)
-        if media_type not in _OPENED or extension not in kinds.ARCHIVES or entry.is_bomb:
-            return
+
+    def _inner_archive(
+        self, data: bytes, media_type: str, entry: Entry, prefix: str, depth: int
+    ) -> None:
         if depth + 1 >= self._bounds.archive_depth:
             self._budget.exceeded = True
             return
-        if media_type == kinds.ZIP:
-            content = read_entry(data, entry, self._budget)
-        else:
-            content = data[entry.offset : entry.offset + entry.packed]
+        content = _taken_out(data, media_type, entry, self._budget)
         inner = kinds.type_by_bytes(content[:600])
         if inner in _CONTAINERS:
             self._archive(content, inner, f"{prefix}{entry.name}/", depth + 1)
+
+    def _document(self, content: bytes, extension: str) -> None:
+        """Look into a file of an archive for what is dangerous to open."""
+        real_type = kinds.type_by_bytes(content[:_HEAD])
+        if real_type == kinds.ZIP:
+            self._office(content, list_entries(content, kinds.ZIP), self._looks)
+        elif real_type in (kinds.OLE, kinds.RTF):
+            self.dangers.update(_LOOKS[real_type](content))
+        elif real_type == kinds.HTML or extension in kinds.HTMLS:
+            # However small, it costs a parser.
+            self._looks.left -= _LOOKED_AT
+            if _asks_for_a_secret(_in_bytes(content[:_LOOKED_AT]), self._bounds):
+                self.dangers.add(Danger.PASSWORD_FORM)
 
     def _packed(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
         self.dangers.add(Danger.ARCHIVE)
         content = unpack(data, media_type, self._budget)
         inner = kinds.type_by_bytes(content[:_HEAD])
-        if inner == kinds.EXECUTABLE:
-            self.dangers.add(Danger.ARCHIVED_DANGER)
-        elif inner in _CONTAINERS:
-            if depth + 1 >= self._bounds.archive_depth:
-                self._budget.exceeded = True
-            else:
-                self._archive(content, inner, prefix, depth + 1)
+        if inner not in _CONTAINERS:
+            self._unpacked(content, inner, stored_name(data), prefix)
+        elif depth + 1 >= self._bounds.archive_depth:
+            self._budget.exceeded = True
+        else:
+            self._archive(content, inner, prefix, depth + 1)
 
-    def _office(self, data: bytes, entries: list[Entry]) -> bool:
+    def _unpacked(self, content: bytes, real_type: str, stored: str, prefix: str) -> None:
+        """Judge the one file of a compressed one: it is called like that without its ending."""
+        name = (prefix[:-1] or self._part.filename).strip().rpartition(".")[0]
+        for each in dict.fromkeys(filter(None, (name, stored))):
+            if len(self.names) < _MAX_NAMES:
+                self.names.append(each)
+            self._archived_name(each)
+        if real_type == kinds.EXECUTABLE:
+            self.dangers.add(Danger.ARCHIVED_DANGER)
+        self._document(content, kinds.extension_of(name))
+
+    def _office(self, data: bytes, entries: list[Entry], budget: Budget) -> bool:
         """Look into a document that is a zip archive; return whether it is one."""
         names = {entry.name.lower() for entry in entries}
         if "[content_types].xml" not in names and not any(
@@ -267,7 +318,7 @@ class _Looker:
             self.dangers.add(Danger.EMBEDDED_OBJECT)
         relations = (entry for entry in entries if entry.name.lower().endswith(".rels"))
         for entry, _ in zip(relations, range(_MAX_NAMES), strict=False):
-            if _EXTERNAL.search(_in_bytes(read_entry(data, entry, self._budget)[:_LOOKED_AT])):
+            if _EXTERNAL.search(_in_bytes(read_entry(data, entry, budget)[:_LOOKED_AT])):
                 self.dangers.add(Danger.EXTERNAL_TEMPLATE)
         return True
 
@@ -284,6 +335,18 @@ def _danger_of_name(extension: str) -> Danger | None:
     if extension in kinds.MACROS:
         return Danger.MACROS
     return Danger.ONENOTE if extension in ("one", "onepkg") else None
+
+
+def _asks_for_a_secret(page: bytes, bounds: Bounds) -> bool:
+    html = read_html(page.decode("utf-8", "replace"), Notes(), bounds)
+    return any(form.asks_for_a_secret for form in html.forms)
+
+
+def _taken_out(data: bytes, media_type: str, entry: Entry, budget: Budget) -> bytes:
+    """Return a file of an archive that is one of `_OPENED`."""
+    if media_type == kinds.ZIP:
+        return read_entry(data, entry, budget)
+    return data[entry.offset : entry.offset + entry.packed]
 
 
 def _in_bytes(content: bytes) -> bytes:

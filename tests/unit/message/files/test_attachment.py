@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
-import struct
 import tarfile
-import zipfile
 from base64 import encodebytes
 
 import pytest
@@ -15,41 +12,18 @@ from milter.message.document import Message
 from milter.message.files.attachment import Danger
 from milter.message.files.enclosed import openable
 from milter.message.files.kinds import extension_of
+from tests.support.archives import (
+    a_rar4,
+    a_tar,
+    a_tar_with_a_size_in_bytes,
+    a_wide_zip,
+    a_zip,
+    an_encrypted_zip,
+)
 
 EXE = b"MZ\x90\x00" + b"\x00" * 60
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-
-
-def a_zip(*files: tuple[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files:
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def a_tar(name: str, content: bytes = b"x") -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        info = tarfile.TarInfo(name)
-        info.size = len(content)
-        archive.addfile(info, io.BytesIO(content))
-    return file.getvalue()
-
-
-def an_encrypted_zip() -> bytes:
-    data = bytearray(a_zip(("secret.exe", b"x")))
-    central = data.rfind(b"PK\x01\x02")
-    data[central + 8] |= 1
-    data[6] |= 1
-    return bytes(data)
-
-
-def a_rar4(name: bytes) -> bytes:
-    file = struct.pack("<HBHHLLBLLBBHL", 0, 0x74, 0x8000, 32 + len(name), 3, 3, 0, 0, 0, 20, 48,
-                       len(name), 0)  # fmt: skip
-    main = struct.pack("<HBHHHL", 0, 0x73, 0, 13, 0, 0)
-    return b"Rar!\x1a\x07\x00" + main + file + name + b"abc"
+_VBA = "_VBA_PROJECT".encode("utf-16-le")
 
 
 def a_rar5(name: bytes) -> bytes:
@@ -217,6 +191,68 @@ def a_document(relations: bytes) -> bytes:
         pytest.param(
             "a.zip", b"junk" * 20 + a_zip(("c.exe", EXE)), Danger.ARCHIVED_DANGER, id="behind-bytes"
         ),
+        pytest.param(
+            "a.tar",
+            a_tar("a" * 110 + ".exe", form=tarfile.GNU_FORMAT),
+            Danger.ARCHIVED_DANGER,
+            id="tar-long-name-of-gnu",
+        ),
+        pytest.param(
+            "a.tar", a_tar("a" * 600 + ".exe"), Danger.ARCHIVED_DANGER, id="tar-long-name-of-pax"
+        ),
+        pytest.param(
+            "a.tar", a_tar_with_a_size_in_bytes(), Danger.ARCHIVED_DANGER, id="tar-size-in-bytes"
+        ),
+        pytest.param(
+            "a.tar.gz",
+            gzip.compress(b"") + gzip.compress(a_tar("b.exe")),
+            Danger.ARCHIVED_DANGER,
+            id="gzip-second-member",
+        ),
+        pytest.param(
+            "a.tar.bz2",
+            bz2.compress(b"") + bz2.compress(a_tar("b.exe")),
+            Danger.ARCHIVED_DANGER,
+            id="bzip2-second-member",
+        ),
+        pytest.param(
+            "a.tar.xz",
+            lzma.compress(b"") + bytes(4) + lzma.compress(a_tar("b.exe")),
+            Danger.ARCHIVED_DANGER,
+            id="xz-second-member",
+        ),
+        pytest.param("a.js.gz", gzip.compress(b"x"), Danger.ARCHIVED_DANGER, id="gzip-script"),
+        pytest.param(
+            "a.gz",
+            b"\x1f\x8b\x08\x08" + bytes(6) + b"a.js\x00" + gzip.compress(b"x")[10:],
+            Danger.ARCHIVED_DANGER,
+            id="gzip-script-by-stored-name",
+        ),
+        pytest.param("a.zip", a_wide_zip(), Danger.ARCHIVED_DANGER, id="zip64"),
+        pytest.param(
+            "a.rar", b"junk" * 99 + a_rar4(b"c.exe"), Danger.ARCHIVED_DANGER, id="rar-behind-bytes"
+        ),
+        pytest.param(
+            "a.zip", a_zip(("a.doc", OLE + _VBA)), Danger.MACROS, id="macros-in-an-archive"
+        ),
+        pytest.param(
+            "a.zip",
+            a_zip(("a.docx", a_document(_TEMPLATE))),
+            Danger.EXTERNAL_TEMPLATE,
+            id="template-in-an-archive",
+        ),
+        pytest.param(
+            "a.tar",
+            a_tar("a.html", b"<input type=password>"),
+            Danger.PASSWORD_FORM,
+            id="form-in-an-archive",
+        ),
+        pytest.param(
+            "a.html.gz",
+            gzip.compress(b"<input type=password>"),
+            Danger.PASSWORD_FORM,
+            id="form-in-gzip",
+        ),
         pytest.param("a.docx", a_document(_TEMPLATE), Danger.EXTERNAL_TEMPLATE, id="single-quotes"),
         pytest.param(
             "a.docx",
@@ -269,6 +305,18 @@ def test_attachment_that_unpacks_without_end_is_cut_and_noted() -> None:
     mail = message("a.gz", gzip.compress(b"\x00" * 50_000_000))
     assert mail.attachments[0].dangers == {Danger.ARCHIVE}
     assert mail.truncated == ("archives",)
+
+
+def test_attachment_of_members_that_hold_nothing_is_cut_and_noted() -> None:
+    mail = message("a.gz", gzip.compress(b"") * 10_000)
+    assert [attachment.real_type for attachment in mail.attachments] == ["application/gzip"]
+    assert mail.truncated == ("archives",)
+
+
+def test_attachment_documents_in_archives_may_be_larger_than_is_read() -> None:
+    mail = message("a.zip", a_zip(*[(f"{n}.doc", OLE + bytes(1_000_000)) for n in range(9)]))
+    assert mail.attachments
+    assert not mail.truncated
 
 
 def test_attachment_of_broken_archives_is_what_can_be_read() -> None:
