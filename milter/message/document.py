@@ -15,6 +15,7 @@ from milter.message.dates import Dated, read_date
 from milter.message.decode import decode_words
 from milter.message.detect import Detector
 from milter.message.files.attachment import read_attachments
+from milter.message.files.pages import pages_among
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
 from milter.message.headers import (
     HeaderBlock,
@@ -195,9 +196,12 @@ class Message:
 
     @once
     def texts(self) -> tuple[TextPart, ...]:
-        """The parts of type text, decoded, within the bound of decoded bytes."""
+        """The parts of type text, decoded, within the bound of decoded bytes.
+
+        Behind them stand the files that a click opens as a page, whatever type they are called.
+        """
         texts, left = [], self.bounds.decoded_bytes
-        for part in self.text_parts:
+        for part in (*self.text_parts, *pages_among(self.parts)):
             if left <= 0:
                 self._notes.limit("decoded", "more decoded bytes than are read")
                 break

@@ -34,6 +34,7 @@ _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 # again may be line breaks and junk; quoted-printable writes a byte in three.
 _EXPECTED: Final = {"base64": 2, "quoted-printable": 3}
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
+_MESSAGE_NAME: Final = ".eml"
 _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
 # In the header of a message that is quoted-printable as a whole; one that is not has words of
 # RFC 2047, which show the second.
@@ -127,13 +128,17 @@ class _Walk:
                 # A multipart without parts is shown as text by readers, so it is read as text.
                 content_type = content_type if inner else _PLAIN
         if not inner:
-            self.leaves.append(self._leaf(item, content_type, parameters))
+            leaf = self._leaf(item, content_type, parameters)
+            self.leaves.append(leaf)
+            # Mail readers open it as the message that its name says it is.
+            if leaf.filename.lower().endswith(_MESSAGE_NAME) and not deep:
+                inner = [self._message(item, noted=False)]
         return inner
 
-    def _message(self, item: _Open) -> _Open:
+    def _message(self, item: _Open, *, noted: bool = True) -> _Open:
         """Return the message inside `item`, decoded where it came encoded.
 
-        RFC 2046 §5.2.1 forbids that, and mail readers undo it all the same.
+        RFC 2046 §5.2.1 forbids that, and mail readers undo it all the same. A file may be encoded.
         """
         start, decoded = item.block.body_start, None
         encoding = self._encoding(item)
@@ -141,7 +146,8 @@ class _Walk:
             decoded = self._unwrapped(item, encoding)
         if decoded is None:
             return self._inner(item.source, start, item.end, item.depth + 1, _PLAIN)
-        self.notes.add(Fault.MIME, "a message that is encoded as a whole")
+        if noted:
+            self.notes.add(Fault.MIME, "a message that is encoded as a whole")
         return self._inner(decoded, 0, len(decoded), item.depth + 1, _PLAIN)
 
     def _unwrapped(self, item: _Open, encoding: str) -> bytes | None:

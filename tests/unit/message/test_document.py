@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import encodebytes
+
 import pytest
 
 from milter.message.document import VIEWS, Message
@@ -120,3 +122,31 @@ def test_message_more_html_parts_than_are_parsed_are_noted() -> None:
     assert [html.whole for html in message.html] == [True] * 200 + [False] * 50
     assert message.body.split() == ["ok"] * 250
     assert message.truncated == ("html",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("a.html", b"<p>seen<a href='http://b.example/'>c", id="page-by-its-name"),
+        pytest.param("a", b"<html><p>seen<a href='http://b.example/'>c", id="page-by-its-bytes"),
+        pytest.param(
+            "a.eml",
+            b"Content-Type: text/html\r\n\r\n<p>seen<a href='http://b.example/'>c",
+            id="message",
+        ),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["base64", "binary"])
+def test_message_files_that_a_click_shows_are_read(
+    name: str, content: bytes, encoding: str
+) -> None:
+    head = (
+        f"Content-Type: application/octet-stream; name={name}\r\n"
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    ).encode()
+    message = Message(head + (encodebytes(content) if encoding == "base64" else content))
+    assert message.body.rstrip() == "seenc"
+    assert message.urls == ["http://b.example/"]
+    assert message.filenames == [name]
+    message.read()
+    assert not message.defects
