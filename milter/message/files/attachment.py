@@ -24,8 +24,8 @@ from milter.message.files.archives import (
     unpack,
 )
 from milter.message.files.entries import MAX_ENTRIES
+from milter.message.files.pages import asks_for_a_secret
 from milter.message.guard import Notes
-from milter.message.html.reader import read_html
 from milter.message.mime import decode_part
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ class Attachment:
 def read_attachments(parts: Iterable[Part], notes: Notes, bounds: Bounds) -> tuple[Attachment, ...]:
     """Return the files among `parts` of a message, in their order."""
     budget, looks = Budget(bounds.unpacked_bytes), Budget(bounds.unpacked_bytes)
-    found = tuple([_Looker(part, budget, looks, bounds).look() for part in parts if is_file(part)])
+    found = tuple(
+        [_Looker(part, budget, looks, notes, bounds).look() for part in parts if is_file(part)]
+    )
     if budget.exceeded:
         notes.limit("archives", "archives hold more bytes than are unpacked")
     return found
@@ -141,11 +143,15 @@ class _Looker:
         part: The file.
         budget: For archives in archives; that it was exceeded is noted.
         looks: For documents in archives. Many large ones are ordinary, so it may be exceeded.
+        notes: For what is left unread of a page.
         bounds: What is read of a message.
     """
 
-    def __init__(self, part: Part, budget: Budget, looks: Budget, bounds: Bounds) -> None:
+    def __init__(
+        self, part: Part, budget: Budget, looks: Budget, notes: Notes, bounds: Bounds
+    ) -> None:
         self._part = part
+        self._notes = notes
         self._budget = budget
         self._looks = looks
         self._bounds = bounds
@@ -204,7 +210,7 @@ class _Looker:
             content = self._content(self._bounds.decoded_bytes)[self._start :]
             self._archive(content, real_type, "", 0)
         elif real_type in (kinds.HTML, kinds.SVG) or extension in kinds.HTMLS:
-            self._page(self._content(_LOOKED_AT))
+            self._page(self._content(self._bounds.decoded_bytes))
         elif look := _LOOKS.get(real_type):
             self.dangers.update(look(self._content(self._bounds.decoded_bytes)))
         elif kind in ("text/calendar", "application/ics") or real_type == "text/calendar":
@@ -217,7 +223,7 @@ class _Looker:
         content = _in_bytes(content)
         if _ACTIVE_MARKUP.search(content):
             self.dangers.add(Danger.ACTIVE_PAGE)
-        if _asks_for_a_secret(content, self._bounds):
+        if asks_for_a_secret(content, self._notes, self._bounds):
             self.dangers.add(Danger.PASSWORD_FORM)
 
     def _archive(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
@@ -280,7 +286,7 @@ class _Looker:
         elif real_type == kinds.HTML or extension in kinds.HTMLS:
             # However small, it costs a parser.
             self._looks.left -= _LOOKED_AT
-            if _asks_for_a_secret(_in_bytes(content[:_LOOKED_AT]), self._bounds):
+            if asks_for_a_secret(_in_bytes(content[:_LOOKED_AT]), self._notes, self._bounds):
                 self.dangers.add(Danger.PASSWORD_FORM)
 
     def _packed(self, data: bytes, media_type: str, prefix: str, depth: int) -> None:
@@ -335,11 +341,6 @@ def _danger_of_name(extension: str) -> Danger | None:
     if extension in kinds.MACROS:
         return Danger.MACROS
     return Danger.ONENOTE if extension in ("one", "onepkg") else None
-
-
-def _asks_for_a_secret(page: bytes, bounds: Bounds) -> bool:
-    html = read_html(page.decode("utf-8", "replace"), Notes(), bounds)
-    return any(form.asks_for_a_secret for form in html.forms)
 
 
 def _taken_out(data: bytes, media_type: str, entry: Entry, budget: Budget) -> bytes:

@@ -276,6 +276,22 @@ def test_attachment_danger_that_hides(name: str, content: bytes, danger: Danger)
     assert danger in dangers(name, content)
 
 
+@pytest.mark.parametrize(
+    "before", [b"<!--" + b"a" * 270_000 + b"-->", b"<p>words</p>" * 100_000, b" " * 262_130]
+)
+def test_attachment_form_far_down_a_page_is_found(before: bytes) -> None:
+    content = b"<html>" + before + b"<form action=x><input type=password></form>"
+    mail = message("a.html", content)
+    assert Danger.PASSWORD_FORM in mail.attachments[0].dangers
+    assert not mail.truncated
+
+
+def test_attachment_with_more_forms_than_are_read_is_noted() -> None:
+    mail = message("a.html", b"<input name=a>".ljust(250_000) * 8)
+    assert Danger.PASSWORD_FORM not in mail.attachments[0].dangers
+    assert mail.truncated == ("html",)
+
+
 def test_zip_by_name_alone_is_none() -> None:
     assert Danger.ARCHIVE not in dangers("a.zip", b"no archive at all" * 100)
 
