@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from milter.message.urls.domains import is_top_level
 from milter.message.urls.find import find_urls
 from milter.message.urls.link import Source, Trait, Url, nested_links, read_found, read_link
 from milter.message.urls.whatwg import WebUrl, parse_url
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # An `href` without a scheme that readers take for an address all the same.
 _HOST_LIKE: Final = re.compile(r"(?:www\.|[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]{2,}/)")
+_NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+([A-Za-z]{2,63})(?:[?#]|:\d|\Z)")
 _HIDDEN: Final = frozenset((Trait.HIDDEN,))
 _SEEN: Final[frozenset[Trait]] = frozenset()
 
@@ -69,7 +71,8 @@ class _Collection:
             return
         self._known.add(key)
         self.links.append(url)
-        if url.host:
+        # What `data:` holds is looked at by nobody as an address.
+        if url.scheme != "data":
             for inner in nested_links(url):
                 self.add(inner)
 
@@ -88,6 +91,9 @@ class _Collection:
     def add_html(self, html: Html, bounds: Bounds) -> None:
         """Keep the addresses of attributes, and those that are written out in what is seen."""
         base = parse_url(html.base) if html.base else None
+        if base is not None and base.opaque:
+            # Nothing is relative to `about:blank`.
+            base = None
         for link in html.links:
             self.add(_opened(link, base))
         if written := find_urls(html.text, bounds):
@@ -108,6 +114,12 @@ def _opened(link: HtmlLink, base: WebUrl | None) -> Url | None:
     if base is None:
         if written.startswith(("//", "\\\\")):
             written = f"https:{written}"
-        elif _HOST_LIKE.match(written):
+        elif _HOST_LIKE.match(written) or (link.source is Source.LINK and _is_name(written)):
             written, extra = f"http://{written}", extra | {Trait.SCHEMELESS}
     return read_link(written, link.source, link.text, base=base, extra=extra)
+
+
+def _is_name(written: str) -> bool:
+    """Return whether `written` is a name of a host and no file beside: `a.example.net:8080/x`."""
+    name = _NAME.match(written)
+    return name is not None and is_top_level(name[1].lower())

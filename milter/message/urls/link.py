@@ -62,10 +62,12 @@ _PLAIN: Final = re.compile(
 _SLASHES: Final = re.compile(r"[A-Za-z]+:/{2}[^/\\]")
 _AUTHORITY: Final = re.compile(r"[A-Za-z]+:[/\\]*([^/\\?#]*)")
 _DOTTED: Final = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?")
-_NESTED: Final = re.compile(r"https?(?::|%(?:25)*3[aA])(?:/|%(?:25)*2[fF]){2}[^\s<>\"'&#]+")
+_NESTED: Final = re.compile(
+    r"https?(?::|%(?:25)*3a)(?:/|%(?:25)*2f){2}[^\s<>\"'&#]+", re.IGNORECASE
+)
 # `https://` and `http://` in base64, in either of its two alphabets.
 _NESTED_BASE64: Final = re.compile(r"aHR0c(?:HM6Ly|DovL)[A-Za-z0-9+/_-]{2,2000}")
-_URLDEFENSE: Final = re.compile(r"__(https?:/{1,2}.*?)__;")
+_URLDEFENSE: Final = re.compile(r"__(https?:/{1,2}.*?)__;", re.IGNORECASE)
 _AMP: Final = re.compile(r"/amp/(?:s/)?([a-z0-9.-]+\.[a-z]{2,}[^\s]*)")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _MAX_NESTED: Final = 4
@@ -157,9 +159,12 @@ def read_found(found: Found) -> Url | None:
 
 
 def nested_links(url: Url) -> Iterator[Url]:
-    """Yield the addresses that stand inside `url`, as redirectors carry them; a few at most."""
-    rest = url.href[8:]
-    if "http" not in rest and "/amp/" not in rest and "aHR0c" not in rest:
+    """Yield the addresses that stand inside `url`, as redirectors carry them; a few at most.
+
+    So do schemes of programs: `microsoft-edge:https://a.example/`.
+    """
+    rest = url.href[8:] if url.is_web else url.href
+    if "http" not in rest.lower() and "/amp/" not in rest and "aHR0c" not in rest:
         return
     count = 0
     for written in _inner(rest):

@@ -63,6 +63,9 @@ def test_read_link_of_the_short_way_is_that_of_the_whole_parser(written: str) ->
             "https://www.google.com/url?q=http%3A%2F%2Fevil.example%2Fx&sa=D",
             "http://evil.example/x",
         ),
+        ("https://www.google.com/url?q=HTTPS://evil.example/x", "https://evil.example/x"),
+        ("https://www.google.com/url?q=Http%3a%2f%2Fevil.example", "http://evil.example/"),
+        ("microsoft-edge:https://evil.example/x", "https://evil.example/x"),
         ("https://a.example/?u=https%253A%252F%252Fdeep.example", "https://deep.example/"),
         ("https://a.example/go/http://evil.example/x", "http://evil.example/x"),
         ("https://urldefense.com/v3/__https://evil.example/a__;!!x", "https://evil.example/a"),
@@ -104,6 +107,30 @@ def links_of(html: str) -> list[tuple[str, str]]:
             "<p>see www.a.example</p>", [("http://www.a.example/", "")], id="running-text"
         ),
         pytest.param("<form action='http://a.example/p'>", [("http://a.example/p", "")], id="form"),
+        pytest.param(
+            "<a href='a.example.net'>z</a>", [("http://a.example.net/", "z")], id="name-alone"
+        ),
+        pytest.param(
+            "<a href='a.example.net?b=c'>z</a>",
+            [("http://a.example.net/?b=c", "z")],
+            id="name-and-query",
+        ),
+        pytest.param(
+            "<a href='a.example.net:81/x'>z</a>",
+            [("http://a.example.net:81/x", "z")],
+            id="name-and-port",
+        ),
+        pytest.param("<a href='page.html'>z</a><img src='a.pl'>", [], id="file-beside"),
+        pytest.param(
+            "<base href='about:blank'><a href='//a.example/'>z</a>",
+            [("https://a.example/", "z")],
+            id="base-of-nothing",
+        ),
+        pytest.param(
+            "<a href='microsoft-edge:https://a.example/'>z</a>",
+            [("microsoft-edge:https://a.example/", "z"), ("https://a.example/", "z")],
+            id="scheme-of-a-program",
+        ),
         pytest.param("<a href='data:text/html,x'>z</a>", [("data:text/html,x", "z")], id="data"),
     ],
 )
