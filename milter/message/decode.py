@@ -89,12 +89,15 @@ def mostly_base64(data: bytes) -> bool:
 
 
 def parse_parameters(
-    value: bytes, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS
+    value: bytes,
+    notes: Notes,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    claimed: list[str] | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Return the head of a field such as Content-Type in lower case, and its parameters.
 
     The first of several equal names holds; where a name comes both plain and after RFC 2231, the
-    latter does.
+    latter does. Every name of a file that is said goes to `claimed`: not all readers agree.
     """
     text = decode_raw(value[: bounds.value_bytes])
     if len(value) > bounds.value_bytes:
@@ -107,13 +110,18 @@ def parse_parameters(
         base, star, rest = match[1].lower().partition("*")
         content = _value_of(match)
         if not star:
-            plain.setdefault(base, _decode_plain(base, content, notes))
+            decoded = _decode_plain(base, content, notes)
+            plain.setdefault(base, decoded)
+            if claimed is not None and base in _NAMES:
+                claimed.append(decoded)
         elif (place := _segment(rest)) is not None:
             segments.setdefault(base, {}).setdefault(place[0], (place[1], content))
     if next(matches, None) is not None:
         notes.limit("parameters", "a field has more parameters than are read")
     for base, parts in segments.items():
         plain[base] = _join_segments(parts, notes)
+        if claimed is not None and base in _NAMES:
+            claimed.append(plain[base])
     return head, plain
 
 

@@ -66,6 +66,7 @@ class Part:
         start: Offset of the content.
         end: Offset behind it.
         depth: How many multiparts and messages lie around it.
+        claimed: Other names that it says, which some readers take for the name of the file.
         delsp: Whether it is flowed text, and spaces at the ends of lines are none (RFC 3676 §3.2).
     """
 
@@ -78,6 +79,7 @@ class Part:
     start: int
     end: int
     depth: int
+    claimed: tuple[str, ...]
     delsp: bool
 
 
@@ -103,6 +105,7 @@ class _Walk:
         self.count = 0
         self._false_delimiters = 0
         self._unwrapped_left = bounds.decoded_bytes
+        self._claimed: list[str] = []
 
     def run(self, block: HeaderBlock) -> None:
         stack = [_Open(self.raw, block, len(self.raw), 0, _PLAIN)]
@@ -115,6 +118,7 @@ class _Walk:
 
     def _open(self, item: _Open) -> list[_Open]:
         """Return the ranges inside `item`; a leaf has none and is kept."""
+        self._claimed = []
         content_type, parameters = self._content_type(item)
         deep = item.depth >= self.bounds.depth
         inner: list[_Open] = []
@@ -202,7 +206,7 @@ class _Walk:
         if field is None:
             return item.default_type, {}
         content_type, parameters = parse_parameters(
-            unfolded(item.source, field), self.notes, self.bounds
+            unfolded(item.source, field), self.notes, self.bounds, self._claimed
         )
         if _TYPE.fullmatch(content_type):
             return content_type, parameters
@@ -214,19 +218,21 @@ class _Walk:
         block, disposition, filename = item.block, "", ""
         if field := block.first("content-disposition"):
             disposition, values = parse_parameters(
-                unfolded(item.source, field), self.notes, self.bounds
+                unfolded(item.source, field), self.notes, self.bounds, self._claimed
             )
             filename = values.get("filename", "")
+        filename = filename or parameters.get("name", "")
         return Part(
             content_type,
             parameters.get("charset", ""),
             self._encoding(item),
             disposition,
-            filename or parameters.get("name", ""),
+            filename,
             item.source,
             block.body_start,
             item.end,
             item.depth,
+            tuple(dict.fromkeys([name for name in self._claimed if name and name != filename])),
             parameters.get("delsp", "").lower() == "yes" and content_type == _PLAIN,
         )
 

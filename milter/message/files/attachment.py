@@ -165,7 +165,8 @@ class _Looker:
         real_type = kinds.type_by_bytes(self._content(_HEAD))
         if not real_type or real_type.startswith("image/"):
             real_type = self._late_type(extension) or real_type
-        self._name(part.filename, extension)
+        for name in (part.filename, *part.claimed):
+            self._name(name, kinds.extension_of(name))
         if real_type == kinds.EXECUTABLE:
             self.dangers.add(Danger.EXECUTABLE)
         if kinds.breaks_promise(extension, real_type):

@@ -5,6 +5,7 @@ from base64 import encodebytes
 import pytest
 
 from milter.message.document import VIEWS, Message
+from milter.message.files.attachment import Danger
 
 RAW = (
     b"Received: by x\r\n"
@@ -150,3 +151,17 @@ def test_message_files_that_a_click_shows_are_read(
     assert message.filenames == [name]
     message.read()
     assert not message.defects
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Content-Disposition: attachment; filename=a.js; filename*=utf-8''a.txt",
+        "Content-Disposition: attachment; filename=a.txt; filename=a.js",
+        "Content-Type: a/b; name=a.js\r\nContent-Disposition: attachment; filename=a.txt",
+    ],
+)
+def test_attachment_each_name_that_is_claimed_is_judged(fields: str) -> None:
+    mail = Message(f"{fields}\r\n\r\nx()".encode())
+    assert mail.filenames == ["a.txt"]
+    assert mail.attachments[0].dangers == {Danger.SCRIPT}
