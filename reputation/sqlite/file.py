@@ -49,7 +49,8 @@ def examine(path: Path) -> None:
     # A missing folder is made, one below another that is there. SQLite writes beside its file too.
     written_to = folder if folder.exists() else folder.parent
     if not os.access(written_to, os.W_OK | os.X_OK):
-        raise StoreError(f"{written_to} is missing or may not be written to", temporary=False)
+        where = written_to.absolute()
+        raise StoreError(f"{where} is missing or may not be written to", temporary=False)
     if path.exists():
         _examine_file(path)
 
@@ -148,9 +149,16 @@ def _make_private(path: Path) -> None:
     """Make the file for its owner alone; SQLite would let everybody read the key of our hashes."""
     try:
         # Only where it is missing: closing a file drops all locks that this process holds on it.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
+    try:
+        if os.geteuid() == 0:
+            # A command of root's in the folder of the daemon's user: the daemon must get in, too.
+            folder = path.parent.stat()
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

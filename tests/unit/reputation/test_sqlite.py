@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from typing import TYPE_CHECKING
@@ -45,6 +46,20 @@ def test_sqlite_file_is_for_the_owner_alone(tmp_path: Path) -> None:
 
     assert stat.S_IMODE((tmp_path / "state" / "s.db").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_sqlite_file_that_root_makes_is_the_folders_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 23456)
+
+    store = SqliteStore(folder / "s.db", random_bytes())
+    store.put("space", [b"a"], expires_at=9.0)
+
+    owners = {(file.stat().st_uid, file.stat().st_gid) for file in folder.glob("s.db*")}
+    store.close()
+    assert owners == {(12345, 23456)}
 
 
 def test_sqlite_writes_are_synced_and_logged_ahead(tmp_path: Path) -> None:
