@@ -13,6 +13,9 @@ import click
 from milter.cli.options import configuration_option
 from milter.cli.stores import opened_store
 from milter.memory.recollection import subject_secret
+from milter.message.document import Message
+from milter.message.lines import with_crlf
+from policies.mailboxes import plain_address
 from reputation import correspondents, standing
 from reputation.history import forgetting
 from reputation.subjects import Kind, Subject, mentioned, parse_subjects
@@ -45,6 +48,7 @@ def show(subject: str, path: str | None, *, as_json: bool) -> None:
     An address, a network (/24 or /64), a domain, a mailbox (whom it exchanges mail with), two
     mailboxes with a blank between them, or a kind and a name such as `author_domain:example.org`.
     """
+    subject = _plain(subject)
     names = _names(subject)
     with _store(path) as (store, secret):
         if _is_mailbox(names) and secret is not None:
@@ -72,6 +76,7 @@ def forget(subject: str, path: str | None, *, keep_history: bool) -> None:
     message that does: mail from it, to it, and what mentions it. With a kind before it, such as
     `author_domain:example.org`, only that standing is forgotten.
     """
+    subject = _plain(subject)
     names = _names(subject)
     with _store(path) as (store, secret):
         # Where keys are hashes nobody can look for one mailbox in them.
@@ -81,9 +86,24 @@ def forget(subject: str, path: str | None, *, keep_history: bool) -> None:
             known = _forgotten(store, one, secret)
             click.echo(f"{one}: {'forgotten' if known else 'nothing was known'}")
         if names and not keep_history:
-            click.echo(f"{' and '.join(names)}: {_told(forgetting.forget(store, *names))}")
+            said = _told(forgetting.forget(store, *names, read=_read))
+            click.echo(f"{' and '.join(names)}: {said}")
         if unreadable:
             click.echo(f"{subject}: {_BOTH}")
+
+
+def _plain(text: str) -> str:
+    """Return what people write for somebody in the spelling in which it is kept."""
+    kind, colon, _ = text.strip().lower().partition(":")
+    if "/" in text or (colon and kind in set(Kind)):
+        return text
+    return " ".join(plain_address(word.strip("<>")) for word in text.split())
+
+
+def _read(message: bytes) -> str:
+    """Return header and texts of a message, decoded."""
+    read = Message(with_crlf(message))
+    return f"{read.header_text}\n{read.body}"
 
 
 def _names(text: str) -> tuple[str, ...]:

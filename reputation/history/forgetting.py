@@ -7,6 +7,7 @@ anywhere in a record can name somebody. Rarely done, it may take a minute over a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from reputation.store import Entry, Store
 
 _PAGE: Final = 200
+_A_LABEL: Final = "xn--"
+
+Read = Callable[[bytes], str]
+
+
+def _as_it_is(message: bytes) -> str:
+    return message.decode("utf-8", "replace")
 
 
 class Forgotten(NamedTuple):
@@ -45,15 +53,18 @@ class _Named:
     Args:
         names: Each must be named: mailboxes, domains (with what is below them), addresses.
         secret: Of the hashes that stand for mailboxes where these are hidden.
+        read: Returns what a person reads of a message.
     """
 
-    def __init__(self, names: tuple[str, ...], secret: bytes) -> None:
+    def __init__(self, names: tuple[str, ...], secret: bytes, read: Read) -> None:
         hide = hider(secret).address
+        self._read = read
+        self._names = [re.compile(_any_spelling(name)) for name in names]
         self._texts = [
-            re.compile("|".join([_whole(name), *([re.escape(hide(name))] if "@" in name else [])]))
-            for name in names
+            re.compile("|".join([known.pattern, *([re.escape(hide(n))] if "@" in n else [])]))
+            for known, n in zip(self._names, names, strict=True)
         ]
-        self._raw = [re.compile(_whole(name).encode(), re.ASCII) for name in names]
+        self._raw = [re.compile(known.pattern.encode(), re.ASCII) for known in self._names]
 
     def record(self, record: Record) -> bool:
         told = "\n".join(
@@ -63,16 +74,24 @@ class _Named:
 
     def message(self, message: bytes) -> bool:
         told = message.lower()
-        return all(pattern.search(told) for pattern in self._raw)
+        if all(pattern.search(told) for pattern in self._raw):
+            return True
+        read = self._read(message).lower()
+        return all(pattern.search(read) for pattern in self._names)
 
 
-def forget(store: Store, *names: str) -> Forgotten:
+def forget(store: Store, *names: str, read: Read = _as_it_is) -> Forgotten:
     """Erase all that the history has of messages that name all of `names`.
+
+    Args:
+        store: Where it is.
+        names: Each must be named; domains in A-labels, which are looked for in both alphabets.
+        read: Returns what a person reads of a message, whose octets may be encoded.
 
     Raises:
         StoreError: The store does not answer; what was erased until then stays so.
     """
-    named = _Named(tuple(name.lower() for name in names), secret_of(store))
+    named = _Named(tuple(name.lower() for name in names), secret_of(store), read)
     records, with_them, unread = _records(store, named)
     messages, also_unread = _messages(store, named)
     return Forgotten(records, with_them + messages, unread + also_unread)
@@ -117,6 +136,26 @@ def _pages(store: Store, stream: str) -> Iterator[list[Entry]]:
     while page := list(store.search(stream, search, _PAGE)):
         yield page
         search = Search(until=page[-1].at, before=page[-1].number)
+
+
+def _any_spelling(name: str) -> str:
+    """Return a pattern of `name` as it is kept, and as people write it."""
+    return "|".join(map(_whole, dict.fromkeys((name, _in_own_letters(name)))))
+
+
+def _in_own_letters(name: str) -> str:
+    """Return `name` with U-labels for its A-labels (RFC 5890 §2.3.2.1)."""
+    local, at, domain = name.rpartition("@")
+    return local + at + ".".join(map(_u_label, domain.split(".")))
+
+
+def _u_label(label: str) -> str:
+    if not label.startswith(_A_LABEL):
+        return label
+    try:
+        return label.removeprefix(_A_LABEL).encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
 
 
 def _whole(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import TYPE_CHECKING
@@ -93,6 +94,33 @@ def test_forget_a_person_reaches_the_history(
     assert run(["trace", "a@there.example", *where]) == 0
     assert "to eva@home.example" in capsys.readouterr().out
     assert b"dora" not in b"".join(path.read_bytes() for path in tmp_path.glob("s.db*"))
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["dora@b\u00fccher.example", "<Dora@XN--bcher-kva.example.>", '"dora"@b\u00fccher.example'],
+)
+def test_forget_finds_every_spelling_in_records_and_encoded_messages(
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = a_configuration(tmp_path)
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    now, keep, secret = time.time(), keeping_of(History()).keep, journal.secret_of(store)
+    kept = "Liebe dora@b\u00fccher.example, hier steht es.\r\n".encode()
+    message = (
+        b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(kept)
+    )
+    for number, subject in enumerate(["to Dora@b\u00fccher.example", "to eva@b\u00fccher.example"]):
+        record = Record(f"T{number}", now, subject=subject)
+        store.write([journal.append(record, keep, secret)])
+    store.write([journal.append_message("T9", now, message, keep, secret)])
+    store.close()
+
+    assert run(["reputation", "forget", named, *where]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "dora@xn--bcher-kva.example: 1 records and 1 messages of the history erased"
+    ]
 
 
 def test_show_a_mailbox_tells_whom_it_exchanges_mail_with(
