@@ -177,7 +177,7 @@ class MilterProtocol(asyncio.Protocol):
             self._break_off(error)
 
     def _hear(self, session: Session, answers: list[bytes]) -> None:
-        reader, waits = self._reader, session.waits
+        reader, waits, letter = self._reader, session.waits, 0
         while (packet := reader.next()) is not None:
             letter, data = packet
             if letter in waits:
@@ -199,7 +199,7 @@ class MilterProtocol(asyncio.Protocol):
                 return
         if answers:
             self._write(answers)
-        else:
+        elif letter == wire.MACROS:
             self._acknowledge()
         if self._paused and self._transport is not None:
             # What is left is part of one packet, so there is room for its rest.
@@ -224,11 +224,11 @@ class MilterProtocol(asyncio.Protocol):
         answers.clear()
 
     def _acknowledge(self) -> None:
-        """Have the kernel acknowledge now what came and is not answered.
+        """Have the kernel acknowledge now what came.
 
-        A mail server's kernel keeps the end of a small message back until its body is acknowledged
-        (Nagle's algorithm), and ours would wait 40 ms for an answer to send that with (tcp(7),
-        TCP_QUICKACK): more than all checks take.
+        Behind macros comes the packet that they are for. A mail server's kernel keeps that back
+        until the macros are acknowledged (Nagle's algorithm), and ours would wait 40 ms for an
+        answer to send that with (tcp(7), TCP_QUICKACK): more than all checks take.
         """
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

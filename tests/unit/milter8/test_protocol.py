@@ -182,12 +182,13 @@ def slow_to_acknowledge(family: socket.AddressFamily) -> Iterator[socket.socket]
 @pytest.mark.parametrize(
     ("data", "at_once"),
     [
-        pytest.param(mta.header("Subject", "hello"), 1, id="unanswered"),
+        pytest.param(mta.macros("L", i="4XyZ"), 1, id="macros"),
+        pytest.param(mta.header("Subject", "hello"), 0, id="nothing-is-held-back"),
         pytest.param(mta.content(), 0, id="answered"),
     ],
 )
 @in_a_loop
-async def test_what_is_not_answered_is_acknowledged_at_once(data: bytes, at_once: int) -> None:
+async def test_macros_are_acknowledged_at_once(data: bytes, at_once: int) -> None:
     with slow_to_acknowledge(socket.AF_INET) as ours:
         connected = Connected(Asks(), ours)
         await connected.says(BEGIN + mta.mail() + mta.rcpt())
