@@ -6,23 +6,15 @@ from pydantic import Field
 
 from milter.core.connection import Direction
 from milter.settings.section import Section
+from milter.settings.sockets import SocketMode, SocketOwner  # noqa: TC001 - read by pydantic
 
 
 class Http(Section):
     """Metrics, health, page and scan API."""
 
     bind: str = Field(default="127.0.0.1:11380", description="host:port, [v6]:port or unix:/path")
-    socket_mode: str | None = Field(
-        default=None,
-        pattern="^[0-7]{3}$",
-        description='Who may connect to a unix socket, such as "660", in quotes; absent: what the '
-        "process's umask leaves",
-    )
-    socket_owner: str | None = Field(
-        default=None,
-        pattern="^[^:]*(:[^:]+)?$",
-        description="Owner of a unix socket: user, user:group or :group; absent: as the process",
-    )
+    socket_mode: SocketMode = None
+    socket_owner: SocketOwner = None
     token_file: str | None = Field(
         default=None,
         description="File with the token that learning and history ask for, and scanning from "

@@ -19,6 +19,7 @@ from milter.settings.http import Http
 from milter.settings.networks import Networks
 from milter.settings.reload import Reload
 from milter.settings.section import Section
+from milter.settings.sockets import SocketMode, SocketOwner  # noqa: TC001 - read by pydantic
 from milter.settings.statistics import Statistics
 from milter.settings.traces import Traces
 
@@ -42,17 +43,8 @@ class Listener(Section):
         "with SpamAssassin's spamd asks us (spamc, Exim)",
     )
     bind: str = Field(description="host:port, [v6]:port or unix:/path")
-    socket_mode: str | None = Field(
-        default=None,
-        pattern="^[0-7]{3}$",
-        description='Who may connect to a unix socket, such as "660", in quotes; absent: what the '
-        "process's umask leaves",
-    )
-    socket_owner: str | None = Field(
-        default=None,
-        pattern="^[^:]*(:[^:]+)?$",
-        description="Owner of a unix socket: user, user:group or :group; absent: as the process",
-    )
+    socket_mode: SocketMode = None
+    socket_owner: SocketOwner = None
     direction: Direction = Field(
         default=Direction.INBOUND, description="inbound, outbound or internal"
     )
