@@ -13,6 +13,7 @@ import math
 import socket
 from typing import TYPE_CHECKING, Final, cast
 
+from milter.doors.peers import is_local
 from milter.milter8 import wire
 from milter.milter8.session import Session, SessionEndedError
 from milter.telemetry.log import log_event
@@ -92,9 +93,8 @@ class MilterProtocol(asyncio.Protocol):
             self._transport.close()
             return
         self._session = Session(self._door, session_id)
-        named: socket.socket | None = transport.get_extra_info("socket")
-        if named is not None and named.family != socket.AF_UNIX:
-            self._socket = named
+        if not is_local(transport):
+            self._socket = transport.get_extra_info("socket")
         self._started = self._active = self._loop.time()
 
     def data_received(self, data: bytes) -> None:

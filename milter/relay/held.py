@@ -14,7 +14,7 @@ from milter.relay.group import send_mail, send_rcpt
 from milter.relay.promises import not_for_good
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from milter.core.connection import Connection
     from milter.core.reply import Reply
@@ -120,16 +120,24 @@ class HeldConnections:
             self._on_unusable(connection.host)
 
     async def _acquire(self, *, fresh: bool) -> HopConnection:
+        acquiring = self._pool.acquire(self._client, fresh=fresh, wait=not self._held)
+        if self._dot_at is None:
+            # As a rule: a deadline would cost every message a timer.
+            connection = await acquiring
+        else:
+            connection = await self._acquired_in_time(acquiring, self._dot_at)
+        self._held.add(connection)
+        return connection
+
+    async def _acquired_in_time(
+        self, acquiring: Coroutine[object, object, HopConnection], dot_at: float
+    ) -> HopConnection:
         try:
-            async with asyncio.timeout_at(self._dot_by):
-                connection = await self._pool.acquire(
-                    self._client, fresh=fresh, wait=not self._held
-                )
+            async with asyncio.timeout_at(dot_at + self._manner.timers.dot_by_s):
+                connection = await acquiring
         except TimeoutError as err:
             raise self._pool.error("too late for the final dot") from err
-        self._held.add(connection)
-        if self._dot_at is not None:
-            connection.hurry(self._dot_at)
+        connection.hurry(dot_at)
         return connection
 
     def _for_the_client(self, reply: Reply, argument: bytes, connection: HopConnection) -> Reply:
@@ -137,9 +145,3 @@ class HeldConnections:
         if said is not reply:
             self._journal.lacking(connection.host, reply)
         return said
-
-    @property
-    def _dot_by(self) -> float | None:
-        if self._dot_at is None:
-            return None
-        return self._dot_at + self._manner.timers.dot_by_s

@@ -202,5 +202,5 @@ async def test_unix_socket_has_nothing_to_acknowledge() -> None:
     with slow_to_acknowledge(socket.AF_UNIX) as ours:
         connected = Connected(Asks(), ours)
         await connected.says(BEGIN)
-        await connected.says(mta.mail())
+        await connected.says(mta.macros("M", i="4XyZ"))
         assert mta.letters(connected.wire.written) == "O"
