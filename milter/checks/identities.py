@@ -6,6 +6,7 @@ weighs nothing by itself: it is for rules, beside what authentication says.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
@@ -30,11 +31,18 @@ foxmail.com yeah.net naver.com daum.net hanmail.net yahoo.co.jp orange.fr lapost
 libero.it virgilio.it uol.com.br bol.com.br terra.com.br rediffmail.com tutanota.com
 """
 _FREE: Final = frozenset(_FREE_NAMES.split())
+# Below them anybody has a name at once, with mail from it: apps, tenants, addresses at home.
+_GIVEN_NAMES: Final = """
+000webhostapp.com azurewebsites.net cprapid.com ddns.net duckdns.org firebaseapp.com herokuapp.com
+hostingerapp.com mybluehost.me myftp.biz no-ip.org onmicrosoft.com plesk.page servehttp.com web.app
+zapto.org
+"""
+_BELOW_GIVEN: Final = re.compile(rf"\.(?:{'|'.join(map(re.escape, _GIVEN_NAMES.split()))})\Z")
 _SHOWN: Final = 120
 
 
 class IdentitiesCheck:
-    """Author, Sender, Reply-To and reverse path at odds; the recipients' own domain as author."""
+    """Author, Sender, Reply-To and reverse path at odds; what kind of domain the author has."""
 
     name = "identities"
     stage = Stage.MESSAGE
@@ -42,7 +50,7 @@ class IdentitiesCheck:
     symbols = frozenset(
         {
             *("REPLY_TO_ELSEWHERE", "REPLY_TO_FREE_MAIL", "SENDER_ELSEWHERE"),
-            *("MAIL_FROM_ELSEWHERE", "FROM_OWN_DOMAIN"),
+            *("MAIL_FROM_ELSEWHERE", "FROM_OWN_DOMAIN", "FROM_UNQUALIFIED", "FROM_FREE_HOST"),
         }
     )
 
@@ -52,11 +60,20 @@ class IdentitiesCheck:
             return NOTHING
         author = message.author_domains[0]
         found = (
+            *_author(author),
             *_reply_to(message, author),
             *_sender(message, author),
             *_envelope(txn, author),
         )
         return Evidence(found) if found else NOTHING
+
+
+def _author(domain: str) -> Iterator[Finding]:
+    # RFC 5321 §2.3.5: names that can be looked up, or addresses. A bare word cannot be answered.
+    if "." not in domain and not domain.startswith("["):
+        yield Finding("FROM_UNQUALIFIED", domain[:_SHOWN], {"domain": domain})
+    elif _BELOW_GIVEN.search(domain):
+        yield Finding("FROM_FREE_HOST", domain[:_SHOWN], {"domain": domain})
 
 
 def _reply_to(message: Message, author: str) -> Iterator[Finding]:

@@ -38,6 +38,8 @@ _CLICKED: Final = frozenset(
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
 _MAX_WORDS: Final = 12
+# Marks of trade, which compatibility would make letters of.
+_MARKS: Final = str.maketrans("\u2122\u2120", "  ")
 _WORDS: Final = re.compile(r"[^\W_]+")
 _ADDRESS: Final = re.compile(r"[^\s@<>\"(),;:]{1,64}@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _HOW: Final = {
@@ -105,8 +107,9 @@ def _display(author: Address, indexes: tuple[Protected, ...]) -> Iterator[Findin
 
 def _names_in(display_name: str) -> Iterator[str]:
     """Yield what may be a name among the words of another: each word, and two or three of them."""
+    bare = display_name.translate(_MARKS)
     # In most type a capital I is a small L.
-    for written in dict.fromkeys((display_name, display_name.replace("I", "l"))):
+    for written in dict.fromkeys((bare, bare.replace("I", "l"))):
         words = _WORDS.findall(skeleton(written))[:_MAX_WORDS]
         for start in range(len(words)):
             for count in range(1, 4):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.core.transaction import Stage
+from milter.message.addresses import parse_addresses
 from milter.message.dates import parse_date
+from milter.message.guard import Notes
 from milter.message.received import hops_outside
 from policies.findings import Finding
 
@@ -32,6 +34,20 @@ _TAIL: Final = re.compile(r"\s{5,}(\S{1,60})\Z")
 _UNDISCLOSED: Final = re.compile(rb"undisclosed[ -]?recipients?", re.IGNORECASE)
 # No name with a quote or bracket in it: what is not simple is not compared.
 _ONE_ADDRESS: Final = re.compile(rb"(?:[^<>@,\"]*<)?([^\s<>@,\"]+@[^\s<>@,\"]+)>?")
+# Mailboxes whose names are words of subjects.
+_ROLE_NAMES: Final = """
+abuse account accounts admin billing career careers contact customer customers events hello help
+hostmaster hotel info invoice invoices jobs kontakt mail mailer marketing media news newsletter
+office order orders payroll post postmaster press privacy purchasing reception root sales school
+security service services shop staff students support team user users webmaster welcome work
+"""
+_ROLES: Final = frozenset(_ROLE_NAMES.split())
+_LEAST_MAILBOX: Final = 4
+_MOST_NAMED: Final = 5
+_MOST_OF_TO: Final = 1000
+_MAILBOX: Final = re.compile(r"([^\s<>@,;:\"()]+)@")
+# What may stand beside a name that is called.
+_AROUND: Final = " \t,;:!?@<>()\"'*-"
 _URGENT: Final = re.compile(rb"1\b|urgent\b|highest\b", re.IGNORECASE)
 _MICROSOFT: Final = re.compile(rb"(?:produced by )?microsoft", re.IGNORECASE)
 _LONG_ENOUGH: Final = 3
@@ -53,7 +69,8 @@ class OdditiesCheck:
             *("DATE_IMPOSSIBLE", "DATE_FUTURE", "DATE_PAST", "MESSAGE_ID_RAW_ADDRESS"),
             *("MESSAGE_ID_RECIPIENT", "MESSAGE_ID_MIMEOLE", "RECEIVED_UNDATED"),
             *("SUBJECT_MISSING", "SUBJECT_EMPTY", "SUBJECT_TAIL", "SUBJECT_ENCODED_NEEDLESSLY"),
-            *("TO_UNDISCLOSED", "FROM_IS_TO", "PRIORITY_HIGH", "PRIORITY_WITHOUT_MAILER"),
+            *("SUBJECT_NAMES_MAILBOX", "TO_UNDISCLOSED", "FROM_IS_TO"),
+            *("PRIORITY_HIGH", "PRIORITY_WITHOUT_MAILER"),
         }
     )
 
@@ -69,6 +86,7 @@ class OdditiesCheck:
             *_message_id(message),
             *_received(txn, message),
             *_subject(message),
+            *_called(txn, message),
             *_addressed(message),
             *_priority(message),
         )
@@ -138,6 +156,35 @@ def _subject(message: Message) -> Iterator[Finding]:
     # text has to be hidden all the same.
     if plain and values and b"=?" in values[0] and subject.isprintable() and "=?" not in subject:
         yield Finding("SUBJECT_ENCODED_NEEDLESSLY", subject[:_SHOWN])
+
+
+def _called(txn: Transaction, message: Message) -> Iterator[Finding]:
+    """Yield that the subject calls the recipient by the mailbox: the author knows no more.
+
+    On a list it is the list that is named, and who writes the name beside the address knows it.
+    """
+    subject = message.subject.casefold()
+    if not subject or message.count("list-id"):
+        return
+    written = b"".join(message.values("to")[:1])[:_MOST_OF_TO].decode("utf-8", "replace").casefold()
+    reached = [each.local_part.casefold() for each in txn.recipients[:_MOST_NAMED]]
+    for mailbox in dict.fromkeys([*reached, *_MAILBOX.findall(written)[:_MOST_NAMED]]):
+        telling = len(mailbox) >= _LEAST_MAILBOX and mailbox not in _ROLES
+        if telling and _stands_alone(mailbox, subject) and mailbox not in _names_of(message):
+            yield Finding("SUBJECT_NAMES_MAILBOX", message.subject[:_SHOWN], {"name": mailbox})
+            return
+
+
+def _names_of(message: Message) -> str:
+    """Return the names that stand beside the addresses in To."""
+    to = parse_addresses(message.values("to")[:1], Notes(), message.bounds).addresses
+    return " ".join([each.display_name for each in to[:_MOST_NAMED]]).casefold()
+
+
+def _stands_alone(word: str, text: str) -> bool:
+    start = text.find(word)
+    end = start + len(word)
+    return start >= 0 and not (text[start - 1 : start] + text[end : end + 1]).strip(_AROUND)
 
 
 def _addressed(message: Message) -> Iterator[Finding]:

@@ -38,6 +38,11 @@ from tests.support.checks import a_transaction, looked, symbols_of
             id="sender",
         ),
         pytest.param("From: boss@mine.example", None, ["FROM_OWN_DOMAIN"], id="own-domain"),
+        pytest.param("From: a@bank", None, ["FROM_UNQUALIFIED"], id="bare-word"),
+        pytest.param("From: a@[192.0.2.1]", None, [], id="address-literal"),
+        pytest.param("From: a@x.firebaseapp.com", None, ["FROM_FREE_HOST"], id="app"),
+        pytest.param("From: a@mail.x.onmicrosoft.com", None, ["FROM_FREE_HOST"], id="tenant"),
+        pytest.param("From: a@onmicrosoft.com", None, [], id="whose-tenants-they-are"),
         pytest.param("Reply-To: a@gmail.com", None, [], id="no-author"),
     ],
 )

@@ -40,6 +40,7 @@ CHECK = LookalikeCheck(["bank.example"])
         pytest.param(
             "From: Bank of America <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="three-words"
         ),
+        pytest.param("From: PayPal\u2122 <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="mark"),
         pytest.param("From: DHL Express <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="short"),
         pytest.param("From: Recipient IT <a@b.example>\r\n\r\nx", ["FROM_NAME_OWN"], id="own-name"),
         pytest.param("From: Recipient <a@recipient.example>\r\n\r\nx", [], id="our-own-domain"),

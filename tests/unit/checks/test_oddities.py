@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from milter.checks.oddities import OdditiesCheck
-from tests.support.checks import looked, symbols_of
+from milter.core.address import parse_mailbox
+from tests.support.checks import a_transaction, looked, symbols_of
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 GOOD = {
@@ -101,6 +102,27 @@ def test_oddities_what_our_own_server_wrote_on_top_is_not_looked_at() -> None:
             id="ascii-encoded",
         ),
         pytest.param({"Subject": "=?utf-8?Q?Gr=C3=BC=C3=9Fe?="}, [], id="umlauts-encoded"),
+        pytest.param(
+            {"To": "robert.b@b.example", "Subject": "Dear Robert.B, look"},
+            ["SUBJECT_NAMES_MAILBOX"],
+            id="called-by-mailbox",
+        ),
+        pytest.param(
+            {"To": "robert.b@b.example", "Subject": "robert.b@b.example won"},
+            ["SUBJECT_NAMES_MAILBOX"],
+            id="called-by-address",
+        ),
+        pytest.param(
+            {"To": "Robert <robert@b.example>", "Subject": "Robert, lunch?"}, [], id="name-known"
+        ),
+        pytest.param({"To": "robert@b.example", "Subject": "robertson"}, [], id="within-a-word"),
+        pytest.param({"To": "bob@b.example", "Subject": "bob, look"}, [], id="three-letters"),
+        pytest.param({"To": "sales@b.example", "Subject": "Our sales"}, [], id="a-role"),
+        pytest.param(
+            {"To": "tulips@b.example", "Subject": "[tulips] red", "List-Id": "<tulips.example>"},
+            [],
+            id="name-of-a-list",
+        ),
         pytest.param({"To": None}, ["TO_UNDISCLOSED"], id="no-to"),
         pytest.param({"To": None, "Cc": "c@d.example"}, [], id="cc-alone"),
         pytest.param({"To": "undisclosed-recipients:;"}, ["TO_UNDISCLOSED"], id="undisclosed"),
@@ -122,3 +144,12 @@ def test_oddities_what_our_own_server_wrote_on_top_is_not_looked_at() -> None:
 )
 def test_oddities_of_other_fields(changed: dict[str, str | None], found: list[str]) -> None:
     assert symbols(**changed) == found
+
+
+def test_oddities_know_the_mailboxes_of_the_envelope() -> None:
+    txn = a_transaction()._replace(recipients=(parse_mailbox("robert.b@b.example"),))
+    mail = b"From: ann@a.example\r\nTo: all@a.example\r\nSubject: robert.b, look\r\n\r\nx\r\n"
+
+    found = looked(OdditiesCheck(NOW.timestamp), mail, txn)
+
+    assert symbols_of(found) == ["SUBJECT_NAMES_MAILBOX"]
