@@ -83,7 +83,7 @@ class Server:
 
     def call(self, call: Call) -> Any:
         """Run one script and return its answer."""
-        with translated():
+        with self.answering():
             try:
                 return self.client.evalsha(*_wire(call))
             except NoScriptError:
@@ -95,7 +95,7 @@ class Server:
 
         Where the server has no memory left the guard is refused before anything is done.
         """
-        with translated():
+        with self.answering():
             pipeline = self.client.pipeline(transaction=True)
             # A server that was restarted knows no script, but would set the guard all the same:
             # the batch would be taken for done. So it is told them in the same step.
@@ -105,6 +105,19 @@ class Server:
                 pipeline.evalsha(*_wire(call))
             pipeline.set(guard, b"", px=guard_ms)
             pipeline.execute()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turn the errors of the library into ours."""
+        try:
+            yield
+        except RedisError as err:
+            if isinstance(err, ReadOnlyError):
+                # It is a replica by now, and its connections live on: behind the same address
+                # another one may have taken its place.
+                self._client.connection_pool.disconnect()
+            reason, temporary = _judge(err)
+            raise StoreError(f"store: {err}", temporary=temporary, reason=reason) from err
 
     def _greet(self, connection: Any) -> None:
         connection.on_connect()
@@ -123,16 +136,6 @@ def _digest(script: str) -> str:
 
 def _wire(call: Call) -> list[Argument]:
     return [call.digest, len(call.keys), *call.keys, *call.arguments]
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn the errors of the library into ours."""
-    try:
-        yield
-    except RedisError as err:
-        reason, temporary = _judge(err)
-        raise StoreError(f"store: {err}", temporary=temporary, reason=reason) from err
 
 
 def _judge(err: RedisError) -> tuple[Reason, bool]:

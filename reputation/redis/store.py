@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reputation.decay import Fading
 from reputation.redis import scripts
-from reputation.redis.server import Call, Server, translated
+from reputation.redis.server import Call, Server
 from reputation.store import SECRET_BYTES, Add, Append, Entry, Fade, Put, Row, Taken, add_rows
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class RedisStore:
     def follow(self, stream: str, after: int, limit: int) -> Sequence[Entry]:
         """Return entries with numbers above `after`."""
         entries, _, _ = _stream(stream)
-        with translated():
+        with self._server.answering():
             rows = self._server.client.xrange(entries, min=f"{after + 1}-0", count=limit)
         return [_entry(name, fields) for name, fields in rows]
 
@@ -155,13 +155,13 @@ class RedisStore:
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""
-        with translated():
+        with self._server.answering():
             return int(self._server.client.hget(_stream(stream)[2], "last") or 0)
 
     def sums(self, series: str, first: int, last: int) -> Sequence[Row]:
         """Return the rows of the slots `first` to `last`."""
         index = _PREFIX + b"t:" + series.encode()
-        with translated():
+        with self._server.answering():
             slots = self._server.client.zrangebyscore(index, first, last)
             pipeline = self._server.client.pipeline(transaction=False)
             for slot in slots:
@@ -184,7 +184,7 @@ class RedisStore:
         if kept and self._secrets_of == self._server.connections:
             return kept
         key = _PREFIX + b"secret:" + name.encode()
-        with translated():
+        with self._server.answering():
             known = client.get(key)
             if known is None:
                 client.set(key, self._random_bytes(SECRET_BYTES), nx=True)
@@ -200,7 +200,7 @@ class RedisStore:
         seen: set[bytes] = set()
         for kind in _KINDS:
             start = _name(kind, space, b"")
-            with translated():
+            with self._server.answering():
                 for name in self._server.client.scan_iter(_literal(start) + b"*", _SCAN_COUNT):
                     key = name[len(start) :]
                     if key not in seen:
@@ -209,7 +209,7 @@ class RedisStore:
 
     def forget(self, space: str, keys: Sequence[bytes]) -> int:
         """Remove all that `space` knows of `keys`."""
-        with translated():
+        with self._server.answering():
             pipeline = self._server.client.pipeline(transaction=True)
             for key in keys:
                 pipeline.delete(*[_name(kind, space, key) for kind in _KINDS])
@@ -263,7 +263,7 @@ class RedisStore:
     def _values(self, kind: bytes, space: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         if not keys:
             return {}
-        with translated():
+        with self._server.answering():
             values = self._server.client.mget([_name(kind, space, key) for key in keys])
         found = zip(keys, values, strict=True)
         return {key: value for key, value in found if value is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import redis
 
 from reputation.errors import StoreError
 from reputation.redis import RedisStore
@@ -94,6 +95,24 @@ def test_server_that_came_back_empty_has_secrets_that_all_share() -> None:
         assert before[0] != after[0]
         for one in (store, other):
             one.close()
+
+
+def test_server_that_became_a_replica_is_left_for_the_one_behind_its_address() -> None:
+    with a_redis() as old, a_redis() as new:
+        store = old.store(random_bytes())
+        store.write([ONE])
+        with redis.Redis(unix_socket_path=str(old.socket)) as client:
+            client.replicaof("127.0.0.1", 1)
+        # As a name or a floating address: connections that are open stay where they are.
+        new.socket.replace(old.socket)
+
+        with pytest.raises(StoreError) as caught:
+            store.write([ONE, ONE])
+        store.write([ONE, ONE])
+
+        assert (caught.value.reason, caught.value.temporary) == ("gone", True)
+        assert store.sums("series", 1, 1) == [Row(1, b"key", (2,))]
+        store.close()
 
 
 @pytest.mark.parametrize("password", ["", "guessed"], ids=["none", "wrong"])
