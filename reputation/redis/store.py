@@ -32,6 +32,8 @@ _SLACK_S: Final = 60.0
 _SCAN_COUNT: Final = 1000
 # A script holds up the server for as long as it runs.
 _ERASED_AT_ONCE: Final = 200
+# A server that was emptied tells nobody: as long may processes hash by what it had before.
+_SECRETS_KEPT_S: Final = 60.0
 _KINDS: Final = (b"e", b"r", b"b", b"f")
 
 
@@ -56,6 +58,7 @@ class RedisStore:
         # Asked for with nearly every question. They change only where the server lost them.
         self._secrets: dict[str, bytes] = {}
         self._secrets_of = 0
+        self._secrets_at = 0.0
 
     def write(self, batch: Sequence[Write], attempt: bytes = b"") -> None:
         """Do all of `batch` in one transaction."""
@@ -179,7 +182,10 @@ class RedisStore:
 
     def secret(self, name: str) -> bytes:
         """Return the secret called `name`; the same for all who share the server."""
-        client = self._server.client
+        client, now = self._server.client, self._clock()
+        if not 0 <= now - self._secrets_at < _SECRETS_KEPT_S:
+            self._secrets.clear()
+            self._secrets_at = now
         kept = self._secrets.get(name)
         if kept and self._secrets_of == self._server.connections:
             return kept

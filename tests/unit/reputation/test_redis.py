@@ -97,6 +97,22 @@ def test_server_that_came_back_empty_has_secrets_that_all_share() -> None:
             one.close()
 
 
+def test_server_that_was_emptied_has_secrets_that_all_share_a_minute_later() -> None:
+    now = [1000.0]
+    with a_redis() as server:
+        store, other = (server.store(os.urandom, lambda: now[0]) for _ in range(2))
+        before = [store.secret("a"), store.secret("b")]
+        server.flush()
+        after = [other.secret("a"), other.secret("b")]
+        still = store.secret("a")
+        now[0] += 60
+
+        assert [store.secret("a"), store.secret("b")] == after
+        assert still == before[0] != after[0]
+        for one in (store, other):
+            one.close()
+
+
 def test_server_that_became_a_replica_is_left_for_the_one_behind_its_address() -> None:
     with a_redis() as old, a_redis() as new:
         store = old.store(random_bytes())
