@@ -46,7 +46,8 @@ class LiveWeights:
         try:
             # Before the first lesson there is no file, and nothing is known: no trouble.
             self._weights = Weights(self._path) if self._path.exists() else None
-        except StoreError as err:
+        except (OSError, StoreError) as err:
             if self._fallback is not None:
-                _log.error("weights of the classifier cannot be read", extra={"error": err.what})
+                what = err.what if isinstance(err, StoreError) else str(err)
+                _log.error("weights of the classifier cannot be read", extra={"error": what})
             self._fallback = None

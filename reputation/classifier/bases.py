@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reputation.classifier.weights import packed, unpacked
 from reputation.errors import StoreError
+from reputation.owners import make_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,8 @@ class Bases:
         path = self._path(number)
         beside = path.with_name(f"{path.name}.new")
         try:
+            beside.unlink(missing_ok=True)
+            make_file(beside)
             with beside.open("wb") as file:
                 file.write(packed(state))
                 file.flush()

@@ -22,6 +22,7 @@ import numpy as np
 from reputation.classifier.features import TABLE_SLOTS
 from reputation.classifier.model import DOMAINS, NUMBERS, State, new_state
 from reputation.errors import StoreError
+from reputation.owners import make_file, make_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -189,8 +190,10 @@ def _opened(path: Path, *, write: bool) -> int:
     try:
         if not write:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
+        make_file(path)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as err:
         raise StoreError(f"{path}: {err.strerror}") from err
     try:

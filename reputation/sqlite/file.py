@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from reputation.errors import StoreError
+from reputation.owners import make_file
 from reputation.sqlite.schema import VERSION
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def open_file(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        _make_private(path)
+        # SQLite would let everybody read the key of our hashes.
+        make_file(path)
         return sqlite3.connect(
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
@@ -97,7 +99,9 @@ def set_aside_if_corrupt(path: Path) -> Path | None:
         StoreError: It could not be renamed.
     """
     try:
-        with path.with_name(path.name + ".lock").open("a") as lock:
+        beside = path.with_name(path.name + ".lock")
+        make_file(beside)
+        with beside.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             return None if _is_sound(path) else _set_aside(path)
     except OSError as err:
@@ -143,22 +147,6 @@ def identity_of(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (found.st_dev, found.st_ino)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone; SQLite would let everybody read the key of our hashes."""
-    try:
-        # Only where it is missing: closing a file drops all locks that this process holds on it.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    try:
-        if os.geteuid() == 0:
-            # A command of root's in the folder of the daemon's user: the daemon must get in, too.
-            folder = path.parent.stat()
-            os.fchown(descriptor, folder.st_uid, folder.st_gid)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

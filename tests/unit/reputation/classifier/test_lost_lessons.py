@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from reputation.classifier import lessons
+from reputation.classifier.bases import Bases
 from reputation.classifier.learner import WEIGHTS_NAME, Learner
 from reputation.classifier.lessons import report
-from reputation.classifier.model import judge
+from reputation.classifier.model import judge, new_state
 from reputation.classifier.weights import FILE_BYTES
 from reputation.errors import StoreError
 from reputation.memory import MemoryStore
@@ -113,6 +114,21 @@ def test_disk_that_was_full_at_the_first_lesson_is_used_when_there_is_room(
     assert not (tmp_path / WEIGHTS_NAME).stat().st_size
 
     assert caught_up(tmp_path, store).ham == 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_that_root_makes_are_their_folders_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "classifier"
+    folder.parent.mkdir(mode=0o700)
+    os.chown(folder.parent, 12345, 23456)
+
+    learner = Learner(folder)
+    Bases(folder).save(5000, new_state())
+    learner.close()
+
+    made = [folder, *folder.iterdir()]
+    assert len(made) == 3
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in made} == {(12345, 23456)}
 
 
 def test_file_whose_maker_was_killed_before_its_head_is_made_again(tmp_path: Path) -> None:
