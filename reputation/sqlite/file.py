@@ -6,7 +6,7 @@ import fcntl
 import itertools
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from reputation.errors import StoreError
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _USER_VERSION: Final = slice(60, 64)
+
+# The log and its index, which belong to the file (https://sqlite.org/walformat.html).
+_BESIDE: Final = ("-wal", "-shm")
+_NO_FILE: Final = (0, 0)
 
 # Primary result codes (https://sqlite.org/rescode.html); whether it may pass by itself.
 _CODES: Final[dict[int, tuple[Reason, bool]]] = {
@@ -132,21 +136,41 @@ def _set_aside(path: Path) -> Path:
     )
     path.rename(aside)
     # The log belongs to the file: a new one must not be given what is in it.
-    for suffix in ("-wal", "-shm"):
+    for suffix in _BESIDE:
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(aside.with_name(aside.name + suffix))
     return aside
 
 
-def identity_of(path: Path) -> tuple[int, int]:
+Identity = tuple[int, int]
+
+
+def identity_of(path: Path) -> Identity:
     """Return what tells this file from another that takes its name later; (0, 0): none is there."""
     try:
         # For each question: `Path.stat` takes three times as long.
         found = os.stat(path)  # noqa: PTH116
     except OSError:
-        return (0, 0)
+        return _NO_FILE
     return (found.st_dev, found.st_ino)
+
+
+def beside(path: Path) -> dict[Path, Identity]:
+    """Return what lies beside the file at `path`, and belongs to it."""
+    names = [path.with_name(path.name + suffix) for suffix in _BESIDE]
+    return {name: identity_of(name) for name in names}
+
+
+def leave_to_another(path: Path, known: dict[Path, Identity]) -> None:
+    """Remove what lay beside a file that another took the place of.
+
+    A copy that was put back would be given what the log of the file before it has, and be corrupt.
+    """
+    for name, identity in known.items() if identity_of(path) != _NO_FILE else ():
+        if _NO_FILE != identity == identity_of(name):
+            with suppress(OSError):
+                name.unlink()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reputation.decay import BUCKET_AHEAD_S, fill, leaked
 from reputation.errors import StoreError
 from reputation.sqlite import fading, streams, writes
-from reputation.sqlite.file import identity_of, open_file, translated
+from reputation.sqlite.file import beside, identity_of, leave_to_another, open_file, translated
 from reputation.sqlite.schema import EXPIRING, KEYED, migrate
 from reputation.store import SECRET_BYTES, Put, Row
 
@@ -66,6 +66,7 @@ class SqliteStore:
         try:
             with translated():
                 self._set_up()
+            self._beside = beside(path)
         except BaseException:
             self._connection.close()
             raise
@@ -311,6 +312,7 @@ class SqliteStore:
         with self._lock, translated():
             # Removed, or set aside by another process: what is written to it nobody would read.
             if self._identity != identity_of(self._path):
+                leave_to_another(self._path, self._beside)
                 raise StoreError("the file was replaced", temporary=False, reason="gone")
             yield
 

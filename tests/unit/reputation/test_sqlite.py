@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reputation.errors import StoreError
 from reputation.sqlite import SqliteStore, examine
+from reputation.store import Put
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
@@ -156,3 +158,28 @@ def test_sqlite_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     store.put("space", [b"b"], expires_at=10)
     assert store.present("space", [b"b"], now=1) == {b"b"}
     store.close()
+
+
+def test_sqlite_copy_that_takes_the_place_of_a_file_in_use_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    one, other = SqliteStore(path, random_bytes()), SqliteStore(path, random_bytes())
+    one.put("space", [b"copied"], expires_at=10)
+    with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(tmp_path / "copy")) as to:
+        file.backup(to)
+    one.write([Put("space", (b"later-%d" % number,), 10) for number in range(2000)])
+    (tmp_path / "copy").replace(path)
+
+    with pytest.raises(StoreError, match="replaced"):
+        one.present("space", [b"copied"], now=1)
+    one.close()
+    again = SqliteStore(path, random_bytes())
+    again.put("space", [b"new"], expires_at=10)
+    # Another process finds it later, and takes nothing from those that were faster.
+    with pytest.raises(StoreError, match="replaced"):
+        other.present("space", [b"copied"], now=1)
+    other.close()
+
+    assert list(again.keys("space")) == [b"copied", b"new"]
+    again.close()
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
