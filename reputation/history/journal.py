@@ -9,6 +9,7 @@ entry, the youngest first.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,7 +22,7 @@ from reputation.history.record import packed, unpacked
 from reputation.store import LAST_ID, Append, Retention, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from reputation.history.record import Record
     from reputation.store import Entry, Store
@@ -31,6 +32,8 @@ MESSAGES: Final = "history-messages"
 _SECRET: Final = "history"  # noqa: S105 - the name of one
 _WORD_BYTES: Final = 8
 _MOST_WORDS: Final = 64
+# Stands for the recipients of a message for whom there are no words left; none is called so.
+_MANY: Final = "*"
 _PAGE: Final = 200
 _DAY_S: Final = 86_400.0
 # Mail compresses about threefold; what unpacks to more than any server takes is none of ours.
@@ -174,43 +177,45 @@ class Journal:
         return list(islice(self.each(wanted), limit))
 
     def page(self, wanted: Wanted, limit: int, looked_at: int) -> Page:
-        """Return at most `limit` records as `wanted`, having looked at `looked_at` at most, about.
+        """Return at most `limit` records as `wanted`, having looked at `looked_at` at most.
 
         A search for what is rare goes through all that is there: who must not do so for long asks
         for the rest in steps.
         """
         fits = _Fitting(wanted, self._secret)
         lines: list[Line] = []
-        looked = 0
-        for page in self._pages(wanted):
-            for entry in page:
-                looked += 1
-                record = _readable(entry)
-                if record is None or not fits(record):
-                    continue
+        for looked, entry in enumerate(self._entries(wanted), 1):
+            record = _readable(entry)
+            if record is not None and fits(record):
                 lines.append(Line(entry.number, record))
-                if len(lines) >= limit:
-                    return Page(lines, replace(wanted, until=entry.at, before=entry.number))
-            if looked >= looked_at:
-                last = page[-1]
-                return Page(lines, replace(wanted, until=last.at, before=last.number))
+            if len(lines) >= limit or looked >= looked_at:
+                return Page(lines, replace(wanted, until=entry.at, before=entry.number))
         return Page(lines, None)
 
     def each(self, wanted: Wanted) -> Iterator[Line]:
         """Give all records as `wanted`, the youngest first; one that cannot be read is left out."""
         fits = _Fitting(wanted, self._secret)
-        for page in self._pages(wanted):
-            for entry in page:
-                record = _readable(entry)
-                if record is not None and fits(record):
-                    yield Line(entry.number, record)
+        for entry in self._entries(wanted):
+            record = _readable(entry)
+            if record is not None and fits(record):
+                yield Line(entry.number, record)
 
-    def _pages(self, wanted: Wanted) -> Iterator[Sequence[Entry]]:
-        """Give the entries that the words of `wanted` lead to, some at a time."""
+    def _entries(self, wanted: Wanted) -> Iterator[Entry]:
+        """Give each entry that the words of `wanted` lead to, the youngest first."""
+        ways = [self._led_to(wanted)]
+        if wanted.recipient:
+            ways.append(self._led_to(replace(wanted, recipient=_MANY)))
+        last = 0
+        for entry in heapq.merge(*ways, key=lambda one: (one.at, one.number), reverse=True):
+            if entry.number != last:
+                last = entry.number
+                yield entry
+
+    def _led_to(self, wanted: Wanted) -> Iterator[Entry]:
         words = tuple(_word(self._secret, *pair) for pair in _asked(wanted))
         search = Search(words, wanted.since, wanted.until, wanted.before)
         while page := self._store.search(STREAM, search, _PAGE):
-            yield page
+            yield from page
             search = Search(words, wanted.since, page[-1].at, page[-1].number)
 
 
@@ -264,7 +269,10 @@ def _words(record: Record, secret: bytes) -> tuple[bytes, ...]:
             *_address_words("to", record.recipients),
         ]
     )
-    return tuple([_word(secret, *pair) for pair in named if pair[1]][:_MOST_WORDS])
+    pairs = [pair for pair in named if pair[1]]
+    if len(pairs) > _MOST_WORDS:
+        pairs[_MOST_WORDS - 1 :] = [("to", _MANY)]
+    return tuple([_word(secret, *pair) for pair in pairs])
 
 
 def _address_words(kind: str, addresses: list[str]) -> Iterator[tuple[str, str]]:

@@ -224,3 +224,15 @@ def test_entry_that_cannot_be_read_is_left_out(store: Store) -> None:
     kept(store, a_record(2, at=NOW + 6))
 
     assert ids(found) == ["T2", "T1"]
+
+
+def test_every_recipient_of_a_message_to_many_is_found(store: Store) -> None:
+    many = [f"r{number}@r{number % 90}.example" for number in range(100)]
+    history = kept(store, a_record(1), a_record(2, recipients=many), a_record(3), a_record(4))
+
+    assert {tuple(ids(history, recipient=one)) for one in many} == {("T2",)}
+    assert ids(history, recipient="r89.example") == ["T2"]
+    assert ids(history, recipient="r100@r10.example") == []
+    assert ids(history, recipient="alice@ours.example", sender="carol@sender.example") == [
+        *("T4", "T3", "T1")
+    ]
