@@ -79,6 +79,19 @@ def network_of(client: IpAddress) -> str:
     return f"{IPv6Address(int(client) >> _HOST_BITS << _HOST_BITS)}/64"
 
 
+def plain_ip(text: str) -> str:
+    """Return the address of a client in the one spelling in which it is kept; else `text`.
+
+    >>> plain_ip("[2001:DB8:0::7]")
+    '2001:db8::7'
+    """
+    try:
+        client = ip_address(text.strip("[]"))
+    except ValueError:
+        return text
+    return str(getattr(client, "ipv4_mapped", None) or client)
+
+
 def pair(sender: str, recipient: str) -> Subject:
     """Return the subject of mail from one mailbox to another."""
     return Subject(Kind.PAIR, f"{sender.lower()} {recipient.lower()}")

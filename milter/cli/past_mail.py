@@ -24,6 +24,7 @@ from policies.verdict import Action, Contribution, Verdict
 from reputation.history.journal import Journal, Wanted
 from reputation.history.known import Known, known_to
 from reputation.history.wanted import parse_time, readings
+from reputation.subjects import plain_ip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,6 +75,8 @@ def wanted_by(options: dict[str, str | None], now: float) -> Wanted:
     for name in ("sender", "recipient"):
         if name in said:
             said[name] = plain_address(said[name])
+    if "client_ip" in said:
+        said["client_ip"] = plain_ip(said["client_ip"])
     return Wanted(**said)
 
 

@@ -18,7 +18,7 @@ from milter.message.lines import with_crlf
 from policies.mailboxes import plain_address
 from reputation import correspondents, standing
 from reputation.history import forgetting
-from reputation.subjects import Kind, Subject, mentioned, parse_subjects
+from reputation.subjects import Kind, Subject, mentioned, parse_subjects, plain_ip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def _plain(text: str) -> str:
     kind, colon, _ = text.strip().lower().partition(":")
     if "/" in text or (colon and kind in set(Kind)):
         return text
-    return " ".join(plain_address(word.strip("<>")) for word in text.split())
+    return " ".join(plain_ip(plain_address(word.strip("<>"))) for word in text.split())
 
 
 def _read(message: bytes) -> str:

@@ -29,6 +29,7 @@ from policies.mailboxes import plain_address
 from reputation.history.journal import Journal, Page, Wanted
 from reputation.history.told import plain, summary
 from reputation.history.wanted import parse_time
+from reputation.subjects import plain_ip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ _WORDS: Final = {
     "shadow": "A shadow policy that would have done something else",
 }
 # Of these every spelling finds what is kept in one.
-_ADDRESSES: Final = ("sender", "recipient")
+_SPELLINGS: Final = {"sender": plain_address, "recipient": plain_address, "client_ip": plain_ip}
 _TIMES: Final = {
     "since": "Not older: seconds since 1970, 2027-01-31, 2027-01-31T14:02:07, 90m, 24h, 7d",
     "until": "Not younger, written likewise",
@@ -139,7 +140,7 @@ def _wanted(query: MultiMapping[str], now: float) -> tuple[Wanted, int]:
         if len(value) > _LONGEST:
             raise RefusedError(400, f"parameter {name}: up to {_LONGEST} characters are needed")
     words: dict[str, Any] = {name: query[name] for name in _WORDS if name in query}
-    words |= {name: plain_address(words[name]) for name in _ADDRESSES if name in words}
+    words |= {name: kept(words[name]) for name, kept in _SPELLINGS.items() if name in words}
     times: dict[str, Any] = {
         name: _time(name, text, now) for name in _TIMES if (text := query.get(name))
     }

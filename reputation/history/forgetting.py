@@ -163,9 +163,12 @@ def _whole(name: str) -> str:
 
     Linear: it has no repetition.
     """
-    before = r"[\w.+=-]" if "@" in name else r"[\w:-]"
+    before = r"(?<![\w.+=-])" if "@" in name else r"(?<![\w:-])"
+    if ":" in name:
+        # RFC 5321 §4.1.3: as an address stands in Received and HELO.
+        before = rf"(?:{before}|(?<=ipv6:))"
     after = r"[\w-]|[.:]\w" if ":" in name else r"[\w-]|\.\w"
-    return rf"(?<!{before}){re.escape(name)}(?!{after})"
+    return rf"{before}{re.escape(name)}(?!{after})"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from reputation.history.journal import Wanted
+from reputation.subjects import plain_ip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def readings(word: str) -> Iterator[Wanted]:
     yield Wanted(message_id=bare)
     yield Wanted(queue_id=bare)
     with suppress(ValueError):
-        yield Wanted(client_ip=str(ip_address(bare)))
+        yield Wanted(client_ip=str(ip_address(plain_ip(bare))))
     somebody = bare.removeprefix("@").strip("<>")
     yield Wanted(sender=somebody)
     yield Wanted(recipient=somebody)

@@ -123,6 +123,28 @@ def test_forget_finds_every_spelling_in_records_and_encoded_messages(
     ]
 
 
+@pytest.mark.parametrize("named", ["2001:db8::7", "2001:DB8:0::7", "[2001:db8::0007]"])
+def test_forget_finds_every_spelling_of_a_client(
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = a_configuration(tmp_path)
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    now, keep, secret = time.time(), keeping_of(History()).keep, journal.secret_of(store)
+    record = Record("T1", now, client={"ip": "2001:db8::7"})
+    store.write([journal.append(record, keep, secret)])
+    for number, literal in enumerate(["IPv6:2001:db8::7", "IPv6:2001:db8::7:1"]):
+        message = b"Received: from x ([%b]) by y; z\r\n\r\nx\r\n" % literal.encode()
+        store.write([journal.append_message(f"T{8 + number}", now, message, keep, secret)])
+    store.close()
+    assert run(["history", "search", "--client-ip", named, *where]) == 0
+    capsys.readouterr()
+
+    assert run(["reputation", "forget", named, *where]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "2001:db8::7: 1 records and 1 messages of the history erased"
+    )
+
+
 def test_show_a_mailbox_tells_whom_it_exchanges_mail_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ def a_history(folder: Path, messages: int) -> Reading:
                 Record(
                     f"T{number}",
                     NOW + number,
+                    client={"ip": "192.0.2.7"},
                     mail_from=f"a{number % 2}@sender.example",
                     recipients=["b@ours.example"],
                     rcpt_count=1,
@@ -90,6 +91,7 @@ def test_history_lists_the_youngest_first_with_a_sentence(tmp_path: Path) -> Non
         ({"since": "1800000003", "until": "1800000004"}, ["T4", "T3"]),
         ({"since": "2027-01-15T08:00:05"}, ["T5"]),
         ({"sender": "nobody@sender.example"}, []),
+        ({"client_ip": "[::FFFF:192.0.2.7]", "action": "reject"}, ["T3", "T0"]),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
