@@ -18,6 +18,7 @@ import numpy as np
 from reputation.classifier.features import SLOTS, Features, domain_number
 from reputation.classifier.model import contradicts
 from reputation.errors import StoreError
+from reputation.keys import keyed_hash
 from reputation.store import Append, Drop, Retention
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def offer(store: Store, lesson: Lesson, *, now: float, identity: str, quota: Quo
     label = _SPAM if lesson.spam else _HAM
     if store.records(_LABELS, [lesson.digest], now):
         return False
-    whose = b"%b:%b" % (label, identity.encode("utf-8", "surrogateescape"))
+    whose = keyed_hash(_secret(store), label, _bytes(identity))
     drops = [_drop(whose, quota.per_identity), _drop(label, quota.per_label)]
     if store.take(drops, now).full:
         return False
@@ -240,11 +241,20 @@ def _listened_to(
 ) -> bool:
     if reporter is None or not reporter.name:
         return True
-    name = reporter.name.encode("utf-8", "surrogateescape")
+    name = keyed_hash(_secret(store), _bytes(reporter.name))
     drops = [_drop(name, reporter.per_day, _REPORTERS)]
     if taught is not None and contradicts(taught, lesson.features, spam=lesson.spam):
         drops.append(_drop(name, reporter.contrary_per_day, _CONTRARY))
     return not store.take(drops, now).full
+
+
+def _secret(store: Store) -> bytes:
+    """Return what hides whom lessons are of, who else could be read in the store for a day."""
+    return store.secret(_REPORTERS)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _drop(key: bytes, per_day: int, space: str = _BY_RULE) -> Drop:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from reputation.classifier.lessons import STREAM, Heard, Lesson, Quota, offer, report
+from reputation.classifier.lessons import STREAM, Heard, Lesson, Quota, Reporter, offer, report
 from reputation.errors import StoreError
 from reputation.sqlite import SqliteStore
 from reputation.store import Append, Retention
-from tests.support.lessons import features_of
+from tests.support.lessons import features_of, lesson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,3 +87,17 @@ def test_what_a_person_said_is_not_offered_again(store: Store) -> None:
 
     assert not offered(store)
     assert store.newest(STREAM) == 1
+
+
+def test_store_does_not_name_whom_lessons_are_of(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", os.urandom)
+    who = Reporter("ann@example.org")
+
+    assert report(store, lesson(1, spam=True), now=1, reporter=who) is Heard.LEARNED
+    assert offer(store, lesson(2, spam=True), now=1, identity="spf:a.example", quota=QUOTA)
+    store.close()
+
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"lesson-reporters" in kept
+    assert b"ann@example.org" not in kept
+    assert b"a.example" not in kept
