@@ -79,16 +79,14 @@ def forget(subject: str, path: str | None, *, keep_history: bool) -> None:
     subject = _plain(subject)
     names = _names(subject)
     with _store(path) as (store, secret):
-        # Where keys are hashes nobody can look for one mailbox in them.
-        unreadable = secret is not None and _is_mailbox(names)
-        subjects = () if unreadable else _meant(store, subject)
-        for one in subjects:
-            known = _forgotten(store, one, secret)
+        for one in _meant(store, subject):
+            known = _forgotten(store, one)
             click.echo(f"{one}: {'forgotten' if known else 'nothing was known'}")
         if names and not keep_history:
             said = _told(forgetting.forget(store, *names, read=_read))
             click.echo(f"{' and '.join(names)}: {said}")
-        if unreadable:
+        # Where keys are hashes nobody can look for one mailbox in them.
+        if secret is not None and _is_mailbox(names):
             click.echo(f"{subject}: {_BOTH}")
 
 
@@ -124,10 +122,11 @@ def _is_mailbox(names: tuple[str, ...]) -> bool:
     return len(names) == 1 and "@" in names[0]
 
 
-def _forgotten(store: Store, subject: Subject, secret: bytes | None) -> bool:
+def _forgotten(store: Store, subject: Subject) -> bool:
     """Forget all that is known of `subject`; return whether there was anything."""
-    key = subject.key(secret)
-    known = sum(store.forget(space, [key]) for space in _SPACES)
+    # Before `memory.subjects` was set to what it is now, its key was the other one.
+    keys = [subject.key(subject_secret(store, hashed=hashed)) for hashed in (False, True)]
+    known = sum(store.forget(space, keys) for space in _SPACES)
     if subject.kind is Kind.PAIR:
         one, _, other = subject.name.partition(" ")
         known += correspondents.forget(store, one, other)

@@ -184,6 +184,25 @@ def test_hashed_mailbox_needs_the_other_one(
     assert capsys.readouterr().out.splitlines()[0] == f"{known}: forgotten"
 
 
+@pytest.mark.parametrize("hashed", [False, True], ids=["hashed-now", "plain-now"])
+def test_forget_reaches_what_was_kept_under_another_setting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, hashed: bool
+) -> None:
+    store = Home(f"sqlite:{tmp_path}/s.db").open()
+    secret = subject_secret(store, hashed=hashed)
+    known = pair("a@there.example", "dora@home.example"), pair("b@there.example", "c@home.example")
+    store.write(list(fades(Observation(time.time(), known, 1.0, 0.0), secret)))
+    store.close()
+    where = a_configuration(tmp_path, f"memory: {{subjects: {'plain' if hashed else 'hashed'}}}\n")
+    # Of hashes one mailbox cannot be found.
+    named = "a@there.example dora@home.example" if hashed else "dora@home.example"
+
+    assert run(["reputation", "forget", named, *where]) == 0
+    assert capsys.readouterr().out.startswith(f"{known[0]}: forgotten\n")
+    assert run(["reputation", "export", *where]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_forget_a_pair_ends_the_welcome_of_a_correspondent(tmp_path: Path) -> None:
     where, now = a_configuration(tmp_path), time.time()
     ours, theirs = "dora@home.example", "a@there.example"
