@@ -176,13 +176,20 @@ local driver = 2
 for i = 3, #KEYS do
   if redis.call('ZCARD', KEYS[i]) < redis.call('ZCARD', KEYS[driver]) then driver = i end
 end
-local found, offset, limit = {}, 0, tonumber(ARGV[4])
+local found, limit = {}, tonumber(ARGV[4])
+local upper, same = ARGV[2], 0
 local before = string.format('%016d', ARGV[3])
 while #found < limit do
-  local some = redis.call('ZREVRANGEBYSCORE', KEYS[driver], ARGV[2], ARGV[1], 'WITHSCORES',
-    'LIMIT', offset, 200)
+  local some = redis.call('ZREVRANGEBYSCORE', KEYS[driver], upper, ARGV[1], 'WITHSCORES',
+    'LIMIT', same, 200)
   if #some == 0 then break end
-  offset = offset + 200
+  -- From the time of the last one on, without those of that time that were given: the server counts
+  -- one by one what an offset leaves out.
+  if some[#some] ~= upper then upper, same = some[#some], 0 end
+  for i = #some, 2, -2 do
+    if some[i] ~= upper then break end
+    same = same + 1
+  end
   for i = 1, #some, 2 do
     local name, fits = some[i], true
     if tonumber(some[i + 1]) == tonumber(ARGV[2]) and name >= before then fits = false end

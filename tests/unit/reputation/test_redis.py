@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
@@ -10,7 +11,7 @@ import redis
 from reputation.errors import StoreError
 from reputation.redis import RedisStore
 from reputation.redis.server import Server
-from reputation.store import Add, Append, Drop, Put, Retention, Row
+from reputation.store import Add, Append, Drop, Put, Retention, Row, Search
 from tests.support.redis_server import a_redis
 from tests.support.stores import random_bytes
 
@@ -129,6 +130,26 @@ def test_server_that_became_a_replica_is_left_for_the_one_behind_its_address() -
         assert (caught.value.reason, caught.value.temporary) == ("gone", True)
         assert store.sums("series", 1, 1) == [Row(1, b"key", (2,))]
         store.close()
+
+
+def test_search_for_what_is_rare_leaves_nothing_out_by_counting_it() -> None:
+    keep = Retention(10**6, 10**9, 10**6)
+    with a_redis() as server, redis.Redis(unix_socket_path=str(server.socket)) as client:
+        store = server.store(random_bytes())
+        words = ((b"one",), (b"other",))
+        store.write([Append("s", float(at), b"", words[at % 2], keep) for at in range(2000)])
+        with client.monitor() as monitor:
+            assert store.search("s", Search((b"one", b"other")), 200) == []
+            client.echo("end")
+            said = itertools.takewhile(
+                lambda command: not command.startswith("ECHO"),
+                (each["command"] for each in monitor.listen() if each is not None),
+            )
+            asked = [each.split() for each in said if each.startswith("ZREVRANGEBYSCORE")]
+        store.close()
+
+    assert len(asked) >= 5
+    assert max(int(each[-2]) for each in asked) == 1
 
 
 @pytest.mark.parametrize("password", ["", "guessed"], ids=["none", "wrong"])

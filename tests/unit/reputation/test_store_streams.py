@@ -61,6 +61,18 @@ def test_search_by_time_and_page_by_page(store: Store) -> None:
         assert numbers(store.search("s", rest, 10)) == [2, 5]
 
 
+def test_search_among_many_of_the_same_time_gives_each_once(store: Store) -> None:
+    ats = [1.0] * 3 + [2.0] * 450 + [3.5] * 250 + [4.0]
+    entries = [(at, b"", (b"w", b"odd" if i % 2 else b"even")) for i, at in enumerate(ats, 1)]
+    appended(store, *entries)
+
+    everything = [*range(len(ats), 0, -1)]
+    assert numbers(store.search("s", Search((b"w",)), 1000)) == everything
+    assert numbers(store.search("s", Search((b"w", b"odd")), 1000)) == everything[1::2]
+    behind = Search((b"w",), until=3.5, before=600)
+    assert numbers(store.search("s", behind, 1000)) == everything[704 - 599 :]
+
+
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [
