@@ -89,6 +89,9 @@ def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -
         return EXIT_INPUT
     known = None
     try:
+        # A store that was put back from an old copy has fewer lessons than are known: with those
+        # that come now it would seem to have as many.
+        _learn_here(folder, store)
         _teach(store, paths, heard, spam=label == "spam", domain=domain_key(domain))
         known = _learn_here(folder, store)
     except StoreError as err:

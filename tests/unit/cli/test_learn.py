@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,25 @@ def test_known_and_changed_mail_is_told(site: Path, capsys: pytest.CaptureFixtur
     assert told == ["0 learned as ham, 1 known before", "0 learned as spam, 1 changed to spam"]
     state = Weights(site / "state" / "classifier" / WEIGHTS_NAME).state
     assert (state.ham, state.spam) == (29, 1)
+
+
+def test_store_put_back_from_an_old_copy_is_taught_on(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = site / "state" / "gatepost.db"
+    learn(site, "ham", site / "ham" / "0.eml")
+    shutil.copy(file, site / "copy")
+    learn(site, "ham", site / "ham")
+    (site / "copy").replace(file)
+    capsys.readouterr()
+
+    assert learn(site, "spam", site / "spam") == EXIT_FINE
+
+    # The lessons of ham are not in the store any more, and are known all the same.
+    assert capsys.readouterr().out.splitlines() == [
+        "30 learned as spam",
+        "known now: 30 ham, 30 spam",
+    ]
 
 
 def test_daemon_that_learns_is_left_to_do_it(
