@@ -266,7 +266,8 @@ class _Allowance:
 
     def take(self, at: float) -> bool:
         """Return whether there is one left at `at`, and take it."""
-        if at < self._next_at:
+        # Not before the last one: a clock that was ahead and was put right freezes nothing.
+        if self._at <= at < self._next_at:
             return False
         grown = self._left + max(0.0, at - self._at) * self._a_second
         self._left, self._at = min(self._at_once, grown), at

@@ -178,6 +178,33 @@ def test_languages_beyond_the_allowance_are_not_told() -> None:
     assert found.total.messages == 30
 
 
+def test_languages_are_told_again_when_a_clock_that_was_ahead_was_put_right() -> None:
+    clock, store = Clock(), MemoryStore(random_bytes())
+
+    async def run() -> None:
+        async with a_site(lambda: store, clock, POLICY) as site:
+            statistics = Statistics(site.memory.store, Atlas(), lambda: 0.0)
+            site.aftermath.add(statistics)
+            clock.pass_by(hours=24)
+            for _ in range(30):
+                await site.take(Sent(text=TEXT))
+            site.aftermath.finish()
+            clock.pass_by(hours=-24)
+            for _ in range(3):
+                await site.take(Sent(text=TEXT))
+                site.aftermath.finish()
+                clock.pass_by(seconds=10)
+            await statistics.finish()
+            await site.memory.store.flush(5.0)
+            read.append(read_window(store, WINDOWS["1h"], clock()))
+
+    read: list[Figures] = []
+    asyncio.run(run())
+
+    assert read[0].total.messages == 3
+    assert values(read[0], "language") == {"en": 2}
+
+
 def test_hours_and_days_are_written_after_minutes_and_once() -> None:
     clock, store = Clock(), MemoryStore(random_bytes())
     told: list[list[int]] = []
