@@ -54,6 +54,8 @@ _QUEUED: Final = re.compile(
 )
 # What a record takes in memory until it is written, about: a constant, and each item of a list.
 _HELD_BYTES: Final = 16_384
+# What is written once is looked for again: a store that was lost, or was away, does not have it.
+_TELL_EVERY_S: Final = 600.0
 _ITEM_BYTES: Final = 1024
 
 
@@ -84,7 +86,7 @@ class HistoryKeeper:
     Args:
         store: Written to.
         keeping: What is kept.
-        known: What the policies that judge here want to know; written once, before all records.
+        known: What the policies that judge here want to know; written before all records, once.
         begun: Shadow policies that run here; written likewise.
     """
 
@@ -95,12 +97,12 @@ class HistoryKeeper:
         self._keeping = keeping
         self._known = known
         self._begun = tuple(begun)
-        self._told = False
+        self._told_at = float("-inf")
 
     def see(self, seen: Seen) -> None:
         """Take one message."""
-        if not self._told:
-            self._told = True
+        if not self._told_at <= seen.at < self._told_at + _TELL_EVERY_S:
+            self._told_at = seen.at
             known, begun, at = self._known, self._begun, seen.at
             self._store.write(lambda store: [*tell(store, known, at), *begin(store, begun, at)])
         kept = self._keeping.keeps(seen)

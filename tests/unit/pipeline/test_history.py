@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from milter import __version__
 from milter.pipeline.history import Keeping
 from reputation.history.journal import Journal, Keep, retention
+from reputation.history.known import known_to
 from reputation.memory import MemoryStore
 from tests.support.pipeline import policies
 from tests.support.site import Clock, Sent, a_site
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
+    from reputation.history.known import Known
     from reputation.history.record import Record
 
 KEEP = Keep(
@@ -91,6 +94,29 @@ def test_record_has_what_lists_answered_listed_or_not() -> None:
         ("bl.example", "198.51.100.7", ["127.0.0.4"], ""),
         ("wl.example", "198.51.100.7", [], ""),
     ]
+
+
+def test_what_policies_look_at_is_written_again_where_the_store_was_lost() -> None:
+    clock, stores = Clock(), [MemoryStore(random_bytes())]
+
+    async def main() -> list[Known | None]:
+        told = []
+        async with a_site(lambda: stores[-1], clock, POLICY, ZONE, keeping=NONE) as site:
+            for _ in range(2):
+                await site.take(Sent())
+                stores[-1].close()
+                stores.append(MemoryStore(random_bytes()))
+            for minutes in (1, 10):
+                clock.pass_by(minutes=minutes)
+                await site.take(Sent())
+                told.append(known_to(stores[-1], policies(POLICY).version, __version__))
+        return told
+
+    before, after = asyncio.run(main())
+
+    assert before is None
+    assert after is not None
+    assert "spf" in after.checks
 
 
 @pytest.mark.parametrize(
