@@ -33,8 +33,13 @@ class _Stream:
         self.last += 1
         self.entries.append((Entry(self.last, new.at, new.payload), frozenset(new.words)))
         self.total_bytes += len(new.payload)
-        while self.entries and self._too_much(new.keep, new.at):
+        self.trim(new.keep, new.at)
+
+    def trim(self, keep: Retention, now: float) -> int:
+        before = len(self.entries)
+        while self.entries and self._too_much(keep, now):
             self.total_bytes -= len(self.entries.popleft()[0].payload)
+        return before - len(self.entries)
 
     def erase(self, numbers: frozenset[int]) -> int:
         kept = deque(pair for pair in self.entries if pair[0].number not in numbers)
@@ -175,6 +180,12 @@ class MemoryStore:
         with self._open():
             kept = self._streams.get(stream)
             return kept.erase(frozenset(numbers)) if kept else 0
+
+    def trim(self, stream: str, keep: Retention, now: float, limit: int) -> int:
+        """Remove what is beyond `keep`, all at once."""
+        with self._open():
+            kept = self._streams.get(stream)
+            return kept.trim(keep, now) if kept else 0
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""

@@ -269,6 +269,13 @@ class Store(Protocol):
         """
         ...
 
+    def trim(self, stream: str, keep: Retention, now: float, limit: int) -> int:
+        """Remove what is beyond `keep`, as appending does; return how many, about `limit` at most.
+
+        For where little or nothing is appended any more, and bounds that were lowered.
+        """
+        ...
+
     def newest(self, stream: str) -> int:
         """Return the number of the last entry that was appended; 0 before the first.
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from reputation.history.journal import Keep
 
 _EVERY_S: Final = 600.0
-_FIRST_S: Final = 60.0
+# Before a file that is nearly full makes room.
+_FIRST_S: Final = 5.0
 _STEP_S: Final = 0.1
 
 
 class Pruning:
-    """Removes what is too old, again and again.
+    """Removes what is too old or too much, again and again.
 
     Args:
         store: Where it is.
@@ -40,7 +41,7 @@ class Pruning:
             await asyncio.sleep(_EVERY_S)
 
     async def once(self) -> None:
-        """Remove all that is too old now, some at a time.
+        """Remove all that is too old or too much now, some at a time.
 
         Raises:
             StoreError: The store does not answer.

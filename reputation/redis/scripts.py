@@ -106,6 +106,26 @@ return 1
 # Appends an entry. From `first` on ARGV has: at, payload, most entries, most bytes, oldest time,
 # ttl, words. Words are sorted sets beside the times: number of the entry by its time.
 _APPENDING: Final = """
+local function trim(entries, times, numbers, limit, most, most_bytes, since)
+  local gone = 0
+  local bytes = tonumber(redis.call('HGET', numbers, 'bytes') or 0)
+  while gone < limit do
+    local oldest = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1]
+    if not oldest then break end
+    local old = oldest[2]
+    if redis.call('XLEN', entries) <= most and bytes <= most_bytes
+      and tonumber(old[2]) >= since then break end
+    local name = string.format('%016d', string.match(oldest[1], '^%d+'))
+    redis.call('XDEL', entries, oldest[1])
+    redis.call('ZREM', times, name)
+    for _, word in ipairs(cmsgpack.unpack(old[6])) do
+      redis.call('ZREM', times .. ':' .. word, name)
+    end
+    bytes = redis.call('HINCRBY', numbers, 'bytes', -#old[4])
+    gone = gone + 1
+  end
+  return gone
+end
 local function append(entries, times, numbers, first)
   -- All that was there may have gone by itself.
   if redis.call('EXISTS', entries) == 0 then redis.call('HSET', numbers, 'bytes', 0) end
@@ -120,22 +140,9 @@ local function append(entries, times, numbers, first)
     redis.call('ZADD', times .. ':' .. word, at, name)
     redis.call('PEXPIRE', times .. ':' .. word, ttl)
   end
-  local bytes = redis.call('HINCRBY', numbers, 'bytes', #payload)
-  for _ = 1, 100 do
-    local oldest = redis.call('XRANGE', entries, '-', '+', 'COUNT', 1)[1]
-    if not oldest then break end
-    local old = oldest[2]
-    if redis.call('XLEN', entries) <= tonumber(ARGV[first + 2])
-      and bytes <= tonumber(ARGV[first + 3])
-      and tonumber(old[2]) >= tonumber(ARGV[first + 4]) then break end
-    local gone = string.format('%016d', string.match(oldest[1], '^%d+'))
-    redis.call('XDEL', entries, oldest[1])
-    redis.call('ZREM', times, gone)
-    for _, word in ipairs(cmsgpack.unpack(old[6])) do
-      redis.call('ZREM', times .. ':' .. word, gone)
-    end
-    bytes = redis.call('HINCRBY', numbers, 'bytes', -#old[4])
-  end
+  redis.call('HINCRBY', numbers, 'bytes', #payload)
+  trim(entries, times, numbers, 100, tonumber(ARGV[first + 2]), tonumber(ARGV[first + 3]),
+    tonumber(ARGV[first + 4]))
   redis.call('PEXPIRE', entries, ttl)
   redis.call('PEXPIRE', times, ttl)
 end
@@ -148,6 +155,16 @@ APPEND: Final = (
     + """
 append(KEYS[2], KEYS[3], KEYS[4], 1)
 return 1
+"""
+)
+
+# KEYS: entries, times, numbers. ARGV: limit, most entries, most bytes, oldest time. Answers how
+# many went.
+TRIM: Final = (
+    _APPENDING
+    + """
+return trim(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]))
 """
 )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reputation.redis.server import Argument
-    from reputation.store import Drop, Faded, Search, Write
+    from reputation.store import Drop, Faded, Retention, Search, Write
 
 # A cluster keeps keys with the same text in braces together, so that scripts may use several.
 _PREFIX: Final = b"{gatepost}:"
@@ -155,6 +155,12 @@ class RedisStore:
             arguments: list[Argument] = [*wanted[start : start + _ERASED_AT_ONCE]]
             gone += self._server.call(Call(scripts.ERASE, list(_stream(stream)), arguments))
         return gone
+
+    def trim(self, stream: str, keep: Retention, now: float, limit: int) -> int:
+        """Remove what is beyond `keep`."""
+        arguments: list[Argument] = [min(limit, _ERASED_AT_ONCE), keep.entries, keep.total_bytes]
+        arguments.append(now - keep.age_s)
+        return int(self._server.call(Call(scripts.TRIM, _stream(stream), arguments)))
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reputation.store import Append, Drop, Entry, Faded, Search, Taken, Write
+    from reputation.store import Append, Drop, Entry, Faded, Retention, Search, Taken, Write
 
 # SQLite allows 32,766 parameters a statement; a message has at most some thousand recipients.
 _KEYS_AT_ONCE: Final = 500
@@ -166,6 +166,11 @@ class SqliteStore:
         """Take these entries out of the stream; their bytes are overwritten in the file."""
         with self._overwriting() as connection:
             return streams.erase(connection, stream, numbers)
+
+    def trim(self, stream: str, keep: Retention, now: float, limit: int) -> int:
+        """Remove what is beyond `keep`."""
+        with self._overwriting() as connection:
+            return streams.trim(connection, stream, keep, now, limit)
 
     def newest(self, stream: str) -> int:
         """Return the number of the last entry."""

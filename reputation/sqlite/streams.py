@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reputation.store import Entry
 
@@ -10,11 +10,19 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from reputation.store import Append, Search
+    from reputation.store import Append, Retention, Search
 
 # The entries that go are those that are too old, and the first ones: as many as are too many, or as
 # bring the bytes below their bound. Each append removes a few, so that none waits for long.
 _GO_AT_ONCE: Final = 100
+
+
+class _Stream(NamedTuple):
+    """A stream and how much is in it."""
+
+    name: str
+    entries: int
+    total_bytes: int
 
 
 def append(connection: sqlite3.Connection, new: Append) -> None:
@@ -32,49 +40,66 @@ def append(connection: sqlite3.Connection, new: Append) -> None:
         "INSERT INTO entry_word (stream, word, at, number) VALUES (?, ?, ?, ?)",
         [(new.stream, word, new.at, number) for word in frozenset(new.words)],
     )
-    gone, gone_bytes = _trim(
-        connection, new, entries=entries + 1, total_bytes=total_bytes + len(new.payload)
-    )
+    grown = _Stream(new.stream, entries + 1, total_bytes + len(new.payload))
+    gone, gone_bytes = _trim(connection, grown, new.keep, new.at, _GO_AT_ONCE)
     connection.execute(
         "INSERT INTO stream (name, last, entries, total_bytes) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET last = excluded.last, entries = excluded.entries,"
         " total_bytes = excluded.total_bytes",
         (
-            *(new.stream, number, entries + 1 - gone),
-            total_bytes + len(new.payload) - gone_bytes,
+            *(new.stream, number, grown.entries - gone),
+            grown.total_bytes - gone_bytes,
         ),
     )
 
 
+def trim(
+    connection: sqlite3.Connection, stream: str, keep: Retention, now: float, limit: int
+) -> int:
+    """Remove what is too much or too old; return how many."""
+    row = connection.execute(
+        "SELECT entries, total_bytes FROM stream WHERE name = ?", (stream,)
+    ).fetchone()
+    known = _Stream(stream, *(row or (0, 0)))
+    gone, gone_bytes = _trim(connection, known, keep, now, limit)
+    _shrink(connection, stream, gone, gone_bytes)
+    return gone
+
+
 def _trim(
-    connection: sqlite3.Connection, new: Append, *, entries: int, total_bytes: int
+    connection: sqlite3.Connection,
+    stream: _Stream,
+    keep: Retention,
+    now: float,
+    limit: int,
 ) -> tuple[int, int]:
     """Remove what is too much or too old; return how many, and their bytes."""
-    keep, gone, gone_bytes = new.keep, [], 0
+    gone, gone_bytes = [], 0
+    name, entries, total_bytes = stream
     # By their times: a clock that was ahead once must not keep what stands behind its entries.
     old = connection.execute(
         "SELECT number, length(payload) FROM entry WHERE stream = ? AND at < ?"
         " ORDER BY at, number LIMIT ?",
-        (new.stream, new.at - keep.age_s, _GO_AT_ONCE),
+        (name, now - keep.age_s, limit),
     )
-    for number, size in old:
+    for number, length in old:
         gone.append(number)
-        gone_bytes += size
+        gone_bytes += length
     first = connection.execute(
         "SELECT number, length(payload) FROM entry WHERE stream = ? ORDER BY number LIMIT ?",
-        (new.stream, _GO_AT_ONCE),
+        (name, limit),
     )
     known = frozenset(gone)
-    for number, size in first:
+    for number, length in first:
         if entries - len(gone) <= keep.entries and total_bytes - gone_bytes <= keep.total_bytes:
             break
         if number not in known:
             gone.append(number)
-            gone_bytes += size
+            gone_bytes += length
     for table in ("entry", "entry_word") if gone else ():
         connection.executemany(
             f"DELETE FROM {table} WHERE stream = ? AND number = ?",  # noqa: S608 - our names
-            [(new.stream, number) for number in gone],
+            [(name, number) for number in gone],
         )
     return len(gone), gone_bytes
 
@@ -92,11 +117,15 @@ def erase(connection: sqlite3.Connection, stream: str, numbers: Sequence[int]) -
             connection.execute(
                 "DELETE FROM entry_word WHERE stream = ? AND number = ?", (stream, number)
             )
+    _shrink(connection, stream, gone, gone_bytes)
+    return gone
+
+
+def _shrink(connection: sqlite3.Connection, stream: str, gone: int, gone_bytes: int) -> None:
     connection.execute(
         "UPDATE stream SET entries = entries - ?, total_bytes = total_bytes - ? WHERE name = ?",
         (gone, gone_bytes, stream),
     )
-    return gone
 
 
 def follow(connection: sqlite3.Connection, stream: str, after: int, limit: int) -> list[Entry]:

@@ -92,6 +92,20 @@ def test_stream_keeps_what_it_was_told_to(store: Store, keep: Retention, kept: l
     assert store.newest("s") == 10
 
 
+def test_trim_removes_the_first_ones_as_appending_does(store: Store) -> None:
+    appended(store, *[(float(at), b"x" * 10, (b"w", b"%d" % at)) for at in range(30)])
+
+    removed = [store.trim("s", Retention(20, 150, 10**6), 30.0, 10) for _ in range(3)]
+    assert (sum(removed), removed[-1]) == (15, 0)
+    assert numbers(store.follow("s", 0, 100)) == [*range(16, 31)]
+    assert numbers(store.search("s", Search((b"w",)), 100)) == [*range(30, 15, -1)]
+    assert store.search("s", Search((b"0",)), 100) == []
+    assert store.trim("s", Retention(100, 10**6, 5.0), 30.0, 100) == 10
+    assert store.trim("unknown", Retention(1, 1, 1.0), 30.0, 10) == 0
+    appended(store, (31.0, b"y", ()))
+    assert numbers(store.follow("s", 0, 100)) == [*range(26, 32)]
+
+
 def test_stream_emptied_by_its_bound_goes_on_counting(store: Store) -> None:
     store.write([Append("s", 1.0, b"too large", (), Retention(10, 5, 100))])
 
