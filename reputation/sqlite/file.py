@@ -86,8 +86,8 @@ def open_file(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as err:
-        what = f"{path}: cannot open the store: {err}"
-        raise StoreError(what, temporary=False, reason="gone") from err
+        # A folder that is not there may be back soon; until then writes wait.
+        raise StoreError(f"{path}: cannot open the store: {err}", reason="gone") from err
 
 
 def set_aside_if_corrupt(path: Path) -> Path | None:

@@ -106,11 +106,11 @@ def test_sqlite_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     assert not caught.value.temporary
 
 
-def test_sqlite_folder_that_cannot_be_made_needs_a_person(tmp_path: Path) -> None:
+def test_sqlite_folder_that_cannot_be_made_may_be_there_later(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         SqliteStore(tmp_path / "missing" / "too" / "s.db", random_bytes())
     assert "missing" in caught.value.what
-    assert not caught.value.temporary
+    assert (caught.value.reason, caught.value.temporary) == ("gone", True)
 
 
 def test_examine_takes_what_could_be_opened_and_makes_nothing(tmp_path: Path) -> None:
