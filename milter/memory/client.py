@@ -176,7 +176,9 @@ class StoreClient:
         """
         for one in writes:
             size = _size(one)
-            if len(self._waiting) >= _MOST_WRITES or self._waiting_bytes + size > _MOST_BYTES:
+            # The last one may be larger than all the rest: a whole message that is to be kept.
+            full = bool(size) and self._waiting_bytes >= _MOST_BYTES
+            if full or len(self._waiting) >= _MOST_WRITES:
                 self._drop(1)
                 continue
             self._waiting.append(one)

@@ -1,4 +1,4 @@
-"""A file whose folder is away for a while: what is to be remembered waits for it."""
+"""What waits to be written: for a file whose folder is away, and how much of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from milter.memory import client
 from milter.memory.client import StoreClient
 from milter.memory.opening import Home
-from reputation.store import Put
-from tests.support.stores import Counted
+from reputation.memory import MemoryStore
+from reputation.store import Append, Put, Retention
+from tests.support.stores import Counted, client_of, random_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     import pytest
 
 WRITTEN = (b"before", b"meanwhile")
+
+
+def test_write_that_is_larger_than_what_may_wait_is_done() -> None:
+    store, counts = MemoryStore(random_bytes()), Counted()
+    keep = Retention(10, 2**30, 10)
+    large = Append("s", 1.0, bytes(33 * 2**20), (), keep)
+
+    async def main() -> None:
+        writing = client_of(store, counts=counts)
+        writing.write(Append("s", 1.0, b"small", (), keep), large, large)
+        await writing.flush(60.0)
+        assert store.newest("s") == 2
+        await writing.close()
+
+    asyncio.run(main())
+    assert counts.dropped == 1
 
 
 class Telling(Counted):
