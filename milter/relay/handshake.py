@@ -110,13 +110,16 @@ async def introduce(connection: HopConnection, manner: Manner, client: Connectio
     """Tell the hop by XCLIENT who the client is, and say EHLO again in its name.
 
     Raises:
-        RelayError: The hop does not offer XCLIENT, refused it, or failed. An admin who asked for
-            XCLIENT relies on the hop to judge the client; going on without it could open a relay.
+        RelayError: The hop does not offer XCLIENT, refused it, or failed; nothing is left open. An
+            admin who asked for XCLIENT relies on the hop to judge the client; going on without it
+            could open a relay.
     """
     try:
         await _introduce(connection, manner, client)
-    except RelayError as err:
-        _note_refusal(err)
+    except BaseException as err:
+        connection.abort()
+        if isinstance(err, RelayError):
+            _note_refusal(err)
         raise
     connection.told = told_of(client, manner)
 
@@ -251,6 +254,9 @@ async def _secure(
 def names_the_client(error: RelayError, manner: Manner) -> bool:
     """Whether `error` may be about the client rather than the host.
 
-    With PROXY the greeting already answers the client; a host that refuses one client is not down.
+    With PROXY the greeting already answers the client, with XCLIENT what comes after it; a host
+    that refuses one client is not down.
     """
-    return manner.told_by == "proxy" and error.reply is not None
+    if error.reply is None:
+        return False
+    return manner.told_by == "proxy" or error.stage == "identity" or error.refuses_client

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from milter.core.errors import RelayError
 from milter.relay.delivery import Relaying
-from milter.relay.handshake import Manner, dial, names_the_client, tls_context
+from milter.relay.handshake import Manner, dial, introduce, names_the_client, tls_context
 from milter.relay.pool import Pool
 from milter.relay.protocol import NOTHING_OFFERED, Capabilities
 from milter.relay.timers import DEFAULT_TIMERS, Timers
@@ -178,7 +178,6 @@ class NextHop:
                 self._note_failure(host, err)
             else:
                 host.failed_at = None
-                host.capabilities = host.offered = connection.capabilities
                 return connection
         # What a host said to the client itself is more of an answer than that another is down.
         raise next((error for error in errors if error.refuses_client), errors[0])
@@ -190,7 +189,7 @@ class NextHop:
             host.failed_at = began
         try:
             async with asyncio.timeout(limit_s if math.isfinite(limit_s) else None):
-                return await dial(host.address, self._manner, client)
+                return await self._opened(host, client)
         except TimeoutError as err:
             what = f"not ready within {limit_s:g} s"
             raise RelayError(str(host.address), "connect", what) from err
@@ -198,6 +197,14 @@ class NextHop:
             if self._clock() - began >= self._manner.timers.hung_s:
                 host.failed_at, host.capabilities = self._clock(), None
             raise
+
+    async def _opened(self, host: _Host, client: Connection | None) -> HopConnection:
+        connection = await dial(host.address, self._manner, client)
+        # What it offers to us: after XCLIENT it speaks to one client.
+        host.capabilities = host.offered = connection.capabilities
+        if client is not None and self._manner.told_by == "xclient":
+            await introduce(connection, self._manner, client)
+        return connection
 
     def _order(self) -> list[_Host]:
         """Return the hosts as configured, those that failed a short while ago last."""

@@ -32,7 +32,7 @@ class Pool:
     Each connection that `acquire` returns is given back by one `release`, whatever became of it.
 
     Args:
-        connect: Opens a connection to the host that is to be used; raises RelayError.
+        connect: Opens a connection that speaks for a client; raises RelayError.
         manner: How the next hop is spoken to.
         settings: Hosts, for errors; connections at once, kept ones included; seconds for which an
             unused one is kept.
@@ -193,18 +193,7 @@ class Pool:
             oldest = next(iter(self._kept))
             del self._kept[oldest]
             self._dismiss(oldest)
-        connection = await self._connect(client)
-        if self._manner.told_by == "xclient":
-            await self._introduce(connection, client)
-        return connection
-
-    async def _introduce(self, connection: HopConnection, client: Connection) -> None:
-        try:
-            await introduce(connection, self._manner, client)
-        except BaseException:
-            self._watch(connection)
-            connection.abort()
-            raise
+        return await self._connect(client)
 
     async def _reuse(self, client: Connection) -> HopConnection | None:
         while (connection := self._pick(client)) is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.unit.relay.conftest import Run
 
 TAKEN = "250 2.0.0 Ok: queued as ABC"
+XCLIENT_EHLO = b"250-hop.example\r\n250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n"
 
 
 def a_hop_with_clock(clock: Callable[[], float], *addresses: str) -> NextHop:
@@ -45,6 +46,57 @@ def test_host_that_hangs_is_given_up_while_another_is_left(run: Run, stage: str)
             # It is tried last now.
             assert await send_one(hop) == TAKEN
             assert len(hung.connections) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param({"XCLIENT": Deed.CLOSE}, id="closes"),
+        pytest.param({"XCLIENT": Deed.SILENCE}, id="hangs"),
+        pytest.param({"EHLO": [XCLIENT_EHLO, Deed.SILENCE]}, id="hangs after it"),
+        pytest.param({"EHLO": b"250 hop.example\r\n"}, id="does not offer it"),
+    ],
+)
+def test_host_that_cannot_be_told_of_the_client_is_tried_last_next_time(
+    run: Run, script: Script
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": XCLIENT_EHLO, **script}) as failing,
+            ScriptedServer({"EHLO": XCLIENT_EHLO}) as well,
+            a_next_hop(
+                failing,
+                well,
+                timers=Timers(failover_s=SHORT, quit_s=SHORT),
+                pass_client="xclient",
+                idle_s=0,
+            ) as hop,
+        ):
+            async with asyncio.timeout(10):
+                assert await send_one(hop) == TAKEN
+            await failing.connections[0].closed
+            assert await send_one(hop) == TAKEN
+            assert len(failing.connections) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("words", [b"421 4.7.0 too many\r\n", b"550 5.7.1 not that one\r\n"])
+def test_host_that_refuses_one_client_after_xclient_is_asked_first_for_the_next(
+    run: Run, words: bytes
+) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedServer({"EHLO": XCLIENT_EHLO, "XCLIENT": [words]}) as first,
+            ScriptedServer({"EHLO": XCLIENT_EHLO}) as second,
+            a_next_hop(first, second, pass_client="xclient", idle_s=0) as hop,
+        ):
+            assert await send_one(hop) == TAKEN
+            assert len(second.messages) == 1
+            assert await send_one(hop, a_client("S2", "192.0.2.8")) == TAKEN
+            assert len(first.messages) == 1
 
     run(main())
 
