@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
         verdict: The decision.
         edits: To the message, should it be relayed; counted in the message as judged.
         reply: For defer and reject; None otherwise.
-        redirect_to: The whole transaction goes to this address instead; None as a rule.
+        redirect_to: The message goes to this address instead; None as a rule.
     """
 
     verdict: Verdict
@@ -117,16 +117,22 @@ class Marker:
         self._remove: Ranges | None = None
         self._auth: bytes | None = None
 
-    def outcome(self, verdict: Verdict) -> Outcome:
-        """Return what is done about the message under `verdict`."""
+    def outcome(self, verdict: Verdict, recipients: Sequence[Mailbox] | None = None) -> Outcome:
+        """Return what is done about the message under `verdict`.
+
+        Args:
+            verdict: The decision.
+            recipients: Whom it is about; None: all of the transaction.
+        """
         if verdict.action.refuses:
             reply = refusal_reply(verdict.refusal, self._txn.txn_id)
             return Outcome(verdict, reply=reply)
         redirect_to = parse_mailbox(verdict.redirect_to) if verdict.redirect_to else None
-        return Outcome(verdict, self._edits(verdict), None, redirect_to)
+        named = self._txn.recipients if recipients is None else recipients
+        return Outcome(verdict, self._edits(verdict, named), None, redirect_to)
 
-    def _edits(self, verdict: Verdict) -> HeaderEdits:
-        add = self._fields(verdict) if verdict.headers else b""
+    def _edits(self, verdict: Verdict, named: Sequence[Mailbox]) -> HeaderEdits:
+        add = self._fields(verdict, named) if verdict.headers else b""
         remove = self._removed() if verdict.headers else ()
         subject, added_subject = None, b""
         if verdict.subject_prefix and (verdict.force_subject or not self._subject_is_signed()):
@@ -149,7 +155,7 @@ class Marker:
             return add + b"\r\n", remove
         return add, remove
 
-    def _fields(self, verdict: Verdict) -> bytes:
+    def _fields(self, verdict: Verdict, named: Sequence[Mailbox]) -> bytes:
         fields = []
         if self._txn.connection.direction is Direction.OUTBOUND:
             fields.append(headers.format_field(headers.X_GATEPOST_ID, self._txn.txn_id))
@@ -159,8 +165,7 @@ class Marker:
             if verdict.explained:
                 fields.append(explanation(verdict))
         if verdict.redirect_to:
-            recipients = map(str, self._txn.recipients)
-            fields.append(headers.format_list("X-Gatepost-Recipients", recipients))
+            fields.append(headers.format_list("X-Gatepost-Recipients", map(str, named)))
         return b"".join(fields)
 
     def _authentication_results(self) -> bytes:

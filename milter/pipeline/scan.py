@@ -281,6 +281,16 @@ class Scan:
             return outcome
         return self._marker.outcome(softened(outcome.verdict))
 
+    def redirected(self, outcome: Outcome, recipients: Sequence[Mailbox]) -> Outcome:
+        """Return `outcome` of the judged message as it is for these of its recipients alone.
+
+        A redirected message names its recipients, and whoever lets it go sends it to them: others
+        have the message, or a copy of their own in the same place.
+        """
+        if self._marker is None or outcome.redirect_to is None:
+            return outcome
+        return self._marker.outcome(outcome.verdict, recipients)
+
     def close(self) -> None:
         """Cancel what still runs; closing again does nothing."""
         for run in self._own_runs():

@@ -211,9 +211,12 @@ class MailTransaction:
     ) -> Reply:
         messages, redirects = {}, {}
         for group, outcome in zip(groups, outcomes, strict=True):
-            messages[group.key] = edited_pieces(received.message, outcome.edits)
+            edits = outcome.edits
             if outcome.redirect_to is not None:
                 redirects[group.key] = outcome.redirect_to
+                members = [mailbox for mailbox, its in self._recipients if its.key == group.key]
+                edits = self._scan.redirected(outcome, members).edits
+            messages[group.key] = edited_pieces(received.message, edits)
         try:
             sent = Sent(received.message, self._upstream, received.dotted, dot_at)
             delivered = await self._relaying.deliver(messages, redirects, sent)

@@ -7,6 +7,7 @@ import pytest
 from tests.support.door import running_door
 from tests.support.line_client import LineClient, connected
 from tests.support.mailbox_sink import running_sink
+from tests.support.relay import a_memory
 
 LOTTERY = b"From: a@example.net\r\nSubject: you won the lottery\r\n\r\nhello\r\n"
 FIVE = """\
@@ -23,6 +24,16 @@ overrides:
   - {match: {recipient: "hold@*"}, thresholds: {quarantine: 4}}
   - {match: {recipient: "strict@*"}, weights: {NO_LOTTERY: 1}}
   - {match: {recipient: "slow@*"}, weights: {LATER: 1}}
+"""
+REDIRECTED = """\
+version: 1
+name: redirected
+thresholds: {quarantine: 4}
+actions: {quarantine: {as: redirect, to: held@example.org}}
+patterns: [{id: LOTTERY, in: subject, match: lottery, weight: 5, describe: d}]
+overrides:
+  - {match: {recipient: "lax@*"}, thresholds: {quarantine: 50}}
+  - {match: {recipient: "prefixed@*"}, actions: {tag: {subject_prefix: "[!]"}}}
 """
 OUTCOMES = {
     b"usual@example.org": b"tag",
@@ -85,6 +96,35 @@ def test_no_spelling_of_a_recipient_escapes_its_override(name: bytes, domain: by
         client.ask(b"MAIL FROM:<a@example.net>")
         assert client.ask(b"RCPT TO:<" + name + b"@" + domain + b">")[:3] == b"250"
         assert sent(client).startswith(OUTCOMES[b"strict@example.org"])
+
+
+@pytest.mark.parametrize("mode", ["separate", "strictest"])
+def test_redirected_message_names_those_alone_who_get_no_other_copy(mode: str) -> None:
+    with (
+        running_sink() as sink,
+        running_door(
+            sink.host,
+            listener={"differing_recipients": mode},
+            policy=REDIRECTED,
+            partial=a_memory(),
+        ) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@example.net>")
+        for name in (b"usual", b"lax", b"prefixed", b"other"):
+            assert client.ask(b"RCPT TO:<" + name + b"@example.org>")[:3] == b"250"
+        assert sent(client)[:3] == b"250"
+        named = {
+            field.split(b": ")[1]
+            for message in sink.messages
+            for field in message.content.split(b"\r\n")
+            if field.startswith(b"X-Gatepost-Recipients: ")
+        }
+
+    lax = {b"lax@example.org"} if mode == "strictest" else set()
+    assert named == {b"usual@example.org, other@example.org", b"prefixed@example.org", *lax}
+    assert len(sink.messages) == 3
 
 
 def test_discard_is_answered_as_taken_and_goes_nowhere() -> None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from concurrent.futures import Future
 
+    from milter.relay.partial import PartialDeliveries
+
 HOSTNAME = "mx.example.org"
 
 
@@ -133,6 +135,7 @@ def running_door(
     limits: Mapping[str, Any] | None = None,
     policy: str = "version: 1\nname: test\nextends: balanced\n",
     zone: Mapping[str, Any] | None = None,
+    partial: PartialDeliveries | None = None,
 ) -> Iterator[RunningDoor]:
     """Start a door in front of `next_hop`; stop it, and whatever it holds, at the end.
 
@@ -142,6 +145,7 @@ def running_door(
         limits: Keys of `limits`.
         policy: Text of the policy file.
         zone: For the fake resolver.
+        partial: Remembers who got a message that others did not; None: nothing does.
     """
     hop = {"hosts": [next_hop]} if isinstance(next_hop, str) else dict(next_hop)
     bounds = Limits(**(limits or {}))
@@ -158,7 +162,10 @@ def running_door(
 
         async def serve() -> None:
             relay = NextHop(
-                NextHopSettings.model_validate(hop), hostname=HOSTNAME, clock=time.monotonic
+                NextHopSettings.model_validate(hop),
+                hostname=HOSTNAME,
+                clock=time.monotonic,
+                partial=partial,
             )
             await _serve(door, sock, relay, _door(door, settings, bounds, relay, policy))
 
