@@ -181,7 +181,7 @@ def _verdict(
         refusal=_refusal(policy, action, reason, ruled or decisive),
         subject_prefix=policy.subject_prefix if action is Action.TAG else None,
         force_subject=policy.force_subject,
-        redirect_to=policy.redirect_to if action is Action.QUARANTINE else None,
+        redirect_to=policy.redirect_to if action >= Action.QUARANTINE else None,
         headers=policy.headers,
         explained=policy.explained,
         kind=_kind(weighed),

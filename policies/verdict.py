@@ -99,7 +99,8 @@ class Verdict:
         refusal: The reply, for defer and reject; None otherwise.
         subject_prefix: Text to put before Subject, or None.
         force_subject: Whether that is done even where a valid signature covers Subject.
-        redirect_to: Address that a quarantined message goes to instead, or None.
+        redirect_to: Address that a quarantined message goes to instead, or None; of a refusal,
+            where it goes should it be quarantined.
         headers: Whether result headers are written at all (`monitor` writes none).
         explained: Whether the explanation is written there, too.
         kind: Kind of spam that most points speak for, empty when none.

@@ -43,7 +43,7 @@ def decide(
         outcomes: Of each group; at least one.
         mode: `differing_recipients` of the listener. With `separate` only recipients that agree on
             refusal are in one transaction, so that a difference left over is a postmaster's.
-        soften: Makes a refusing outcome one that marks the message as quarantined.
+        soften: Makes a refusing outcome one that quarantines the message.
     """
     if len(outcomes) == 1:
         # Most messages are for recipients of one policy.

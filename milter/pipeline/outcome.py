@@ -97,8 +97,8 @@ def refusal_reply(refusal: Refusal | None, reference: TxnId | SessionId) -> Repl
 
 
 def softened(verdict: Verdict) -> Verdict:
-    """Return a refusing verdict as the mark that a recipient gets who must not be refused."""
-    step = "other recipients of this message are not refused, so it is marked as quarantined"
+    """Return a refusing verdict as the quarantine of a recipient who must not be refused."""
+    step = "other recipients of this message are not refused, so it is quarantined"
     return replace(verdict, action=Action.QUARANTINE, refusal=None, trace=(*verdict.trace, step))
 
 

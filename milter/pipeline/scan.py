@@ -276,7 +276,7 @@ class Scan:
         )
 
     def soften(self, outcome: Outcome) -> Outcome:
-        """Return `outcome` of the judged message with its refusal made a mark of quarantine."""
+        """Return `outcome` of the judged message with its refusal made a quarantine."""
         if self._marker is None or not outcome.verdict.action.refuses:
             return outcome
         return self._marker.outcome(softened(outcome.verdict))

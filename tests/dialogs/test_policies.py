@@ -34,6 +34,7 @@ patterns: [{id: LOTTERY, in: subject, match: lottery, weight: 5, describe: d}]
 overrides:
   - {match: {recipient: "lax@*"}, thresholds: {quarantine: 50}}
   - {match: {recipient: "prefixed@*"}, actions: {tag: {subject_prefix: "[!]"}}}
+  - {match: {recipient: "strict@*"}, thresholds: {reject: 5}}
 """
 OUTCOMES = {
     b"usual@example.org": b"tag",
@@ -125,6 +126,33 @@ def test_redirected_message_names_those_alone_who_get_no_other_copy(mode: str) -
     lax = {b"lax@example.org"} if mode == "strictest" else set()
     assert named == {b"usual@example.org, other@example.org", b"prefixed@example.org", *lax}
     assert len(sink.messages) == 3
+
+
+def test_message_that_a_recipient_would_refuse_is_quarantined_as_its_policy_does_it() -> None:
+    with (
+        running_sink() as sink,
+        running_door(
+            sink.host,
+            listener={"differing_recipients": "quarantine"},
+            policy=REDIRECTED,
+            partial=a_memory(),
+        ) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@example.net>")
+        for name in (b"lax", b"strict"):
+            assert client.ask(b"RCPT TO:<" + name + b"@example.org>")[:3] == b"250"
+        assert sent(client)[:3] == b"250"
+        received = {
+            argument.partition(b">")[0]: message.content
+            for message in sink.messages
+            for argument in message.rcpt_to
+        }
+
+    assert received.keys() == {b"TO:<lax@example.org", b"TO:<held@example.org"}
+    assert b"X-Gatepost-Action: quarantine\r\n" in received[b"TO:<held@example.org"]
+    assert b"X-Gatepost-Recipients: strict@example.org\r\n" in received[b"TO:<held@example.org"]
 
 
 def test_discard_is_answered_as_taken_and_goes_nowhere() -> None:

@@ -224,7 +224,7 @@ def test_refusal_reply_with_line_breaks_from_a_peer_is_one_line() -> None:
 def test_softened_says_why_in_its_trace() -> None:
     verdict = softened(a_verdict(Action.DEFER, refusal=Refusal(451, "4.7.1", "later")))
     assert (verdict.action, verdict.refusal) == (Action.QUARANTINE, None)
-    assert "marked as quarantined" in verdict.trace[-1]
+    assert "it is quarantined" in verdict.trace[-1]
 
 
 def test_prefix_is_put_before_the_subject_once() -> None:

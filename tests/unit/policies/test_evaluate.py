@@ -217,6 +217,8 @@ def test_evaluate_actions_are_carried_out_as_the_policy_says() -> None:
     )
     assert (held.subject_prefix, held.redirect_to) == (None, "held@example.org")
     assert not held.headers
+    # Where it goes should a refusal be no choice.
+    assert verdict_of("GTUBE", policy=policy).redirect_to == "held@example.org"
 
 
 def test_evaluate_kind_is_what_most_points_speak_for() -> None:
