@@ -7,8 +7,10 @@ tried, and what is kept for later, is decided in `nexthop` and `pool`.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal
 
 from milter.core.errors import RelayError
@@ -18,7 +20,7 @@ from milter.relay.protocol import STARTTLS, Capabilities, line, parse_capabiliti
 from milter.relay.timers import DEFAULT_TIMERS, Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from milter.core.connection import Connection
     from milter.core.reply import Reply
@@ -181,12 +183,43 @@ async def _connect(connection: HopConnection, address: Place) -> None:
             if address.path:
                 await loop.create_unix_connection(lambda: connection, address.path)
             else:
-                await loop.create_connection(lambda: connection, address.host, address.port)
+                await _connect_to_one(connection, await _addresses_of(address), address.port)
     except TimeoutError as err:
         raise connection.reject("connect", "no connection in time") from err
     # A host name that is no name of DNS raises UnicodeError.
     except (OSError, UnicodeError) as err:
         raise connection.reject("connect", f"cannot connect: {err}") from err
+
+
+async def _addresses_of(place: Place) -> Sequence[str]:
+    """Return the addresses of a host in the order in which they are to be tried."""
+    try:
+        return (str(ip_address(place.host)),)
+    except ValueError:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    # The scope of an IPv6 address stands apart from it here.
+    return [
+        f"{where[0]}%{where[3]}" if len(where) == 4 and where[3] else str(where[0])
+        for *_, where in found
+    ]
+
+
+async def _connect_to_one(connection: HopConnection, addresses: Sequence[str], port: int) -> None:
+    """Connect to the first address that answers (RFC 5321 §5.1).
+
+    The kernel asks one that is silent for two minutes.
+    """
+    loop = asyncio.get_running_loop()
+    for left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+        try:
+            async with asyncio.timeout(connection.timers.address_s if left else None):
+                await loop.create_connection(lambda: connection, address, port)
+        except OSError:
+            if not left:
+                raise
+        else:
+            return
 
 
 async def _greeted(connection: HopConnection, header: bytes) -> None:

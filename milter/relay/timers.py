@@ -12,6 +12,7 @@ class Timers:
 
     Attributes:
         connect_s: For the connection itself.
+        address_s: For one address of a host's name, while another is left to be tried.
         greeting_s: For the 220 (RFC 5321 §4.5.3.2.1).
         ehlo_s: For the answer to EHLO, HELO, LHLO and XCLIENT.
         starttls_s: For the answer to STARTTLS, and again for the handshake.
@@ -40,6 +41,7 @@ class Timers:
     """
 
     connect_s: float = 30
+    address_s: float = 5
     greeting_s: float = 300
     ehlo_s: float = 300
     starttls_s: float = 120

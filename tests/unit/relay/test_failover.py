@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,7 @@ from tests.support.relay import HURRIED, SHORT, a_client, a_next_hop, send_one
 from tests.support.scripted_server import Deed, Script, ScriptedServer, ThenClose
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tests.support.scripted_server import Answer
     from tests.unit.relay.conftest import Run
@@ -30,6 +32,21 @@ def a_hop_with_clock(clock: Callable[[], float], *addresses: str) -> NextHop:
         {"hosts": addresses, "pass_client": "none", "idle_s": 0}
     )
     return NextHop(settings, "gate.example", clock=clock, timers=Timers(quit_s=SHORT))
+
+
+@contextlib.contextmanager
+def silent_address(address: str, port: int) -> Iterator[None]:
+    """Have an address answer no more connections: those that wait to be taken fill its queue."""
+    with contextlib.ExitStack() as open_sockets:
+        listening = open_sockets.enter_context(socket.socket())
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = open_sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
 
 
 @pytest.mark.parametrize("stage", ["connect", "EHLO"])
@@ -97,6 +114,31 @@ def test_host_that_refuses_one_client_after_xclient_is_asked_first_for_the_next(
             assert len(second.messages) == 1
             assert await send_one(hop, a_client("S2", "192.0.2.8")) == TAKEN
             assert len(first.messages) == 1
+
+    run(main())
+
+
+def test_address_that_is_silent_is_left_for_the_next_one_of_the_same_name(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def names(
+        _loop: object, host: str, port: int, **_more: object
+    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        assert host == "hop.example"
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+
+    async def main() -> None:
+        async with ScriptedServer() as well:
+            _, _, port = well.address.rpartition(":")
+            monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", names)
+            timers = Timers(address_s=SHORT, quit_s=SHORT)
+            with silent_address("127.0.0.2", int(port)):
+                async with (
+                    a_next_hop(f"hop.example:{port}", timers=timers) as hop,
+                    asyncio.timeout(10),
+                ):
+                    assert await send_one(hop) == TAKEN
 
     run(main())
 
