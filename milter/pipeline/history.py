@@ -213,6 +213,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         asked=seen.dealt.asked,
         differing=seen.dealt.differing,
         shares=list(map(_share, seen.dealt.shares)),
+        redirected=_redirected(seen.dealt.shares),
         symbols=counted_of(verdict),
         found=found_of(evidence.findings),
         ruled=found_of(verdict.found),
@@ -306,6 +307,16 @@ def _share(share: Dealt) -> Share:
         verdict.rule,
         [each.plain for each in share.recipients[:MAX_RECIPIENTS]],
     )
+
+
+def _redirected(shares: Iterable[Dealt]) -> dict[str, list[str]]:
+    redirected: dict[str, list[str]] = {}
+    for share in shares:
+        verdict = share.verdict
+        if verdict.action is Action.QUARANTINE and verdict.redirect_to:
+            members = [each.plain for each in share.recipients[:MAX_RECIPIENTS]]
+            redirected.setdefault(verdict.redirect_to, []).extend(members)
+    return redirected
 
 
 def _shadowed(otherwise: Otherwise) -> Shadowed:

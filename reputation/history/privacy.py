@@ -70,6 +70,10 @@ class Hider:
             reason=self._text(quoted.sub(_LEFT_OUT, record.reason)),
             reply=self._text(quoted.sub(_LEFT_OUT, record.reply)),
             shares=[self._share(each) for each in record.shares],
+            redirected={
+                self.address(to): [self.address(each) for each in some]
+                for to, some in record.redirected.items()
+            },
             found=[self._found(each) for each in record.found],
             ruled=[self._found(each) for each in record.ruled],
             facts=self._with_account(facts),

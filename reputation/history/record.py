@@ -141,6 +141,7 @@ class Record:
             then, and what became of it there is not known.
         differing: How recipients who differ are dealt with: `differing_recipients`.
         shares: Recipients by how they were treated.
+        redirected: Recipients in whose place another address gets it, by that address.
         symbols: What counted, the heaviest first.
         found: All that checks found.
         ruled: What rules found.
@@ -184,6 +185,7 @@ class Record:
     asked: bool = False
     differing: str = "separate"
     shares: list[Share] = field(default_factory=list)
+    redirected: dict[str, list[str]] = field(default_factory=dict)
     symbols: list[Counted] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     ruled: list[Found] = field(default_factory=list)
@@ -308,7 +310,10 @@ def _shortened(record: Record) -> Record:
         cut.append(name)
         too_much -= size
     record = replace(record, facts=facts, cut=cut)
-    for name in ("answers", "shares", "found", "ruled", "trace", "recipients", "shadows", "client"):
+    for name in (
+        *("answers", "shares", "redirected", "found", "ruled", "trace", "recipients", "shadows"),
+        "client",
+    ):
         if too_much > 0 and (value := getattr(record, name)):
             too_much -= len(_as_json(value))
             record = replace(record, **{name: type(value)(), "cut": [*record.cut, name]})

@@ -22,6 +22,8 @@ _DONE: Final = {
     "reject": "Refused",
     "discard": "Thrown away in silence",
 }
+# All of its recipients.
+_REDIRECTED: Final = "Redirected as quarantined"
 # What a mail server was told that asked about it.
 _LET_THROUGH: Final = {
     "pass": "Let through",
@@ -82,6 +84,7 @@ def sentence(record: Record) -> str:
     if why:
         told[0] += f": {why}"
     told[0] += "."
+    told += _redirections(record)
     if record.action in {"defer", "reject"} or not record.delivered:
         told.append(f"The client was told {record.reply}.")
     elif record.asked:
@@ -118,9 +121,19 @@ def _what(record: Record) -> str:
     if record.stage:
         return f"{done} {_BEFORE.get(record.stage, record.stage)}"
     if not not_taken(record):
-        return done
+        left = set(record.recipients).difference(*record.redirected.values())
+        return done if left or not record.redirected else _REDIRECTED
     again = record.reply.startswith("4")
     return "Not delivered yet" if again else "Not delivered"
+
+
+def _redirections(record: Record) -> list[str]:
+    """Return who got the message in place of whom, a sentence each."""
+    if not record.delivered:
+        return []
+    gets = "is to get it" if record.asked else "got it"
+    rows = record.redirected.items()
+    return [f"{to} {gets} in place of {_some(some, len(some))}." for to, some in rows]
 
 
 def not_taken(record: Record) -> bool:
@@ -156,9 +169,13 @@ def _client(record: Record) -> str:
 
 
 def _recipients(record: Record) -> str:
-    more = record.rcpt_count - _SHOWN
-    shown = ", ".join(record.recipients[:_SHOWN]) or "nobody yet"
-    return f"{shown} and {more} more" if more > 0 else shown
+    return _some(record.recipients, record.rcpt_count) or "nobody yet"
+
+
+def _some(addresses: list[str], count: int) -> str:
+    more = count - _SHOWN
+    shown = ", ".join(addresses[:_SHOWN])
+    return f"{shown} and {more} more" if shown and more > 0 else shown
 
 
 def _plain(value: Any) -> Plain:

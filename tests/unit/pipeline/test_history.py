@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from milter import __version__
-from milter.pipeline.history import Keeping
+from milter.checks.base import Evidence
+from milter.core.address import Mailbox
+from milter.core.ids import TxnId
+from milter.core.reply import Reply
+from milter.core.transaction import Transaction
+from milter.message.document import Message
+from milter.pipeline.aftermath import Dealt, Seen, Share
+from milter.pipeline.history import Keeping, record_of
+from policies.verdict import Action, Verdict
 from reputation.history.journal import Journal, Keep, retention
 from reputation.history.known import known_to
 from reputation.memory import MemoryStore
-from tests.support.pipeline import policies
+from tests.support.pipeline import a_connection, policies
 from tests.support.site import Clock, Sent, a_site
 from tests.support.stores import random_bytes
 
@@ -63,6 +71,25 @@ def recorded(
             return record, journal.message(record.txn_id)
 
     return asyncio.run(main())
+
+
+def test_record_says_who_got_it_in_place_of_whom() -> None:
+    alice, bob, carol = [Mailbox(name, "ours.example") for name in ("alice", "bob", "carol")]
+    held = Verdict(Action.QUARANTINE, 9, 5, "test", redirect_to="held@ours.example")
+    refused = replace(held, action=Action.REJECT)
+    shares = (
+        Share("test", False, held, (alice,)),
+        Share("other", False, held, (bob,)),
+        Share("strict", False, refused, (carol,)),
+    )
+    message = b"Subject: hello\r\n\r\n"
+    txn = Transaction(TxnId("T1"), a_connection(), recipients=(alice, bob, carol), message=message)
+    seen = Seen(
+        *(0.0, txn, Message(message), Evidence(), held, Reply.of(250, "2.0.0 Ok"), 0.0),
+        dealt=Dealt(shares=shares),
+    )
+    there = ["alice@ours.example", "bob@ours.example"]
+    assert record_of(seen, "v").redirected == {"held@ours.example": there}
 
 
 def test_record_says_who_sent_what_to_whom_and_what_became_of_it() -> None:

@@ -101,6 +101,44 @@ def a_record(**said: object) -> Record:
             id="asked-by-a-mail-server",
         ),
         pytest.param(
+            a_record(
+                action="quarantine",
+                redirected={"held@ours.example": ["b@ours.example"]},
+                reply="250 2.0.0 Ok",
+            ),
+            f"Redirected as quarantined at 2027-01-15 14:02:07 UTC: {HEAD}. held@ours.example got "
+            "it in place of b@ours.example. The next mail server said 250 2.0.0 Ok. Try: gatepost "
+            "policy explain 7Q2M0000AAAA",
+            id="redirected",
+        ),
+        pytest.param(
+            a_record(
+                action="quarantine",
+                asked=True,
+                recipients=["b@ours.example", "c@ours.example"],
+                rcpt_count=2,
+                client={},
+                redirected={"held@ours.example": ["c@ours.example"]},
+            ),
+            "Let through marked as quarantined at 2027-01-15 14:02:07 UTC: mail from a@example.org "
+            "to b@ours.example, c@ours.example by a local client. held@ours.example is to get it "
+            "in place of c@ours.example. It was for the mail server that asked to deliver it. Try: "
+            "gatepost policy explain 7Q2M0000AAAA",
+            id="redirected-for-one",
+        ),
+        pytest.param(
+            a_record(
+                action="quarantine",
+                delivered=False,
+                redirected={"held@ours.example": ["b@ours.example"]},
+                reply="451 4.3.0 Please try again later",
+            ),
+            f"Not delivered yet at 2027-01-15 14:02:07 UTC: {HEAD}: our verdict was to take it "
+            "(quarantine: ), and the next mail server did not. The client was told 451 4.3.0 "
+            "Please try again later. Try: gatepost policy explain 7Q2M0000AAAA",
+            id="redirected-and-not-taken",
+        ),
+        pytest.param(
             a_record(action="reject", asked=True, delivered=False, reason="spam", reply="550 no"),
             f"Refused at 2027-01-15 14:02:07 UTC: {HEAD}: spam. The client was told 550 no. "
             "Try: gatepost policy explain 7Q2M0000AAAA",
