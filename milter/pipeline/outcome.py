@@ -132,8 +132,8 @@ class Marker:
         return Outcome(verdict, self._edits(verdict, named), None, redirect_to)
 
     def _edits(self, verdict: Verdict, named: Sequence[Mailbox]) -> HeaderEdits:
-        add = self._fields(verdict, named) if verdict.headers else b""
-        remove = self._removed() if verdict.headers else ()
+        add = self._fields(verdict, named)
+        remove = self._removed() if add else ()
         subject, added_subject = None, b""
         if verdict.subject_prefix and (verdict.force_subject or not self._subject_is_signed()):
             subject, added_subject = self._prefixed(verdict.subject_prefix)
@@ -156,17 +156,20 @@ class Marker:
         return add, remove
 
     def _fields(self, verdict: Verdict, named: Sequence[Mailbox]) -> bytes:
-        fields = []
-        if self._txn.connection.direction is Direction.OUTBOUND:
-            fields.append(headers.format_field(headers.X_GATEPOST_ID, self._txn.txn_id))
-        else:
-            fields.append(self._authentication_results())
-            fields += result_fields(verdict, self._txn.txn_id, self._identity.version)
-            if verdict.explained:
-                fields.append(explanation(verdict))
+        fields = self._results(verdict) if verdict.headers else []
         if verdict.redirect_to:
+            # For whom it was is no result, and is written nowhere else.
             fields.append(headers.format_list("X-Gatepost-Recipients", map(str, named)))
         return b"".join(fields)
+
+    def _results(self, verdict: Verdict) -> list[bytes]:
+        if self._txn.connection.direction is Direction.OUTBOUND:
+            return [headers.format_field(headers.X_GATEPOST_ID, self._txn.txn_id)]
+        fields = [self._authentication_results()]
+        fields += result_fields(verdict, self._txn.txn_id, self._identity.version)
+        if verdict.explained:
+            fields.append(explanation(verdict))
+        return fields
 
     def _authentication_results(self) -> bytes:
         if self._auth is None:

@@ -196,6 +196,13 @@ def test_outcome_of_a_redirect_names_the_recipients() -> None:
     assert dict(fields_of(outcome))["X-Gatepost-Recipients"] == "b@example.org, c@example.org"
 
 
+def test_outcome_of_a_redirect_names_the_recipients_where_no_results_are_written() -> None:
+    message = b"X-Gatepost-Recipients: forged@example.org\r\n" + MESSAGE
+    verdict = a_verdict(Action.QUARANTINE, redirect_to="held@example.org", headers=False)
+    whole = edited(message, marked(verdict, message).edits)
+    assert whole == b"X-Gatepost-Recipients: b@example.org, c@example.org\r\n" + MESSAGE
+
+
 def test_outcome_of_a_redirect_names_a_thousand_recipients() -> None:
     recipients = tuple(Mailbox(f"a-person-of-the-house-{i}", "example.org") for i in range(1000))
     txn = Transaction(TXN, a_connection(), recipients=recipients, message=MESSAGE)
