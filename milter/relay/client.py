@@ -39,10 +39,6 @@ _SLICE: Final = 262_144
 OnStage = Callable[[str, float], None]
 
 
-def _tell_nobody(stage: str, seconds: float) -> None:
-    """Count no stage."""
-
-
 class HopConnection(asyncio.Protocol):
     """One connection to one host.
 
@@ -85,16 +81,15 @@ class HopConnection(asyncio.Protocol):
         self.on_lost: Callable[[HopConnection], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
-        self._on_stage = on_stage or _tell_nobody
+        self._on_stage = on_stage
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
+        self._unasked: Reply | None = None
         self._expected = 1  # the greeting; it may come before create_connection returns
         self._failure: str | None = None
         self._wakeup = Wakeup(loop)
-        self._give_up_at = math.inf
-        self._deadline = math.inf
-        self._answer_by = math.inf
+        self._give_up_at = self._deadline = self._answer_by = math.inf
         self._paused = self._quitting = self._resetting = False
         self._sent_at = 0.0
 
@@ -269,7 +264,8 @@ class HopConnection(asyncio.Protocol):
 
     def timed(self, stage: str) -> None:
         """Report how long the answer took to what was sent last."""
-        self._on_stage(stage, self._loop.time() - self._sent_at)
+        if self._on_stage:
+            self._on_stage(stage, self._loop.time() - self._sent_at)
 
     def note_delivered(self) -> None:
         """Note that the message was answered: the hop holds nothing of the transaction now."""
@@ -328,7 +324,7 @@ class HopConnection(asyncio.Protocol):
 
     def error(self, stage: str, reply: Reply | None = None) -> RelayError:
         """Return the failure of this connection as an exception."""
-        return RelayError(self.host, stage, self._failure or "failed", reply=reply)
+        return RelayError(self.host, stage, self._failure or "failed", reply=reply or self._unasked)
 
     def reject(self, stage: str, what: str, reply: Reply | None = None) -> RelayError:
         """Close the connection because of `what`; return that as an exception."""
@@ -373,9 +369,12 @@ class HopConnection(asyncio.Protocol):
             while self._expected and (reply := self._parser.next_reply()) is not None:
                 self._expected -= 1
                 self._replies.append(reply)
+            # Some hops refuse a message before its end.
+            if self.in_data and not self._expected:
+                self._unasked = self._parser.next_reply()
         except RemoteProtocolError as err:
             self._break(err.what)
-        if not self._expected and self._parser.pending:
+        if self._unasked or (not self._expected and self._parser.pending):
             self._break("the hop spoke without being asked")
 
     def _break(self, what: str) -> None:

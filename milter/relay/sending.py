@@ -80,15 +80,18 @@ async def send(
 
     Raises:
         RelayError: A hop closed or took no more before any final dot, or it came too late for one.
-            Afterwards nothing is raised.
+            Afterwards nothing is raised. A refusal in the middle of the message is told of.
     """
     rest = dict(wire)
-    if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
-        for key, group in groups.items():
-            await group.connection.send_body(rest[key])
-            rest[key] = ()
-    for group in groups.values():
-        group.connection.check_before_dot()
+    try:
+        await _send_bodies(groups, rest)
+    except RelayError as err:
+        # Of several groups none is answered for by another one; 421 would end our client's session.
+        if len(groups) > 1 or err.reply is None or err.reply.accepted or err.reply.code == 421:
+            raise
+        (group,) = groups.values()
+        tally.refuse(group.recipients, group.words(err.reply))
+        return
     # From here to the last dot nothing waits: no cancellation comes between two of them.
     on_final_dot()
     waiting: list[tuple[Group, list[list[str]]]] = []
@@ -98,6 +101,18 @@ async def send(
         waiting.append((group, finals))
     for group, finals in waiting:
         await _take_finals(group, finals, tally)
+
+
+async def _send_bodies(
+    groups: Mapping[Hashable, Group], rest: dict[Hashable, Sequence[bytes]]
+) -> None:
+    """Send what shall not go with the final dot; `rest` is what is left."""
+    if len(groups) > 1 or sum(map(len, next(iter(rest.values())))) > _AT_ONCE:
+        for key, group in groups.items():
+            await group.connection.send_body(rest[key])
+            rest[key] = ()
+    for group in groups.values():
+        group.connection.check_before_dot()
 
 
 def _finals(group: Group, tally: Tally) -> list[list[str]]:

@@ -80,6 +80,37 @@ def test_deliver_large_message_is_made_ready_in_a_thread(
     run(main())
 
 
+async def answered_in_the_middle(words: bytes) -> str:
+    """Return how a message ends of which the hop reads nothing before it says `words`."""
+    async with ScriptedServer() as server, a_next_hop(server) as hop:
+        assert await hop.probe() is None
+        server.protocols[0].stop_reading_after("DATA")
+        # More than sockets hold.
+        message = MESSAGE + b"0123456789abcdef\r\n" * 2_000_000
+        task = asyncio.get_running_loop().create_task(send_one(hop, message=message))
+        await server.until(lambda: "DATA" in server.connections[0].verbs)
+        server.protocols[0].write(words)
+        async with asyncio.timeout(10):
+            return await task
+
+
+@pytest.mark.parametrize("words", ["552 5.3.4 too big for me", "452 4.3.1 no room"])
+def test_refusal_in_the_middle_of_a_message_is_the_hops_own(run: Run, words: str) -> None:
+    async def main() -> None:
+        assert await answered_in_the_middle(words.encode() + b"\r\n") == words
+
+    run(main())
+
+
+@pytest.mark.parametrize("words", [b"250 Ok\r\n", b"421 4.3.2 going\r\n", b"what?\r\n", b"552"])
+def test_other_words_in_the_middle_of_a_message_are_no_answer(run: Run, words: bytes) -> None:
+    async def main() -> None:
+        with pytest.raises(RelayError):
+            await answered_in_the_middle(words)
+
+    run(main())
+
+
 def test_cancelled_while_a_thread_makes_the_message_ready_sends_nothing(run: Run) -> None:
     go_on = threading.Event()
 
