@@ -51,7 +51,9 @@ def decide(
         return Decision(only, (), only) if _refuses(only) else Decision(None, (only,), only)
     severest = max(outcomes, key=_severity)
     if mode == "strictest":
-        outcomes = [severest] * len(outcomes)
+        # Whose own policy does no less does it in its own way.
+        least = _severity(severest)
+        outcomes = [each if _severity(each) == least else severest for each in outcomes]
     if all(map(_refuses, outcomes)):
         return Decision(severest, (), severest)
     deliveries = tuple(soften(outcome) if _refuses(outcome) else outcome for outcome in outcomes)

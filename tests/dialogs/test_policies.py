@@ -35,6 +35,7 @@ overrides:
   - {match: {recipient: "lax@*"}, thresholds: {quarantine: 50}}
   - {match: {recipient: "prefixed@*"}, actions: {tag: {subject_prefix: "[!]"}}}
   - {match: {recipient: "strict@*"}, thresholds: {reject: 5}}
+  - {match: {recipient: "marked@*"}, actions: {quarantine: {as: mark}}}
 """
 OUTCOMES = {
     b"usual@example.org": b"tag",
@@ -126,6 +127,28 @@ def test_redirected_message_names_those_alone_who_get_no_other_copy(mode: str) -
     lax = {b"lax@example.org"} if mode == "strictest" else set()
     assert named == {b"usual@example.org, other@example.org", b"prefixed@example.org", *lax}
     assert len(sink.messages) == 3
+
+
+@pytest.mark.parametrize("names", [(b"marked", b"usual"), (b"usual", b"marked")])
+def test_strictest_leaves_each_policy_its_own_quarantine(names: tuple[bytes, ...]) -> None:
+    with (
+        running_sink() as sink,
+        running_door(
+            sink.host,
+            listener={"differing_recipients": "strictest"},
+            policy=REDIRECTED,
+            partial=a_memory(),
+        ) as door,
+        connected(door.port) as client,
+    ):
+        client.ask(b"EHLO client.example")
+        client.ask(b"MAIL FROM:<a@example.net>")
+        for name in names:
+            assert client.ask(b"RCPT TO:<" + name + b"@example.org>")[:3] == b"250"
+        assert sent(client)[:3] == b"250"
+        got = {argument.partition(b">")[0] for each in sink.messages for argument in each.rcpt_to}
+
+    assert got == {b"TO:<marked@example.org", b"TO:<held@example.org"}
 
 
 def test_message_that_a_recipient_would_refuse_is_quarantined_as_its_policy_does_it() -> None:
