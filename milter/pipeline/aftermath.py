@@ -64,12 +64,14 @@ class Dealt(NamedTuple):
         shares: All recipients.
         queue_id: What the mail server that asks calls the message; empty where there is none.
         asked: Whether a mail server or a program asked, and passes the message on itself.
+        served: Who has the message though the client is told to come again, for others have not.
     """
 
     differing: str = "separate"
     shares: tuple[Share, ...] = ()
     queue_id: str = ""
     asked: bool = False
+    served: tuple[Mailbox, ...] = ()
 
 
 _ALIKE: Final = Dealt()

@@ -214,6 +214,7 @@ def record_of(seen: Seen, version: str, *, message_kept: bool = False) -> Record
         differing=seen.dealt.differing,
         shares=list(map(_share, seen.dealt.shares)),
         redirected=_redirected(seen.dealt.shares),
+        served=[each.plain for each in seen.dealt.served[:MAX_RECIPIENTS]],
         symbols=counted_of(verdict),
         found=found_of(evidence.findings),
         ruled=found_of(verdict.found),

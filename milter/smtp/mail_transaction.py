@@ -99,6 +99,7 @@ class MailTransaction:
         self._relaying: Relaying = door.next_hop.open(connection_scan.connection, txn_id)
         self._groups: dict[tuple[str, str, bool], Group] = {}
         self._recipients: list[tuple[Mailbox, Group]] = []
+        self._served: tuple[Mailbox, ...] = ()
         self.record = TransactionRecord(
             door,
             client,
@@ -199,6 +200,8 @@ class MailTransaction:
             reply = await self._deliver(received, groups, decision.deliveries, dot_at)
         if self._door.aftermath is not None:
             told = dealt(decision, mode, groups, self._recipients)
+            if self._served:
+                told = told._replace(served=self._served)
             self._door.aftermath.tell(judgement, decision.decisive.verdict, reply, told)
         return reply
 
@@ -223,6 +226,9 @@ class MailTransaction:
         except RelayError as error:
             return self._next_hop_failed(error)
         self.record.delivered(delivered)
+        if not delivered.reply.accepted:
+            served = frozenset(delivered.accepted)
+            self._served = tuple([one for one, _ in self._recipients if one.text in served])
         return delivered.reply
 
     def _must_come_alone(self, group: Group) -> bool:

@@ -74,6 +74,7 @@ class Hider:
                 self.address(to): [self.address(each) for each in some]
                 for to, some in record.redirected.items()
             },
+            served=[self.address(each) for each in record.served],
             found=[self._found(each) for each in record.found],
             ruled=[self._found(each) for each in record.ruled],
             facts=self._with_account(facts),

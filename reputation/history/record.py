@@ -142,6 +142,7 @@ class Record:
         differing: How recipients who differ are dealt with: `differing_recipients`.
         shares: Recipients by how they were treated.
         redirected: Recipients in whose place another address gets it, by that address.
+        served: Recipients who have it though it was not taken for the others.
         symbols: What counted, the heaviest first.
         found: All that checks found.
         ruled: What rules found.
@@ -186,6 +187,7 @@ class Record:
     differing: str = "separate"
     shares: list[Share] = field(default_factory=list)
     redirected: dict[str, list[str]] = field(default_factory=dict)
+    served: list[str] = field(default_factory=list)
     symbols: list[Counted] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     ruled: list[Found] = field(default_factory=list)
@@ -311,8 +313,8 @@ def _shortened(record: Record) -> Record:
         too_much -= size
     record = replace(record, facts=facts, cut=cut)
     for name in (
-        *("answers", "shares", "redirected", "found", "ruled", "trace", "recipients", "shadows"),
-        "client",
+        *("answers", "shares", "redirected", "served", "found", "ruled", "trace", "recipients"),
+        *("shadows", "client"),
     ):
         if too_much > 0 and (value := getattr(record, name)):
             too_much -= len(_as_json(value))

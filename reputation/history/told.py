@@ -84,7 +84,7 @@ def sentence(record: Record) -> str:
     if why:
         told[0] += f": {why}"
     told[0] += "."
-    told += _redirections(record)
+    told += _got(record)
     if record.action in {"defer", "reject"} or not record.delivered:
         told.append(f"The client was told {record.reply}.")
     elif record.asked:
@@ -124,16 +124,22 @@ def _what(record: Record) -> str:
         left = set(record.recipients).difference(*record.redirected.values())
         return done if left or not record.redirected else _REDIRECTED
     again = record.reply.startswith("4")
-    return "Not delivered yet" if again else "Not delivered"
+    missing = "Not delivered to all" if record.served else "Not delivered"
+    return f"{missing} yet" if again else missing
 
 
-def _redirections(record: Record) -> list[str]:
-    """Return who got the message in place of whom, a sentence each."""
-    if not record.delivered:
-        return []
+def _got(record: Record) -> list[str]:
+    """Return who got the message in place of whom, and who of some alone, a sentence each."""
+    served = set(record.recipients if record.delivered else record.served)
     gets = "is to get it" if record.asked else "got it"
-    rows = record.redirected.items()
-    return [f"{to} {gets} in place of {_some(some, len(some))}." for to, some in rows]
+    told = []
+    for to, some in record.redirected.items():
+        if instead := [each for each in some if each in served]:
+            told.append(f"{to} {gets} in place of {_some(instead, len(instead))}.")
+            served.difference_update(instead)
+    if not record.delivered and (own := [each for each in record.served if each in served]):
+        told.append(f"{_some(own, len(own))} got it.")
+    return told
 
 
 def not_taken(record: Record) -> bool:
@@ -144,7 +150,8 @@ def not_taken(record: Record) -> bool:
 def _why(record: Record) -> str:
     if not_taken(record):
         said = "" if record.action == "pass" else f" ({record.action}: {record.reason})"
-        return f"our verdict was to take it{said}, and the next mail server did not"
+        whom = " for all" if record.served else ""
+        return f"our verdict was to take it{said}, and the next mail server did not{whom}"
     if record.reason or record.action == "pass":
         return record.reason
     return f"{record.rule} decided" if record.rule else ""

@@ -234,3 +234,40 @@ def test_history_tells_of_what_the_next_hop_refused_and_of_what_could_not_be_tak
             assert "  (not delivered: 554 5.6.0 Not this message)\n" in listed
             assert "  (the message has a bare CR or LF: 550 5.5.2 " in listed
             assert asked(daemon, "history", "replay").stdout == "0 of 2 messages change\n"
+
+
+HOLDING = """
+version: 1
+name: site
+extends: monitor
+thresholds: {quarantine: 4}
+actions: {quarantine: {as: redirect, to: held@example.org}}
+patterns: [{id: LOTTERY, in: subject, match: lottery, weight: 5, describe: A lottery}]
+overrides: [{match: {recipient: 'lax@*'}, thresholds: {quarantine: 50}}]
+"""
+
+
+def late_for_lax(step: Step) -> Act:
+    """Take no message for one recipient."""
+    refused = step.verb == "BODY" and b"lax" in step.argument
+    return Act(reply=b"450 4.2.0 Later") if refused else Act()
+
+
+def test_history_tells_who_got_a_message_that_came_through_in_part(tmp_path: Path) -> None:
+    with running_sink(late_for_lax, lmtp=True) as sink:
+        config = a_configuration(sink, f"sqlite:{tmp_path}/s.db")
+        config["next_hop"]["protocol"] = "lmtp"
+        with running_gatepost(config, {**FILES, "policy.yaml": HOLDING}) as daemon:
+            with connected(daemon.port) as client:
+                client.ask(b"EHLO client.example")
+                client.ask(b"MAIL FROM:<ann@fine.example>")
+                for name in (b"bob", b"lax", b"carol"):
+                    assert client.ask(b"RCPT TO:<" + name + b"@example.org>")[:3] == b"250"
+                client.ask(b"DATA")
+                assert client.ask(b"Subject: lottery\r\n\r\nhello\r\n.")[:9] == b"451 4.3.0"
+            wait_until(lambda: len(found(daemon)) == 1, lambda: daemon.log)
+
+            traced = asked(daemon, "trace", "bob@example.org").stdout
+            assert traced.startswith("Not delivered to all yet at ")
+            instead = "held@example.org got it in place of bob@example.org, carol@example.org."
+            assert f" did not for all. {instead} The client was told 451 4.3.0 " in traced

@@ -148,6 +148,7 @@ def test_hashed_record_holds_no_address_no_subject_and_no_link(store: Store) -> 
         },
         shares=shares,
         redirected={"alice@held.example": ["bob@ours.example"]},
+        served=["bob@ours.example"],
         found=[
             Found("LOTTERY", "subject: Secret", {}),
             Found("SPF_PASS", "for carol@sender.example", {"listed": "bob@ours.example"}),

@@ -139,6 +139,24 @@ def a_record(**said: object) -> Record:
             id="redirected-and-not-taken",
         ),
         pytest.param(
+            a_record(
+                delivered=False,
+                recipients=["b@ours.example", "c@ours.example", "d@ours.example"],
+                rcpt_count=3,
+                client={},
+                redirected={"held@ours.example": ["b@ours.example"]},
+                served=["b@ours.example", "c@ours.example"],
+                reply="451 4.3.0 Some recipients were not served, try again for them",
+            ),
+            "Not delivered to all yet at 2027-01-15 14:02:07 UTC: mail from a@example.org to "
+            "b@ours.example, c@ours.example, d@ours.example by a local client: our verdict was to "
+            "take it, and the next mail server did not for all. held@ours.example got it in place "
+            "of b@ours.example. c@ours.example got it. The client was told 451 4.3.0 Some "
+            "recipients were not served, try again for them. Try: gatepost policy explain "
+            "7Q2M0000AAAA",
+            id="served-in-part",
+        ),
+        pytest.param(
             a_record(action="reject", asked=True, delivered=False, reason="spam", reply="550 no"),
             f"Refused at 2027-01-15 14:02:07 UTC: {HEAD}: spam. The client was told 550 no. "
             "Try: gatepost policy explain 7Q2M0000AAAA",
