@@ -78,8 +78,9 @@ _CLASSES: Final[tuple[type[Check], ...]] = (
 DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
     check.name: check.directions for check in _CLASSES
 }
-# What keys may take of the time of their stage: what is left is for saying what is known without.
-_KEYS_SHARE: Final = 0.8
+# What strangers' records and keys may take of the time of their stage: what is left is for saying
+# what is known without.
+_RECORDS_SHARE: Final = 0.8
 # What the authors' name servers may take of the time of all checks that combine: those behind DMARC
 # ask, too.
 _DMARC_SHARE: Final = 0.5
@@ -159,10 +160,11 @@ def build_checks(plan: Plan, means: Means) -> tuple[Check, ...]:
 
 def _of_the_sender(means: Means, asker: ListAsker) -> tuple[Check, ...]:
     hostname, clock, senders = means.hostname, means.clock, means.senders
+    wait_s = means.budget_s * _RECORDS_SHARE
     return (
-        SpfCheck(hostname, SpfMemory(means.monotonic), senders.spf_limits, clock),
-        DkimCheck(clock, means.budget_s * _KEYS_SHARE),
-        ArcCheck(clock, senders.trusted_sealers, means.budget_s * _KEYS_SHARE),
+        SpfCheck(hostname, SpfMemory(means.monotonic), senders.spf_limits, clock, wait_s),
+        DkimCheck(clock, wait_s),
+        ArcCheck(clock, senders.trusted_sealers, wait_s),
         IprevCheck(),
         ConnectionCheck(),
         ClientListsCheck(asker),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.checks.catalogue import DIRECTIONS, Means, build_checks
+from milter.checks.spf import SpfCheck
 from milter.core.connection import Direction
 from milter.memory.recollection import Recollection
 from policies.compile import Plan
@@ -18,6 +19,7 @@ from policies.patterns import PatternSet
 from policies.rates import Rate
 from reputation.classifier.model import State, new_state
 from reputation.memory import MemoryStore
+from tests.support.checks import a_transaction, asked
 from tests.support.stores import client_of
 
 if TYPE_CHECKING:
@@ -113,6 +115,16 @@ def test_build_checks_without_memory_leaves_out_who_would_ask_it() -> None:
 def test_build_checks_authentication_stays_for_the_header() -> None:
     plan = Plan(frozenset(), (), NO_PATTERNS)
     assert names(plan, authentication=True) == ["spf", "dkim", "arc", "iprev", "dmarc"]
+
+
+def test_build_checks_gives_spf_less_time_than_its_stage_has() -> None:
+    plan = Plan(frozenset({"SPF_FAIL"}), (), NO_PATTERNS)
+    means = Means("mx.example.org", lambda: 0.0, authentication=False, budget_s=0.02)
+    (spf,) = build_checks(plan, means)
+    assert isinstance(spf, SpfCheck)
+    names: dict[str, object] = {"example.org": {"TXT": ["v=spf1 -all"]}, "slow.example": "silence"}
+    evidence = asked(spf, a_transaction(helo_name="slow.example"), names)
+    assert evidence.auth[1].reason == "no answer from the DNS in 0.016 seconds"
 
 
 # What those that combine judge by.

@@ -45,6 +45,15 @@ def test_spf_symbol_fits_the_result(record: object, symbol: str) -> None:
     assert evidence.auth[0].result.value.upper() == symbol.removeprefix("SPF_")
 
 
+def test_spf_of_a_silent_helo_name_hides_no_failure_of_the_reverse_path() -> None:
+    names = {"example.org": txt("v=spf1 -all"), "slow.example": "silence"}
+    check = SpfCheck("mx.here.example", wait_s=0.02)
+    evidence = asked(check, a_transaction(helo_name="slow.example"), names)
+    assert symbols_of(evidence) == ["SPF_FAIL"]
+    assert [said.result for said in evidence.auth] == [Result.FAIL, Result.TEMPERROR]
+    assert evidence.auth[1].reason == "no answer from the DNS in 0.02 seconds"
+
+
 def test_spf_helo_that_forbids_the_client_is_seen_beside_the_reverse_path() -> None:
     names = {
         "example.org": txt("v=spf1 ip4:192.0.2.7 -all"),
