@@ -88,7 +88,7 @@ class ListKeeper:
     async def turn(self) -> None:
         """Ask the test points that are due; takes `PROBE_S` at most."""
         if self._board is not None:
-            self.health.count_others(self._board.asked_by_others())
+            self.health.count_others(self._board.asked_by_others(self._day()))
         due = self.health.due() if self._probing else []
         if due:
             await asyncio.gather(*[self._probe(dns_list) for dns_list in due])
@@ -108,7 +108,11 @@ class ListKeeper:
         for report in reports:
             self._metrics.dns_list_up(report.zone, up=report.state is State.UP)
         if self._board is not None:
-            self._board.write(reports, os.getpid(), int(self._wall() // DAY_S))
+            self._board.write(reports, os.getpid(), self._day())
+
+    def _day(self) -> int:
+        """Return today, in days since 1970 (UTC)."""
+        return int(self._wall() // DAY_S)
 
     def _changed(self, report: Report) -> None:
         up = report.state is State.UP

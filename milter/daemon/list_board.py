@@ -47,8 +47,7 @@ class ListBoard:
 
     def write(self, reports: Sequence[Report], pid: int, day: int) -> None:
         """Write down `reports`; whoever reads sees the old file or the new one, whole."""
-        if day != self._day:
-            self._day, self._carried = day, {}
+        self._turn_to(day)
         lists = [asdict(report) for report in reports]
         for each in lists:
             each["asked"] += self._carried.get(each["zone"], 0)
@@ -62,14 +61,20 @@ class ListBoard:
             draft.replace(self._path)
             self._written = data
 
-    def asked_by_others(self) -> Mapping[str, int]:
-        """Return how often each zone was asked today by all but this worker itself."""
+    def asked_by_others(self, day: int) -> Mapping[str, int]:
+        """Return how often each zone was asked on `day` by all but this worker itself."""
+        self._turn_to(day)
         total = dict(self._carried)
         for path in self._folder.glob("*.json"):
             if path != self._path:
                 for zone, asked in _asked(_read(path), self._day).items():
                     total[zone] = total.get(zone, 0) + asked
         return total
+
+    def _turn_to(self, day: int) -> None:
+        """Leave what was asked on another day behind."""
+        if day != self._day:
+            self._day, self._carried = day, {}
 
 
 def read_boards(folder: Path, workers: Mapping[int, int]) -> list[ListStatus]:

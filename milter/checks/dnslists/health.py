@@ -162,10 +162,7 @@ class ListHealth:
 
         Counted before any cache, so that what a list itself counts is never more.
         """
-        record = self._records[dns_list.query_zone]
-        today = int(self._wall() // _DAY_S)
-        if record.day != today:
-            self._new_day(record, today)
+        record = self._today(self._records[dns_list.query_zone])
         if record.state not in _ASKED:
             return False
         if dns_list.a_day and record.asked + record.others >= dns_list.a_day:
@@ -218,7 +215,7 @@ class ListHealth:
     def due(self) -> list[DnsList]:
         """Return the lists whose test points are to be asked now; each is given out once."""
         now, due = self._clock(), []
-        for record in self._records.values():
+        for record in map(self._today, self._records.values()):
             if record.due_at <= now and record.state is not State.SPENT:
                 record.due_at, record.probed_at, record.run = now + record.every_s, now, 0
                 record.asked += PROBE_QUESTIONS
@@ -237,12 +234,12 @@ class ListHealth:
 
     def count_others(self, asked: Mapping[str, int]) -> None:
         """Take note of how often other processes asked each zone today."""
-        for record in self._records.values():
+        for record in map(self._today, self._records.values()):
             record.others = asked.get(record.dns_list.zone, 0)
 
     def reports(self) -> list[Report]:
         """Return every list as it stands, in the order of the policy."""
-        return [self._report(record) for record in self._records.values()]
+        return [self._report(self._today(record)) for record in self._records.values()]
 
     def _count_hit(self, record: _Record, subject: str, *, hit: bool) -> None:
         hits = record.hits
@@ -296,10 +293,19 @@ class ListHealth:
         a_day = record.dns_list.a_day
         self._become(record, State.SPENT, f"its {a_day} questions of the day are asked")
 
-    def _new_day(self, record: _Record, today: int) -> None:
-        record.day, record.asked, record.others = today, 0, 0
-        if record.state is State.SPENT:
-            self._become(record, State.UP, "")
+    def _today(self, record: _Record) -> _Record:
+        """Return `record`, its questions counted anew where the day has changed."""
+        today = int(self._wall() // _DAY_S)
+        if record.day != today:
+            record.day, record.asked, record.others = today, 0, 0
+            if record.state is State.SPENT:
+                # Nobody has looked at it meanwhile; what it was on trial for, it still is.
+                record.due_at = self._clock()
+                if record.world:
+                    self._become(record, State.TRIAL, "it listed the world")
+                else:
+                    self._become(record, State.UP, "")
+        return record
 
     def _become(self, record: _Record, state: State, reason: str) -> None:
         different = (state, reason) != (record.state, record.reason)

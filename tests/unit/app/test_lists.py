@@ -144,6 +144,36 @@ def test_worker_that_takes_over_a_slot_goes_on_counting(tmp_path: Path) -> None:
     assert asked.count(True) == 3_000 - 2 * PROBE_QUESTIONS
 
 
+def test_questions_of_yesterday_do_not_spend_a_list_for_today(tmp_path: Path) -> None:
+    day = 1_790_000_000 // 86_400
+    midnight = (day + 1) * 86_400 - 1_790_000_000
+    first = Life(ListBoard(tmp_path, 0, day))
+    first.after(0)
+    while first.keeper.health.may_ask(LIST):
+        pass
+    first.after(1)
+    second = Life(ListBoard(tmp_path, 0, day))
+    second.after(midnight - 0.5)
+    assert not second.keeper.health.may_ask(LIST)
+    second.now = midnight + 0.1
+    assert second.keeper.health.may_ask(LIST)
+    second.after(0.4)
+    assert second.keeper.health.may_ask(LIST)
+
+
+def test_worker_without_mail_begins_the_day_with_no_question(tmp_path: Path) -> None:
+    day = 1_790_000_000 // 86_400
+    lives = [Life(ListBoard(tmp_path, slot, day)) for slot in range(2)]
+    for life in lives:
+        life.after(0)
+    asked = [lives[0].keeper.health.may_ask(LIST) for _ in range(9_000)]
+    assert all(asked)
+    for life in lives:
+        life.after(86_400)
+    (status,) = read_boards(tmp_path, dict.fromkeys(range(2), os.getpid()))
+    assert status.asked == 2 * PROBE_QUESTIONS
+
+
 def test_board_shows_what_all_workers_see_and_no_key(tmp_path: Path) -> None:
     lives = [Life(ListBoard(tmp_path, slot, 20_000)) for slot in range(3)]
     for life in lives:
@@ -166,7 +196,7 @@ def test_board_of_a_worker_that_is_gone_is_not_shown(tmp_path: Path) -> None:
 def test_board_that_cannot_be_read_is_no_board(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "0.json").write_bytes(data)
     assert read_boards(tmp_path, {0: 1}) == []
-    assert ListBoard(tmp_path, 1, 20_000).asked_by_others() == {}
+    assert ListBoard(tmp_path, 1, 20_000).asked_by_others(20_000) == {}
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,24 @@ def test_questions_begin_anew_with_the_day() -> None:
     assert life.health.reports()[0].asked == 1
 
 
+def test_list_that_was_spent_on_trial_is_on_trial_the_next_day_and_probed_at_once() -> None:
+    life = working(COUNTED)
+    life.told("listed", WINDOW)
+    life.wait(FIRST_RETRY_S)
+    life.probe()
+    while life.health.may_ask(COUNTED):
+        pass
+    assert life.state() is State.SPENT
+    assert life.health.due() == []
+    life.wait(43_200)
+    assert life.health.may_ask(COUNTED)
+    assert life.state() is State.TRIAL
+    assert not life.health.believes(COUNTED)
+    life.probe()
+    life.told("not_listed", TRIAL)
+    assert life.state() is State.UP
+
+
 @pytest.mark.parametrize(("a_day", "probes"), [(0, 144), (100_000, 144), (330, 11)])
 def test_list_that_may_be_asked_little_is_probed_seldom(a_day: int, probes: int) -> None:
     life, due = Life(replace(LIST, a_day=a_day)), 0
