@@ -81,6 +81,9 @@ DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
 # What strangers' records and keys may take of the time of their stage: what is left is for saying
 # what is known without.
 _RECORDS_SHARE: Final = 0.8
+# What the reverse zone of a client may take of it where lists are asked about the name: they are
+# asked behind it.
+_REVERSE_SHARE: Final = 0.5
 # What the authors' name servers may take of the time of all checks that combine: those behind DMARC
 # ask, too.
 _DMARC_SHARE: Final = 0.5
@@ -167,7 +170,7 @@ def _of_the_sender(means: Means, asker: ListAsker) -> tuple[Check, ...]:
         ArcCheck(clock, senders.trusted_sealers, wait_s),
         IprevCheck(),
         ConnectionCheck(),
-        ClientListsCheck(asker),
+        ClientListsCheck(asker, means.budget_s * _REVERSE_SHARE),
         HeloListsCheck(asker),
         SenderListsCheck(asker),
         HeloCheck(hostname),

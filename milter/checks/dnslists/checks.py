@@ -14,6 +14,7 @@ from milter.checks.base import NOTHING, STRANGERS, Evidence, fact
 from milter.checks.dnslists import subjects as found
 from milter.checks.dnslists.files import hashed_files
 from milter.core.transaction import Stage
+from milter.dns.bounded import BoundedResolver
 from policies.dnslists import Asks
 
 if TYPE_CHECKING:
@@ -43,14 +44,17 @@ class ClientListsCheck:
 
     Args:
         asker: Has the lists.
+        wait_s: Seconds for which the reverse name is waited for: a client whose reverse zone hardly
+            answers must not be spared by those that list its address.
     """
 
     name = "dnslists"
     stage = Stage.CONNECT
     directions = STRANGERS
 
-    def __init__(self, asker: ListAsker) -> None:
+    def __init__(self, asker: ListAsker, wait_s: float = 10.0) -> None:
         self._asker = asker
+        self._wait_s = wait_s
         self._asks = asker.asks(_CLIENT)
         self.symbols = asker.symbols(_CLIENT)
 
@@ -65,7 +69,7 @@ class ClientListsCheck:
         if Asks.REVERSE_NAME in self._asks:
             # A name that does not lead back is chosen freely by whoever owns the address, so only
             # one that does is asked about: a list that allows would believe the other one.
-            said = await check_iprev(client, resolver)
+            said = await check_iprev(client, BoundedResolver(resolver, self._wait_s))
             known[Asks.REVERSE_NAME] = found.domains([said.name] if said.name else [])
         return await self._asker.ask(known, resolver)
 

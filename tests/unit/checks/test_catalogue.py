@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.checks.catalogue import DIRECTIONS, Means, build_checks
+from milter.checks.dnslists.checks import ClientListsCheck
 from milter.checks.spf import SpfCheck
 from milter.core.connection import Direction
 from milter.memory.recollection import Recollection
@@ -19,7 +20,7 @@ from policies.patterns import PatternSet
 from policies.rates import Rate
 from reputation.classifier.model import State, new_state
 from reputation.memory import MemoryStore
-from tests.support.checks import a_transaction, asked
+from tests.support.checks import a_transaction, asked, symbols_of
 from tests.support.stores import client_of
 
 if TYPE_CHECKING:
@@ -125,6 +126,17 @@ def test_build_checks_gives_spf_less_time_than_its_stage_has() -> None:
     names: dict[str, object] = {"example.org": {"TXT": ["v=spf1 -all"]}, "slow.example": "silence"}
     evidence = asked(spf, a_transaction(helo_name="slow.example"), names)
     assert evidence.auth[1].reason == "no answer from the DNS in 0.016 seconds"
+
+
+def test_build_checks_gives_a_reverse_name_less_time_than_its_stage_has() -> None:
+    lists = (LIST, replace(LIST, zone="names.example", asks=(Asks.REVERSE_NAME,)))
+    plan = Plan(frozenset({"BL_SPAM"}), lists, NO_PATTERNS)
+    means = Means("mx.example.org", lambda: 0.0, authentication=False, budget_s=0.04)
+    (check,) = build_checks(plan, means)
+    assert isinstance(check, ClientListsCheck)
+    listed = {"A": ["127.0.0.2"]}
+    names: dict[str, object] = {"192.0.2.7": "silence", "7.2.0.192.bl.example": listed}
+    assert symbols_of(asked(check, a_transaction(), names)) == ["BL_SPAM"]
 
 
 # What those that combine judge by.

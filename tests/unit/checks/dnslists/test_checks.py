@@ -238,6 +238,20 @@ def test_dnslists_reverse_name_that_leads_elsewhere_is_not_asked_about() -> None
     assert symbols_of(evidence) == []
 
 
+@pytest.mark.parametrize("slow", ["192.0.2.7", "host.example.net"])
+def test_dnslists_reverse_zone_that_is_silent_keeps_no_list_of_addresses_from_answering(
+    slow: str,
+) -> None:
+    names: dict[str, object] = {
+        "192.0.2.7": {"PTR": ["host.example.net"]},
+        "7.2.0.192.bl.example": LISTED,
+        slow: "silence",
+    }
+    lists = asker(about(Asks.REVERSE_NAME), LIST)
+    evidence = asked(ClientListsCheck(lists, wait_s=0.02), a_transaction(), names)
+    assert symbols_of(evidence) == ["BL_SPAM"]
+
+
 @pytest.mark.parametrize("helo", ["[192.0.2.7]", "192.0.2.7", "localhost", "", "a..b", "co.uk"])
 def test_dnslists_of_domains_are_not_asked_about_addresses_and_suffixes(helo: str) -> None:
     resolver = FakeResolver({})
