@@ -25,6 +25,8 @@ _LINE: Final = 78
 # A value is cut here. Escaped it doubles at most, which with its name stays well under 998.
 _MAX_VALUE: Final = 450
 _MAX_WORD: Final = 40
+# An id is far shorter. A field may be fifty megabytes of what comes before one.
+_MAX_BEGINNING: Final = 2_048
 
 # RFC 2045 §5.1 token.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")
@@ -93,14 +95,14 @@ def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
 
     Comments, folding, case, quoting, white space around dots, a version and a final dot do not hide
     our id. A field whose beginning is broken, or is an encoded word that a lenient reader would
-    decode, is ours when our id is anywhere in it, or cannot be read: removing one too many of those
-    costs nothing, keeping a forged one would be believed.
+    decode, is ours when our id is anywhere in it, or cannot be read. So is one whose beginning does
+    not end: removing one too many of those costs nothing, keeping a forged one would be believed.
     """
     text = value.decode("utf-8", "replace")
     ours = domain_key(authserv_id)
     words = _leading_words(text)
     if words is None:
-        return ours in text.lower()
+        return len(text) > _MAX_BEGINNING or ours in text.lower()
     if not words:
         return False
     if words[0].startswith("=?"):
@@ -115,17 +117,17 @@ def bears_authserv_id(value: bytes, authserv_id: str) -> bool:
 
 
 def _leading_words(text: str) -> list[str] | None:
-    """Return the words of the first part that has any, without comments; None if it is broken.
+    """Return the words of the first part that has any, without comments.
 
-    A lenient reader skips semicolons in front.
+    A lenient reader skips semicolons in front. None if it is broken, or longer than is read.
     """
     words: list[str] = []
     try:
-        for piece in pieces(text):
+        for piece in pieces(text[:_MAX_BEGINNING]):
             if not piece.ends:
                 words.append(piece.text)
             elif words:
-                break
+                return words
     except ParseError:
         return None
-    return words
+    return words if len(text) <= _MAX_BEGINNING else None

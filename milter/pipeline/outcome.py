@@ -40,6 +40,9 @@ _MAX_EXPLAINED: Final = 30
 _MAX_STEPS: Final = 20
 _MAX_SEEN: Final = 120
 
+# Mail that passed through many hosts has a dozen. What comes behind them is removed unread, for
+# there is room for ten thousand.
+_MAX_RESULTS_READ: Final = 50
 _MAX_STARS: Final = 50
 _TXN_ID: Final = "{txn_id}"
 # What `Reply.of` lets through, less the room for an enhanced code.
@@ -181,10 +184,15 @@ class Marker:
     def _removed(self) -> Ranges:
         if self._remove is None:
             names = headers.own_names(self._txn.connection.direction)
+            named = headers.named_fields(self._message, names)
+            results = [field for field in named if field.name == headers.AUTHENTICATION_RESULTS]
+            others = {
+                field.start
+                for field in results[:_MAX_RESULTS_READ]
+                if not self._bears_our_name(field)
+            }
             self._remove = tuple(
-                (field.start, field.end)
-                for field in headers.named_fields(self._message, names)
-                if field.name != headers.AUTHENTICATION_RESULTS or self._bears_our_name(field)
+                (field.start, field.end) for field in named if field.start not in others
             )
         return self._remove
 

@@ -302,3 +302,13 @@ def test_forged_results_are_found_by_name_and_id_however_they_are_written() -> N
     message = kept + forged + rest
     whole = edited(message, marked(a_verdict(), message).edits)
     assert whole.endswith(kept + rest)
+
+
+def test_results_behind_more_than_anybody_has_are_removed_unread() -> None:
+    others = b"Authentication-Results: other.example; none\r\n"
+    forged = b"Authentication-Results: mx.example.org; none\r\n"
+    rest = b"Subject: x\r\n\r\nbody\r\n"
+    message = forged + others * 60 + rest
+    whole = edited(message, marked(a_verdict(), message).edits)
+    assert whole.endswith(b"\r\n" + others * 49 + rest)
+    assert whole.count(b"other.example") == 49
