@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from milter.auth.arc.chain import NAMES, read_chain
 from milter.auth.arc.result import ArcResult, Seal
-from milter.auth.arc.said import dmarc_passed
 from milter.auth.dkim.fields import MAX_HEADER, split_message
 from milter.auth.dkim.header import SIGNATURE_VALUE, by_name, header_digest, relaxed_field
 from milter.auth.dkim.key import Key, read_key
@@ -65,9 +64,7 @@ def _worth(chain: Sequence[ArcSet], last: Refusal | None, seal: Refusal | None) 
     """Return what a chain is worth by what was found of its last signature and of its seals."""
     if seal and seal.result is not Result.TEMPERROR:
         return ArcResult(Result.FAIL, reason=seal.reason)
-    seals = tuple(
-        Seal(each.seal_tags.known.domain, dmarc_passed(each.results[1])) for each in chain
-    )
+    seals = tuple(Seal(each.seal_tags.known.domain, each.results[1]) for each in chain)
     uncovered = last.reason if last and last.result is Result.POLICY else ""
     unknown = seal if last is None or uncovered else last
     if unknown:

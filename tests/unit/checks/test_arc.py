@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.support.dkim_signer import MESSAGE, NOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 ZONE = {
     **sealer_zone("first.example", "lists.example"),
@@ -88,6 +91,25 @@ def test_word_of_a_hop_counts_only_where_all_behind_it_are_trusted() -> None:
     assert vouched(message, "lists.example", "first.example") == [
         {"domain": "example.org", "sealer": "first.example"}
     ]
+
+
+def test_words_of_hops_that_nobody_trusts_are_not_read() -> None:
+    message = sealed(sealed(MESSAGE, "first.example", PASSED), "lists.example", PASSED)
+    called: set[str] = set()
+
+    def note(frame: FrameType, _event: str, _arg: Any) -> None:
+        called.add(Path(frame.f_code.co_filename).name)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        said = evidence(message, ["first.example"])
+    finally:
+        sys.setprofile(before)
+
+    assert symbols_of(said) == ["ARC_PASS"]
+    assert "verify.py" in called
+    assert "read_results.py" not in called
 
 
 def test_word_of_the_last_hop_needs_no_other() -> None:
