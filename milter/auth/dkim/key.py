@@ -85,11 +85,16 @@ def read_key(answer: Answer, algorithm: str) -> Key | Refusal:
     return keys[0] if len(keys) == 1 else Refusal("several key records in the DNS")
 
 
-@lru_cache(maxsize=_CACHED)
 def _key(text: bytes, algorithm: str) -> Key | Refusal:
     """Return what `text`, which is meant as a key record, is worth."""
+    # Told before it could be kept: whoever has a wildcard has any number of them, of 64 KB each.
     if len(text) > _MAX_RECORD:
         return Refusal("the key record is too long")
+    return _remembered(text, algorithm)
+
+
+@lru_cache(maxsize=_CACHED)
+def _remembered(text: bytes, algorithm: str) -> Key | Refusal:
     try:
         tags = parse_tags(text)
     except ParseError as err:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import re
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from milter.auth.dkim.body import canonical_body, hash_body
 from milter.auth.dkim.fields import MAX_FIELDS, MAX_HEADER, split_message
 from milter.auth.dkim.header import SIGNATURE_VALUE
+from milter.auth.dkim.key import read_key
+from milter.auth.dkim.result import Refusal
 from milter.core.errors import ParseError
+from milter.dns.resolver import Answer, Outcome
 
 # Everything that the rules look at, often beside each other.
 LINES = st.lists(
@@ -163,3 +167,17 @@ def test_signature_value_matches_what_dkimpy_leaves_out(plain_dkimpy: Any, field
 )
 def test_signature_value_of_a_bomb_is_left_out_in_linear_time(field: bytes) -> None:
     assert len(SIGNATURE_VALUE.sub(b"\\1", field)) <= len(field)
+
+
+def test_long_key_records_take_no_memory_when_they_are_refused() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            record = (b"v=DKIM1; n=%d; p=" % number, *[b"A" * 255] * 200)
+            said = read_key(Answer(Outcome.ANSWER, (record,)), "rsa-sha256")
+            assert said == Refusal("the key record is too long")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # One of them has 50 KB.
+    assert kept < 500_000
