@@ -12,7 +12,7 @@ from milter.auth.diagnose.report import Grade, Item, unanswered
 from milter.auth.results import Result
 from milter.auth.spf import DEFAULT_LIMITS, check_spf
 from milter.auth.spf.macros import MacroString, shortened_name
-from milter.auth.spf.record import Record, is_record, parse_record
+from milter.auth.spf.record import Record, Term, is_record, parse_record
 from milter.core.address import Mailbox
 from milter.core.errors import ParseError
 from milter.dns.names import canonical_name
@@ -39,6 +39,9 @@ class _Walk:
     problems: list[str] = field(default_factory=list)
     failed: str = ""
     has_ptr: bool = False
+    # What holds for whoever is not named, and whether macros hide where that stands.
+    end: Term | None = None
+    hidden: bool = False
 
     async def record(self, domain: str, *, needed_by: str = "") -> Record | None:
         """Return the record of `domain`; what is wrong with it is written down."""
@@ -63,7 +66,7 @@ class _Walk:
             self.problems.append(f"{domain}: {err.what}")
             return None
 
-    async def follow(self, record: Record, domain: str) -> None:
+    async def follow(self, record: Record, domain: str, *, included: bool = False) -> None:
         """Count what `record` of `domain` asks for, with all that it leads to."""
         for term in record.terms:
             if term.name not in _ASKS or self.terms >= _MOST:
@@ -73,15 +76,19 @@ class _Walk:
             target = domain if term.target is None else _name(term.target)
             if target is not None:
                 await self._ask(term.name, term.text, target)
-        always = any(term.name == "all" for term in record.terms)
-        if record.redirect is not None and not always and self.terms < _MOST:
+        end = next((term for term in record.terms if term.name == "all"), None)
+        if not included:
+            self.end = end
+        if record.redirect is not None and end is None and self.terms < _MOST:
             self.terms += 1
-            if (target := _name(record.redirect)) is not None:
-                await self._into(target, f"redirect of {domain}")
+            target = _name(record.redirect)
+            self.hidden |= target is None and not included
+            if target is not None:
+                await self._into(target, f"redirect of {domain}", included=included)
 
     async def _ask(self, name: str, text: str, target: str) -> None:
         if name == "include":
-            await self._into(target, text)
+            await self._into(target, text, included=True)
         elif name == "mx":
             answer = await self.resolver.resolve(target, "MX")
             if not answer.records:
@@ -94,10 +101,10 @@ class _Walk:
             if not (v4.records or v6.records):
                 self.void.append(target)
 
-    async def _into(self, target: str, needed_by: str) -> None:
+    async def _into(self, target: str, needed_by: str, *, included: bool) -> None:
         record = await self.record(target, needed_by=needed_by)
         if record is not None:
-            await self.follow(record, target)
+            await self.follow(record, target, included=included)
 
 
 async def diagnose_spf(domain: str, resolver: Resolver) -> Item:
@@ -121,10 +128,10 @@ async def diagnose_spf(domain: str, resolver: Resolver) -> Item:
     if record is None or walk.problems:
         advice = "Receivers take this for no policy at all (permerror); mend what is named above."
         return Item(TOPIC, Grade.PROBLEM, found, advice)
-    return _judged(record, walk, found)
+    return _judged(walk, found)
 
 
-def _judged(record: Record, walk: _Walk, found: tuple[str, ...]) -> Item:
+def _judged(walk: _Walk, found: tuple[str, ...]) -> Item:
     if walk.terms > DEFAULT_LIMITS.terms:
         advice = (
             "Receivers stop at ten terms with permerror: put addresses (ip4, ip6) in the place of"
@@ -134,11 +141,11 @@ def _judged(record: Record, walk: _Walk, found: tuple[str, ...]) -> Item:
     if len(walk.void) > DEFAULT_LIMITS.void_lookups:
         advice = "Receivers stop at the third name that does not exist: remove the stale terms."
         return Item(TOPIC, Grade.PROBLEM, found, advice)
-    end = next((term for term in record.terms if term.name == "all"), None)
+    end = walk.end
     if end is not None and end.result is Result.PASS:
         advice = "`+all` lets everybody send for you: end with `-all` or `~all`."
         return Item(TOPIC, Grade.PROBLEM, found, advice)
-    if (end is None and record.redirect is None) or (end and end.result is Result.NEUTRAL):
+    if (end is None and not walk.hidden) or (end and end.result is Result.NEUTRAL):
         advice = (
             "Whoever is not named is neutral, which protects nobody: end with `-all` or `~all`."
         )

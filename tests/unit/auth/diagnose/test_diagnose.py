@@ -47,6 +47,25 @@ def test_diagnosis_of_a_good_domain_has_nothing_to_mend() -> None:
     assert {item.grade for item in diagnosis.items} == {Grade.GOOD}
 
 
+@pytest.mark.parametrize(
+    ("terms", "grade", "advice"),
+    [
+        pytest.param("+all", Grade.PROBLEM, "lets everybody send", id="everybody"),
+        pytest.param("?all", Grade.NOTE, "neutral", id="neutral"),
+        pytest.param("mx:example.org", Grade.NOTE, "neutral", id="no-end"),
+        pytest.param("include:open.example -all", Grade.GOOD, "Nothing", id="end-of-an-include"),
+        pytest.param("redirect=open.example", Grade.PROBLEM, "lets everybody", id="twice"),
+        pytest.param("redirect=%{d}.example", Grade.GOOD, "Nothing", id="not-known"),
+    ],
+)
+def test_diagnosis_of_spf_judges_the_end_to_which_a_redirect_leads(
+    terms: str, grade: Grade, advice: str
+) -> None:
+    there = {"TXT": [f"v=spf1 {terms}"]}
+    spf = with_spf("redirect=r.example", r_example=there, open_example={"TXT": ["v=spf1 +all"]})
+    assert (spf.grade, advice in spf.advice) == (grade, True)
+
+
 def test_diagnosis_of_a_domain_that_does_not_exist_says_that_alone() -> None:
     diagnosis = said({"example.net": {"A": ["192.0.2.1"]}})
     assert [(one.topic, one.grade) for one in diagnosis.items] == [("domain", Grade.PROBLEM)]
