@@ -7,7 +7,8 @@ say then must not reach a verdict. A list is set aside when
   often where it may be asked little),
 * it lists nearly all of the last different subjects (`DnsList.most_hits`), one of each message at
   most: such a list lists the world, whatever its test points say,
-* it refuses, or does not answer, several times in a row,
+* it refuses, or does not answer, several times in a row, each time about another subject: what is
+  asked at once or from the cache is one question, however many messages of one client wait for it,
 * its questions of the day are used up.
 
 Nor is it asked before its test points were. They are asked at once, and not in ten minutes, where a
@@ -107,8 +108,9 @@ class _Record:
     world: bool = False
     probed_at: float = -inf
     run: int = 0
-    failures: int = 0
-    refusals: int = 0
+    # What it was last asked about without an answer, and what it refused to say.
+    failures: set[str] = field(default_factory=set)
+    refusals: set[str] = field(default_factory=set)
     # The last subjects, and those of them that no sender can choose with whether they were listed.
     seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
     hits: OrderedDict[str, bool] = field(default_factory=OrderedDict)
@@ -196,15 +198,16 @@ class ListHealth:
         if record.state not in _ASKED:
             return
         if outcome == "error":
-            record.refusals += 1
-            if record.refusals >= REFUSALS_IN_A_ROW:
-                self._set_aside(record, f"it refused {record.refusals} questions in a row")
+            record.refusals.add(subject)
+            if (number := len(record.refusals)) >= REFUSALS_IN_A_ROW:
+                self._set_aside(record, f"it refused {number} questions in a row")
         elif outcome == "temperror":
-            record.failures += 1
-            if record.failures >= FAILURES_IN_A_ROW:
-                self._set_aside(record, f"{record.failures} questions in a row had no answer")
+            record.failures.add(subject)
+            if (number := len(record.failures)) >= FAILURES_IN_A_ROW:
+                self._set_aside(record, f"{number} questions in a row had no answer")
         else:
-            record.failures = record.refusals = 0
+            record.failures.clear()
+            record.refusals.clear()
             if first:
                 hit = outcome == "listed" if dns_list.graded else outcome != "not_listed"
                 self._suspect(record, subject, hit=hit)
@@ -313,7 +316,8 @@ class ListHealth:
         record.state, record.reason = state, reason
         if moved:
             record.since = self._wall()
-            record.failures = record.refusals = 0
+            record.failures.clear()
+            record.refusals.clear()
             record.seen.clear()
             record.hits.clear()
         if different and self._changed is not None:

@@ -164,7 +164,7 @@ def test_run_of_failures_sets_a_list_aside(outcome: str, run: int) -> None:
     life = working()
     life.told(outcome, run - 1)
     assert life.state() is State.UP
-    life.told(outcome, 1)
+    life.told(outcome, 1, begin=run)
     assert life.state() is State.ASIDE
 
 
@@ -279,6 +279,16 @@ def test_list_on_trial_that_still_lists_everything_goes_again() -> None:
     life.told("listed", TRIAL)
     assert life.state() is State.ASIDE
     assert life.health.reports()[0].retry_s == 2 * FIRST_RETRY_S
+
+
+@pytest.mark.parametrize("outcome", ["error", "temperror"])
+def test_one_question_for_which_many_messages_wait_is_one_failure(outcome: str) -> None:
+    life = working()
+    for _ in range(10):
+        life.told(outcome, 2)
+    assert life.state() is State.UP
+    life.told(outcome, 5, begin=1)
+    assert life.state() is State.ASIDE
 
 
 def test_questions_of_the_day_are_counted_and_end() -> None:
