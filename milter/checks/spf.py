@@ -159,6 +159,8 @@ def _auth(said: SpfResult, txn: Transaction) -> AuthResult:
         return AuthResult("spf", said.result, (("smtp.helo", said.domain),), said.reason)
     path = txn.mail_from
     # Of a path that our own relay rewrote, the original was checked.
-    as_sent = path is not None and path.domain_key == said.domain
-    mail_from = str(path) if as_sent else said.domain
+    mail_from = said.domain
+    if path is not None and path.domain_key == said.domain:
+        # The field is written in ASCII, where nothing but A-labels tells one name from another.
+        mail_from = path.text if path.domain.isascii() else f"{path.local_part}@{said.domain}"
     return AuthResult("spf", said.result, (("smtp.mailfrom", mail_from),), said.reason)

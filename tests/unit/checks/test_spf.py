@@ -45,6 +45,12 @@ def test_spf_symbol_fits_the_result(record: object, symbol: str) -> None:
     assert evidence.auth[0].result.value.upper() == symbol.removeprefix("SPF_")
 
 
+def test_spf_result_names_an_internationalised_domain_in_a_labels() -> None:
+    names = {"xn--bcher-kva.example": txt("v=spf1 ip4:192.0.2.7 -all")}
+    evidence = asked(CHECK, a_transaction(mail_from="ada@b\u00fccher.example", helo_name=""), names)
+    assert evidence.auth[0].properties == (("smtp.mailfrom", "ada@xn--bcher-kva.example"),)
+
+
 def test_spf_of_a_silent_helo_name_hides_no_failure_of_the_reverse_path() -> None:
     names = {"example.org": txt("v=spf1 -all"), "slow.example": "silence"}
     check = SpfCheck("mx.here.example", wait_s=0.02)
