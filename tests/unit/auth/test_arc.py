@@ -20,6 +20,8 @@ from tests.support.dkim_signer import MESSAGE, NOW
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from milter.dns.resolver import Answer, Rrtype
+
 DOMAINS = ("one.example", "two.example", "three.example")
 ZONE = sealer_zone(*DOMAINS)
 
@@ -191,3 +193,31 @@ def test_nothing_but_its_check_needs_the_folder(checkout: Path) -> None:
     }
 
     assert {path for path in needing if "auth/arc/" not in path} == {"milter/checks/arc.py"}
+
+
+class Crowded:
+    """Asks a zone, and knows how many were asking at once."""
+
+    def __init__(self, zone: dict[str, object]) -> None:
+        self.most = self.now = 0
+        self._inner = FakeResolver(zone)
+
+    async def resolve(self, name: str, rrtype: Rrtype) -> Answer:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return await self._inner.resolve(name, rrtype)
+
+
+def test_keys_of_many_seals_are_asked_for_a_few_at_once() -> None:
+    domains = [f"hop{number}.example" for number in range(14)]
+    message = MESSAGE
+    for domain in domains:
+        message = sealed(message, domain)
+    resolver = Crowded(sealer_zone(*domains))
+
+    result = asyncio.run(check_arc(message, resolver, now=NOW))
+
+    assert (result.result, len(result.seals)) == (Result.PASS, 14)
+    assert resolver.most == 10
