@@ -126,6 +126,10 @@ class ListAsker:
         started = self._clock()
         asked = hiding(resolver, question.dns_list.key)
         answer = await asked.resolve(question.name, "A")
+        if answer.stale:
+            # It stands in where the new one is long in coming; to a list it is none, and the new
+            # one may be a moment away. Where nobody answers, this is told at once.
+            answer = await asked.resolve(question.name, "A")
         return self._judge(question, answer, self._clock() - started)
 
     def _judge(self, question: _Question, answer: Answer, seconds: float) -> _Told | None:
