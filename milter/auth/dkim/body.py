@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from milter.message.lines import with_crlf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Between two chunks another thread may run; a chunk ends with a line, so nothing straddles two.
 CHUNK_BYTES: Final = 262_144
@@ -32,17 +32,29 @@ class BodyHash:
     size: int
 
 
-def hash_body(message: bytes, start: int, *, relaxed: bool, length: int | None) -> BodyHash:
-    """Return the hash of the body that begins at `start`, cut after `length` octets if given."""
+def hash_body(
+    message: bytes, start: int, *, relaxed: bool, lengths: Iterable[int | None]
+) -> dict[int | None, BodyHash]:
+    """Return the hash of the body that begins at `start`, by where it is cut; None: nowhere.
+
+    All are taken on one way through the body: ten signatures with an l= of their own each must not
+    cost ten.
+    """
+    wanted = frozenset(lengths)
+    cuts = sorted((length for length in wanted if length is not None), reverse=True)
+    digests: dict[int | None, bytes] = {}
     hasher = hashlib.sha256()
     size = 0
     for piece in canonical_body(message, start, relaxed=relaxed):
-        if length is None:
-            hasher.update(piece)
-        elif size < length:
-            hasher.update(piece[: length - size])
+        while cuts and cuts[-1] <= size + len(piece):
+            length = cuts.pop()
+            cut = hasher.copy()
+            cut.update(piece[: length - size])
+            digests[length] = cut.digest()
+        hasher.update(piece)
         size += len(piece)
-    return BodyHash(hasher.digest(), size)
+    whole = hasher.digest()
+    return {length: BodyHash(digests.get(length, whole), size) for length in wanted}
 
 
 def canonical_body(

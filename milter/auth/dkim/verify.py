@@ -173,11 +173,20 @@ def _claim(known: DkimResult, signature: Signature, keys: dict[str, Answer]) -> 
 
 async def hash_bodies(forms: Iterable[BodyForm], message: bytes, start: int) -> Hashes:
     """Return the hash of each form of the body that a signature needs, each made once."""
-    if not forms:
+    lengths: dict[bool, list[int | None]] = {}
+    for relaxed, length in forms:
+        lengths.setdefault(relaxed, []).append(length)
+    if not lengths:
         return {}
 
     def work() -> Hashes:
-        return {f: hash_body(message, start, relaxed=f[0], length=f[1]) for f in forms}
+        return {
+            (relaxed, length): body_hash
+            for relaxed, cuts in lengths.items()
+            for length, body_hash in hash_body(
+                message, start, relaxed=relaxed, lengths=cuts
+            ).items()
+        }
 
     if len(message) - start > _THREAD_ABOVE:
         return await asyncio.to_thread(work)
