@@ -216,7 +216,9 @@ def _of_what_others_saw(plan: Plan, means: Means, asker: ListAsker) -> tuple[Che
         )
     return (
         UpstreamCheck(means.senders.trusted_authserv_ids),
-        DmarcCheck(means.budget_s * _DMARC_SHARE),
+        DmarcCheck(
+            means.budget_s * _DMARC_SHARE, trusts_sealers=bool(means.senders.trusted_sealers)
+        ),
         SignerListsCheck(asker),
         BulkRulesCheck(),
         *asked,

@@ -59,6 +59,7 @@ class DmarcCheck:
     Args:
         wait_s: Seconds for which answers of the DNS are waited for, all authors together; what is
             not known then is a temporary error of that author alone.
+        trusts_sealers: Whether there is anybody whose ARC seal could have saved a message.
     """
 
     name = "dmarc"
@@ -68,8 +69,9 @@ class DmarcCheck:
     asks = True
     reads = frozenset({"spf", "dkim", "arc"})
 
-    def __init__(self, wait_s: float = 10.0) -> None:
+    def __init__(self, wait_s: float = 10.0, *, trusts_sealers: bool = True) -> None:
         self._wait_s = wait_s
+        self._trusts_sealers = trusts_sealers
 
     async def combine(
         self, txn: Transaction, message: Message, resolver: Resolver, known: Sequence[Evidence]
@@ -81,7 +83,8 @@ class DmarcCheck:
         identifiers = tuple(_identifiers(txn, message, known))
         bounded = BoundedResolver(resolver, self._wait_s)
         results = await _judged(authors[:MAX_AUTHORS], identifiers, bounded)
-        results = [_doubted(said, message, known) for said in results]
+        if self._trusts_sealers:
+            results = [_doubted(said, message, known) for said in results]
         if story := story_of(resolver):
             for said in results:
                 _tell(story, said, _vouching_sealer(said.author_domain, known))

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.checks.catalogue import DIRECTIONS, Means, build_checks
+from milter.checks.base import Evidence
+from milter.checks.catalogue import DIRECTIONS, Means, SenderChecks, build_checks
+from milter.checks.dmarc import DmarcCheck
 from milter.checks.dnslists.checks import ClientListsCheck
 from milter.checks.spf import SpfCheck
 from milter.core.connection import Direction
+from milter.dns.fake import FakeResolver
 from milter.memory.recollection import Recollection
+from milter.message.document import Message
 from policies.compile import Plan
 from policies.dnslists import Asks, DnsList
 from policies.engine import PatternSpec
 from policies.facts import FACTS, FactSpec
+from policies.findings import Finding
 from policies.loader import load_symbols
 from policies.patterns import PatternSet
 from policies.rates import Rate
@@ -137,6 +143,26 @@ def test_build_checks_gives_a_reverse_name_less_time_than_its_stage_has() -> Non
     listed = {"A": ["127.0.0.2"]}
     names: dict[str, object] = {"192.0.2.7": "silence", "7.2.0.192.bl.example": listed}
     assert symbols_of(asked(check, a_transaction(), names)) == ["BL_SPAM"]
+
+
+@pytest.mark.parametrize(
+    ("sealers", "symbol"), [((), "DMARC_REJECT"), (("list.example",), "DMARC_TEMPERROR")]
+)
+def test_build_checks_dmarc_knows_whether_a_seal_could_count(
+    sealers: tuple[str, ...], symbol: str
+) -> None:
+    senders = SenderChecks(trusted_sealers=sealers)
+    plan = Plan(frozenset({"DMARC_REJECT"}), (), NO_PATTERNS)
+    check = build_checks(plan, Means("mx.example.org", lambda: 0.0, senders=senders))[-1]
+    assert isinstance(check, DmarcCheck)
+    known = (
+        Evidence(facts={"spf": {"result": "none", "domain": "x.example"}}),
+        Evidence((Finding("CHECK_ERROR", "arc: timeout", {"check": "arc"}),)),
+    )
+    message = Message(b"From: a@example.org\r\nARC-Seal: i=1\r\n\r\nx\r\n")
+    resolver = FakeResolver({"_dmarc.example.org": {"TXT": ["v=DMARC1; p=reject"]}})
+    evidence = asyncio.run(check.combine(a_transaction(), message, resolver, known))
+    assert symbols_of(evidence) == [symbol]
 
 
 # What those that combine judge by.

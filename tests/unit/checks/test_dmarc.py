@@ -289,6 +289,18 @@ def test_combine_arc_that_was_cut_off_counts_where_there_is_a_seal(seal: str, sy
     assert symbols_of(evidence) == [symbol]
 
 
+def test_combine_arc_that_was_cut_off_saves_nothing_where_no_sealer_is_trusted() -> None:
+    cut_off = Evidence((Finding("CHECK_ERROR", "arc: timeout", {"check": "arc"}),))
+    message = Message(b"From: a@reject.example\r\nARC-Seal: i=1\r\n\r\nx\r\n")
+    check = DmarcCheck(trusts_sealers=False)
+
+    evidence = asyncio.run(
+        check.combine(a_transaction(), message, FakeResolver(ZONE), (ELSEWHERE, cut_off))
+    )
+
+    assert symbols_of(evidence) == ["DMARC_REJECT"]
+
+
 # --- RFC 8617 §7.2: what a trusted sealer saw -----------------------------------------------------
 
 
