@@ -81,6 +81,8 @@ DIRECTIONS: Final[dict[str, frozenset[Direction]]] = {
 # What strangers' records and keys may take of the time of their stage: what is left is for saying
 # what is known without.
 _RECORDS_SHARE: Final = 0.8
+# What those and the hashes of a large body may take together.
+_BODY_SHARE: Final = 0.95
 # What the reverse zone of a client may take of it where lists are asked about the name: they are
 # asked behind it.
 _REVERSE_SHARE: Final = 0.5
@@ -166,7 +168,7 @@ def _of_the_sender(means: Means, asker: ListAsker) -> tuple[Check, ...]:
     wait_s = means.budget_s * _RECORDS_SHARE
     return (
         SpfCheck(hostname, SpfMemory(means.monotonic), senders.spf_limits, clock, wait_s),
-        DkimCheck(clock, wait_s),
+        DkimCheck(clock, wait_s, means.budget_s * _BODY_SHARE),
         ArcCheck(clock, senders.trusted_sealers, wait_s),
         IprevCheck(),
         ConnectionCheck(),

@@ -47,6 +47,8 @@ class DkimCheck:
         clock: Seconds since 1970, for signatures that expire.
         wait_s: Seconds for which keys are waited for: one that is silent must not take the results
             of the others with it.
+        body_s: Seconds after which a large body is not waited for any longer, keys included: what
+            is known without it must not be lost.
     """
 
     name = "dkim"
@@ -54,9 +56,12 @@ class DkimCheck:
     directions = EVERY_DIRECTION
     symbols = frozenset({*_ORDER, "DKIM_NONE"})
 
-    def __init__(self, clock: Callable[[], float], wait_s: float = 16.0) -> None:
+    def __init__(
+        self, clock: Callable[[], float], wait_s: float = 16.0, body_s: float = 19.0
+    ) -> None:
         self._clock = clock
         self._wait_s = wait_s
+        self._body_s = body_s
 
     async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
         """Return a symbol for each signing domain, the fact dkim, and the results."""
@@ -66,7 +71,11 @@ class DkimCheck:
             return _UNSIGNED
         bounded = BoundedResolver(resolver, self._wait_s)
         results = await check_dkim(
-            message.raw, bounded, now=int(self._clock()), authors=message.author_domains
+            message.raw,
+            bounded,
+            now=int(self._clock()),
+            authors=message.author_domains,
+            wait_s=self._body_s,
         )
         if not results:
             return _UNSIGNED

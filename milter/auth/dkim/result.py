@@ -13,7 +13,8 @@ class DkimResult:
 
     Attributes:
         result: PASS, FAIL (message or headers changed), POLICY (right, but not to be relied upon),
-            TEMPERROR (no answer from the DNS), PERMERROR (cannot be judged, ever).
+            TEMPERROR (no answer from the DNS, or no time for a large body), PERMERROR (cannot be
+            judged, ever).
         domain: The d= tag, in lower case and A-labels; empty when it cannot be read.
         selector: The s= tag; empty likewise.
         algorithm: The a= tag, such as rsa-sha256; empty likewise.

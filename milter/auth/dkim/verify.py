@@ -63,6 +63,7 @@ async def check_dkim(
     limit: int = 10,
     now: int,
     authors: Sequence[str] = (),
+    wait_s: float | None = None,
 ) -> tuple[DkimResult, ...]:
     """Return a result for each signature that is looked at, the topmost first.
 
@@ -72,7 +73,10 @@ async def check_dkim(
         limit: Signatures that are looked at; the others are as if they were not there.
         now: Seconds since 1970, for t= and x=.
         authors: Domains whose signatures come before others where there are more than `limit`.
+        wait_s: Seconds after which a large body is not waited for any longer; None: always.
+            Whose header does not hold, or who has no key, is not in doubt then.
     """
+    until = None if wait_s is None else asyncio.get_running_loop().time() + wait_s
     try:
         fields, body_start = split_message(message)
     except ParseError as err:
@@ -87,7 +91,7 @@ async def check_dkim(
     keys = await fetch_keys(names, resolver)
     claims = [item if isinstance(item, DkimResult) else _claim(*item, keys) for item in read]
     forms = {claim.signature.body_form for claim in claims if isinstance(claim, _Claim)}
-    hashes = await hash_bodies(forms, message, body_start)
+    hashes = await _hashed_until(until, forms, message, body_start)
     return tuple(c if isinstance(c, DkimResult) else _verify(c, named, hashes) for c in claims)
 
 
@@ -193,20 +197,33 @@ async def hash_bodies(forms: Iterable[BodyForm], message: bytes, start: int) -> 
     return work()
 
 
+async def _hashed_until(
+    until: float | None, forms: Iterable[BodyForm], message: bytes, start: int
+) -> Hashes:
+    """Return the hashes of the body; none where they are not there in time."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await hash_bodies(forms, message, start)
+    except TimeoutError:
+        return {}
+
+
 def _verify(claim: _Claim, fields: FieldsByName, hashes: Hashes) -> DkimResult:
     signature, known = claim.signature, claim.known
-    body = hashes[signature.body_form]
+    body = hashes.get(signature.body_form)
     length = signature.body_form[1]
-    if length is not None and length > body.size:
+    if body and length is not None and length > body.size:
         # RFC 6376 §3.5: it must not be; a signer's mistake, or text that was taken away.
         return _refused(known, Refusal("the signature's l= is more than the body"))
-    if body.digest != signature.body_digest:
+    if body and body.digest != signature.body_digest:
         return replace(known, result=Result.FAIL, reason="the body was changed")
     digest = header_digest(
         fields, signature.signed, signature.field, relaxed=signature.relaxed_header
     )
     if not claim.key.verifies(signature.value, digest):
         return replace(known, result=Result.FAIL, reason="a signed header was changed")
+    if body is None:
+        return replace(known, result=Result.TEMPERROR, reason="no time for the body")
     if reason := why_weak(signature, fields, body):
         return replace(known, result=Result.POLICY, reason=reason, weak=True)
     partly = "" if length is None else f"l= covers the body's {length} octets, not what may follow"

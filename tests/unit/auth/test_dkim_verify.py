@@ -333,3 +333,20 @@ def test_check_dkim_any_damage_to_the_field_gives_a_result(place: int, noise: by
     damaged = field[:place] + noise + field[place:] + rest
     for outcome in check(damaged, rsa_pair().record):
         assert outcome.result in set(Result)
+
+
+def large_body_without_time(message: bytes, zone: Mapping[str, object]) -> list[tuple[str, str]]:
+    results = asyncio.run(check_dkim(message, FakeResolver(zone), now=NOW, wait_s=0))
+    return [(said.result.value, said.reason) for said in results]
+
+
+def test_check_dkim_without_time_for_the_body_doubts_only_what_could_hold() -> None:
+    pair = rsa_pair()
+    message = dkimpy_signed(MESSAGE + b"more of it\r\n" * 30_000, pair)
+    zone = {NAME: {"TXT": [pair.record]}}
+    unasked = message.replace(b"s=sel", b"s=none", 1)
+    forged = message.replace(b"From: Alice", b"From: Mallory", 1)
+
+    assert large_body_without_time(message, zone) == [("temperror", "no time for the body")]
+    assert large_body_without_time(unasked, zone) == [("permerror", "no key in the DNS")]
+    assert large_body_without_time(forged, zone) == [("fail", "a signed header was changed")]
