@@ -14,6 +14,8 @@ from milter.pipeline.outcome import Marker, format_score, softened
 from policies.verdict import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from milter.pipeline.offline import Judged
     from milter.pipeline.outcome import Identity, Outcome
     from milter.spamd.request import Head
@@ -121,30 +123,36 @@ def _as_it_came(edits: HeaderEdits, message: bytes, data: bytes) -> HeaderEdits:
 
     Who writes the message into a file wants the line ends of files, and a body that nobody touched.
     """
-
-    def place(offset: int) -> int:
-        before = message.rfind(b"\n", 0, offset) + 1
-        line = message.count(b"\n", 0, before)
-        return _begin_of_line(data, line) + offset - before
-
     crlf = data.partition(b"\n")[0].endswith(b"\r")
 
     def ended(field: bytes) -> bytes:
         return field if crlf else field.replace(b"\r\n", b"\n")
 
     subject = edits.subject
+    cuts = [*edits.remove, *([] if subject is None else [subject[:2]])]
+    place = _places(message, data, sorted({offset for cut in cuts for offset in cut}))
     return HeaderEdits(
         ended(edits.add),
-        tuple([(place(start), place(end)) for start, end in edits.remove]),
-        subject and (place(subject[0]), place(subject[1]), ended(subject[2])),
+        tuple([(place[start], place[end]) for start, end in edits.remove]),
+        subject and (place[subject[0]], place[subject[1]], ended(subject[2])),
     )
 
 
-def _begin_of_line(data: bytes, line: int) -> int:
-    begin = 0
-    for _ in range(line):
-        begin = data.find(b"\n", begin) + 1
-    return begin
+def _places(message: bytes, data: bytes, offsets: Iterable[int]) -> dict[int, int]:
+    """Return where in `data` the `offsets` of `message`, ascending, are: in one pass over both.
+
+    The sender chooses how many there are.
+    """
+    places: dict[int, int] = {}
+    # Where the line of the last one begins, there and here.
+    line = begin = 0
+    for offset in offsets:
+        next_line = message.rfind(b"\n", line, offset) + 1 or line
+        for _ in range(message.count(b"\n", line, next_line)):
+            begin = data.find(b"\n", begin) + 1
+        line = next_line
+        places[offset] = begin + offset - line
+    return places
 
 
 def _symbols(verdict: Verdict) -> list[str]:

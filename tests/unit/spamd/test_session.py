@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from milter.doors.teaching import Teacher
+from milter.settings import Limits
 from milter.spamd.session import SpamdDoor, SpamdSession
 from reputation.memory import MemoryStore
 from tests.support.http_door import a_whole_door
@@ -113,6 +115,15 @@ def test_line_ends_stay_as_they_came(message: bytes, marks_end: bytes) -> None:
         ).replace(b"X-Spam-Flag: NO" + marks_end, b"")
         assert b"X-Spam-Flag: YES" + marks_end in marks
         assert (b"\r" in marks) == (marks_end == b"\r\n")
+
+
+def test_many_fields_of_ours_are_found_again_in_linear_time() -> None:
+    # To count the lines from the top for each would run into the time limit of the suite.
+    fields = b"A: b\n" * 200_000 + b"X-Spam-Flag: NO\n" * 5_000
+    door = replace(a_whole_door(Sees(), in_flight=2_000_000), bounds=Limits())
+    given = asked(a_request("PROCESS", fields + b"\nhello\n"), door)
+    assert given.count(b"X-Spam-Flag: NO") == 1
+    assert given.endswith(b"A: b\n" * 200_000 + b"\nhello\n")
 
 
 def test_message_may_come_compressed() -> None:
