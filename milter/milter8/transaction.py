@@ -137,12 +137,14 @@ class MilterTransaction:
 
     def kept_out(self, recipient: Recipient) -> Reply | None:
         """Return the reply to a recipient who cannot be in this transaction, or None."""
+        # Postfix takes a refused recipient of local mail for a mistake in its configuration, and
+        # sendmail(1) could not send it again by itself: that message is judged as a whole.
+        if self._local:
+            return None
         if len(self._recipients) >= self._door.bounds.recipients:
             # RFC 5321 §4.5.3.1.10
             return _TOO_MANY
-        # Postfix takes a refused recipient of local mail for a mistake in its configuration, and
-        # sendmail(1) could not send it again by itself: that message is judged as a whole.
-        if not self._groups or self._local:
+        if not self._groups:
             return None
         # Deviation: RFC 5321 §4.5.3.1.8, as at the SMTP door.
         return _APART if must_be_apart(recipient.group, self._first, self._mode) else None
