@@ -27,6 +27,7 @@ class Actions(IntFlag):
     DELETE_RECIPIENTS = 0x08
     CHANGE_HEADERS = 0x10
     QUARANTINE = 0x20
+    ADD_RECIPIENTS_WITH_PARAMETERS = 0x80
     WANTED_MACROS = 0x100
 
 
@@ -73,7 +74,7 @@ _AT_MAIL: Final = 2
 _AT_RCPT: Final = 3
 _AT_END_OF_MESSAGE: Final = 5
 MACROS: Final = (
-    (_AT_CONNECT, "j {daemon_name} {client_resolve} {client_ptr}"),
+    (_AT_CONNECT, "j v {daemon_name} {client_resolve} {client_ptr}"),
     (_AT_HELO, "{tls_version} {cipher}"),
     (_AT_MAIL, "i {auth_authen}"),
     (_AT_RCPT, "{rcpt_mailer}"),
@@ -90,6 +91,7 @@ class Agreement:
         silent: Letters of the commands that are not answered.
         leading_space: Whether a field's value comes, and goes, with the space before it.
         may_hold: Whether the mail server has a quarantine of its own.
+        declines_reports: Whether a recipient can be added about whom nobody gets a report.
         skips: Whether a body need not be sent to its end, for nobody reads it.
     """
 
@@ -97,6 +99,7 @@ class Agreement:
     silent: frozenset[int]
     leading_space: bool
     may_hold: bool
+    declines_reports: bool
     skips: bool
 
 
@@ -117,7 +120,7 @@ def agree(offer: wire.Negotiation, *, answers_mail: bool, reads_bodies: bool) ->
         raise wire.PacketError(f"version {offer.version} of the protocol")
     if offer.actions & _CHANGES != _CHANGES:
         raise wire.PacketError(f"a mail server that lets nothing be changed ({offer.actions:#x})")
-    optional = Actions.QUARANTINE | Actions.WANTED_MACROS
+    optional = Actions.QUARANTINE | Actions.ADD_RECIPIENTS_WITH_PARAMETERS | Actions.WANTED_MACROS
     actions = Actions(offer.actions & (_CHANGES | optional))
     wanted = _ALWAYS if answers_mail else _ALWAYS | Steps.SILENT_MAIL
     wanted = wanted if reads_bodies else wanted | Steps.SKIP
@@ -129,5 +132,6 @@ def agree(offer: wire.Negotiation, *, answers_mail: bool, reads_bodies: bool) ->
         frozenset(letter for step, letter in _SILENT.items() if step in steps),
         leading_space=Steps.LEADING_SPACE in steps,
         may_hold=Actions.QUARANTINE in actions,
+        declines_reports=Actions.ADD_RECIPIENTS_WITH_PARAMETERS in actions,
         skips=Steps.SKIP in steps,
     )

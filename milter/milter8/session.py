@@ -8,6 +8,7 @@ then does what its configuration says (tempfail).
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -152,6 +153,10 @@ class Session:
             self._door.listener,
             self._session_id,
         )
+        if self._agreement is not None and not self._is_postfix():
+            # Sendmail that allows no DSN (PrivacyOptions: noreceipts, goaway) drops a recipient who
+            # is added with a parameter of it, and with its last recipient the message.
+            self._agreement = replace(self._agreement, declines_reports=False)
         return wire.CONTINUE
 
     def _helo(self, data: bytes) -> bytes:
@@ -289,6 +294,9 @@ class Session:
 
     def _hostname(self) -> str:
         return self._macros.get(wire.CONNECT, _NO_MACROS).get("j", "") or self._door.hostname
+
+    def _is_postfix(self) -> bool:
+        return self._macros.get(wire.CONNECT, _NO_MACROS).get("v", "").startswith("Postfix")
 
     def _queue_id(self) -> str:
         # Postfix has none before the end of the header, Sendmail has it from MAIL on.

@@ -265,8 +265,11 @@ class MilterTransaction:
             for group, outcome in zip(self._groups.values(), outcomes, strict=False)
         }
         change = redirection([(one.mailbox, targets[one.group.key]) for one in self._recipients])
+        # RFC 3461 §4.1: a report about the other address would name it to the sender, who may be
+        # forged besides, and bring the message along.
+        parameters = b"NOTIFY=NEVER" if self._agreement.declines_reports else b""
         # The new ones first: a message that loses its last recipient may be thrown away.
-        added = [wire.add_recipient(f"<{to.text}>".encode()) for to in change.added]
+        added = [wire.add_recipient(f"<{to.text}>".encode(), parameters) for to in change.added]
         paths = [self._recipients[place].path for place in change.deleted]
         return [*added, *map(wire.delete_recipient, paths)]
 

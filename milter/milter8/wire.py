@@ -253,8 +253,10 @@ def change_header(number: int, name: bytes, value: bytes) -> bytes:
     return packet(b"m", _UINT32.pack(number) + name + b"\0" + value + b"\0")
 
 
-def add_recipient(path: bytes) -> bytes:
-    """Return the packet that adds a recipient, given in angle brackets."""
+def add_recipient(path: bytes, parameters: bytes = b"") -> bytes:
+    """Return the packet that adds a recipient, given in angle brackets, with parameters of RCPT."""
+    if parameters:
+        return packet(b"2", path + b"\0" + parameters + b"\0")
     return packet(b"+", path + b"\0")
 
 

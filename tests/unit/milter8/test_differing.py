@@ -41,7 +41,7 @@ def _inserted(answers: list[mta.Answer], name: bytes) -> list[bytes]:
 
 
 def _moved(answers: list[mta.Answer]) -> list[tuple[str, bytes]]:
-    return [(answer.letter, answer.data) for answer in answers if answer.letter in "+-"]
+    return [(answer.letter, answer.data) for answer in answers if answer.letter in "+2-"]
 
 
 @in_a_loop
@@ -90,6 +90,33 @@ async def test_who_a_message_is_redirected_to_does_not_lose_it(
     answers = await _answered("quarantine", *recipients)
     assert _moved(answers) == moved
     assert answers[-1].letter == "c"
+
+
+@pytest.mark.parametrize(
+    ("offer", "version", "added"),
+    [
+        pytest.param(
+            mta.offer(),
+            "Postfix 3.7.11",
+            ("2", b"<spam@example.org>\0NOTIFY=NEVER\0"),
+            id="postfix",
+        ),
+        # It drops the recipient where it allows no DSN.
+        pytest.param(mta.offer(), "8.17.1", ("+", b"<spam@example.org>\0"), id="sendmail"),
+        pytest.param(
+            mta.offer(*mta.OFFER_2), "Postfix 2.3.3", ("+", b"<spam@example.org>\0"), id="cannot"
+        ),
+    ],
+)
+@in_a_loop
+async def test_nobody_gets_a_report_about_the_address_of_a_redirect(
+    offer: bytes, version: str, added: tuple[str, bytes]
+) -> None:
+    dialog = Dialog(a_door(policy=POLICY))
+    client = mta.macros("C", v=version) + mta.connect() + mta.helo()
+    await dialog.say(offer + client + mta.mail() + mta.rcpt("<sorted@example.org>"))
+    answers = mta.answers(await dialog.say(mta.content(mta.GTUBE)))
+    assert _moved(answers) == [added, ("-", b"<sorted@example.org>\0")]
 
 
 @pytest.mark.parametrize(

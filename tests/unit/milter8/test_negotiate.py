@@ -23,7 +23,7 @@ def _answered(offer: tuple[int, int, int], *, reads_bodies: bool = True) -> Nego
 def test_agree_version_6_asks_for_what_is_used_and_nothing_else() -> None:
     answered = _answered(OFFER_6)
     assert answered.version == 6
-    assert answered.actions == 0x01 | 0x04 | 0x08 | 0x10 | 0x20 | 0x100
+    assert answered.actions == 0x01 | 0x04 | 0x08 | 0x10 | 0x20 | 0x80 | 0x100
     assert answered.steps == 0x100 | 0x200 | 0x80 | 0x1000 | 0x2000 | 0x4000 | 0x140000
 
 
