@@ -18,7 +18,7 @@ from milter.http.learn import learn_route
 from milter.http.library import library
 from milter.http.pace import LINGER_S
 from milter.http.passing import Taker
-from milter.http.routing import Handler, Route, application
+from milter.http.routing import Route, application
 from milter.http.rspamd.check import check_route
 from milter.http.rspamd.learn import learn_routes
 from milter.http.rspamd.state import ping_route, stat_route, symbols_route
@@ -75,18 +75,22 @@ def worker_routes(means: RequestMeans) -> list[Route]:
 
 def worker_application(means: RequestMeans) -> web.Application:
     """Return the application of a worker."""
-    app = application(worker_routes(means), means.guard, [_closing])
+    app = application(worker_routes(means), means.guard)
     app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(_close_behind)
     app[PACE] = means.pace
     return app
 
 
-@web.middleware
-async def _closing(request: web.Request, handler: Handler) -> web.StreamResponse:
-    # The next request of this caller may be one that the supervisor answers.
-    response = await handler(request)
+async def _close_behind(_request: web.Request, response: web.StreamResponse) -> None:
+    """Have the connection end behind any answer, those that the library gives itself included.
+
+    The next request of this caller may be one that the supervisor answers, and how long it may take
+    is watched there alone.
+    """
     response.force_close()
-    return response
+    # The library wrote this field before.
+    response.headers["Connection"] = "close"
 
 
 class ScanPort:

@@ -131,6 +131,28 @@ def test_worker_that_has_a_connection_may_keep_it_for_longer_than_one_may_wait()
     with_port(test, _PATIENT, channel=channel)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        pytest.param(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n", 200, id="answer"),
+        # Which the library refuses before any code of ours.
+        pytest.param(b"GET /ping HTTP/1.1\r\nHost: a\r\nExpect: b\r\n\r\n", 417, id="expectation"),
+        pytest.param(b"GET /v1/scan HTTP/1.1\r\nHost: a\r\n\r\n", 405, id="no-such-method"),
+    ],
+)
+def test_worker_keeps_no_connection_behind_any_answer(said: bytes, told: int) -> None:
+    channel = Channel()
+
+    async def test(port: Port) -> None:
+        async with judging(channel):
+            caller = await port.caller(said)
+            status, fields, _ = await caller.answer()
+            assert (status, fields["Connection"]) == (told, "close")
+            assert await caller.rest() == b""
+
+    with_port(test, _PATIENT, channel=channel)
+
+
 def test_connection_that_no_worker_takes_is_told_503_and_not_judged() -> None:
     channel = Channel(timeout_s=_SHORT_S)
 
