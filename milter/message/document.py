@@ -141,6 +141,15 @@ class Message:
             return []
         return fields_beyond(self.raw, read_to, self.body_start, names)
 
+    @property
+    def header_end(self) -> int:
+        """Offset behind the last field: of the empty line, where there is one."""
+        end = self.body_start
+        for blank in (b"\r\n", b"\n"):
+            if self.raw.endswith(b"\n" + blank, 0, end):
+                return end - len(blank)
+        return end
+
     def decoded(self, name: str) -> list[str]:
         """Return the values of `name`, in lower case, with encoded words decoded."""
         return [decode_words(value, self._notes) for value in self.values(name)]

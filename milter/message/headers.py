@@ -27,7 +27,7 @@ _HEADER_END: Final = re.compile(rb"\n\r?\n")
 _FROM_LINE: Final = re.compile(rb">*+From (?![ \t]*+:)[^\n]*+\n")
 _REST_OF_FIELD: Final = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")
 # Each costs an object, and a message could consist of nothing else.
-_MAX_BEYOND: Final = 10_000
+MAX_BEYOND: Final = 10_000
 _PIECE_BYTES: Final = 65_536
 
 
@@ -93,7 +93,7 @@ def fields_beyond(raw: bytes, start: int, end: int, names: frozenset[str]) -> li
     anyone = b"|".join(re.escape(name.encode("ascii")) for name in sorted(names))
     beginning = re.compile(rb"^(" + anyone + rb")[ \t]*+:", re.IGNORECASE | re.MULTILINE)
     found: list[HeaderField] = []
-    while start < end and len(found) < _MAX_BEYOND:
+    while start < end and len(found) < MAX_BEYOND:
         # One search holds every thread of the process, so none goes through much more than a piece.
         stop = raw.find(b"\n", start + _PIECE_BYTES, end) + 1 or end
         named = beginning.search(raw, start, stop)

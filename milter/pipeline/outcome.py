@@ -16,6 +16,7 @@ from milter.core.address import Mailbox, parse_mailbox
 from milter.core.connection import Direction
 from milter.core.edits import HeaderEdits
 from milter.core.reply import Reply
+from milter.message.headers import MAX_BEYOND
 from milter.pipeline import headers
 from policies.evaluate import evaluate
 from policies.verdict import Action, Verdict
@@ -191,9 +192,11 @@ class Marker:
                 for field in results[:_MAX_RESULTS_READ]
                 if not self._bears_our_name(field)
             }
-            self._remove = tuple(
-                (field.start, field.end) for field in named if field.start not in others
-            )
+            remove = [(field.start, field.end) for field in named if field.start not in others]
+            if len(named) >= MAX_BEYOND and named[-1].end < self._message.header_end:
+                # There may be more than are looked for, so nothing behind them stays.
+                remove.append((named[-1].end, self._message.header_end))
+            self._remove = tuple(remove)
         return self._remove
 
     def _bears_our_name(self, field: HeaderField) -> bool:

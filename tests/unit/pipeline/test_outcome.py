@@ -312,3 +312,12 @@ def test_results_behind_more_than_anybody_has_are_removed_unread() -> None:
     whole = edited(message, marked(a_verdict(), message).edits)
     assert whole.endswith(b"\r\n" + others * 49 + rest)
     assert whole.count(b"other.example") == 49
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_nothing_stays_behind_more_fields_of_our_names_than_are_looked_for(end: bytes) -> None:
+    many = b"X-Spam-Flag: NO" + end
+    forged = b"Authentication-Results: mx.example.org; dmarc=pass" + end
+    message = b"Subject: x" + end + many * 20_000 + forged + b"B: 1" + end + end + b"body" + end
+    whole = edited(message, marked(a_verdict(), message).edits)
+    assert whole.endswith(b"Subject: x" + end + end + b"body" + end)
