@@ -102,7 +102,9 @@ class Message:
         program broke, and not that nobody wrote them.
         """
         start = self.body_start
-        if start in (0, len(self.raw)) or self.raw[:start].endswith((b"\n\r\n", b"\n\n")):
+        # An empty line at the very top ends a header without fields.
+        before = b"\n" + self.raw[:start]
+        if start in (0, len(self.raw)) or before.endswith((b"\n\r\n", b"\n\n")):
             return frozenset()
         rest = self.raw.find(b"\n", start) + 1
         block = split_header(self.raw, rest, len(self.raw), Notes(), self.bounds)

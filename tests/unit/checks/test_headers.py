@@ -88,6 +88,13 @@ def test_fields_behind_a_broken_line_are_not_called_missing() -> None:
     ]
 
 
+@pytest.mark.parametrize("top", [b"\r\n", b"\n"])
+def test_fields_behind_an_empty_line_at_the_top_are_missing(top: bytes) -> None:
+    behind = b"Date: Tue, 17 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x.example>\r\n"
+    missing = ["DATE_MISSING", "FROM_MISSING", "MESSAGE_ID_MISSING"]
+    assert sorted(symbols_of(looked(HeadersCheck(), top + b"A: b\r\n" + behind + BODY))) == missing
+
+
 def test_author_behind_a_broken_line_is_missing() -> None:
     evidence = looked(HeadersCheck(), b"broken\r\n" + GOOD + BODY)
     assert "FROM_MISSING" in symbols_of(evidence)
