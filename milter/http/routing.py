@@ -35,8 +35,11 @@ def application(
     # Handlers count the bytes of a body themselves, for aiohttp's own bound answers in HTML.
     app = web.Application(client_max_size=0, middlewares=[*middlewares, _in_json])
     for route in routes:
-        handle = guarded(route, guard)
-        app.router.add_route(route.endpoint.method, route.endpoint.path, handle)
+        method, path, handle = route.endpoint.method, route.endpoint.path, guarded(route, guard)
+        app.router.add_route(method, path, handle)
+        if method == "GET":
+            # RFC 9110 §9.3.2: the library leaves the body away.
+            app.router.add_route("HEAD", path, handle)
     return app
 
 

@@ -153,6 +153,23 @@ def test_worker_keeps_no_connection_behind_any_answer(said: bytes, told: int) ->
     with_port(test, _PATIENT, channel=channel)
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/ping"])
+def test_head_is_answered_as_get_is_but_without_a_body(path: str) -> None:
+    channel = Channel()
+
+    async def test(port: Port) -> None:
+        async with judging(channel):
+            end = f" {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+            status, fields, body = await (await port.caller(b"GET" + end)).answer()
+            whole = await (await port.caller(b"HEAD" + end)).rest()
+            assert (status, fields["Content-Length"]) == (200, str(len(body)))
+            assert whole.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\nContent-Length: %d\r\n" % len(body) in whole
+            assert whole.endswith(b"\r\n\r\n")
+
+    with_port(test, _PATIENT, channel=channel)
+
+
 def test_connection_that_no_worker_takes_is_told_503_and_not_judged() -> None:
     channel = Channel(timeout_s=_SHORT_S)
 
