@@ -36,7 +36,6 @@ _log: Final = logging.getLogger("gatepost.milter")
 
 NOTHING: Final = b""
 _OVERLOADED: Final = Reply.of(452, "4.3.1 Too many messages at once, try again later")
-_REFUSED_ALREADY: Final = "error"
 _MAX_SIZE_DIGITS: Final = 20
 _NO_MACROS: Final[Mapping[str, str]] = {}
 
@@ -197,8 +196,6 @@ class Session:
 
     def _rcpt(self, data: bytes) -> bytes:
         transaction, recipient = self._opened(), self._recipient(data)
-        if recipient is None:
-            return wire.CONTINUE
         reply = self._overloaded() or transaction.kept_out(recipient)
         if reply is None:
             transaction.add(recipient)
@@ -206,8 +203,6 @@ class Session:
 
     async def _decided_rcpt(self, data: bytes) -> bytes:
         transaction, recipient = self._opened(), self._recipient(data)
-        if recipient is None:
-            return wire.CONTINUE
         reply = self._overloaded() or transaction.kept_out(recipient)
         if reply is None:
             reply = await transaction.refused_at_rcpt(recipient)
@@ -215,12 +210,9 @@ class Session:
             transaction.add(recipient)
         return _said(reply)
 
-    def _recipient(self, data: bytes) -> Recipient | None:
-        """Return the recipient of a RCPT; None for one that is none of ours."""
+    def _recipient(self, data: bytes) -> Recipient:
+        """Return the recipient of a RCPT, whom the mail server would take."""
         path = wire.read_strings(data)[0]
-        if self._macros.get(wire.RCPT, _NO_MACROS).get("rcpt_mailer") == _REFUSED_ALREADY:
-            # The mail server has refused it itself and only lets us know.
-            return None
         mailbox = accepted_mailbox(wire.text(path), self._hostname())
         if mailbox is None:
             raise wire.PacketError("a null recipient")

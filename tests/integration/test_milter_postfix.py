@@ -10,7 +10,7 @@ import contextlib
 import re
 import smtplib
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +44,8 @@ patterns:
      describe: Asks to be held, weight: 9}
   - {id: PLEASE_KEEP, in: subject, match: 'please mark', class: content, kind: other,
      describe: Asks to be marked, weight: 6}
+overrides:
+  - {match: {recipient: lenient@alias.example}, weights: {PLEASE_HOLD: 0}}
 rules:
   - {id: FROM_DSL, when: 'connection.reverse_name.startsWith("dsl-")', weight: 0.1}
 """
@@ -74,6 +76,8 @@ def site() -> Iterator[Site]:
         main = {
             "relayhost": f"[127.0.0.1]:{sink.port}",
             "relay_domains": "example.org",
+            "virtual_alias_domains": "alias.example",
+            "virtual_alias_maps": "inline:{lenient@alias.example=ada@example.org}",
             "smtpd_milters": f"inet:127.0.0.1:{milter}",
             "non_smtpd_milters": f"inet:127.0.0.1:{milter}",
             "milter_default_action": "tempfail",
@@ -255,3 +259,14 @@ def test_milter_body_that_nobody_reads_is_cut_short_for_us_and_arrives_whole(sit
     wait_until(lambda: bool(site.unread.transactions), lambda: site.unread.log)
     (line,) = site.unread.transactions
     assert 0 < line["size_bytes"] < len(message) / 2
+
+
+def test_milter_recipient_of_a_virtual_alias_domain_has_a_policy(site: Site) -> None:
+    # Of such a recipient Postfix says `{rcpt_mailer}` error, as of one that it refuses.
+    envelope = replace(CLEAN, recipients=("lenient@alias.example",))
+    message = _sample("first-report.eml").replace(b"Subject: ", b"Subject: please hold ")
+    already = len(site.sink.messages)
+    assert send_message(site.port, envelope, message).code == 250
+    received = site.sink.wait_for(already + 1)[-1]
+    assert received.rcpt_to[0].startswith(b"TO:<ada@example.org>")
+    assert _value(_added(received.content, message), b"X-Gatepost-Action") == b"pass"

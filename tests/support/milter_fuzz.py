@@ -19,7 +19,7 @@ SESSIONS: Final = (
     + mta.helo()
     + mta.macros("M", i="4Xb2kQ", auth_authen="ann")
     + mta.mail("<>", "SIZE=100")
-    + mta.macros("R", rcpt_mailer="smtp")
+    + mta.macros("R", i="4Xb2kQ")
     + mta.rcpt()
     + mta.header("X-Spam-Flag", " NO")
     + mta.ABORT

@@ -268,12 +268,12 @@ async def test_recipient_of_local_mail_is_never_refused_and_gets_the_mark() -> N
 
 
 @in_a_loop
-async def test_recipient_that_the_mail_server_refused_is_none_of_ours() -> None:
+async def test_recipient_of_a_virtual_alias_domain_counts() -> None:
+    # Postfix names this mailer for all of them, and asks about nobody whom it refuses.
     check = Sees()
-    refused = mta.macros("R", rcpt_mailer="error") + mta.rcpt("<nobody@example.org>")
-    taken = mta.macros("R", rcpt_mailer="smtp") + mta.rcpt()
     dialog = Dialog(a_door(check))
-    await dialog.say(BEGIN + mta.mail() + refused + taken + mta.content())
+    await dialog.say(BEGIN + mta.mail() + mta.macros("R", rcpt_mailer="error") + mta.rcpt())
+    await dialog.say(mta.content())
     assert [str(recipient) for recipient in check.seen[0].recipients] == ["bob@example.org"]
 
 
