@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from milter.core.reply import Reply
 from milter.doors.decision import dealt, decide
 from milter.doors.groups import Group, group_of, must_be_apart
+from milter.doors.paths import is_ambiguous
 from milter.doors.record import TransactionRecord
 from milter.doors.redirection import redirection
 from milter.milter8 import wire
@@ -39,6 +40,7 @@ _log: Final = logging.getLogger("gatepost.milter")
 _ACCEPTED: Final = Reply.of(250, "2.0.0 Ok")
 _APART: Final = Reply.of(452, "4.5.3 Send this recipient in a transaction of its own")
 _TOO_MANY: Final = Reply.of(452, "4.5.3 Too many recipients")
+_AMBIGUOUS: Final = Reply.of(553, "5.1.3 Syntax error in the address of this recipient")
 _FAULTS: Final = {
     Fault.TOO_BIG: Reply.of(552, "5.3.4 Message is larger than this server takes"),
     Fault.NO_ROOM: Reply.of(452, "4.3.1 Too many messages at once, try again later"),
@@ -141,6 +143,11 @@ class MilterTransaction:
         # sendmail(1) could not send it again by itself: that message is judged as a whole.
         if self._local:
             return None
+        if is_ambiguous(wire.text(recipient.path)):
+            # Postfix makes a mailbox of nearly anything, to which no policy would belong, and does
+            # not delete it where the message is redirected. The SMTP door refuses it, too.
+            # Deviation: RFC 5321 §3.6.1, for it deletes none with a source route either.
+            return _AMBIGUOUS
         if len(self._recipients) >= self._door.bounds.recipients:
             # RFC 5321 §4.5.3.1.10
             return _TOO_MANY

@@ -148,3 +148,43 @@ async def test_postmaster_carries_nothing_past_the_filter(mode: str) -> None:
     await dialog.say(BEGIN + mta.rcpt("<postmaster@example.org>"))
     (answer,) = mta.answers(await dialog.say(mta.rcpt()))
     assert answer.data.startswith(b"452 4.5.3 ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "<sorted@example.org,>",
+        "<sorted@example.org;>",
+        "<<sorted@example.org>>",
+        "<sorted(a)@example.org>",
+        "<sorted @example.org>",
+        "<@relay.example:sorted@example.org>",
+        "<@relay.example:sorted>",
+    ],
+)
+@in_a_loop
+async def test_recipient_whom_the_mail_server_may_know_by_another_name_is_refused(
+    path: str,
+) -> None:
+    dialog = Dialog(a_door(policy=POLICY))
+    await dialog.say(BEGIN)
+    (answer,) = mta.answers(await dialog.say(mta.rcpt(path)))
+    assert answer.data.startswith(b"553 5.1.3 ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "<sorted>",
+        "sorted@example.org",
+        '<"a b"@example.org>',
+        "<a.@example.org>",
+        "<a..b@example.org>",
+        "<\u5468@example.org>",
+        "<a@[192.0.2.1]>",
+    ],
+)
+@in_a_loop
+async def test_recipient_who_is_odd_but_clear_is_taken(path: str) -> None:
+    dialog = Dialog(a_door(policy=POLICY))
+    assert mta.letters(await dialog.say(BEGIN + mta.rcpt(path))) == "Oc"
