@@ -93,11 +93,11 @@ _MAILERS: Final = (
         (_MIMEOLE_BOUNDARY,),
         order=_MIMEOLE_ORDER,
     ),
-    # With Exchange the id and the boundary are those of the server.
+    # With Exchange the id is that of the server.
     _mailer(
         "Outlook",
         rb"Microsoft (?:Office )?Outlook,? (?:Build )?1[0-6]\.",
-        boundaries=(_MIMEOLE_BOUNDARY, rb"_\d{3}_[^\s]{4,100}_"),
+        boundaries=(_MIMEOLE_BOUNDARY,),
         order=_MIMEOLE_ORDER,
     ),
     _mailer("The Bat!", rb"The Bat! \(v?\d", (rb"\d{1,12}\.\d{14}",), (rb"-{10}[0-9A-F]{10,30}",)),
@@ -136,14 +136,21 @@ _MAILERS: Final = (
 )
 _NAMED: Final = re.compile(b"|".join(b"(?:%b)" % one.called.pattern for one in _MAILERS))
 # Boundaries of programs that put a new multipart around what they pass on: Python's library, that
-# is Mailman; MIME-tools, that is amavis and MIMEDefang; Courier's and Google's.
+# is Mailman; MIME-tools, that is amavis and MIMEDefang; Courier's and Google's. Exchange
+# writes all of them anew, whatever program hands a message in.
 SERVER_BOUNDARY: Final = re.compile(
     rb"={10,20}\d{5,20}==|-{10}=_\d{5,15}-\d+-\d+|=_[\w.-]{1,100}-\d+-\d+-\d+-\d+|[0-9a-f]{28}"
+    rb"|_\d{3}_[^\s]{4,100}_"
 )
 
 
-# Message-IDs that servers write over what was there: eYou's mail system, ListManager.
-SERVER_ID: Final = re.compile(rb"<(?:\d{9}\.\d{5}|LYRIS-\d[^\s<>@]{1,200})@[^\s<>@]{1,255}>")
+# Message-IDs that servers write over what was there: eYou's mail system, ListManager; Outlook.com,
+# which keeps the other one as X-Microsoft-Original-Message-ID; Amazon SES.
+SERVER_ID: Final = re.compile(
+    rb"<(?:(?:\d{9}\.\d{5}|LYRIS-\d[^\s<>@]{1,200})@[^\s<>@]{1,255}"
+    rb"|[0-9A-Z]{20,60}@[0-9A-Z]{4,20}\.(?i:[0-9a-z]{4,20}\.prod\.outlook\.com)"
+    rb"|[0-9a-f]{16}-" + _UUID + rb"-\d{6}@[0-9a-z-]{4,20}\.amazonses\.com)>"
+)
 
 
 @lru_cache(maxsize=256)

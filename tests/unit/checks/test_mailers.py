@@ -54,6 +54,27 @@ MIMEOLE = "X-MimeOLE: Produced By Microsoft MimeOLE V6.00.2900.5512\r\n"
         pytest.param(
             "Mozilla Thunderbird", UUID_ID, "===============1234567890123456789==", "", id="mailman"
         ),
+        pytest.param(
+            "Mozilla Thunderbird",
+            "<DU0PR02MB78990A1B2C3D4E5F@DU0PR02MB7899.EURPRD02.PROD.OUTLOOK.COM>",
+            "",
+            "Received: from [192.0.2.7] by DU0PR02MB7899.EURPRD02.PROD.OUTLOOK.COM; now\r\n",
+            id="tb-through-outlook-com",
+        ),
+        pytest.param(
+            "iPhone Mail (22B91)",
+            UUID_ID,
+            "_000_9F3C1B5A7D2E4C118E0F2A6B7C8D9E0Faexample_",
+            "",
+            id="iphone-through-exchange",
+        ),
+        pytest.param(
+            "Mozilla Thunderbird",
+            "<0102018f0a1b2c3d-9f3c1b5a-7d2e-4c11-8e0f-2a6b7c8d9e0f-000000@eu-west-1.amazonses.com>",
+            "",
+            "",
+            id="tb-through-ses",
+        ),
         pytest.param("Foxmail 6", "<1@a>", "b", "", id="a-program-that-is-not-known"),
     ],
 )
