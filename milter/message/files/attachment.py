@@ -25,6 +25,7 @@ from milter.message.files.archives import (
 )
 from milter.message.files.entries import MAX_ENTRIES
 from milter.message.files.pages import asks_for_a_secret
+from milter.message.files.relations import loads_from_elsewhere
 from milter.message.guard import Notes
 from milter.message.mime import decode_part
 
@@ -40,12 +41,6 @@ _LOOKED_AT: Final = 262_144
 _MAX_NAMES: Final = 100
 _VBA: Final = "_VBA_PROJECT".encode("utf-16-le")
 _ENCRYPTED_OFFICE: Final = "EncryptedPackage".encode("utf-16-le")
-# No tag holds an opening bracket: of many in a row, each would be followed far.
-_EXTERNAL: Final = re.compile(
-    rb"<Relationship\b(?=[^<>]{0,2000}TargetMode\s*=\s*[\"']External)"
-    rb"(?=[^<>]{0,2000}(?:attachedTemplate|oleObject|/frame|externalLinkPath|subDocument))",
-    re.IGNORECASE,
-)
 _PDF_NAMES: Final = ("JavaScript", "JS", "Launch", "EmbeddedFile", "XFA")
 
 
@@ -325,7 +320,7 @@ class _Looker:
             self.dangers.add(Danger.EMBEDDED_OBJECT)
         relations = (entry for entry in entries if entry.name.lower().endswith(".rels"))
         for entry, _ in zip(relations, range(_MAX_NAMES), strict=False):
-            if _EXTERNAL.search(_in_bytes(read_entry(data, entry, budget)[:_LOOKED_AT])):
+            if loads_from_elsewhere(_in_bytes(read_entry(data, entry, budget)[:_LOOKED_AT])):
                 self.dangers.add(Danger.EXTERNAL_TEMPLATE)
         return True
 

@@ -79,7 +79,8 @@ settingcontent-ms library-ms search-ms appref-ms pyw command vb jnlp
 ws msh msh1 msh2 theme themepack diagcab xbap website
 """
 _MACRO_NAMES: Final = "docm dotm xlsm xltm xlam pptm potm ppam ppsm sldm xlsb"
-_DISK_NAMES: Final = "iso img vhd vhdx udf bin cue daa"
+# No `bin`: Exchange calls a file without a name `ATT00001.bin`, and nothing opens one as a disk.
+_DISK_NAMES: Final = "iso img vhd vhdx udf cue daa"
 _HARMLESS_NAMES: Final = """
 pdf doc docx xls xlsx ppt pptx odt ods odp rtf txt csv jpg jpeg png gif bmp tif tiff webp mp3 mp4
 wav avi mov html htm eml msg ics vcf zip

@@ -130,6 +130,7 @@ LINK = (
             "a.rar", a_rar5(b"b.exe"), {Danger.ARCHIVE, Danger.ARCHIVED_DANGER}, id="rar-5"
         ),
         pytest.param("a.docx", a_zip(WORD), set(), id="document"),
+        pytest.param("ATT00001.bin", b"\0x", set(), id="without-a-name-at-exchange"),
         pytest.param("a.docx", a_zip(WORD, ("word/_rels/a.rels", LINK)), set(), id="a-link"),
         pytest.param(
             "a.docx",
