@@ -13,7 +13,7 @@ from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.core.transaction import Stage
 from milter.message.addresses import parse_addresses
 from milter.message.guard import Notes
-from milter.message.urls.domains import registrable_domain
+from milter.message.urls.domains import public_suffix, registrable_domain
 from policies.domains import domain_key
 from policies.findings import Finding
 
@@ -38,6 +38,9 @@ hostingerapp.com mybluehost.me myftp.biz no-ip.org onmicrosoft.com plesk.page se
 zapto.org
 """
 _BELOW_GIVEN: Final = re.compile(rf"\.(?:{'|'.join(map(re.escape, _GIVEN_NAMES.split()))})\Z")
+# These have mailboxes under the endings of countries, too: yahoo.co.uk, gmx.at.
+_FREE_ABROAD: Final = frozenset(("aol", "gmx", "hotmail", "live", "outlook", "yahoo"))
+_COUNTRY: Final = 2
 _SHOWN: Final = 120
 
 
@@ -81,10 +84,24 @@ def _reply_to(message: Message, author: str) -> Iterator[Finding]:
     if not domain or _same(domain, author):
         return
     details = {"domain": domain}
-    if domain in _FREE and registrable_domain(author) not in _FREE:
+    own = not _is_free(registrable_domain(author)) and not _is_of_a_list(message, author)
+    if own and _is_free(domain):
         yield Finding("REPLY_TO_FREE_MAIL", f"{author} is answered at {domain}"[:_SHOWN], details)
     else:
         yield Finding("REPLY_TO_ELSEWHERE", f"{author} is answered at {domain}"[:_SHOWN], details)
+
+
+def _is_free(domain: str) -> bool:
+    name, _, suffix = domain.partition(".")
+    abroad = len(suffix.rpartition(".")[2]) == _COUNTRY and public_suffix(domain) == suffix
+    return domain in _FREE or (abroad and name in _FREE_ABROAD)
+
+
+def _is_of_a_list(message: Message, author: str) -> bool:
+    """Return whether a list put its own address in the author's place, for DMARC's sake."""
+    # RFC 2369 §3.4: where one posts. Who wrote it is answered at his own address, be it free.
+    posted_to = b"@" + author.encode("utf-8", "replace")
+    return any(posted_to in value.lower() for value in message.values("list-post"))
 
 
 def _sender(message: Message, author: str) -> Iterator[Finding]:

@@ -29,6 +29,37 @@ from tests.support.checks import a_transaction, looked, symbols_of
             id="both-free",
         ),
         pytest.param(
+            "From: a@example.org\r\nReply-To: a@yahoo.co.uk",
+            None,
+            ["REPLY_TO_FREE_MAIL"],
+            id="free-in-a-country",
+        ),
+        pytest.param(
+            "From: a@example.org\r\nReply-To: a@yahoo.example",
+            None,
+            ["REPLY_TO_ELSEWHERE"],
+            id="same-name-and-another-ending",
+        ),
+        pytest.param(
+            "From: a@gmx.at\r\nReply-To: a@gmail.com",
+            None,
+            ["REPLY_TO_ELSEWHERE"],
+            id="both-free-in-a-country",
+        ),
+        pytest.param(
+            "From: Ann via Users <users@lists.example>\r\nReply-To: a@gmail.com\r\n"
+            "List-Post: <mailto:Users@Lists.example>",
+            None,
+            ["REPLY_TO_ELSEWHERE"],
+            id="list-in-the-place-of-the-author",
+        ),
+        pytest.param(
+            "From: a@example.org\r\nReply-To: a@gmail.com\r\nList-Post: <mailto:u@lists.example>",
+            None,
+            ["REPLY_TO_FREE_MAIL"],
+            id="of-no-list",
+        ),
+        pytest.param(
             "From: a@example.org\r\nReply-To: A <a@www.example.org>", None, [], id="reply-below"
         ),
         pytest.param(
