@@ -64,8 +64,10 @@ def _encoding(message: Message) -> Iterator[Finding]:
 
 def _needless(message: Message) -> Iterator[Finding]:
     for part, text in zip(message.text_parts, message.texts, strict=False):
+        # Mail programs encode what they attach, so that it arrives byte for byte.
+        shown = part.disposition != "attachment"
         plain = part.encoding == "base64" and part.charset.lower() in _PLAIN_CHARSETS
-        if plain and len(text.text) > _LONG_ENOUGH and text.text.isascii():
+        if shown and plain and len(text.text) > _LONG_ENOUGH and text.text.isascii():
             yield Finding("MIME_ENCODED_NEEDLESSLY", f"{part.content_type} of ASCII in base64")
             return
 

@@ -47,6 +47,12 @@ PART = "--b\r\nContent-Type: text/html\r\n\r\n<p>x\r\n"
             id="utf-8-in-base64",
         ),
         pytest.param(
+            f"{V}Content-Type: text/calendar; name=a.ics\r\nContent-Transfer-Encoding: base64\r\n"
+            f"Content-Disposition: attachment; filename=a.ics\r\n\r\n{TEXT}",
+            [],
+            id="attached-text-in-base64",
+        ),
+        pytest.param(
             f"{V}Content-Type: text/html\r\n\r\n<p>x", ["MIME_ONLY_HTML"], id="html-alone"
         ),
         pytest.param(
