@@ -44,7 +44,7 @@ class Likeness:
 
     Attributes:
         level: How much.
-        domain: The one that looks like `protected`.
+        domain: The one that looks like `protected`; the whole host where it is below another.
         protected: The one that it is not.
         how: letters, edit, suffix, words or subdomain.
     """
@@ -147,11 +147,11 @@ class Protected:
         for word, _, other in self._words:
             # `bank.com-login.example` is `bank.com` to who reads from the left.
             if host.startswith((f"{other}-", f"www.{other}-")):
-                return Likeness(Level.HIGH, domain, other, "subdomain")
+                return Likeness(Level.HIGH, host, other, "subdomain")
             if below.endswith(other) or f"{other}." in below:
-                return Likeness(Level.HIGH, domain, other, "subdomain")
+                return Likeness(Level.HIGH, host, other, "subdomain")
             if word in labels and len(word) >= _LEAST_EDITED:
-                return Likeness(Level.LOW, domain, other, "subdomain")
+                return Likeness(Level.LOW, host, other, "subdomain")
         return None
 
 

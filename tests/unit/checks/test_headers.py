@@ -37,6 +37,11 @@ def test_headers_good_message_yields_facts_alone() -> None:
         pytest.param(GOOD + b"From: c@example.org\r\n", "FROM_SEVERAL", id="two-froms"),
         pytest.param(without(b"From") + b"From: nobody\r\n", "FROM_INVALID", id="from-a-word"),
         pytest.param(without(b"From") + b'From: "x" <>\r\n', "FROM_INVALID", id="from-nobody"),
+        pytest.param(
+            without(b"From") + b"From: Doe, Ann <a@example.org>\r\n",
+            "FROM_INVALID",
+            id="from-with-a-comma-in-the-name",
+        ),
         pytest.param(without(b"Date"), "DATE_MISSING", id="no-date"),
         pytest.param(without(b"Date") + b"Date: soon\r\n", "DATE_INVALID", id="no-moment"),
         pytest.param(without(b"Message-ID"), "MESSAGE_ID_MISSING", id="no-message-id"),

@@ -60,6 +60,14 @@ def test_domain_that_looks_like_none(host: str) -> None:
     assert INDEX.likeness(host) is None
 
 
+def test_host_is_named_whole_where_its_own_domain_looks_like_nothing() -> None:
+    below, beside = INDEX.likeness("paypal.com.evil.net"), INDEX.likeness("www.paypal.net")
+
+    assert below is not None
+    assert beside is not None
+    assert (below.domain, beside.domain) == ("paypal.com.evil.net", "paypal.net")
+
+
 def test_brands_are_no_likeness_of_each_other() -> None:
     index = Protected(brands())
     assert [name for name in brands() if index.likeness(f"www.{name}")] == []

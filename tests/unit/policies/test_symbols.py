@@ -102,3 +102,13 @@ def test_symbols_that_learned_nothing_weigh_nothing() -> None:
 )
 def test_symbols_have_the_codes_of_the_registry(symbol: str, enhanced: str) -> None:
     assert load_symbols()[symbol].enhanced == enhanced
+
+
+def test_words_say_no_more_than_was_seen() -> None:
+    words = {name: spec.words for name, spec in load_symbols().items()}
+
+    # A comma in the name; SPF that fails; a name that leads elsewhere; a text beside the HTML.
+    assert "address" not in words["FROM_INVALID"]
+    assert "without SPF" not in words["BULK_NO_SPF"]
+    assert "leads back" in words["BULK_NO_REVERSE_NAME"]
+    assert "message consists" not in words["HTML_ONLY_PICTURES"]
