@@ -84,14 +84,15 @@ def _reply_to(message: Message, author: str) -> Iterator[Finding]:
     if not domain or _same(domain, author):
         return
     details = {"domain": domain}
-    own = not _is_free(registrable_domain(author)) and not _is_of_a_list(message, author)
-    if own and _is_free(domain):
+    own = not is_free(registrable_domain(author)) and not _is_of_a_list(message, author)
+    if own and is_free(domain):
         yield Finding("REPLY_TO_FREE_MAIL", f"{author} is answered at {domain}"[:_SHOWN], details)
     else:
         yield Finding("REPLY_TO_ELSEWHERE", f"{author} is answered at {domain}"[:_SHOWN], details)
 
 
-def _is_free(domain: str) -> bool:
+def is_free(domain: str) -> bool:
+    """Return whether everybody may have a mailbox at a registrable domain."""
     name, _, suffix = domain.partition(".")
     abroad = len(suffix.rpartition(".")[2]) == _COUNTRY and public_suffix(domain) == suffix
     return domain in _FREE or (abroad and name in _FREE_ABROAD)

@@ -9,10 +9,19 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
+from milter.checks.identities import is_free
 from milter.core.transaction import Stage
 from milter.message.addresses import parse_addresses
 from milter.message.guard import Notes
-from milter.message.lookalike import Level, Protected, brands, name_of, protected
+from milter.message.lookalike import (
+    Level,
+    Protected,
+    brands,
+    is_one_company,
+    name_of,
+    protected,
+    unsigned,
+)
 from milter.message.text.fold import skeleton
 from milter.message.urls.domains import registrable_domain
 from milter.message.urls.link import Source
@@ -41,6 +50,7 @@ _MAX_WORDS: Final = 12
 # Marks of trade, which compatibility would make letters of.
 _MARKS: Final = str.maketrans("\u2122\u2120", "  ")
 _WORDS: Final = re.compile(r"[^\W_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ADDRESS: Final = re.compile(r"[^\s@<>\"(),;:]{1,64}@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _HOW: Final = {
     "letters": "letters that look alike",
@@ -98,19 +108,30 @@ def _display(author: Address, indexes: tuple[Protected, ...]) -> Iterator[Findin
         if claimed and claimed != domain:
             what = f"{name[:80]} <{author.local_part}@{author.domain}>"
             yield Finding("FROM_NAME_ADDRESS", what, {"domain": claimed})
+    # Whoever shows an address at a free provider does not claim to be the provider.
+    name = _ADDRESS.sub(lambda found: " " if is_free(found[1].lower()) else found[0], name)
     for symbol, index in zip(("FROM_NAME_BRAND", "FROM_NAME_OWN"), indexes, strict=False):
         imitated = next((index.names[each] for each in _names_in(name) if each in index.names), "")
-        if imitated and name_of(imitated) not in domain:
+        if imitated and not _may_bear(domain, imitated):
             what = f"{name[:80]} writes from {author.domain}"
             yield Finding(symbol, what, {"domain": imitated})
+
+
+def _may_bear(domain: str, imitated: str) -> bool:
+    """Return whether an author at `domain` may have the name of the domain `imitated`."""
+    # At those where everybody has a mailbox, nobody writes for the company.
+    one_company = is_one_company(domain, imitated) and not is_free(domain)
+    return one_company or name_of(imitated) in domain
 
 
 def _names_in(display_name: str) -> Iterator[str]:
     """Yield what may be a name among the words of another: each word, and two or three of them."""
     bare = display_name.translate(_MARKS)
-    # In most type a capital I is a small L.
-    for written in dict.fromkeys((bare, bare.replace("I", "l"))):
-        words = _WORDS.findall(skeleton(written))[:_MAX_WORDS]
+    # In most type a capital I is a small L; `PayPalService` is read as two words.
+    ways = (bare, bare.replace("I", "l"), _HUMP.sub(" ", bare))
+    plain = [skeleton(written) for written in dict.fromkeys(ways)]
+    for written in dict.fromkeys((*plain, unsigned(plain[0]))):
+        words = _WORDS.findall(written)[:_MAX_WORDS]
         for start in range(len(words)):
             for count in range(1, 4):
                 yield "".join(words[start : start + count])

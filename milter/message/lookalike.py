@@ -27,6 +27,8 @@ _LEAST_EDITED: Final = 5
 _LEAST_SURE: Final = 6
 _LEAST_INSIDE: Final = 6
 _MAX_LABEL: Final = 63
+# At the start of a line with the domains of one company.
+_COMPANY: Final = "="
 _CACHED: Final = 4096
 
 
@@ -173,10 +175,15 @@ def name_of(domain: str) -> str:
 @lru_cache(maxsize=_CACHED)
 def spelling_of(name: str) -> str:
     """Return a name as the eye reads it: Latin letters, digits that pass for them, no hyphens."""
-    spelling = latin_look(name[:_MAX_LABEL]).translate(_SIGNS).replace("-", "")
+    return unsigned(latin_look(name[:_MAX_LABEL])).replace("-", "")
+
+
+def unsigned(text: str) -> str:
+    """Return a text with letters in the place of the digits, signs and pairs that pass for them."""
+    text = text.translate(_SIGNS)
     for pair, letter in _ALIKE:
-        spelling = spelling.replace(pair, letter)
-    return spelling
+        text = text.replace(pair, letter)
+    return text
 
 
 def look_of(name: str) -> str:
@@ -194,18 +201,34 @@ def protected(domains: frozenset[str]) -> Protected:
 @cache
 def brands() -> tuple[str, ...]:
     """Return the domains that are imitated most in mail, by the list beside this file."""
-    return tuple(line for line in _lines("brands.txt") if "." in line)
+    return tuple(word for word in _words() if "." in word)
 
 
 @cache
 def everyday_words() -> frozenset[str]:
     """Return the names among the brands that are words, too, and found in other names."""
-    return frozenset(line for line in _lines("brands.txt") if "." not in line)
+    return frozenset(word for word in _words() if "." not in word)
 
 
-def _lines(name: str) -> list[str]:
-    text = files("milter.message").joinpath(name).read_text("utf-8")
-    return [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+def is_one_company(one: str, other: str) -> bool:
+    """Return whether two registrable domains are known to be those of one company."""
+    return other in _companies().get(one, ())
+
+
+@cache
+def _companies() -> dict[str, frozenset[str]]:
+    lines = (line.split()[1:] for line in _lines() if line.startswith(_COMPANY))
+    return {domain: frozenset(domains) for domains in lines for domain in domains}
+
+
+def _words() -> list[str]:
+    lines = (line.split() for line in _lines() if not line.startswith(_COMPANY))
+    return [word for words in lines for word in words]
+
+
+def _lines() -> list[str]:
+    text = files("milter.message").joinpath("brands.txt").read_text("utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def _gaps(name: str) -> Iterator[str]:

@@ -42,6 +42,20 @@ CHECK = LookalikeCheck(["bank.example"])
         ),
         pytest.param("From: PayPal\u2122 <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="mark"),
         pytest.param("From: DHL Express <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="short"),
+        pytest.param("From: PayPa1 <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="digit"),
+        pytest.param("From: Arnazon <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="two-for-one"),
+        pytest.param("From: PayPalService <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="hump"),
+        pytest.param("From: DHLExpress <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="humps"),
+        pytest.param("From: iCloud <a@email.apple.com>\r\n\r\nx", [], id="of-one-company"),
+        pytest.param("From: M. <a@sharepointonline.com>\r\n\r\nx", [], id="another-of-its-domains"),
+        pytest.param(
+            "From: Microsoft 365 <a@outlook.com>\r\n\r\nx", ["FROM_NAME_BRAND"], id="anybody's"
+        ),
+        pytest.param(
+            'From: "ann@gmail.com" <users@lists.example>\r\n\r\nx',
+            ["FROM_NAME_ADDRESS"],
+            id="free-address-as-a-name",
+        ),
         pytest.param("From: Recipient IT <a@b.example>\r\n\r\nx", ["FROM_NAME_OWN"], id="own-name"),
         pytest.param("From: Recipient <a@recipient.example>\r\n\r\nx", [], id="our-own-domain"),
         pytest.param("From: Bank <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="site's-brand"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from milter.message.lookalike import Level, Protected, brands
+from milter.message.lookalike import Level, Protected, brands, is_one_company
 
 INDEX = Protected(["paypal.com", "example.org", "rakuten.co.jp", "volksbank.de", "apple.com"])
 HIGH, MEDIUM, LOW = Level.HIGH, Level.MEDIUM, Level.LOW
@@ -71,3 +71,9 @@ def test_host_is_named_whole_where_its_own_domain_looks_like_nothing() -> None:
 def test_brands_are_no_likeness_of_each_other() -> None:
     index = Protected(brands())
     assert [name for name in brands() if index.likeness(f"www.{name}")] == []
+
+
+def test_domains_of_one_company_need_not_be_imitated() -> None:
+    assert is_one_company("citi.com", "citibank.com")
+    assert not is_one_company("citi.com", "paypal.com")
+    assert Protected(brands()).likeness("cniti.com") is None
