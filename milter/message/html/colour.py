@@ -17,7 +17,7 @@ _HEX: Final = re.compile(r"#?([0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})(?![0-9a-f])
 _FUNCTION: Final = re.compile(r"(rgb|hsl)a?\(([^()]*)\)")
 _NUMBER: Final = re.compile(r"([+-]?\d*\.?\d+)\s*(%)?")
 _LONGEST: Final = 100
-# Those that mail names, and all that pass for white.
+# All of CSS Color 4: a background that is not known would be taken for the white of the page.
 _NAMED_HEX: Final = """
 white ffffff black 000000 red ff0000 green 008000 blue 0000ff yellow ffff00 gray 808080 grey 808080
 silver c0c0c0 navy 000080 maroon 800000 orange ffa500 purple 800080 lime 00ff00 aqua 00ffff
@@ -29,6 +29,23 @@ cornsilk fff8dc beige f5f5dc lightyellow ffffe0 darkblue 00008b darkred 8b0000 d
 gold ffd700 pink ffc0cb brown a52a2a crimson dc143c tomato ff6347 indigo 4b0082 royalblue 4169e1
 steelblue 4682b4 dodgerblue 1e90ff skyblue 87ceeb slategray 708090 slategrey 708090
 midnightblue 191970 darkslategray 2f4f4f darkslategrey 2f4f4f
+antiquewhite faebd7 aquamarine 7fffd4 bisque ffe4c4 blanchedalmond ffebcd blueviolet 8a2be2
+burlywood deb887 cadetblue 5f9ea0 chartreuse 7fff00 chocolate d2691e coral ff7f50 cornflowerblue
+6495ed darkcyan 008b8b darkgoldenrod b8860b darkkhaki bdb76b darkmagenta 8b008b darkolivegreen
+556b2f darkorange ff8c00 darkorchid 9932cc darksalmon e9967a darkseagreen 8fbc8f darkslateblue
+483d8b darkturquoise 00ced1 darkviolet 9400d3 deeppink ff1493 deepskyblue 00bfff firebrick b22222
+forestgreen 228b22 goldenrod daa520 greenyellow adff2f hotpink ff69b4 indianred cd5c5c khaki f0e68c
+lavender e6e6fa lawngreen 7cfc00 lemonchiffon fffacd lightblue add8e6 lightcoral f08080 lightcyan
+e0ffff lightgoldenrodyellow fafad2 lightgreen 90ee90 lightpink ffb6c1 lightsalmon ffa07a
+lightseagreen 20b2aa lightskyblue 87cefa lightslategray 778899 lightslategrey 778899 lightsteelblue
+b0c4de limegreen 32cd32 mediumaquamarine 66cdaa mediumblue 0000cd mediumorchid ba55d3 mediumpurple
+9370db mediumseagreen 3cb371 mediumslateblue 7b68ee mediumspringgreen 00fa9a mediumturquoise 48d1cc
+mediumvioletred c71585 mistyrose ffe4e1 moccasin ffe4b5 navajowhite ffdead olivedrab 6b8e23
+orangered ff4500 orchid da70d6 palegoldenrod eee8aa palegreen 98fb98 paleturquoise afeeee
+palevioletred db7093 papayawhip ffefd5 peachpuff ffdab9 peru cd853f plum dda0dd powderblue b0e0e6
+rebeccapurple 663399 rosybrown bc8f8f saddlebrown 8b4513 salmon fa8072 sandybrown f4a460 seagreen
+2e8b57 sienna a0522d slateblue 6a5acd springgreen 00ff7f tan d2b48c thistle d8bfd8 turquoise 40e0d0
+violet ee82ee wheat f5deb3 yellowgreen 9acd32
 """
 _WORDS: Final = _NAMED_HEX.split()
 _NAMED: Final[dict[str, str]] = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))

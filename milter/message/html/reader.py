@@ -20,7 +20,7 @@ from milter.message.html.sheet import Sheet
 from milter.message.html.style import (
     PLAIN,
     Style,
-    coloured,
+    attributed,
     length_px,
     parse_style,
     restyled,
@@ -80,7 +80,9 @@ align border cellpadding cellspacing class colspan face height id lang name role
 style target title valign width xml:lang
 """
 _SILENT: Final = frozenset(_SILENT_NAMES.split())
-_COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
+_COLOUR_TAGS: Final = frozenset(
+    ("font", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "marquee", "basefont")
+)
 _LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
 _PICTURED: Final = ("background", "poster")
 # What tells a person, or the browser that fills it in, what belongs into a field.
@@ -90,7 +92,6 @@ _REVERSED: Final = Style(reversed=True)
 _MAX_SHEETS: Final = 20
 _TRACKING_PX: Final = 2.0
 _MAX_ALT: Final = 1_000
-_MAX_COLOUR: Final = 100
 _REMOTE: Final = ("http:", "https:", "//")
 
 
@@ -227,13 +228,8 @@ class _Walk:
             style = _REVERSED
         if written := attributes.get("style"):
             style = parse_style(written) if style is PLAIN else restyled(style, written)
-        if tag in _COLOUR_TAGS and style.colour is None and style.background is None:
-            colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
-            background = attributes.get("bgcolor")
-            picture = attributes.get("background")
-            if colour or background or picture:
-                names = (colour or "")[:_MAX_COLOUR], (background or "")[:_MAX_COLOUR]
-                style = coloured(style, *names, pictured=bool(picture))
+        if tag in _COLOUR_TAGS:
+            style = attributed(style, tag, attributes)
         return style
 
     def _take(self, tag: str, attributes: _Attributes, inside: Seen) -> None:

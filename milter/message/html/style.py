@@ -39,6 +39,9 @@ _FAR_PX: Final = -400.0
 _FAR_MARGIN_PX: Final = -900.0
 _FAR_RIGHT_PX: Final = 3_000.0
 _FAINT: Final = 0.1
+_MAX_COLOUR: Final = 100
+# Of a background with its picture, place and so on.
+_MAX_WORDS: Final = 12
 _CUTS: Final = ("hidden", "clip", "scroll", "auto")
 _CLIPPED: Final = ("inset(50%", "inset(100%", "circle(0", "ellipse(0", "polygon(00,00")
 _PLACED: Final = frozenset(("absolute", "fixed", "relative"))
@@ -121,11 +124,8 @@ def _parsed(text: str) -> Style:
         size_px=length_px(size) if size else None,
         colour=parse_colour(colour),
         transparent=bool(colour) and alpha(colour) < _FAINT,
-        background=None if alpha(background) < _FAINT else parse_colour(background),
-        pictured="url(" in background
-        or "url(" in values.get("background-image", "")
-        or "gradient(" in background
-        or "gradient(" in values.get("background-image", ""),
+        background=_backdrop(background),
+        pictured=_is_picture(background) or _is_picture(values.get("background-image", "")),
         reversed=values.get("unicode-bidi") in _OVERRIDES and values.get("direction") == "rtl",
     )
     return SILENT if style == SILENT else style
@@ -167,15 +167,44 @@ def tiny(size_px: float | None) -> bool:
     return size_px is not None and size_px <= _TINY_PX
 
 
+def attributed(style: Style, tag: str, attributes: Mapping[str, str | None]) -> Style:
+    """Return `style` with the colours that attributes of HTML name, where CSS names none."""
+    colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
+    background, picture = attributes.get("bgcolor"), attributes.get("background")
+    if not (colour or background or picture):
+        return style
+    names = (colour or "")[:_MAX_COLOUR], (background or "")[:_MAX_COLOUR]
+    return _coloured(style, *names, pictured=bool(picture))
+
+
 @lru_cache(maxsize=1024)
-def coloured(style: Style, colour: str, background: str, *, pictured: bool) -> Style:
-    """Return `style` with the colours that attributes of HTML name."""
+def _coloured(style: Style, colour: str, background: str, *, pictured: bool) -> Style:
+    # Attributes are hints: each property of CSS goes before the hint for it, and not before others.
+    said = style.colour is not None or style.transparent
+    behind = style.background is not None or style.pictured
     return replace(
         style,
-        colour=parse_colour(colour) if colour else None,
-        background=parse_colour(background) if background else None,
-        pictured=pictured or style.pictured,
+        colour=style.colour if said else parse_colour(colour),
+        background=style.background if behind else _backdrop(background.lower()),
+        pictured=style.pictured or pictured or (not behind and _is_picture(background.lower())),
     )
+
+
+def _backdrop(text: str) -> Colour | None:
+    """Return the colour in `background`, among whatever else is said there."""
+    if alpha(text) < _FAINT:
+        return None
+    if (colour := parse_colour(text)) is not None:
+        return colour
+    words = (parse_colour(word) for word in text.split()[:_MAX_WORDS])
+    return next((colour for colour in words if colour is not None), None)
+
+
+def _is_picture(text: str) -> bool:
+    """Return whether `background` is no plain colour that is known: oklch(), var() and so on."""
+    if "url(" in text or "gradient(" in text:
+        return True
+    return "(" in text and alpha(text) >= _FAINT and _backdrop(text) is None
 
 
 def length_px(text: str) -> float | None:
