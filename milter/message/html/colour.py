@@ -17,7 +17,8 @@ _HEX: Final = re.compile(r"#?([0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})(?![0-9a-f])
 _FUNCTION: Final = re.compile(r"(rgb|hsl)a?\(([^()]*)\)")
 _NUMBER: Final = re.compile(r"([+-]?\d*\.?\d+)\s*(%)?")
 _LONGEST: Final = 100
-# All of CSS Color 4: a background that is not known would be taken for the white of the page.
+# All of CSS Color 4, those of the system included: one that is not known would be taken for
+# the white of the page.
 _NAMED_HEX: Final = """
 white ffffff black 000000 red ff0000 green 008000 blue 0000ff yellow ffff00 gray 808080 grey 808080
 silver c0c0c0 navy 000080 maroon 800000 orange ffa500 purple 800080 lime 00ff00 aqua 00ffff
@@ -46,6 +47,8 @@ palevioletred db7093 papayawhip ffefd5 peachpuff ffdab9 peru cd853f plum dda0dd 
 rebeccapurple 663399 rosybrown bc8f8f saddlebrown 8b4513 salmon fa8072 sandybrown f4a460 seagreen
 2e8b57 sienna a0522d slateblue 6a5acd springgreen 00ff7f tan d2b48c thistle d8bfd8 turquoise 40e0d0
 violet ee82ee wheat f5deb3 yellowgreen 9acd32
+canvas ffffff window ffffff canvastext 000000 windowtext 000000 fieldtext 000000
+buttontext 000000 menutext 000000 infotext 000000 captiontext 000000 linktext 0000ee
 """
 _WORDS: Final = _NAMED_HEX.split()
 _NAMED: Final[dict[str, str]] = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))

@@ -21,7 +21,9 @@ from milter.message.html.style import (
     PLAIN,
     Style,
     attributed,
+    in_a_line,
     length_px,
+    linked,
     parse_style,
     restyled,
 )
@@ -228,8 +230,11 @@ class _Walk:
             style = _REVERSED
         if written := attributes.get("style"):
             style = parse_style(written) if style is PLAIN else restyled(style, written)
+            style = in_a_line(style, tag, written)
         if tag in _COLOUR_TAGS:
             style = attributed(style, tag, attributes)
+        elif tag == "a" and "href" in attributes:
+            style = linked(style)
         return style
 
     def _take(self, tag: str, attributes: _Attributes, inside: Seen) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from milter.message.html.colour import Colour, alpha, parse_colour
+from milter.message.html.colour import BLACK, Colour, alpha, parse_colour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ _ESCAPE: Final = re.compile(r"\\(?:([0-9a-f]{1,6})\s?|(.))", re.DOTALL)
 _LENGTH: Final = re.compile(
     r"(?:calc\(\s*)?([+-]?\d*\.?\d+)\s*(px|pt|em|rem|ex|ch|%|vw|vh|cm|mm|in)?"
 )
+_ONE_LENGTH: Final = re.compile(r"calc\(\s*[+-]?\d*\.?\d+[a-z%]*\s*\)")
 # In the shorthand the size stands before the family, and before a slash and the height of lines.
 _FONT_SIZE: Final = re.compile(r"(?:^|\s)(\d*\.?\d+(?:px|pt|em|rem|%)|0(?=[\s/]))")
 _NOTHING: Final = r"\s*(?:0?\.0\d*|0)\s*[,)]"
@@ -33,22 +34,36 @@ _MAX_STYLE: Final = 4_000
 _MAX_KEPT: Final = 300
 # Sizes that nobody reads. Preview texts that mail programs show in the list are often 1px.
 _TINY_PX: Final = 2.0
+_USUAL_PX: Final = 16.0
+_SIZES: Final = frozenset(
+    [
+        *("xx-small", "x-small", "small", "medium", "large", "x-large", "xx-large", "xxx-large"),
+        *("initial", "menu", "caption", "icon", "message-box", "small-caption", "status-bar"),
+    ]
+)
+_DRAWN: Final = ("text-shadow", "-webkit-text-stroke", "mix-blend-mode")
+_NOT_DRAWN: Final = frozenset(("none", "normal", "initial", "inherit", "unset", "0", "0px", ""))
+_REPAINTS: Final = ("invert(", "contrast(", "brightness(", "drop-shadow(")
 _PX: Final = {"px": 1.0, "pt": 1.333, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "%": 0.16}
 _FAR_PX: Final = -400.0
 # Pictures are laid over each other by margins; none is moved so far.
 _FAR_MARGIN_PX: Final = -900.0
 _FAR_RIGHT_PX: Final = 3_000.0
 _FAINT: Final = 0.1
+_LINK: Final[Colour] = (0, 0, 238)
 _MAX_COLOUR: Final = 100
 # Of a background with its picture, place and so on.
 _MAX_WORDS: Final = 12
+_INLINE: Final = frozenset(("a", "b", "em", "font", "i", "label", "small", "span", "strong", "u"))
+_BOXES: Final = frozenset(("display", "float", "position"))
 _CUTS: Final = ("hidden", "clip", "scroll", "auto")
 _CLIPPED: Final = ("inset(50%", "inset(100%", "circle(0", "ellipse(0", "polygon(00,00")
+_KEEPS_OPEN: Final = ("min-height", "min-width", "padding-top", "padding-bottom")
 _PLACED: Final = frozenset(("absolute", "fixed", "relative"))
 _OVERRIDES: Final = frozenset(("bidi-override", "isolate-override"))
 # What takes back that something is hidden, by the reason.
 _SHOWN_BY: Final[dict[str, frozenset[str]]] = {
-    "display": frozenset(("display", "mso-hide", "content-visibility")),
+    "display": frozenset(("display", "content-visibility")),
     "visibility": frozenset(("visibility",)),
     "opacity": frozenset(("opacity", "filter")),
     "position": frozenset(("position", "left", "top", "text-indent", "clip", "transform")),
@@ -69,7 +84,8 @@ class Style:
         colour: Of the letters; None where nothing is said.
         transparent: Whether the letters have no colour at all.
         background: None where nothing is said.
-        pictured: Whether a picture lies behind the letters, so that colours tell nothing.
+        pictured: Whether a picture lies behind the letters, or they are drawn in another way, so
+            that colours tell nothing.
         reversed: Whether the letters stand in the other order than they are written in.
     """
 
@@ -115,17 +131,17 @@ def _parsed(text: str) -> Style:
         return PLAIN
     colour = values.get("-webkit-text-fill-color") or values.get("color", "")
     background = values.get("background-color") or values.get("background", "")
-    size = values.get("font-size") or _size_of_font(values.get("font", ""))
-    hidden = _why_hidden(values)
+    image = values.get("background-image", "")
+    hidden, drawn = _why_hidden(values), _is_drawn(values)
     style = Style(
         hidden=hidden,
         pinned=bool(hidden and not pinned.isdisjoint(_SHOWN_BY[hidden])),
         visible=values.get("visibility") == "visible",
-        size_px=length_px(size) if size else None,
-        colour=parse_colour(colour),
-        transparent=bool(colour) and alpha(colour) < _FAINT,
+        size_px=_size(values.get("font-size") or _size_of_font(values.get("font", ""))),
+        colour=BLACK if colour == "initial" else parse_colour(colour),
+        transparent=bool(colour) and alpha(colour) < _FAINT and not drawn,
         background=_backdrop(background),
-        pictured=_is_picture(background) or _is_picture(values.get("background-image", "")),
+        pictured=drawn or any(map(_is_picture, (colour, background, image))),
         reversed=values.get("unicode-bidi") in _OVERRIDES and values.get("direction") == "rtl",
     )
     return SILENT if style == SILENT else style
@@ -177,6 +193,24 @@ def attributed(style: Style, tag: str, attributes: Mapping[str, str | None]) -> 
     return _coloured(style, *names, pictured=bool(picture))
 
 
+def in_a_line(style: Style, tag: str, text: str) -> Style:
+    """Return `style` of an element that has no size in a line, unless `text` makes it a box."""
+    if style.hidden != "box" or tag not in _INLINE:
+        return style
+    values, _ = _declarations(text[:_MAX_STYLE].lower())
+    return style if _BOXES & values.keys() else replace(style, hidden="", pinned=False)
+
+
+def linked(style: Style) -> Style:
+    """Return `style` for a link, which has a colour of its own where CSS names none."""
+    return style if style.colour is not None or style.transparent else _linked(style)
+
+
+@lru_cache(maxsize=1024)
+def _linked(style: Style) -> Style:
+    return replace(style, colour=_LINK)
+
+
 @lru_cache(maxsize=1024)
 def _coloured(style: Style, colour: str, background: str, *, pictured: bool) -> Style:
     # Attributes are hints: each property of CSS goes before the hint for it, and not before others.
@@ -201,10 +235,26 @@ def _backdrop(text: str) -> Colour | None:
 
 
 def _is_picture(text: str) -> bool:
-    """Return whether `background` is no plain colour that is known: oklch(), var() and so on."""
+    """Return whether a colour or background is none that is known: url(), oklch(), var()."""
     if "url(" in text or "gradient(" in text:
         return True
     return "(" in text and alpha(text) >= _FAINT and _backdrop(text) is None
+
+
+def _is_drawn(values: Mapping[str, str]) -> bool:
+    """Return whether letters are seen by other means than their colour on that of the element."""
+    if any(values.get(name, "none") not in _NOT_DRAWN for name in _DRAWN):
+        return True
+    clip = values.get("background-clip") or values.get("-webkit-background-clip", "")
+    repainted = any(way in values.get("filter", "") for way in _REPAINTS)
+    return clip == "text" or repainted or "inset" in values.get("box-shadow", "")
+
+
+def _size(text: str) -> float | None:
+    """Return the size of letters that `text` states: that of usual ones where it is a word."""
+    if text in _SIZES or ("(" in text and not _ONE_LENGTH.fullmatch(text)):
+        return _USUAL_PX
+    return length_px(text)
 
 
 def length_px(text: str) -> float | None:
@@ -250,11 +300,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _why_hidden(values: Mapping[str, str]) -> str:
-    if (
-        values.get("display") == "none"
-        or values.get("mso-hide") == "all"
-        or values.get("content-visibility") == "hidden"
-    ):
+    # Not by `mso-hide: all`: Outlook alone does not show that, and everybody else does.
+    if values.get("display") == "none" or values.get("content-visibility") == "hidden":
         return "display"
     if values.get("visibility") in ("hidden", "collapse"):
         return "visibility"
@@ -321,10 +368,18 @@ def _is_closed_box(values: Mapping[str, str]) -> bool:
     for side in ("max-height", "height", "max-width", "width"):
         size = length_px(values.get(side, ""))
         if size is not None and size <= _TINY_PX:
-            return True
+            return not _is_kept_open(values)
     return False
 
 
+def _is_kept_open(values: Mapping[str, str]) -> bool:
+    """Return whether a box of no height shows what is in it all the same."""
+    sizes = (length_px(values.get(name, "")) for name in _KEEPS_OPEN)
+    return any(size is not None and size > _TINY_PX for size in sizes)
+
+
 def _size_of_font(font: str) -> str:
-    match = _FONT_SIZE.search(font[:200])
-    return match[1] if match else ""
+    if match := _FONT_SIZE.search(font[:200]):
+        return match[1]
+    words = (word.partition("/")[0] for word in font[:200].split())
+    return next((word for word in words if word in _SIZES), "")
