@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # RFC 2369 §3.2 for the angle brackets.
 _URI: Final = re.compile(rb"<\s*((?:https?|mailto):[^<>]{1,2000})>", re.IGNORECASE)
 _PRECEDENCE: Final = frozenset((b"bulk", b"list", b"junk"))
-# Marks of programs that send newsletters.
-_CAMPAIGN: Final = ("feedback-id", "x-campaign", "x-campaignid", "x-mailgun-sid", "x-sg-eid")
+# Marks of programs that send newsletters. Not those of services that send receipts and resets of
+# passwords, too, and mark all of it alike: Feedback-ID, X-SG-EID, X-Mailgun-Sid.
+_CAMPAIGN: Final = ("x-campaign", "x-campaignid")
 _READ: Final = 4_000
 _MOST_FIELDS: Final = 5
 
@@ -59,10 +60,20 @@ def is_bulk(message: Message) -> bool:
     """Return whether a message is sent to many, and by no mailing list."""
     marked = (
         message.count("list-unsubscribe") > 0
-        or any(value.lower() in _PRECEDENCE for value in message.values("precedence"))
+        or (_by_precedence(message) and not _by_a_program(message))
         or any(message.count(name) for name in _CAMPAIGN)
     )
     return marked and not is_list(message)
+
+
+def _by_precedence(message: Message) -> bool:
+    return any(value.lower() in _PRECEDENCE for value in message.values("precedence"))
+
+
+def _by_a_program(message: Message) -> bool:
+    # RFC 3834 §5: an answer of somebody who is away, or a notice. They ask by Precedence that none
+    # answers them, and go to one person.
+    return any(not value.lower().startswith(b"no") for value in message.values("auto-submitted"))
 
 
 def has_one_click(message: Message) -> bool:

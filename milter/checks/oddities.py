@@ -48,6 +48,7 @@ _MOST_OF_TO: Final = 1000
 _MAILBOX: Final = re.compile(r"([^\s<>@,;:\"()]+)@")
 # What may stand beside a name that is called.
 _AROUND: Final = " \t,;:!?@<>()\"'*-"
+_GOES_ON: Final = re.compile(rb"[\w.-]")
 _URGENT: Final = re.compile(rb"1\b|urgent\b|highest\b", re.IGNORECASE)
 _MICROSOFT: Final = re.compile(rb"(?:produced by )?microsoft", re.IGNORECASE)
 _LONG_ENOUGH: Final = 3
@@ -124,10 +125,16 @@ def _message_id(message: Message) -> Iterator[Finding]:
     named = host[1].lower()
     recipients = [value.lower() for value in message.values("to")[:1]]
     authors = {domain.encode("ascii", "replace") for domain in message.author_domains}
-    if recipients and b"@" + named in recipients[0] and named not in authors:
+    if recipients and _is_at(named, recipients[0]) and named not in authors:
         yield Finding("MESSAGE_ID_RECIPIENT", shown)
     if _MIMEOLE_ID.match(values[0]) and not _names_a_mailer(message):
         yield Finding("MESSAGE_ID_MIMEOLE", shown)
+
+
+def _is_at(domain: bytes, addresses: bytes) -> bool:
+    """Return whether an address is of `domain`, and not of one that only begins like it."""
+    behind = addresses.split(b"@" + domain)[1:]
+    return any(not _GOES_ON.match(rest) for rest in behind)
 
 
 def _names_a_mailer(message: Message) -> bool:

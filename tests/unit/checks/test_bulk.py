@@ -20,6 +20,16 @@ _POST = "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
             id="list",
         ),
         pytest.param("Precedence: bulk", ["BULK_MAIL", "BULK_NO_UNSUBSCRIBE"], id="bulk"),
+        pytest.param("Precedence: bulk\r\nAuto-Submitted: auto-replied", [], id="who-is-away"),
+        pytest.param("Precedence: bulk\r\nAuto-Submitted: auto-generated", [], id="a-notice"),
+        pytest.param(
+            "Precedence: bulk\r\nAuto-Submitted: no",
+            ["BULK_MAIL", "BULK_NO_UNSUBSCRIBE"],
+            id="by-a-person",
+        ),
+        pytest.param("Feedback-ID: 1.eu-west-1.x:AmazonSES", [], id="receipt-by-ses"),
+        pytest.param("X-SG-EID: u001.x", [], id="receipt-by-sendgrid"),
+        pytest.param("X-Campaign: 1", ["BULK_MAIL", "BULK_NO_UNSUBSCRIBE"], id="campaign"),
         pytest.param(f"{_HTTPS}\r\n{_POST}", ["BULK_MAIL", "BULK_ONE_CLICK"], id="one-click"),
         pytest.param(_HTTPS, ["BULK_MAIL"], id="unsubscribe-without-one-click"),
         pytest.param(

@@ -78,6 +78,7 @@ def test_oddities_what_our_own_server_wrote_on_top_is_not_looked_at() -> None:
         pytest.param({"Message_ID": "<1@192.0.2.1>"}, ["MESSAGE_ID_RAW_ADDRESS"], id="address"),
         pytest.param({"Message_ID": "<1@[192.0.2.1]>"}, ["MESSAGE_ID_RAW_ADDRESS"], id="literal"),
         pytest.param({"Message_ID": "<1@b.example>"}, ["MESSAGE_ID_RECIPIENT"], id="recipients-id"),
+        pytest.param({"Message_ID": "<1@b>"}, [], id="host-that-begins-like-the-recipients-domain"),
         pytest.param(
             {"Message_ID": "<1@b.example>", "From": "c@b.example"}, [], id="of-one-domain"
         ),
