@@ -51,7 +51,8 @@ KIND_WORDS: Final = {
     "pharma": "the message looks like an advertisement for medicines",
     "backscatter": "the message looks like a bounce, perhaps of mail that others sent in your name",
     "botnet": "the message looks like the work of a botnet",
-    "other": "the content of the message is not accepted here",
+    # Of refused messages and of those that pass alike, and for what a site's own rules are about.
+    "other": "the message holds something that is unwanted here",
 }
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _MAX_DETAIL: Final = 120
