@@ -100,6 +100,8 @@ _SPREAD_HAN: Final = re.compile(
 # The line that lengthens an Arabic word, and the vowel signs that are left out in everyday writing.
 _ARABIC_MARKS: Final = re.compile("[\u0640\u064b-\u0652\u0670]")
 _ARABIC: Final = re.compile("[\u0620-\u06ff]")
+# An abbreviation and an end in Greek or Cyrillic, as people write it who know both: `TNF\u03b1`.
+_ACRONYM: Final = re.compile("[A-Z]{2,20}[\u03b1-\u03c9\u0430-\u045f\u0491]{1,20}")
 # A letter that is neither Latin nor bare of marks makes a word of `_WIDE_WORD`.
 _WIDE_LETTER: Final = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
 # Letters that are written for one another: the forms of alef, ya and ha at the end of words.
@@ -250,7 +252,8 @@ def disguise(text: str) -> Disguise:
     overrides = len(_OVERRIDE.findall(beyond))
     mixed = 0
     if _WIDE_LETTER.search(beyond):
-        mixed = sum(_is_mixed(match[0].lower()) for match in _WIDE_WORD.finditer(text))
+        words = (match[0] for match in _WIDE_WORD.finditer(text))
+        mixed = sum(_is_mixed(word.lower()) and not _ACRONYM.fullmatch(word) for word in words)
     return Disguise(cuts, overrides, mixed) if cuts or overrides or mixed else PLAIN
 
 

@@ -18,6 +18,10 @@ from tests.support.checks import looked, symbols_of
         pytest.param("Subject: \u202elaypap", "", ["TEXT_DIRECTION_FORCED"], id="turned"),
         pytest.param("Subject: x", "\u202bשלום\u202c \u202eabc", [], id="turned-in-body"),
         pytest.param("Subject: Привет", "Как дела?", [], id="russian"),
+        pytest.param("Subject: TNFα und IFNγ", "", [], id="abbreviation-with-greek"),
+        pytest.param("Subject: SMSка", "", [], id="abbreviation-with-a-russian-ending"),
+        pytest.param("Subject: PAYPАL", "", ["TEXT_MIXED_SCRIPTS"], id="mixed-capitals"),
+        pytest.param("Subject: Tеlеgrаm", "", ["TEXT_MIXED_SCRIPTS"], id="mixed-word"),
     ],
 )
 def test_disguised_words_are_found(header: str, body: str, symbols: list[str]) -> None:
