@@ -62,6 +62,8 @@ _MAGIC: Final = (
     (b"#!", "text/x-shellscript"),
 )
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+# Phones name such pictures `.jpg`, too.
+_HEIF: Final = frozenset((b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"))
 _MARKUP: Final = re.compile(
     rb"\s*+(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]{0,200}>\s*+)?(?:<!--[^>]{0,300}>\s*+)*+"
     rb"<(?:(!doctype\s+html|html|head|body|script|meta|iframe|form|title|div|table)|(svg|!doctype\s+svg))[\s>]",
@@ -131,7 +133,7 @@ def type_by_bytes(head: bytes) -> str:
     if head[_SECTOR : _SECTOR + 5] == b"CD001":
         return DISK
     if head[4:8] == b"ftyp":
-        return "video/mp4"
+        return "image/heif" if head[8:12] in _HEIF else "video/mp4"
     if markup := _MARKUP.match(head[:2048]):
         return SVG if markup[2] else HTML
     return ""

@@ -130,6 +130,8 @@ LINK = (
             "a.rar", a_rar5(b"b.exe"), {Danger.ARCHIVE, Danger.ARCHIVED_DANGER}, id="rar-5"
         ),
         pytest.param("a.docx", a_zip(WORD), set(), id="document"),
+        pytest.param("a.jpg", b"\0\0\0\x18ftypheic", set(), id="photo-of-a-phone"),
+        pytest.param("a.jpg", b"\0\0\0\x18ftypisom", {Danger.TYPE_MISMATCH}, id="film-as-a-photo"),
         pytest.param("ATT00001.bin", b"\0x", set(), id="without-a-name-at-exchange"),
         pytest.param("a.docx", a_zip(WORD, ("word/_rels/a.rels", LINK)), set(), id="a-link"),
         pytest.param(
