@@ -99,7 +99,8 @@ class _Coded:
     @property
     def size(self) -> int:
         """What comes out in the end."""
-        last = [size for place, size in enumerate(self.sizes) if place not in self.bound]
+        bound = frozenset(self.bound)
+        last = [size for place, size in enumerate(self.sizes) if place not in bound]
         return last[0] if last else 0
 
     @property
@@ -219,8 +220,12 @@ def _skip_properties(cursor: _Cursor) -> None:
 
 
 def _streams(cursor: _Cursor) -> _Streams:
-    streams = _Streams(0, [], [])
+    streams, seen = _Streams(0, [], []), set[int]()
     while (kind := cursor.byte()) != _END:
+        if kind in seen:
+            # Two bytes would be enough to have all folders gone through once more.
+            raise ParseError("a 7z header that says something twice")
+        seen.add(kind)
         if kind == _PACKED:
             streams.start = cursor.number()
             streams.packed = _pack_sizes(cursor)

@@ -43,6 +43,15 @@ def _document(size: int) -> bytes:
     return header + base64.encodebytes(file.getvalue())
 
 
+def _seven_zip(size: int) -> bytes:
+    """Return a message with a 7z file whose header goes through all its folders again and again."""
+    folders = b"\x07\x0b\x90\x00\x00" + b"\x01\x01\x00" * 0x1000 + b"\x00"
+    header = b"\x01\x04" + folders + b"\x08\x00" * (size // 2)
+    start = bytes(8) + len(header).to_bytes(8, "little") + bytes(4)
+    file = b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(4) + start + header
+    return b"Content-Type: application/x\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + file
+
+
 def read_everything(raw: bytes) -> Message:
     message = Message(raw)
     message.read()
@@ -140,6 +149,7 @@ _SIZES = (60_000, 250_000, 1 << 20)
             id="open-comments-in-styles",
         ),
         pytest.param(lambda n: _document(n * 4), id="relations-without-an-end"),
+        pytest.param(_seven_zip, id="folders-gone-through-again"),
     ],
 )
 @pytest.mark.parametrize("size", _SIZES)
