@@ -34,7 +34,7 @@ _TEXTS: Final = frozenset(
 _ALONE: Final = frozenset(("a", "nobr"))
 _CELLS: Final = frozenset(("caption", "td", "th"))
 _ENDS_CELL: Final = frozenset(("col", "colgroup", "tbody", "tfoot", "thead", "tr"))
-# Of those that are alike the parser keeps three ("Noah's Ark").
+# Of those that are alike the parser keeps the last three ("Noah's Ark").
 _MOST_ALIKE: Final = 3
 # Elements that the parser may open once more; 160,000 of them took 60 MB.
 _MOST_REOPENED: Final = 200_000
@@ -50,12 +50,11 @@ class _Follower:
     """Follows the list of one document; lives as long as that takes."""
 
     def __init__(self) -> None:
-        # Names and attributes, and whether it counts.
-        self._active: list[tuple[str, str, bool]] = []
+        # Names and attributes.
+        self._active: list[tuple[str, str]] = []
         # Tables and cells that are open, and how long the list was before each: what stands before
         # a table is not closed in it, and a cell that ends closes what was opened in it.
         self._around: list[tuple[str, int]] = []
-        self._weight = 0
         # In a `<select>`, which closes nothing around it; and behind what nobody follows.
         self._selecting = self._lost = False
 
@@ -71,7 +70,7 @@ class _Follower:
                 position = end.start() if end else len(text)
             else:
                 self._take(name, bool(slash), match[3])
-            reopened += self._weight
+            reopened += len(self._active)
             if reopened > _MOST_REOPENED:
                 return True
         return False
@@ -91,19 +90,19 @@ class _Follower:
                 (self._end if ends else self._begin)(name)
 
     def _open(self, name: str, attributes: str) -> None:
-        counts = True
         if not self._lost:
             if name in _ALONE:
                 self._close(name)
-            alike = self._active[self._floor() :].count((name, attributes, True))
-            counts = alike < _MOST_ALIKE
-        self._active.append((name, attributes, counts))
-        self._weight += counts
+            places = range(self._floor(), len(self._active))
+            alike = [place for place in places if self._active[place] == (name, attributes)]
+            if len(alike) >= _MOST_ALIKE:
+                del self._active[alike[0]]
+        self._active.append((name, attributes))
 
     def _close(self, name: str) -> None:
         for place in range(len(self._active) - 1, self._floor() - 1, -1):
             if self._active[place][0] == name:
-                self._weight -= self._active.pop(place)[2]
+                del self._active[place]
                 return
 
     def _begin(self, name: str) -> None:
@@ -135,5 +134,4 @@ class _Follower:
 
     def _end_cell(self) -> None:
         _, before = self._around.pop()
-        self._weight -= sum(counts for _, _, counts in self._active[before:])
         del self._active[before:]

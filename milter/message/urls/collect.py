@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from milter.message.html.document import Html, HtmlLink
 
 # An `href` without a scheme that readers take for an address all the same.
-_HOST_LIKE: Final = re.compile(r"(?:www\.|[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]{2,}/)")
+_HOST_LIKE: Final = re.compile(r"(?:www\.|[A-Za-z0-9-]++\.[A-Za-z0-9.-]*+(?<=[A-Za-z]{2})/)")
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+([A-Za-z]{2,63})(?:[?#]|:\d|\Z)")
 _HIDDEN: Final = frozenset((Trait.HIDDEN,))
 _SEEN: Final[frozenset[Trait]] = frozenset()

@@ -67,7 +67,8 @@ _NESTED: Final = re.compile(
 )
 # `https://` and `http://` in base64, in either of its two alphabets.
 _NESTED_BASE64: Final = re.compile(r"aHR0c(?:HM6Ly|DovL)[A-Za-z0-9+/_-]{2,2000}")
-_URLDEFENSE: Final = re.compile(r"__(https?:/{1,2}.*?)__;", re.IGNORECASE)
+_URLDEFENSE: Final = re.compile(r"__(?=https?:/)", re.IGNORECASE)
+_DEFENDED_END: Final = "__;"
 _AMP: Final = re.compile(r"/amp/(?:s/)?([a-z0-9.-]+\.[a-z]{2,}[^\s]*)")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _MAX_NESTED: Final = 4
@@ -177,8 +178,8 @@ def nested_links(url: Url) -> Iterator[Url]:
 
 
 def _inner(rest: str) -> Iterator[str]:
-    if defended := _URLDEFENSE.search(rest):
-        yield defended[1].replace(":/", "://", 1) if "://" not in defended[1] else defended[1]
+    if defended := _defended(rest):
+        yield defended.replace(":/", "://", 1) if "://" not in defended else defended
         return
     if amp := _AMP.search(rest):
         yield f"https://{amp[1]}"
@@ -194,6 +195,14 @@ def _inner(rest: str) -> Iterator[str]:
         yield decode_base64(match[0].translate(_URL_SAFE).encode("ascii")).decode(
             "utf-8", "replace"
         )
+
+
+def _defended(rest: str) -> str:
+    """Return what `rest` holds as urldefense.com writes it; empty where it does not."""
+    begin = _URLDEFENSE.search(rest)
+    # Where the first one does not end, none does: each of many would be followed to the end.
+    end = rest.find(_DEFENDED_END, begin.end()) if begin else -1
+    return rest[begin.end() : end] if begin and end >= 0 else ""
 
 
 def _with_service(traits: frozenset[Trait], host: str, domain: str, path: str) -> frozenset[Trait]:

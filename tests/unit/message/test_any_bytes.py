@@ -148,6 +148,15 @@ _SIZES = (60_000, 250_000, 1 << 20)
             lambda n: _PAGE + (b"<p style='" + b"/* " * 1_300 + b"'>") * (n // 3_912),
             id="open-comments-in-styles",
         ),
+        pytest.param(lambda n: _PAGE + b"<b>" * (n // 3), id="formatting-that-is-alike"),
+        pytest.param(lambda n: _PAGE + b'<a href="a.' + b"a" * n + b'">', id="long-name"),
+        pytest.param(
+            lambda n: (
+                b"\r\n"
+                + b"".join([b"http://%d/" % i + b"__http://" * 200 for i in range(n // 1_800)])
+            ),
+            id="defended-urls-without-an-end",
+        ),
         pytest.param(lambda n: _document(n * 4), id="relations-without-an-end"),
         pytest.param(_seven_zip, id="folders-gone-through-again"),
     ],
