@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import cache
 from typing import Final
 
 from milter.message.charsets import codec_of, decode_text
@@ -35,6 +36,10 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# More of a text in UTF-16 than this, and than half of what is not Latin in it, looks like two
+# letters in one where somebody put the mark before another charset.
+_PAIRED: Final = 0.02
+_NOT_LATIN: Final = re.compile("[^\x00-\u024f]")
 _ESCAPE: Final = b"\x1b$"
 _SEQUENCES: Final = (
     (b"\x1b$)C", "iso-2022-kr"),
@@ -73,7 +78,7 @@ class Detector:
         """
         if (shown := _shown_charset(data)) and codec_of(shown) != codec_of(charset):
             text, fits = decode_text(data, shown)
-            if fits and (shown not in _EVERYDAY or _is_everyday(data, text, shown)):
+            if fits and _is_written(data, text, shown):
                 return text, not charset
         text, fits = decode_text(data, charset)
         if data.isascii() or (fits and not _is_doubtful(data, text, charset)):
@@ -96,9 +101,11 @@ class Detector:
         import chardet  # noqa: PLC0415
 
         found = chardet.detect(sample)
-        if (found["confidence"] or 0) < _LEAST_CONFIDENCE:
+        encoding = found["encoding"] or ""
+        # It believes the mark of UTF-16, too, and that alone.
+        if (found["confidence"] or 0) < _LEAST_CONFIDENCE or encoding.startswith("UTF-16"):
             return None
-        return codec_of(found["encoding"] or "")
+        return codec_of(encoding)
 
 
 def _shown_charset(data: bytes) -> str:
@@ -115,6 +122,25 @@ def _shown_charset(data: bytes) -> str:
             if sequence in data:
                 return charset
     return ""
+
+
+def _is_written(data: bytes, text: str, charset: str) -> bool:
+    """Return whether `text` is such as people write, and `charset` no mere claim of some bytes."""
+    if charset in _EVERYDAY:
+        return _is_everyday(data, text, charset)
+    # Mail readers believe what is declared, and show the words behind a false mark.
+    paired = len(_pairs().findall(text))
+    return paired <= _PAIRED * len(text) or paired * 2 <= len(_NOT_LATIN.findall(text))
+
+
+@cache
+def _pairs() -> re.Pattern[str]:
+    """Return what finds the characters that two bytes of Latin letters, or of others, make."""
+    lows = ((0x00, 0x00), (0x09, 0x0D), (0x20, 0x7E))
+    # Without bullets and the like, which begin with a space, and without kana.
+    highs = [high for high in range(0x21, 0x7F) if high != 0x30]
+    pairs = [f"{chr(high << 8 | a)}-{chr(high << 8 | b)}" for high in highs for a, b in lows]
+    return re.compile(f"[\u2040-\u207e\ue000-\uf8ff{''.join(pairs)}]")
 
 
 def _is_everyday(data: bytes, text: str, charset: str) -> bool:

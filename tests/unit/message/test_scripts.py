@@ -168,6 +168,29 @@ def test_sequence_that_makes_other_letters_of_all_words_is_not_believed(text: st
     assert mail(text.encode(), "text/plain; charset=utf-8").texts[0].text == text
 
 
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("Verify your account now or lose it!!", "; charset=iso-8859-1"),
+        ("Verify your account now or lose it!!", "; charset=utf-8"),
+        ("Verify your account now or lose it!!", ""),
+        ("Проверьте ваш счёт сегодня!", "; charset=windows-1251"),
+    ],
+)
+def test_mark_of_utf_16_before_another_charset_hides_no_words(
+    mark: bytes, text: str, declared: str
+) -> None:
+    assert text in mail(mark + text.encode("cp1251"), f"text/plain{declared}").body
+
+
+@pytest.mark.parametrize("text", [CHINESE, JAPANESE, KOREAN, HINDI, "\u2022 a\n\u2022 \u2122 b\n"])
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+def test_mark_of_utf_16_before_a_text_in_it_is_believed(text: str, charset: str) -> None:
+    body = base64.encodebytes(f"\ufeff{text}".encode(charset))
+    assert mail(body, "text/plain; charset=iso-8859-1", "base64").body == text
+
+
 @pytest.mark.parametrize(("text", "charset"), [("口座停止", "shift_jis"), ("карта", "koi8-r")])
 def test_page_without_a_charset_names_its_own(text: str, charset: str) -> None:
     page = f"<meta http-equiv=Content-Type content='text/html; charset={charset}'><p>{text}"
