@@ -13,20 +13,12 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 from milter.message.html.conditional import for_outlook, with_more
 from milter.message.html.document import Form, Html, HtmlLink, Image
+from milter.message.html.element import BLOCKS, is_small, style_of
 from milter.message.html.prescan import fits, strip_markup
 from milter.message.html.refresh import refresh_target
-from milter.message.html.seen import Seen, handed_down
+from milter.message.html.seen import INDENTED, Seen, handed_down
 from milter.message.html.sheet import Sheet
-from milter.message.html.style import (
-    PLAIN,
-    Style,
-    attributed,
-    in_a_line,
-    length_px,
-    linked,
-    parse_style,
-    restyled,
-)
+from milter.message.html.style import PLAIN
 from milter.message.urls.link import Source
 
 if TYPE_CHECKING:
@@ -36,12 +28,6 @@ if TYPE_CHECKING:
 
 _Attributes = dict[str, str | None]
 
-_BLOCKS_NAMES: Final = """
-address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption
-figure footer form h1 h2 h3 h4 h5 h6 header hr li main menu nav ol p pre section summary table
-tbody td tfoot th thead tr ul option
-"""
-_BLOCKS: Final = frozenset(_BLOCKS_NAMES.split())
 # What they hold is no text for people.
 _MUTE_NAMES: Final = """
 script style template noembed noframes iframe title head
@@ -69,7 +55,7 @@ _TAKEN: Final = frozenset(("a", "img", "form", "meta", "base", *_LINKS, *_FIELDS
 _BLOCK, _BREAKS, _MUTES, _LEADS, _TAKES = 1, 2, 4, 8, 16
 _DOES: Final = (
     dict.fromkeys(_TAKEN, _TAKES)
-    | dict.fromkeys(_BLOCKS, _BLOCK)
+    | dict.fromkeys(BLOCKS, _BLOCK)
     | dict.fromkeys(_MUTE, _MUTES)
     | {"br": _BREAKS, "a": _LEADS | _TAKES, "form": _BLOCK | _LEADS | _TAKES}
     | {"iframe": _MUTES | _TAKES}
@@ -82,18 +68,14 @@ align border cellpadding cellspacing class colspan face height id lang name role
 style target title valign width xml:lang
 """
 _SILENT: Final = frozenset(_SILENT_NAMES.split())
-_COLOUR_TAGS: Final = frozenset(
-    ("font", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "marquee", "basefont")
-)
 _LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
 _PICTURED: Final = ("background", "poster")
 # What tells a person, or the browser that fills it in, what belongs into a field.
 _HINTS: Final = ("placeholder", "autocomplete", "aria-label", "title")
-_NOT_DISPLAYED: Final = Style(hidden="display")
-_REVERSED: Final = Style(reversed=True)
 _MAX_SHEETS: Final = 20
-_TRACKING_PX: Final = 2.0
 _MAX_ALT: Final = 1_000
+# Letters that the first line of a text may hold, which alone is moved by `text-indent`.
+_FIRST_LINE: Final = 200
 _REMOTE: Final = ("http:", "https:", "//")
 
 
@@ -142,11 +124,16 @@ class _Walk:
         self._sheet = Sheet()
         self._blocks = 0
         self._block = 0
+        # Letters of the block that were moved beside the page.
+        self._indented = 0
 
     def run(self, text: str, around: Seen) -> None:
         tree = LexborHTMLParser(text)
-        for sheet in tree.css("style")[:_MAX_SHEETS]:
+        sheets = tree.css("style")
+        for sheet in sheets[:_MAX_SHEETS]:
             self._sheet.add(sheet.text(), sheet.attributes.get("media") or "")
+        if len(sheets) > _MAX_SHEETS:
+            self._sheet.add_unread()
         if (first := tree.root) is not None:
             # Comments may stand before all elements.
             while first.prev is not None:
@@ -155,13 +142,13 @@ class _Walk:
 
     # One function, for a call for each node would cost as much as all that is done with it.
     def _read(self, first: LexborNode, around: Seen) -> None:  # noqa: C901, PLR0912
-        visible, sheet = self.visible, bool(self._sheet)
+        visible, sheet = self.visible, self._sheet if self._sheet else None
         # The block that text belongs to.
         block = 0
         above: list[tuple[LexborNode, Seen, int]] = []
         node: LexborNode | None = first
         while node is not None:
-            tag, does, inside, child = node.tag or "-", 0, around, None
+            tag, does, inside, child, style = node.tag or "-", 0, around, None, PLAIN
             if tag == "-text":
                 text = node.text_content or ""
                 if around.mute:
@@ -175,16 +162,19 @@ class _Walk:
                 does, attributes = _DOES.get(tag, 0), node.attributes
                 if does & _BREAKS:
                     visible.append("\n")
+                    self._indented = _FIRST_LINE
                 if does >= _MUTES or not attributes.keys() <= _SILENT:
-                    inside = self._element(tag, does, attributes, around)
-                elif sheet or "style" in attributes:
-                    inside = handed_down(around, self._style(tag, attributes))
+                    style = style_of(tag, attributes, sheet)
+                    inside = self._element(tag, does, attributes, handed_down(around, style))
+                elif sheet is not None or "style" in attributes or around.size is not None:
+                    style = style_of(tag, attributes, sheet)
+                    inside = handed_down(around, style)
                 child = node.first_child
             elif tag == "-comment" and around.hidden != "display":
                 self.comments.append(node.comment_content or "")
             if child is not None:
                 above.append((node, around, block))
-                if does & _BLOCK:
+                if does & _BLOCK and style.boxed is not False:
                     self._blocks = block = self._blocks + 1
                 node, around = child, inside
                 continue
@@ -195,9 +185,12 @@ class _Walk:
 
     def _text(self, text: str, around: Seen, block: int) -> None:
         if block != self._block:
-            self._block = block
+            self._block, self._indented = block, 0
             self.visible.append("\n")
         reason = around.reason() if around.why is None else around.why
+        if reason == INDENTED:
+            self._indented += len(text)
+            reason = "position" if self._indented <= _FIRST_LINE else ""
         if reason:
             self.hidden.setdefault(reason, []).append(text)
             return
@@ -207,9 +200,8 @@ class _Walk:
         if around.link >= 0:
             self.links[around.link][0].pieces.append(text)
 
-    def _element(self, tag: str, does: int, attributes: _Attributes, around: Seen) -> Seen:
+    def _element(self, tag: str, does: int, attributes: _Attributes, inside: Seen) -> Seen:
         """Return how what an element holds is seen, and take what it leads to."""
-        inside = handed_down(around, self._style(tag, attributes))
         if does & (_MUTES | _LEADS):
             inside = inside.copy()
         if does & _MUTES:
@@ -221,21 +213,6 @@ class _Walk:
             if name in _PICTURED or name[:2] == "on":
                 self._take_any(name, attributes, inside)
         return inside
-
-    def _style(self, tag: str, attributes: _Attributes) -> Style:
-        style = self._sheet.style(tag, attributes) if self._sheet else PLAIN
-        if "hidden" in attributes:
-            style = _NOT_DISPLAYED
-        elif tag == "bdo" and (attributes.get("dir") or "").lower() == "rtl":
-            style = _REVERSED
-        if written := attributes.get("style"):
-            style = parse_style(written) if style is PLAIN else restyled(style, written)
-            style = in_a_line(style, tag, written)
-        if tag in _COLOUR_TAGS:
-            style = attributed(style, tag, attributes)
-        elif tag == "a" and "href" in attributes:
-            style = linked(style)
-        return style
 
     def _take(self, tag: str, attributes: _Attributes, inside: Seen) -> None:
         """Take the addresses and fields of an element."""
@@ -267,7 +244,7 @@ class _Walk:
             self.full = True
             return False
         self._addresses.add(written)
-        link = _Open(written, bool(inside.hidden))
+        link = _Open(written, inside.is_hidden)
         link.pieces.append(text)
         self.links.append((link, source))
         return True
@@ -289,14 +266,14 @@ class _Walk:
         written = attributes.get("src")
         if not written:
             return
-        small = _is_small(attributes) or bool(inside.hidden)
+        small = is_small(attributes) or inside.is_hidden
         remote = written.lstrip()[:6].lower().startswith(_REMOTE)
         self.images.append(Image(written, remote and small))
         self._link(written, Source.IMAGE, inside, alt)
 
     def _form(self, attributes: _Attributes, inside: Seen) -> None:
         inside.form = len(self.forms)
-        form = _Open(attributes.get("action") or "", bool(inside.hidden))
+        form = _Open(attributes.get("action") or "", inside.is_hidden)
         self.forms.append(form)
         if form.written:
             self.links.append((form, Source.FORM))
@@ -379,15 +356,6 @@ def _stripped(text: str, bounds: Bounds) -> Html:
     plain, hrefs = strip_markup(text[: bounds.html_chars * 2], bounds.urls)
     links = tuple(HtmlLink(written, Source.LINK, "", hidden=False) for written in hrefs)
     return Html(text=plain, links=links, whole=False)
-
-
-def _is_small(attributes: _Attributes) -> bool:
-    for side in ("width", "height"):
-        size = length_px((attributes.get(side) or "")[:20])
-        if size is not None and size <= _TRACKING_PX:
-            return True
-    style = attributes.get("style") or ""
-    return "width:1px" in style.replace(" ", "") or bool(parse_style(style).hidden)
 
 
 def _one_line(pieces: list[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from milter.message.html.colour import BLACK, WHITE, alike
+from milter.message.html.place import is_beside, moved_on
 from milter.message.html.style import PLAIN, SILENT, tiny
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
     from milter.message.html.style import Style
 
 
+# The first line of a text is beside the page, and that alone.
+INDENTED: Final = "indent"
+_USUAL_PX: Final = 16.0
+
+
 class Seen:
     """How an element is seen, and what it lies in. Shared by those that add nothing."""
 
     __slots__ = (
-        *("background", "colour", "form", "hidden", "link", "mute", "reversed", "size"),
-        *("styled", "why"),
+        *("background", "colour", "form", "hidden", "indent", "link", "mute", "reversed", "size"),
+        *("styled", "why", "x", "y"),
     )
 
     def __init__(self) -> None:
@@ -25,6 +31,8 @@ class Seen:
         self.colour: Colour | None = BLACK
         self.background: Colour | None = WHITE
         self.size: float | None = None
+        # How far it is moved to the right and down, and its first line, in pixels.
+        self.x = self.y = self.indent = 0.0
         self.link = -1
         self.form = -1
         self.mute = False
@@ -39,9 +47,15 @@ class Seen:
         other = Seen.__new__(Seen)
         other.hidden, other.colour, other.background = self.hidden, self.colour, self.background
         other.size, other.link, other.form = self.size, self.link, self.form
+        other.x, other.y, other.indent = self.x, self.y, self.indent
         other.mute, other.reversed = self.mute, self.reversed
         other.why, other.styled = self.why, {}
         return other
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether nothing here is seen, be it of what colour and size it may."""
+        return bool(self.hidden or ((self.x or self.y) and is_beside(self.x, self.y)))
 
     def reason(self) -> str:
         """Return why text here is not seen; empty when it is."""
@@ -52,12 +66,14 @@ class Seen:
     def _reason(self) -> str:
         if self.hidden:
             return self.hidden
+        if is_beside(self.x, self.y):
+            return "position"
         if tiny(self.size):
             return "size"
         colour, background = self.colour, self.background
         if colour is not None and background is not None and alike(colour, background):
             return "colour"
-        return ""
+        return INDENTED if is_beside(self.x + self.indent, 0.0) else ""
 
 
 def handed_down(around: Seen, style: Style) -> Seen:
@@ -74,8 +90,10 @@ def handed_down(around: Seen, style: Style) -> Seen:
         inside.hidden = inside.hidden or style.hidden
     elif style.visible and inside.hidden == "visibility":
         inside.hidden = ""
-    if style.size_px is not None:
-        inside.size = style.size_px
+    inside.size = _size(around, style)
+    inside.x = moved_on(around.x, style.x)
+    inside.y += style.y
+    inside.indent = inside.indent if style.indent is None else style.indent
     if style.background is not None:
         inside.background = style.background
     if style.pictured:
@@ -87,3 +105,9 @@ def handed_down(around: Seen, style: Style) -> Seen:
         inside.colour = style.colour
     around.styled[id(style)] = (style, inside)
     return inside
+
+
+def _size(around: Seen, style: Style) -> float | None:
+    if style.size_times is None:
+        return around.size if style.size_px is None else style.size_px
+    return style.size_times * (_USUAL_PX if around.size is None else around.size)

@@ -11,13 +11,22 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from milter.message.html.style import PLAIN, SILENT, Style, parse_style, restyled, shows
+from milter.message.html.declarations import without_opaque
+from milter.message.html.style import (
+    EVERY_REASON,
+    PLAIN,
+    SILENT,
+    Declared,
+    Style,
+    declared,
+    overlaid,
+    shown,
+    shows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# One that is never closed goes on to the end (CSS Syntax §4.3.2): nothing is looked for twice.
-_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _BRACE: Final = re.compile(r"[{}]")
 _AT_RULE_END: Final = re.compile(r"[;{]")
 _SELECTOR: Final = re.compile(
@@ -29,22 +38,25 @@ _AROUND: Final = re.compile(
     r"(?:(?:\*|html|body|div|table|tbody|tr|td|center)\s*[\s>]\s*){1,8}", re.IGNORECASE
 )
 _EVERYWHERE: Final = re.compile(r"@media\s+(?:only\s+)?(?:all|screen)\s*\{", re.IGNORECASE)
-# Rules in these say nothing of a window on a desk.
-_ELSEWHERE: Final = re.compile(
-    r"@(?!media|supports|layer|container)|[^{]{0,300}\b(?:print|speech|max-(?:device-)?width\s{0,5}:\s{0,5}\d{1,3}px)",
-    re.IGNORECASE,
+# Rules in these may hold for a window on a desk, but for single media.
+_CONDITIONAL: Final = re.compile(r"@(?:media|supports|layer|container|scope|-moz-document)\b", re.I)
+_SINGLE_MEDIA: Final = re.compile(
+    r"(?!.*\b(?:not|or)\b).*\b(?:print|speech|max-(?:device-)?width\s{0,5}:\s{0,5}\d{1,3}px)",
+    re.IGNORECASE | re.DOTALL,
 )
+_MAX_QUERY: Final = 300
 _LAST: Final = re.compile(r"[^\s>+~]*\Z")
+# Selectors of which the last word does not tell for what they are.
+_OPAQUE: Final = re.compile(r"[\\(\"']")
 _MEDIA: Final = frozenset(("", "all", "screen"))
 _SHOWS: Final = re.compile(r"display|visib|opacity|overflow|position|font|color|background", re.I)
 _MAX_NESTED: Final = 3
 _MAX_RULES: Final = 2_000
 _MAX_SELECTORS: Final = 20
 _MAX_CLASSES: Final = 20
-_MAX_TEXT: Final = 4_000
 # Rules of one name that are tried on an element, and on all elements of a document.
 _MAX_ALIKE: Final = 20
-_MAX_TRIES: Final = 20_000
+_MAX_TRIES: Final = 10_000
 
 
 class _Rule(NamedTuple):
@@ -54,13 +66,13 @@ class _Rule(NamedTuple):
         tag: Empty: any.
         classes: In lower case.
         rank: How specific the selector is, then its place in the sheet: the highest one holds.
-        declarations: As written.
+        declared: What it says, read once for however many elements.
     """
 
     tag: str
     classes: frozenset[str]
     rank: tuple[bool, int, bool, int]
-    declarations: str
+    declared: Declared
 
 
 @dataclass(slots=True)
@@ -68,67 +80,91 @@ class Sheet:
     """The rules of all style sheets of one document that tell what is seen."""
 
     _by_name: dict[str, list[_Rule]] = field(default_factory=dict)
-    _known: dict[tuple[str, str, str], Style] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str, bool], Style] = field(default_factory=dict)
+    # By the places of the rules that made them.
+    _made: dict[tuple[int, ...], Style] = field(default_factory=dict)
     _backgrounds_unknown: bool = False
-    # Tags, classes and ids that a rule which is not read may show again, by what it says of them.
-    _shown_again: dict[str, set[str]] = field(default_factory=dict)
+    # Tags, classes and ids that a rule which is not read may show again, by what it says of them,
+    # and whether that is said for good.
+    _shown_again: dict[str, set[tuple[str, bool]]] = field(default_factory=dict)
     _count: int = 0
     _tries: int = _MAX_TRIES
+    # Whether there was more than is read: it may show whatever is hidden.
+    _is_partial: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self._by_name)
+        return bool(self._by_name or self._shown_again)
 
     def add(self, text: str, media: str = "") -> None:
         """Take the rules of a sheet that is for `media`; those for screens of every size hold."""
-        if media.strip().lower() not in _MEDIA:
-            return
-        sheet, conditional = _without_media(_COMMENT.sub(" ", text))
-        for selector, declarations in _rules(sheet):
-            self._add(selector, declarations)
+        text = without_opaque(text)
+        if (medium := media.strip().lower()) in _MEDIA:
+            sheet, conditional = _without_media(text)
+            for selector, declarations in self._rules(sheet):
+                self._add(selector, declarations)
+        else:
+            conditional = "" if _is_elsewhere(medium) else text
         for _ in range(_MAX_NESTED):
             held, conditional = _without_media(conditional)
-            for selector, declarations in _rules(held):
+            for selector, declarations in self._rules(held):
                 self._show_again(selector, declarations)
+        if conditional:
+            self.add_unread()
 
-    def style(self, tag: str, attributes: Mapping[str, str | None]) -> Style:
-        """Return what the rules say about an element; PLAIN where they say nothing."""
-        key = tag, attributes.get("class") or "", attributes.get("id") or ""
+    def add_unread(self) -> None:
+        """Take it that there are rules which nobody reads."""
+        self._is_partial = True
+
+    def style(self, tag: str, attributes: Mapping[str, str | None], first: Style = PLAIN) -> Style:
+        """Return what the rules make of how an element of `first` is seen."""
+        key = tag, attributes.get("class") or "", attributes.get("id") or "", first is PLAIN
         style = self._known.get(key)
         if style is None:
-            style = self._known[key] = self._worked_out(*key)
+            style = self._known[key] = self._worked_out(*key[:3], first)
         return style
 
-    def _worked_out(self, tag: str, classes: str, identity: str) -> Style:
-        named = classes.lower().split()[:_MAX_CLASSES]
-        style = PLAIN
-        for rule in sorted(self._of(tag, named, identity.lower()), key=lambda each: each.rank):
-            style = restyled(style, rule.declarations)
+    def _worked_out(self, tag: str, classes: str, identity: str, first: Style) -> Style:
+        named, identity = classes.lower().split(), identity.lower()
+        rules, whole = self._of(tag, named[:_MAX_CLASSES], identity)
+        style = self._overlaid(first, sorted(rules, key=lambda each: each.rank))
+        if self._is_partial or not whole or len(named) > _MAX_CLASSES:
+            return shown(style, EVERY_REASON, EVERY_REASON)
         if self._backgrounds_unknown and style.background is None and not style.pictured:
             # White letters whose background stands in a rule that is not read are seen.
             style = replace(style, colour=None)
-        if style.hidden and self._shown_again:
-            names = (tag, *[f".{name}" for name in named], f"#{identity.lower()}", "*")
-            if any(style.hidden in self._shown_again.get(name, ()) for name in names):
-                style = replace(style, hidden="", pinned=False)
-        return PLAIN if style == SILENT else style
+        names = (tag, *[f".{name}" for name in named], f"#{identity}", "*")
+        reasons = frozenset().union(*[self._shown_again.get(name, ()) for name in names])
+        if reasons:
+            kept = frozenset([reason for reason, pinned in reasons if pinned])
+            style = shown(style, frozenset([reason for reason, _ in reasons]), kept)
+        return first if style in (first, SILENT) else style
+
+    def _overlaid(self, first: Style, rules: list[_Rule]) -> Style:
+        """Return what `rules` make of `first`; the rows of a table have the same ones."""
+        key = first is PLAIN, *[rule.rank[-1] for rule in rules]
+        style = self._made.get(key)
+        if style is None:
+            style = first
+            for rule in rules:
+                style = overlaid(style, rule.declared)
+            self._made[key] = style
+        return style
 
     def _show_again(self, selector: str, declarations: str) -> None:
         """Note that a rule of which nobody knows whether it holds may show elements."""
-        if not (reasons := shows(declarations)):
+        more = declared(declarations)
+        if not (reasons := shows(more)):
             return
-        last = _LAST.search(selector)
-        found = _SELECTOR.match(last[0]) if last else None
-        pieces = _PIECE.findall(found[2]) if found else []
-        sign, attribute, name = pieces[-1] if pieces else ("", "", (found and found[1]) or "*")
-        mark = "#" if sign == "#" or attribute == "id" else "." if pieces else ""
-        self._shown_again.setdefault(f"{mark}{name.lower()}", set()).update(reasons)
+        mark = "*" if _OPAQUE.search(selector) else _mark_of(selector)
+        known = self._shown_again.setdefault(mark, set())
+        known.update([(reason, reason in more.style.keeps) for reason in reasons])
 
     def _add(self, selector: str, declarations: str) -> None:
         around = _AROUND.match(selector)
         found = _SELECTOR.fullmatch(selector, around.end() if around else 0)
+        more = declared(declarations)
         if found is None or not found[0]:
-            style = parse_style(declarations)
-            if style.background is not None or style.pictured:
+            if more.style.background is not None or more.style.pictured:
                 self._backgrounds_unknown = True
             self._show_again(selector, declarations)
             return
@@ -143,28 +179,53 @@ class Sheet:
         if name:
             self._count += 1
             rank = bool(identity), len(classes), bool(tag), self._count
-            rule = _Rule(tag, frozenset(classes), rank, declarations)
+            rule = _Rule(tag, frozenset(classes), rank, more)
             self._by_name.setdefault(name, []).append(rule)
+        else:
+            self._show_again(selector, declarations)
 
-    def _of(self, tag: str, classes: list[str], identity: str) -> Iterator[_Rule]:
-        """Yield the rules for an element: those of its tag, of its classes, of its id."""
+    def _of(self, tag: str, classes: list[str], identity: str) -> tuple[list[_Rule], bool]:
+        """Return the rules for an element, of its tag, its classes, its id, and whether all."""
+        rules: list[_Rule] = []
+        whole = True
         for name in (tag, *[f".{one}" for one in dict.fromkeys(classes)], f"#{identity}"):
-            for rule in self._by_name.get(name, ())[-_MAX_ALIKE:]:
+            alike = self._by_name.get(name, [])
+            whole = whole and len(alike) <= _MAX_ALIKE
+            for rule in alike[-_MAX_ALIKE:]:
                 self._tries -= 1
                 if self._tries < 0:
-                    return
+                    return rules, False
                 if rule.tag in ("", tag) and rule.classes.issubset(classes):
-                    yield rule
+                    rules.append(rule)
+        return rules, whole
+
+    def _rules(self, sheet: str) -> Iterator[tuple[str, str]]:
+        """Yield selectors and declarations that may tell what is seen."""
+        rules = sheet.split("}", _MAX_RULES)
+        if len(rules) > _MAX_RULES and _SHOWS.search(rules.pop()):
+            self.add_unread()
+        for rule in rules:
+            selectors, brace, declarations = rule.partition("{")
+            if not brace or not _SHOWS.search(declarations):
+                continue
+            if "{" in declarations:
+                # A rule in a rule (CSS Nesting): nobody follows for what it is.
+                self._show_again("*", declarations.rpartition("{")[2])
+                continue
+            each = selectors.split(",", _MAX_SELECTORS)
+            if len(each) > _MAX_SELECTORS:
+                self._show_again("*", declarations)
+            for selector in each[:_MAX_SELECTORS]:
+                yield selector.strip(), declarations.strip()
 
 
-def _rules(sheet: str) -> Iterator[tuple[str, str]]:
-    """Yield selectors and declarations that may tell what is seen."""
-    for rule in sheet.split("}", _MAX_RULES)[:_MAX_RULES]:
-        selectors, brace, declarations = rule.partition("{")
-        declarations = declarations.strip()[:_MAX_TEXT]
-        if brace and _SHOWS.search(declarations):
-            for selector in selectors[-_MAX_TEXT:].split(",")[:_MAX_SELECTORS]:
-                yield selector.strip(), declarations
+def _mark_of(selector: str) -> str:
+    """Return the tag, class or id by which to find what a selector is for."""
+    last = _LAST.search(selector)
+    found = _SELECTOR.match(last[0]) if last else None
+    pieces = _PIECE.findall(found[2]) if found else []
+    sign, attribute, name = pieces[-1] if pieces else ("", "", (found and found[1]) or "*")
+    return f"{'#' if sign == '#' or attribute == 'id' else '.' if pieces else ''}{name.lower()}"
 
 
 def _without_media(text: str) -> tuple[str, str]:
@@ -186,9 +247,16 @@ def _without_media(text: str) -> tuple[str, str]:
         position = _block_end(text, end.start())
         if everywhere := _EVERYWHERE.match(text, at):
             pieces.append(text[everywhere.end() : position - 1])
-        elif not _ELSEWHERE.match(text, at, end.end()):
+        elif _CONDITIONAL.match(text, at) and not _is_elsewhere(text[at : end.start()]):
             conditional.append(text[end.end() : position - 1])
     return "".join([*pieces, text[position:]]), "".join(conditional)
+
+
+def _is_elsewhere(queries: str) -> bool:
+    """Return whether queries are for paper, voices and small screens alone."""
+    if len(queries) > _MAX_QUERY:
+        return False
+    return all(_SINGLE_MEDIA.match(query) for query in queries.split(","))
 
 
 def _block_end(text: str, brace: int) -> int:

@@ -157,6 +157,21 @@ _SIZES = (60_000, 250_000, 1 << 20)
             ),
             id="defended-urls-without-an-end",
         ),
+        pytest.param(
+            lambda n: (
+                _PAGE
+                + b"<style>"
+                + (b".a{color:red;" + b"x:y;" * 990 + b"}") * 20
+                + b"</style>"
+                + b"".join([b"<p class=a id=i%d>" % i for i in range(n // 60)])
+            ),
+            id="long-rules-for-many",
+        ),
+        pytest.param(
+            lambda n: _PAGE + (b"<p style='" + b"a:(" * 1_300 + b"'>") * (n // 3_912),
+            id="open-brackets-in-styles",
+        ),
+        pytest.param(lambda n: _PAGE + b"<style>" + b"a{'" * (n // 3), id="open-strings-in-css"),
         pytest.param(lambda n: _document(n * 4), id="relations-without-an-end"),
         pytest.param(_seven_zip, id="folders-gone-through-again"),
     ],
