@@ -76,6 +76,8 @@ _MAX_SHEETS: Final = 20
 _MAX_ALT: Final = 1_000
 # Letters that the first line of a text may hold, which alone is moved by `text-indent`.
 _FIRST_LINE: Final = 200
+# Space for Python, and nothing for who reads HTML.
+_NO_SPACE: Final = "\x1c\x1d\x1e\x1f\x85"
 _REMOTE: Final = ("http:", "https:", "//")
 
 
@@ -364,5 +366,8 @@ def _one_line(pieces: list[str]) -> str:
 
 def _lines(text: str) -> str:
     """Return `text` with space collapsed, without empty lines; line feeds are line ends."""
+    for control in _NO_SPACE:
+        if control in text:
+            text = text.replace(control, "")
     lines = [" ".join(line.split()) for line in text.split("\n")]
     return "\n".join([line for line in lines if line])

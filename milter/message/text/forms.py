@@ -12,10 +12,11 @@ from functools import cache
 from typing import Final
 
 # Default ignorable code points (Unicode, DerivedCoreProperties) that turn up in mail: soft hyphens,
-# joiners, marks of direction, fillers, selectors of variants, tags.
+# joiners, marks of direction, fillers, selectors of variants, tags. And controls, which browsers
+# draw nothing for, nor for the place of an object.
 UNSEEN: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+    "[\u0080-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 # Blocks of which no character combines with one before it, neither as it is nor folded: Latin
 # letters, punctuation and symbols, selectors of variants, emoji.
@@ -25,6 +26,8 @@ _ALL_ALONE: Final = re.compile(f"[{ALONE}]*+")
 _RIGHT_TO_LEFT: Final = "\u202e"
 _BACKWARDS: Final = re.compile("\u202e([^\n\u2028-\u202e\u2066-\u2069]{0,2000}+)\u202c?")
 _ASCII: Final = bytes(range(0x80))
+# But for those that are space.
+_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in range(0x09, 0x0E))
 # Signs that stand for a sentence: 18 and 8 letters for three bytes of mail.
 _PHRASES: Final = re.compile("[\ufdfa\ufdfb]")
 _MOST_PHRASES: Final = 1_000
@@ -34,6 +37,7 @@ MOST_KINDS: Final = 32
 
 def folded(text: str) -> str:
     """Return `text` in compatibility form (NFKC) and without case, unseen marks removed."""
+    text = _without_controls(text)
     if text.isascii():
         return text.lower()
     text = without_heaps(text)
@@ -64,6 +68,12 @@ def beyond_ascii(text: str) -> str:
     """Return the characters of `text` beyond ASCII: to look for them there is cheap."""
     data = text.encode("utf-8", "surrogatepass")
     return data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+
+
+def _without_controls(text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    seen = data.translate(None, _CONTROLS)
+    return text if len(seen) == len(data) else seen.decode("utf-8", "surrogatepass")
 
 
 @cache

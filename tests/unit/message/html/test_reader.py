@@ -41,6 +41,7 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
         "<input type=submit value='a word'>",
         "<style>.q{color:#fff}</style>a w<i class=q>xyz</i>ord",
         "a w<p style='display:inline'>o</p><p style='margin:0;display:inline'>rd",
+        "a w&#28;o&#x1f;r&#30;d",
     ],
 )
 def test_read_html_text_is_as_it_is_seen(html: str) -> None:

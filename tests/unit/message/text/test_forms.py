@@ -15,6 +15,7 @@ _SIGNS = [sign for sign in _ALONE if sign != "\u202e"]
 
 
 def as_defined(text: str) -> str:
+    text = re.sub("[\x00-\x08\x0e-\x1f\x7f]", "", text)
     text = unicodedata.normalize("NFKC", UNSEEN.sub("", text)).casefold()
     return unicodedata.normalize("NFKC", text)
 
@@ -27,6 +28,8 @@ def as_defined(text: str) -> str:
         pytest.param("“Größe”\u00a0Nº½ ™", "“grösse” no1\u20442 tm", id="signs-one-by-one"),
         pytest.param("e\u0301 É", "é é", id="marks-that-combine"),
         pytest.param("ﷺ", "صلى الله عليه وسلم", id="words-in-one-sign"),
+        pytest.param("V1\x01A\x1cg\x7fra\r\n\t", "v1agra\r\n\t", id="controls"),
+        pytest.param("V\x01i\x82a\ufffcg\U0001d173r\x85a", "viagra", id="controls-beyond-ascii"),
     ],
 )
 def test_folded_is_one_form_for_each_letter(text: str, expected: str) -> None:
