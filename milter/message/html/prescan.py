@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from milter.message.html.element import BLOCKS
 from milter.message.html.formatting import reopens_too_much
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _HREF: Final = re.compile(
     re.IGNORECASE,
 )
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^>]*+>?")
+# Other tags part no words.
+_PARTING: Final = re.compile(
+    rf"</?(?:br|img|input|{'|'.join(sorted(BLOCKS))})(?![A-Za-z0-9])[^>]*+>?", re.IGNORECASE
+)
 _COMMENT: Final = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
 # Pictures in the text itself: one long word for any reader of HTML, however large they are.
 _DATA: Final = re.compile(r"\bdata:[\w.+-]{1,40}/[\w.+-]{1,40};base64,([A-Za-z0-9+/=]*+)")
@@ -110,7 +115,7 @@ def _too_many(attributes: str, most: int) -> bool:
 
 def strip_markup(text: str, most: int) -> tuple[str, list[str]]:
     """Return the text between the tags and at most `most` addresses in them, with no parser."""
-    plain = html.unescape(_MARKUP.sub(" ", _without_mute(text)))
+    plain = html.unescape(_MARKUP.sub("", _PARTING.sub(" ", _without_mute(text))))
     links = []
     for match in _HREF.finditer(text):
         links.append(html.unescape(match[1] or match[2] or match[3]))

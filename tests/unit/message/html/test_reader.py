@@ -203,9 +203,15 @@ def test_read_html_made_to_hurt_is_read(html: str) -> None:
 
 
 def test_read_html_without_parser_still_has_text_and_links() -> None:
-    seen = read("<p>Pay <b>now</b><a href='http://a.example/?x&amp;y'>here</a>" + "<div>" * 3_000)
+    seen = read("<p>Pay <b>now</b> <a href='http://a.example/?x&amp;y'>here</a>" + "<div>" * 3_000)
     assert seen.text == "Pay now here"
     assert [link.written for link in seen.links] == ["http://a.example/?x&y"]
+
+
+def test_read_html_without_parser_has_words_that_tags_cut_whole() -> None:
+    attributes = " ".join(f"a{number}" for number in range(DEFAULT_BOUNDS.html_attributes + 1))
+    seen = read(f"<p {attributes}>V<b>i</b>a<x-y>g<!-- -->ra</x-y><br>is<p>here<TD>now")
+    assert (seen.text, seen.whole) == ("Viagra is here now", False)
 
 
 @pytest.mark.parametrize(
