@@ -21,6 +21,13 @@ _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,60}+)\?([BbQq])\?([^?]*+)\?=")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BASE64_LINES: Final = re.compile(rb"[A-Za-z0-9+/]*+(?:\r?\n[A-Za-z0-9+/]*+)*+")
 _PADDING: Final = re.compile(rb"=[=\s]*")
+# What no text has and nearly all that is no base64 decodes to.
+_NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+# RFC 2045 §6.7: space between the sign of a soft break and its end was put there on the way.
+_SPACED_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
+_BARE_BREAK: Final = re.compile(rb"=\r(?!\n)")
+# In so many bytes of other letters there is one of those.
+_LEAST_TEXT: Final = 40
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _SPACE: Final = b" \t\r\n"
 _NO_BASE64: Final = bytes(code for code in range(256) if code not in _BASE64)
@@ -73,8 +80,8 @@ def decode_words(value: bytes, notes: Notes) -> str:
 def decode_base64(data: bytes) -> bytes:
     """Return what `data` says in base64, foreign characters skipped, padding forgiven.
 
-    Decoding goes on behind padding where base64 follows, as mail readers do: text put there is seen
-    by people. It ends before anything else, such as the footer of a mailing list.
+    Decoding goes on behind padding where base64 follows, or text comes of it, as mail readers do:
+    what is put there is seen by people. It ends before the footer of a mailing list.
     """
     try:
         decoded = binascii.a2b_base64(data)
@@ -83,9 +90,24 @@ def decode_base64(data: bytes) -> bytes:
     return _decode_pieces(data) if b"=" in data.rstrip(b"= \t\r\n") else decoded
 
 
-def mostly_base64(data: bytes) -> bool:
-    """Return whether at least half of `data` is of the alphabet of base64, space left out."""
-    return len(data.translate(None, _NO_BASE64)) * 2 >= len(data.translate(None, _SPACE))
+def decode_quoted(data: bytes, *, header: bool = False) -> bytes:
+    """Return what `data` says in quoted-printable; in words of a header `_` is space."""
+    if b"= " in data or b"=\t" in data:
+        data = _SPACED_BREAK.sub(b"=", data)
+    # Else what follows a CR would be left out, up to the end of the line that it is for others.
+    if data.count(b"=\r") != data.count(b"=\r\n"):
+        data = _BARE_BREAK.sub(b"", data)
+    return binascii.a2b_qp(data, header=header)
+
+
+def mostly_base64(data: bytes, least: float = 0.0) -> bool:
+    """Return whether at least half of `data` is of the alphabet of base64, space left out.
+
+    And, line breaks and padding left out, at least the share `least` of all.
+    """
+    found = len(data.translate(None, _NO_BASE64))
+    written = len(data.translate(None, b"=\r\n"))
+    return found * 2 >= len(data.translate(None, _SPACE)) and found >= least * written
 
 
 def parse_parameters(
@@ -136,7 +158,7 @@ def _flush(pieces: list[str], run: list[bytes], charset: str, notes: Notes) -> N
 
 def _word_bytes(match: re.Match[bytes]) -> bytes | None:
     if match[2] in b"Qq":
-        return binascii.a2b_qp(match[3], header=True)
+        return decode_quoted(match[3], header=True)
     # Bad base64 stays the text that it is: readers show it so, and a pattern can see it.
     return None if _NOT_BASE64.search(match[3]) else decode_base64(match[3])
 
@@ -145,10 +167,24 @@ def _decode_pieces(data: bytes) -> bytes:
     first, *others = _PADDING.split(data)
     pieces = [_base64_piece(first)]
     for other in others:
-        if not _BASE64_LINES.fullmatch(other):
+        piece = _base64_piece(other)
+        if not (_BASE64_LINES.fullmatch(other) or _is_text(piece)):
             break
-        pieces.append(_base64_piece(other))
+        pieces.append(piece)
     return b"".join(pieces)
+
+
+def _is_text(data: bytes) -> bool:
+    """Return whether `data` can be a text, and does not only come of other letters."""
+    if _NO_TEXT.search(data):
+        return False
+    if len(data) >= _LEAST_TEXT:
+        return True
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _base64_piece(piece: bytes) -> bytes:

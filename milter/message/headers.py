@@ -64,6 +64,10 @@ class HeaderBlock:
         """Return the topmost field `name`, given in lower case."""
         return next((field for field in self.fields if field.name == name), None)
 
+    def every(self, name: str) -> list[HeaderField]:
+        """Return all fields `name`, given in lower case, from the top."""
+        return [field for field in self.fields if field.name == name]
+
 
 def split_header(
     source: bytes, start: int, end: int, notes: Notes, bounds: Bounds = DEFAULT_BOUNDS

@@ -7,14 +7,13 @@ recursion, and within `Bounds`. What is broken is read as mail readers show it, 
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from milter.message.decode import decode_base64, mostly_base64, parse_parameters
+from milter.message.decode import decode_base64, decode_quoted, mostly_base64, parse_parameters
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 from milter.message.headers import HeaderBlock, split_header, unfolded
 
@@ -26,9 +25,15 @@ _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
 # RFC 2046 §5.1.1 asks for no more than that a line begins with the boundary. But boundaries in each
 # other may begin alike, so this is tried where no line is the delimiter alone.
 _LOOSE_END: Final = re.compile(rb"(--)?[^\n]*+(?:\n|\Z)")
-_ENCODING: Final = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+([^\s;(]*)")
-# RFC 2045 §6.7: space between the sign of a soft break and its end was put there on the way.
-_SPACED_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
+_ENCODING: Final = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+[\"']?([^\s;(\"',]*)")
+# What some readers take for a delimiter where that which is named is none.
+_DELIMITER_LIKE: Final = re.compile(
+    rb"(?<=\n)--([^\r\n]{0,200}?)[ \t]*\r?\n"
+    rb"content-(?:type|transfer-encoding|disposition|id|description)[ \t]*:",
+    re.IGNORECASE,
+)
+# Of words with space between them less is of the alphabet of base64.
+_HARDLY_ELSE: Final = 0.9
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 # How many bytes are looked at for one that is wanted. base64 holds 3 bytes in 4, and half as much
 # again may be line breaks and junk; quoted-printable writes a byte in three.
@@ -44,12 +49,14 @@ _ENCODED_WORD: Final = re.compile(rb"=\?[\w-]+\?[BbQq]\?")
 # In the header of a part; a text without a header has more of them.
 _MAX_JUNK: Final = 20
 _ONCE: Final = ("content-type", "content-transfer-encoding", "content-disposition")
+_TWICE: Final = "a part that says twice what it is"
+_MOST_TYPES: Final = 5
 _PLAIN: Final = "text/plain"
 _PAGE: Final = "text/html"
 _META_CHARSET: Final = re.compile(
     rb"<meta\b[^>]{0,200}?\bcharset\s{0,5}=\s{0,5}[\"']?([\w-]{1,40})", re.IGNORECASE
 )
-_HEAD_OF_PAGE: Final = 2_048
+_HEAD: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +105,7 @@ class _Walk:
     """Takes one message apart; lives as long as that takes."""
 
     def __init__(self, raw: bytes, notes: Notes, bounds: Bounds) -> None:
-        self.raw = raw
-        self.notes = notes
-        self.bounds = bounds
+        self.raw, self.notes, self.bounds = raw, notes, bounds
         self.leaves: list[Part] = []
         self.count = 0
         self._false_delimiters = 0
@@ -171,7 +176,7 @@ class _Walk:
             self.notes.limit("decoded", "more decoded bytes than are read")
         self._unwrapped_left -= end - start
         data = item.source[start:end]
-        return decode_base64(data) if encoding == "base64" else _decoded_quoted(data)
+        return decode_base64(data) if encoding == "base64" else decode_quoted(data)
 
     def _inner(self, source: bytes, start: int, end: int, depth: int, default_type: str) -> _Open:
         block = split_header(source, start, end, self.notes, self.bounds)
@@ -198,16 +203,21 @@ class _Walk:
             return opened
         names = Counter(field.name for field in fields)
         if any(names[name] > 1 for name in _ONCE):
-            self.notes.add(Fault.MIME, "a part that says twice what it is")
+            self.notes.add(Fault.MIME, _TWICE)
         return replace(opened, block=HeaderBlock(tuple(fields), position))
 
     def _content_type(self, item: _Open) -> tuple[str, dict[str, str]]:
-        field = item.block.first("content-type")
-        if field is None:
+        fields = item.block.every("content-type")
+        if not fields:
             return item.default_type, {}
-        content_type, parameters = parse_parameters(
-            unfolded(item.source, field), self.notes, self.bounds, self._claimed
-        )
+        if len(fields) > 1:
+            self.notes.add(Fault.MIME, _TWICE)
+        look = partial(parse_parameters, notes=self.notes, bounds=self.bounds)
+        values = (unfolded(item.source, field) for field in fields[:_MOST_TYPES])
+        said = [look(value, claimed=self._claimed) for value in values]
+        # Readers differ in which of several they take; in one of them there are parts.
+        parted = (each for each in said if each[0].startswith("multipart/"))
+        content_type, parameters = next(parted, said[0])
         if _TYPE.fullmatch(content_type):
             return content_type, parameters
         # RFC 2045 §5.2: what cannot be parsed counts as plain text.
@@ -237,18 +247,26 @@ class _Walk:
         )
 
     def _encoding(self, item: _Open) -> str:
-        field = item.block.first("content-transfer-encoding")
-        if field is None:
-            return ""
-        value = unfolded(item.source, field)[:100].decode("latin-1").lower()
-        match = _ENCODING.match(value)
-        return match[1] if match else ""
+        fields = item.block.every("content-transfer-encoding")
+        encodings = [_encoding_of(unfolded(item.source, field)) for field in fields]
+        if len(encodings) > 1 and "base64" in encodings:
+            # Readers differ in which of them they take; this one shows in what is there.
+            start = item.block.body_start
+            shown = item.source[start : min(item.end, start + _HEAD)]
+            plain = [each for each in encodings if each != "base64"]
+            encodings = ["base64"] if mostly_base64(shown, _HARDLY_ELSE) else plain or encodings
+        return encodings[0] if encodings else ""
 
     def _multipart(self, item: _Open, content_type: str, boundary: str) -> list[_Open]:
-        if not boundary:
-            self.notes.add(Fault.MIME, "a multipart without a boundary")
-            return []
         default = "message/rfc822" if content_type == "multipart/digest" else _PLAIN
+        ranges = self._named(item, boundary) if boundary else []
+        if not ranges:
+            what = "whose boundary never comes" if boundary else "without a boundary"
+            self.notes.add(Fault.MIME, f"a multipart {what}")
+            ranges = self._guessed(item)
+        return [self._part(item.source, *range_, item.depth + 1, default) for range_ in ranges]
+
+    def _named(self, item: _Open, boundary: str) -> list[tuple[int, int]]:
         delimiter = b"--" + boundary.encode("utf-8", "replace")
         ranges = self._ranges(item, delimiter, _DELIMITER_END)
         if not ranges and not boundary.isascii():
@@ -257,9 +275,15 @@ class _Walk:
             ranges = self._ranges(item, delimiter, _DELIMITER_END)
         if not ranges and self._false_delimiters:
             ranges = self._ranges(item, delimiter, _LOOSE_END)
-        if not ranges:
-            self.notes.add(Fault.MIME, "a multipart whose boundary never comes")
-        return [self._part(item.source, *range_, item.depth + 1, default) for range_ in ranges]
+        return ranges
+
+    def _guessed(self, item: _Open) -> list[tuple[int, int]]:
+        """Return the parts between lines that look like delimiters, for who reads them so.
+
+        Readers differ in which of two boundaries they take, and in what one with odd signs is.
+        """
+        found = _DELIMITER_LIKE.search(item.source, item.block.body_start, item.end)
+        return self._ranges(item, b"--" + found[1], _DELIMITER_END) if found else []
 
     def _ranges(
         self, item: _Open, delimiter: bytes, line_end: re.Pattern[bytes]
@@ -302,10 +326,9 @@ class _Walk:
             position, at = at + len(delimiter), -1
 
 
-def _decoded_quoted(data: bytes) -> bytes:
-    if b"= " in data or b"=\t" in data:
-        data = _SPACED_BREAK.sub(b"=", data)
-    return binascii.a2b_qp(data)
+def _encoding_of(value: bytes) -> str:
+    match = _ENCODING.match(value[:100].decode("latin-1").lower())
+    return match[1] if match else ""
 
 
 def _line_end(source: bytes, at: int) -> int:
@@ -353,7 +376,7 @@ def _decoded(part: Part, most: int, notes: Notes) -> bytes:
         # Called base64 and sent as it is; decoding would make noise of what there is to read.
         notes.add(Fault.MIME, "a text that is not in the encoding it names")
     elif part.encoding == "quoted-printable":
-        return _decoded_quoted(data)
+        return decode_quoted(data)
     elif part.encoding not in _IDENTITY:
         notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
     return data
@@ -371,7 +394,7 @@ def part_text(part: Part, limit: int, notes: Notes, detector: Detector) -> str:
 
 def _charset_of_page(data: bytes) -> str:
     """Return the charset that HTML names in its head (WHATWG HTML, prescan); else nothing."""
-    found = _META_CHARSET.search(data, 0, _HEAD_OF_PAGE)
+    found = _META_CHARSET.search(data, 0, _HEAD)
     # Whoever can read it there did not write it in UTF-16.
     named = found[1].decode("ascii") if found else ""
     return "" if named.lower().startswith("utf-16") else named

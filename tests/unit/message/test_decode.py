@@ -58,6 +58,8 @@ def test_decode_words_unknown_charset_is_guessed_and_noted() -> None:
         pytest.param(b"aGVs*bG8=", b"hello", id="foreign-character"),
         pytest.param(b"aGk=\r\ndGhlcmU=\r\n", b"hithere", id="goes-on-behind-padding"),
         pytest.param(b"aGk=\r\n\r\n_____\r\nlist footer", b"hi", id="ends-before-a-footer"),
+        pytest.param(b"aGk=\r\n!dGhl*cmU=\r\n", b"hithere", id="text-behind-foreign-characters"),
+        pytest.param(b"aGk=\r\ndGhl cmU=\r\n", b"hithere", id="text-behind-space"),
         pytest.param(b"aGVsbG8gd", b"hello ", id="one-character-too-many"),
         pytest.param(b"", b"", id="nothing"),
     ],

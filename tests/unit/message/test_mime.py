@@ -238,3 +238,54 @@ def test_texts_past_the_bound_of_decoded_bytes_are_cut() -> None:
     message = Message(raw, Bounds(decoded_bytes=100))
     assert message.texts[0].text == "x" * 100
     assert Fault.LIMIT in faults_of(message)
+
+
+_ENCODED_PART = (
+    "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n"
+    f"{base64.b64encode(b'buy now').decode()}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "delimiter"),
+    [
+        pytest.param('multipart/mixed; boundary=""', "--", id="empty"),
+        pytest.param("multipart/mixed", "--b", id="none"),
+        pytest.param('multipart/mixed; boundary="b "', "--b", id="space-at-the-end"),
+        pytest.param("multipart/mixed; boundary=a; boundary=b", "--b", id="two"),
+        pytest.param("multipart/mixed; boundary=b; boundary*0=a", "--b", id="two-of-rfc-2231"),
+        pytest.param("text/plain\nContent-Type: multipart/mixed; boundary=b", "--b", id="fields"),
+    ],
+)
+def test_parts_that_some_readers_find_are_read_and_noted(head: str, delimiter: str) -> None:
+    raw = f"Content-Type: {head}\n\nx\n{delimiter}\n{_ENCODED_PART}{delimiter}--\n"
+    message = Message(crlf(raw))
+    assert [part.text for part in message.texts] == ["buy now"]
+    assert faults_of(message) == {Fault.MIME}
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "text"),
+    [
+        ('"base64"', "YnV5IG5vdw==\n", "buy now"),
+        ("base64,", "YnV5IG5vdw==\n", "buy now"),
+        ("7bit\nContent-Transfer-Encoding: base64", "YnV5IG5vdw==\n", "buy now"),
+        ("7bit\nContent-Transfer-Encoding: base64", "buy now\n", "buy now\n"),
+        (
+            "7bit\nContent-Transfer-Encoding: base64",
+            "YnV5IG5v*dyBvciBu\nZXZlcg==\n",
+            "buy now or never",
+        ),
+        ("base64\nContent-Transfer-Encoding: base64", "YnV5*IG5v*dw==\n", "buy now"),
+        ("base64\nContent-Transfer-Encoding: 7bit", "buy now\n", "buy now\n"),
+    ],
+)
+def test_encoding_of_a_text_is_what_some_reader_takes(fields: str, body: str, text: str) -> None:
+    message = Message(crlf(f"Content-Transfer-Encoding: {fields}\n\n{body}"))
+    assert message.body == text
+
+
+def test_texts_are_whole_behind_a_soft_break_of_cr_alone() -> None:
+    message = Message(b"Content-Transfer-Encoding: quoted-printable\r\n\r\na=\rb=\r\nc\r\nd")
+    assert message.body == "abc\nd"
+    assert Message(b"Subject: =?utf-8?q?a=\rb?=\r\n\r\n").subject == "ab"
