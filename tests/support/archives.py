@@ -6,6 +6,7 @@ import io
 import struct
 import tarfile
 import zipfile
+import zlib
 
 
 def a_zip(*files: tuple[str, bytes]) -> bytes:
@@ -60,3 +61,13 @@ def a_rar4(name: bytes) -> bytes:
                        len(name), 0)  # fmt: skip
     main = struct.pack("<HBHHHL", 0, 0x73, 0, 13, 0, 0)
     return b"Rar!\x1a\x07\x00" + main + file + name + b"abc"
+
+
+def a_zip_with_a_path(name: str, path: bytes) -> bytes:
+    """Return a zip archive that says a name once more, as for one that is not ASCII."""
+    file, entry = io.BytesIO(), zipfile.ZipInfo(name)
+    extra = bytes([1]) + zlib.crc32(name.encode()).to_bytes(4, "little") + path
+    entry.extra = (0x7075).to_bytes(2, "little") + len(extra).to_bytes(2, "little") + extra
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(entry, b"x")
+    return file.getvalue()

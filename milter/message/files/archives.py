@@ -33,6 +33,9 @@ _STORED, _DEFLATED = 0, 8
 # In place of a number for which four bytes are too few (APPNOTE 4.5.3).
 _WIDE: Final = 0xFFFFFFFF
 _WIDE_ID: Final = 1
+# What says the name once more, in UTF-8 (APPNOTE 4.6.9): programs show that one and store it.
+_UNICODE_PATH: Final = 0x7075
+_BEFORE_PATH: Final = 5
 _MOST_WIDE_END: Final = 4_096
 _PADDING: Final = re.compile(rb"\x00*+")
 # Of a compressed file at once: what of it is behind the end of a member is copied for each member.
@@ -158,7 +161,10 @@ def read_entry(data: bytes, entry: Entry, budget: Budget) -> bytes:
 
 
 def _zip(data: bytes) -> Iterator[Entry]:
-    """Yield the entries of the central directory (APPNOTE 4.3.12), found from the end."""
+    """Yield the entries of the central directory (APPNOTE 4.3.12), found from the end.
+
+    One that claims several names comes under each of them: programs differ in which they take.
+    """
     end = data.rfind(b"PK\x05\x06", max(len(data) - 65_557, 0))
     if end < 0 or end + _END_SIZE > len(data):
         return
@@ -176,13 +182,18 @@ def _zip(data: bytes) -> Iterator[Entry]:
         name_size, extra_size, comment_size, place = (*fields[10:13], fields[16])
         start = position + _CENTRAL.size
         extra = start + name_size
+        fields_behind = dict(_extra_fields(data[extra : extra + extra_size]))
         name = _zip_name(data, start, name_size, flags)
         if _WIDE in (unpacked, packed, place):
-            wide = _wide(data[extra : extra + extra_size])
+            wide = _wide(fields_behind.get(_WIDE_ID, b""))
             unpacked, packed, place = (
                 next(wide, 0) if said == _WIDE else said for said in (unpacked, packed, place)
             )
-        yield Entry(name, unpacked, packed, bool(flags & 1), max(place + shift, 0), method)
+        place = max(place + shift, 0)
+        path = fields_behind.get(_UNICODE_PATH, b"")[_BEFORE_PATH:][-MAX_NAME:]
+        also = (path.decode("utf-8", "replace"), _local_name(data, place))
+        for each in dict.fromkeys((name, *filter(None, also))):
+            yield Entry(each, unpacked, packed, bool(flags & 1), place, method)
         position = extra + extra_size + comment_size
 
 
@@ -196,17 +207,28 @@ def _directory(data: bytes, end: int) -> tuple[int, int]:
     return size, offset
 
 
-def _wide(extra: bytes) -> Iterator[int]:
-    """Yield the numbers of eight bytes in the extra field of an entry, in their order."""
+def _wide(numbers: bytes) -> Iterator[int]:
+    """Yield the numbers of eight bytes in the extra field for them, in their order."""
+    for place in range(0, len(numbers) - 7, 8):
+        yield int.from_bytes(numbers[place : place + 8], "little")
+
+
+def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of what stands behind the name of an entry (APPNOTE 4.5)."""
     position = 0
     while position + 4 <= len(extra):
         number, size = struct.unpack_from("<2H", extra, position)
         position += 4
-        if number == _WIDE_ID:
-            for place in range(position, min(position + size, len(extra)) - 7, 8):
-                yield int.from_bytes(extra[place : place + 8], "little")
-            return
+        yield number, extra[position : position + size]
         position += size
+
+
+def _local_name(data: bytes, place: int) -> str:
+    """Return the name in the own header of an entry; empty where there is none."""
+    if data[place : place + 4] != b"PK\x03\x04" or place + _LOCAL.size > len(data):
+        return ""
+    fields = _LOCAL.unpack_from(data, place)
+    return _zip_name(data, place + _LOCAL.size, fields[9], fields[2])
 
 
 def _zip_name(data: bytes, start: int, size: int, flags: int) -> str:

@@ -25,7 +25,7 @@ from milter.message.files.archives import (
 )
 from milter.message.files.entries import MAX_ENTRIES
 from milter.message.files.pages import asks_for_a_secret
-from milter.message.files.relations import loads_from_elsewhere
+from milter.message.files.relations import relations_of
 from milter.message.guard import Notes
 from milter.message.mime import decode_part
 
@@ -318,10 +318,13 @@ class _Looker:
             self.dangers.add(Danger.MACROS)
         if any("/embeddings/" in name and name.endswith(".bin") for name in names):
             self.dangers.add(Danger.EMBEDDED_OBJECT)
-        relations = (entry for entry in entries if entry.name.lower().endswith(".rels"))
-        for entry, _ in zip(relations, range(_MAX_NAMES), strict=False):
-            if loads_from_elsewhere(_in_bytes(read_entry(data, entry, budget)[:_LOOKED_AT])):
-                self.dangers.add(Danger.EXTERNAL_TEMPLATE)
+        for entry in entries:
+            if entry.name.lower().endswith(".rels"):
+                related = relations_of(_in_bytes(read_entry(data, entry, budget)))
+                if related.load_elsewhere:
+                    self.dangers.add(Danger.EXTERNAL_TEMPLATE)
+                if related.have_macros:
+                    self.dangers.add(Danger.MACROS)
         return True
 
 

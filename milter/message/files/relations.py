@@ -1,9 +1,12 @@
-"""What a document of Office loads from elsewhere when it is opened, by its relationships."""
+"""What the parts of an Office document are to each other (ECMA-376-2, 9.3).
+
+A part has the name that the sender likes; what a program does with it stands in its relation.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 # No tag holds an opening bracket: of many in a row, each would be followed far.
 _LOADED: Final = re.compile(
@@ -13,20 +16,41 @@ _LOADED: Final = re.compile(
     re.IGNORECASE,
 )
 _TARGET: Final = re.compile(rb"\bTarget\s*=\s*[\"']([^\"']{0,2000})", re.IGNORECASE)
-_REFERENCE: Final = re.compile(rb"&#(?:x0*([0-9a-f]{2})|0*([0-9]{2,3}));", re.IGNORECASE)
+_MACRO_PART: Final = re.compile(
+    rb"/relationships/(?:vbaProject|xlMacrosheet|xlIntlMacrosheet)\b", re.IGNORECASE
+)
+_REFERENCE: Final = re.compile(rb"&#(?:(\d{1,7})|x([0-9a-fA-F]{1,6}));")
 _FILE: Final = re.compile(rb"(?:file:/*|/{2,})([^/]*)")
 # A drive, a folder, or a server by a name that only its own network knows: what Word and Excel
 # note of the template or workbook of a colleague.
 _AT_HOME: Final = re.compile(rb"(?:[a-z]:|[a-z][a-z0-9_$-]*)?")
 # One letter and a colon are a drive.
 _SCHEME: Final = re.compile(rb"[a-z][a-z0-9+.-]+:")
+# What ends a value or a tag does not when it is written as a reference.
+_MARKUP: Final = frozenset(b"\"'<>&")
 
 
-def loads_from_elsewhere(relations: bytes) -> bool:
-    """Return whether a part with relationships names something to load from another network."""
-    if b"&#" in relations:
-        relations = _REFERENCE.sub(_letter, relations)
-    for relation in _LOADED.finditer(relations):
+class Relations(NamedTuple):
+    """What one file of relations says.
+
+    Attributes:
+        load_elsewhere: Whether a template, an object or a frame comes from another network.
+        have_macros: Whether a part is macros.
+    """
+
+    load_elsewhere: bool
+    have_macros: bool
+
+
+def relations_of(content: bytes) -> Relations:
+    """Return what a file of relations says, in UTF-8 or any charset that is ASCII to it."""
+    if b"&#" in content:
+        content = _REFERENCE.sub(_referred, content)
+    return Relations(_load_elsewhere(content), bool(_MACRO_PART.search(content)))
+
+
+def _load_elsewhere(content: bytes) -> bool:
+    for relation in _LOADED.finditer(content):
         target = _TARGET.search(relation[1])
         if target is None or _is_elsewhere(target[1]):
             return True
@@ -40,8 +64,6 @@ def _is_elsewhere(target: bytes) -> bool:
     return bool(_SCHEME.match(path))
 
 
-def _letter(reference: re.Match[bytes]) -> bytes:
-    """Return the letter or digit of a reference; another character as it is written."""
-    code = int(reference[1], 16) if reference[1] else int(reference[2])
-    letter = chr(code)
-    return letter.encode() if letter.isascii() and letter.isalnum() else reference[0]
+def _referred(reference: re.Match[bytes]) -> bytes:
+    number = int(reference[1], 10) if reference[1] else int(reference[2], 16)
+    return bytes([number]) if number < 0x80 and number not in _MARKUP else b"?"

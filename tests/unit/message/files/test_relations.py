@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from milter.message.files.relations import loads_from_elsewhere
+from milter.message.files.relations import relations_of
 
 
 def relation(target: str, what: str = "attachedTemplate", mode: str = "External") -> bytes:
@@ -24,7 +24,7 @@ def relation(target: str, what: str = "attachedTemplate", mode: str = "External"
     ],
 )
 def test_drives_and_servers_of_the_authors_own_network_are_not_elsewhere(relations: bytes) -> None:
-    assert not loads_from_elsewhere(relations)
+    assert not relations_of(relations).load_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_drives_and_servers_of_the_authors_own_network_are_not_elsewhere(relatio
     ],
 )
 def test_what_another_network_has_is_elsewhere(relations: bytes) -> None:
-    assert loads_from_elsewhere(relations)
+    assert relations_of(relations).load_elsewhere
