@@ -7,6 +7,7 @@ as a declaration calls text hidden that everybody sees.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 # One that is never closed goes on to the end: nothing is looked for twice.
@@ -20,6 +21,16 @@ _TOKEN: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _IN_SHEET: Final = re.compile(_OPAQUE, re.DOTALL | re.IGNORECASE)
+_STRING: Final = r"\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+'"
+_CONTENT: Final = re.compile(
+    rf"(?<![\w-])content\s*+:((?:{_STRING}|[^;{{}}\"'])++)", re.DOTALL | re.IGNORECASE
+)
+_STRING_CONTENT: Final = re.compile(
+    r"\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'", re.DOTALL
+)
+_ESCAPE: Final = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
+_WORD: Final = re.compile(r"[^\W_]{2}")
+_MOST_CONTENTS: Final = 1_000
 _NOT_PLAIN: Final = re.compile(r"[\"'(\[{\\]|/\*")
 _STRUCTURE: Final = re.compile(r"[{}();@\\]|/\*")
 _WRITTEN: Final = {"comment": " ", "string": '""', "url": "url()"}
@@ -58,6 +69,24 @@ def declarations(text: str) -> tuple[dict[str, str], frozenset[str]]:
         values.pop(name, None)
         values[name] = value.strip()
     return values, frozenset(pinned)
+
+
+def written_out(sheet: str) -> list[str]:
+    """Return the words that a style sheet puts before and behind elements (CSS 2.1 §12.2)."""
+    if "content" not in sheet.lower():
+        return []
+    found = islice(_CONTENT.finditer(sheet), _MOST_CONTENTS)
+    words = (_STRING_CONTENT.findall(content[1]) for content in found)
+    written = [_ESCAPE.sub(_character, "".join(map("".join, each))) for each in words]
+    # Quotes and signs of fonts say nothing.
+    return [each for each in written if _WORD.search(each)]
+
+
+def _character(escape: re.Match[str]) -> str:
+    if escape[1] is None:
+        return escape[2]
+    number = int(escape[1], 16)
+    return " " if number < 0x20 or number > 0x10FFFF or 0xD800 <= number < 0xE000 else chr(number)
 
 
 def without_opaque(sheet: str) -> str:

@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
 from milter.message.html.conditional import for_outlook, with_more
+from milter.message.html.declarations import written_out
 from milter.message.html.document import Form, Html, HtmlLink, Image
 from milter.message.html.element import BLOCKS, is_small, style_of
 from milter.message.html.prescan import fits, strip_markup
@@ -124,6 +125,8 @@ class _Walk:
             "base": self._base,
         }
         self._sheet = Sheet()
+        # Words in style sheets.
+        self._drawn: list[str] = []
         self._blocks = 0
         self._block = 0
         # Letters of the block that were moved beside the page.
@@ -133,7 +136,8 @@ class _Walk:
         tree = LexborHTMLParser(text)
         sheets = tree.css("style")
         for sheet in sheets[:_MAX_SHEETS]:
-            self._sheet.add(sheet.text(), sheet.attributes.get("media") or "")
+            self._sheet.add(text := sheet.text(), sheet.attributes.get("media") or "")
+            self._drawn += written_out(text)
         if len(sheets) > _MAX_SHEETS:
             self._sheet.add_unread()
         if (first := tree.root) is not None:
@@ -141,6 +145,8 @@ class _Walk:
             while first.prev is not None:
                 first = first.prev
             self._read(first, around)
+        for words in self._drawn:
+            self.visible += ("\n", words)
 
     # One function, for a call for each node would cost as much as all that is done with it.
     def _read(self, first: LexborNode, around: Seen) -> None:  # noqa: C901, PLR0912
@@ -267,6 +273,8 @@ class _Walk:
                 self.links[inside.link][0].pieces.append(f" {alt} ")
         written = attributes.get("src")
         if not written:
+            # Words stand for it (WHATWG HTML, §4.8.4.4).
+            self.visible.append(f" {alt} " if alt and not inside.reason() else "")
             return
         small = is_small(attributes) or inside.is_hidden
         remote = written.lstrip()[:6].lower().startswith(_REMOTE)

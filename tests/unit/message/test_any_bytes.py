@@ -172,6 +172,10 @@ _SIZES = (60_000, 250_000, 1 << 20)
             id="open-brackets-in-styles",
         ),
         pytest.param(lambda n: _PAGE + b"<style>" + b"a{'" * (n // 3), id="open-strings-in-css"),
+        pytest.param(lambda n: _PAGE + b"<style>" + b"content:" * (n // 8), id="css-contents"),
+        pytest.param(
+            lambda n: _PAGE + b"<style>content:" + b"'\\a" * (n // 3), id="open-strings-of-contents"
+        ),
         pytest.param(lambda n: _document(n * 4), id="relations-without-an-end"),
         pytest.param(_seven_zip, id="folders-gone-through-again"),
     ],

@@ -220,7 +220,7 @@ def test_read_html_what_everybody_sees_is_not_called_hidden(style: str) -> None:
         "<table><td bgcolor=0><font color=white>x",
         "<table><td bgcolor=chucknorris><font color=white>x",
         # Rules that are not read, or not taken for what they are.
-        '<style>.q{content:"} .a{display:none} .r{"}</style><p class=a>x',
+        '<style>.q{quotes:"} .a{display:none} .r{"}</style><p class=a>x',
         "<style>.q{background:url(} .a{display:none} .r{)}</style><p class=a>x",
         "<style>.a{display:none} body{ .a{display:block!important} }</style><p class=a>x",
         "<style>p{display:none}p[title='x y']{display:block}</style><p title='x y'>x",

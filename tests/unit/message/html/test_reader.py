@@ -41,6 +41,9 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
         "<input type=submit value='a word'>",
         "<style>.q{color:#fff}</style>a w<i class=q>xyz</i>ord",
         "a w<p style='display:inline'>o</p><p style='margin:0;display:inline'>rd",
+        "<style>.a::before{content:'a w' \"\\6f rd\"}.b{content:'\\201c'}</style><p class=a>",
+        "a <img alt=word>",
+        "a word<p hidden><img alt=b>",
         "a w&#28;o&#x1f;r&#30;d",
     ],
 )
