@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # An `href` without a scheme that readers take for an address all the same.
 _HOST_LIKE: Final = re.compile(r"(?:www\.|[A-Za-z0-9-]++\.[A-Za-z0-9.-]*+(?<=[A-Za-z]{2})/)")
+# Of either kind, as the pages of webmail have them.
+_SLASHED: Final = re.compile(r"[/\\]{2}")
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+([A-Za-z]{2,63})(?:[?#]|:\d|\Z)")
 _HIDDEN: Final = frozenset((Trait.HIDDEN,))
 _SEEN: Final[frozenset[Trait]] = frozenset()
@@ -112,7 +114,7 @@ def _opened(link: HtmlLink, base: WebUrl | None) -> Url | None:
     written = link.written.strip()
     extra = _HIDDEN if link.hidden else _SEEN
     if base is None:
-        if written.startswith(("//", "\\\\")):
+        if _SLASHED.match(written):
             written = f"https:{written}"
         elif _HOST_LIKE.match(written) or (link.source is Source.LINK and _is_name(written)):
             written, extra = f"http://{written}", extra | {Trait.SCHEMELESS}

@@ -41,6 +41,8 @@ _CROWDED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 )
 _ASCII_HOST: Final = re.compile(rf"((?:[^/?#@]*+@)?[A-Za-z0-9.-]++(?::\d++)?)[{_CROWDED}]")
+# Nor does a host go on at what no name has, as at a comma between two addresses.
+_ENDED_HOST: Final = re.compile(r"(?![^/?#]*@)([A-Za-z0-9.-]++(?::\d++)?)[,;!*'()$&=+]")
 _SCHEME: Final = re.compile(r"(?:https?|ftp)\Z", re.IGNORECASE)
 _WITH_SCHEME: Final = re.compile(r"(?:https?|ftp):[/\\]", re.IGNORECASE)
 _TOP: Final = re.compile(
@@ -249,6 +251,8 @@ def _trimmed(rest: str) -> str:
     """Return `rest` without the punctuation that ends the sentence around it."""
     if not rest.isascii() and (crowded := _ASCII_HOST.match(rest)):
         rest = crowded[1]
+    elif ended := _ENDED_HOST.match(rest):
+        rest = ended[1]
     # Twice and no more: brackets without end would cost their square.
     for _ in range(2):
         rest = rest.rstrip(_TRAILING)

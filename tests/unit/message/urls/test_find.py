@@ -31,6 +31,10 @@ from milter.message.urls.find import Found, find_urls
         pytest.param("etc//a.com/x", [], id="slashes-in-a-path"),
         pytest.param("http://a。com/x 和", ["http://a。com/x"], id="dot-of-chinese"),
         pytest.param("http://a.com。谢谢", ["http://a.com"], id="end-of-a-chinese-sentence"),
+        pytest.param(
+            "http://a.com,http://b.com:80!x", ["http://a.com", "http://b.com:80"], id="comma"
+        ),
+        pytest.param("http://a,b@c.com/x,y", ["http://a,b@c.com/x,y"], id="comma-before-a-host"),
         pytest.param("http://", [], id="scheme-alone"),
         pytest.param("://a.example", [], id="no-scheme"),
         pytest.param("xhttp://c.example", ["http://c.example"], id="letters-before-the-scheme"),

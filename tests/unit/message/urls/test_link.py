@@ -121,6 +121,7 @@ def links_of(html: str) -> list[tuple[str, str]]:
             id="name-and-port",
         ),
         pytest.param("<a href='page.html'>z</a><img src='a.pl'>", [], id="file-beside"),
+        pytest.param("<a href='/\\a.example'>z</a>", [("https://a.example/", "z")], id="slashes"),
         pytest.param(
             "<base href='about:blank'><a href='//a.example/'>z</a>",
             [("https://a.example/", "z")],
