@@ -54,6 +54,10 @@ _EVERYDAY: Final = {
 }
 _LETTERS: Final = 100
 _NOT_LETTERS: Final = re.compile(r"[\x00-\x7f\W\d_]+")
+_META_CHARSET: Final = re.compile(
+    rb"<meta\b[^>]{0,200}?\bcharset\s{0,5}=\s{0,5}[\"']?([\w-]{1,40})", re.IGNORECASE
+)
+_HEAD_OF_PAGE: Final = 2_048
 # None of RFC 1468; our codec knows that of half-width kana, too, which makes some of any text.
 _RFC_1468: Final = re.compile(rb"\x1b(?!\$[@B]|\([BJ])")
 
@@ -176,3 +180,11 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def charset_of_page(data: bytes) -> str:
+    """Return the charset that HTML names in its head (WHATWG HTML, prescan); else nothing."""
+    found = _META_CHARSET.search(data, 0, _HEAD_OF_PAGE)
+    # Whoever can read it there did not write it in UTF-16.
+    named = found[1].decode("ascii") if found else ""
+    return "" if named.lower().startswith("utf-16") else named

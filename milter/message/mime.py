@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from milter.message.decode import decode_base64, decode_quoted, mostly_base64, parse_parameters
+from milter.message.detect import charset_of_page
+from milter.message.files import kinds
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 from milter.message.headers import HeaderBlock, split_header, unfolded
 
@@ -40,6 +42,11 @@ _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 _EXPECTED: Final = {"base64": 2, "quoted-printable": 3}
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
 _MESSAGE_NAME: Final = ".eml"
+# Those with which the subject of a message may end are left out.
+_NO_MESSAGES: Final = frozenset().union(
+    *(kinds.EXECUTABLES - {"app", "com"}, kinds.SCRIPTS, kinds.SHORTCUTS, kinds.DISKS),
+    *(kinds.MACROS, kinds.ARCHIVES, kinds.HARMLESS - {"eml", "msg"}, kinds.HTMLS),
+)
 _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
 # In the header of a message that is quoted-printable as a whole; one that is not has words of
 # RFC 2047, which show the second.
@@ -53,9 +60,6 @@ _TWICE: Final = "a part that says twice what it is"
 _MOST_TYPES: Final = 5
 _PLAIN: Final = "text/plain"
 _PAGE: Final = "text/html"
-_META_CHARSET: Final = re.compile(
-    rb"<meta\b[^>]{0,200}?\bcharset\s{0,5}=\s{0,5}[\"']?([\w-]{1,40})", re.IGNORECASE
-)
 _HEAD: Final = 2_048
 
 
@@ -136,12 +140,16 @@ class _Walk:
                 inner = self._multipart(item, content_type, parameters.get("boundary", ""))
                 # A multipart without parts is shown as text by readers, so it is read as text.
                 content_type = content_type if inner else _PLAIN
-        if not inner:
-            leaf = self._leaf(item, content_type, parameters)
+        if inner and content_type not in _MESSAGES:
+            return inner
+        leaf = self._leaf(item, content_type, parameters)
+        named = kinds.extension_of(leaf.filename)
+        if not inner or named in _NO_MESSAGES or (named and not inner[0].block.fields):
+            # Some readers offer what is called a message as the file that its name says it is.
             self.leaves.append(leaf)
-            # Mail readers open it as the message that its name says it is.
-            if leaf.filename.lower().endswith(_MESSAGE_NAME) and not deep:
-                inner = [self._message(item, noted=False)]
+        # Mail readers open it as the message that its name says it is.
+        if leaf.filename.lower().endswith(_MESSAGE_NAME) and not deep:
+            inner = inner or [self._message(item, noted=False)]
         return inner
 
     def _message(self, item: _Open, *, noted: bool = True) -> _Open:
@@ -385,16 +393,8 @@ def _decoded(part: Part, most: int, notes: Notes) -> bytes:
 def part_text(part: Part, limit: int, notes: Notes, detector: Detector) -> str:
     """Return the text of a text part, line breaks as newlines."""
     data = decode_part(part, limit, notes)
-    charset = part.charset or (_charset_of_page(data) if part.content_type == _PAGE else "")
+    charset = part.charset or (charset_of_page(data) if part.content_type == _PAGE else "")
     text, fits = detector.decode(data, charset)
     if not fits:
         notes.add(Fault.CHARSET, "a text that does not fit its charset")
     return text.replace("\r\n", "\n") if "\r" in text else text
-
-
-def _charset_of_page(data: bytes) -> str:
-    """Return the charset that HTML names in its head (WHATWG HTML, prescan); else nothing."""
-    found = _META_CHARSET.search(data, 0, _HEAD)
-    # Whoever can read it there did not write it in UTF-16.
-    named = found[1].decode("ascii") if found else ""
-    return "" if named.lower().startswith("utf-16") else named

@@ -289,3 +289,21 @@ def test_texts_are_whole_behind_a_soft_break_of_cr_alone() -> None:
     message = Message(b"Content-Transfer-Encoding: quoted-printable\r\n\r\na=\rb=\r\nc\r\nd")
     assert message.body == "abc\nd"
     assert Message(b"Subject: =?utf-8?q?a=\rb?=\r\n\r\n").subject == "ab"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "files"),
+    [
+        pytest.param("a.exe", b"MZ\x90", ["a.exe"], id="program"),
+        pytest.param("a.com", b"MZ\x90", ["a.com"], id="no-message"),
+        pytest.param("a.js", b"Subject: 1\r\n\r\nx", ["a.js"], id="script-like-a-message"),
+        pytest.param("a.eml", b"Subject: 1\r\n\r\nx", [], id="message"),
+        pytest.param("Order at a.com", b"Subject: 1\r\n\r\nx", [], id="called-by-its-subject"),
+    ],
+)
+def test_message_that_is_called_another_file_is_one_as_well(
+    name: str, content: bytes, files: list[str]
+) -> None:
+    head = f'Content-Type: message/rfc822; name="{name}"\nContent-Transfer-Encoding: base64'
+    message = Message(multipart(f"--b\n{head}\n\n{base64.b64encode(content).decode()}\n--b--\n"))
+    assert [attachment.name for attachment in message.attachments] == files
