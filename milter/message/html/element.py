@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from milter.message.html.place import leading_px
-from milter.message.html.style import PLAIN, SILENT, Style, coloured, parse_style, restyled
+from milter.message.html.style import (
+    PLAIN,
+    SILENT,
+    Style,
+    coloured,
+    linked,
+    parse_style,
+    restyled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +30,9 @@ tbody td tfoot th thead tr ul option
 BLOCKS: Final = frozenset(_BLOCKS_NAMES.split())
 # With those that stand in a line of text.
 _BOXES: Final = BLOCKS | {"button", "html", "legend", "marquee", "object", "select", "video"}
-_COLOUR_TAGS: Final = frozenset(("font", "body", "table", "tr", "td", "th", "basefont"))
+_COLOUR_TAGS: Final = frozenset(
+    ("font", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "marquee", "basefont")
+)
 _NOT_DISPLAYED: Final = Style(hidden="display")
 _REVERSED: Final = Style(reversed=True)
 # Of the seven that `<font size>` knows each can be read.
@@ -44,13 +54,15 @@ def style_of(tag: str, attributes: Mapping[str, str | None], sheet: Sheet | None
         style = sheet.style(tag, attributes, style)
     if written := attributes.get("style"):
         style = parse_style(written) if style is PLAIN else restyled(style, written)
-    if tag in _COLOUR_TAGS and style.colour is None and style.background is None:
+    if tag in _COLOUR_TAGS:
         colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
         background = attributes.get("bgcolor")
         picture = attributes.get("background")
         if colour or background or picture:
             names = (colour or "")[:_MAX_COLOUR], (background or "")[:_MAX_COLOUR]
             style = coloured(style, *names, pictured=bool(picture))
+    elif tag == "a" and style.colour is None and "href" in attributes:
+        style = linked(style)
     if style is PLAIN or style is SILENT or (tag in _BOXES and style.boxed is None):
         return style
     return style if style.boxed or not style.is_for_boxes else _in_a_line(style)

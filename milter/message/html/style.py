@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # In the shorthand the size stands before the family, and before a slash and the height of lines.
-_FONT_SIZE: Final = re.compile(r"(?:^|\s)(\d*\.?\d+(?:px|pt|em|rem|%)|0(?=[\s/]))")
+_FONT_SIZE: Final = re.compile(
+    r"(?:^|\s)(\d*\.?\d+(?:px|pt|em|rem|%)|0(?=[\s/])|(?:x*-)?(?:small|large)|medium)(?=[\s/]|$)"
+)
 _DRAWN: Final = ("text-shadow", "-webkit-text-stroke", "-webkit-text-stroke-width")
 _MAX_STYLE: Final = 4_000
 # Templates repeat their styles from element to element and from mail to mail; long ones are rare.
@@ -29,6 +31,8 @@ _MAX_KEPT: Final = 300
 _BOXES: Final = re.compile(
     r"block|inline-block|(?:inline-)?(?:flex|grid|table)|table-cell|list-item"
 )
+_REPAINTS: Final = ("invert(", "contrast(", "brightness(", "drop-shadow(")
+_LINK: Final[Colour] = (0, 0, 238)
 _OWN_SIZE: Final = 16.0
 _OUTSIDE_PX: Final = 9_999.0
 _SIZES_AROUND: Final = frozenset(("inherit", "unset", "smaller", "larger"))
@@ -180,7 +184,7 @@ def _style_of(values: Mapping[str, str], pinned: frozenset[str]) -> Style:
         y=y,
         indent=_indent(values),
         colour=letters,
-        transparent=bool(colour) and alpha(colour) < FAINT,
+        transparent=bool(colour) and alpha(colour) < FAINT and not pictured,
         background=behind,
         # Of a colour that is not known nobody can tell what it is not seen on.
         pictured=pictured or bool(colour and letters is None and colour not in _COLOURS_AROUND),
@@ -266,13 +270,25 @@ def tiny(size_px: float | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def coloured(style: Style, colour: str, background: str, *, pictured: bool) -> Style:
-    """Return `style` with the colours that attributes of HTML name."""
+    """Return `style` with the colours that attributes of HTML name, where CSS names none.
+
+    They are hints: each property goes before the hint for it, and not before others (WHATWG HTML,
+    §15.2).
+    """
+    said = style.colour is not None or style.transparent
+    behind = style.background is not None or style.pictured
     return replace(
         style,
-        colour=legacy_colour(colour) if colour else None,
-        background=legacy_colour(background) if background else None,
+        colour=style.colour if said or not colour else legacy_colour(colour),
+        background=style.background if behind or not background else legacy_colour(background),
         pictured=pictured or style.pictured,
     )
+
+
+@lru_cache(maxsize=1024)
+def linked(style: Style) -> Style:
+    """Return `style` for a link, which has a colour of its own where CSS names none."""
+    return style if style.transparent else replace(style, colour=_LINK)
 
 
 def _latest(values: Mapping[str, str], pinned: frozenset[str], *names: str) -> list[str]:
@@ -307,8 +323,14 @@ def _behind(values: Mapping[str, str], pinned: frozenset[str]) -> tuple[Colour |
     pictures = values.get("background", "") + values.get("background-image", "")
     drawn = "url(" in pictures or "gradient(" in pictures
     # A shadow inside of the box, or around the letters, is a background, too.
-    drawn = drawn or "inset" in values.get("box-shadow", "")
+    drawn = drawn or "inset" in values.get("box-shadow", "") or _is_repainted(values)
     return colour, drawn or any(values.get(name, "none") != "none" for name in _DRAWN)
+
+
+def _is_repainted(values: Mapping[str, str]) -> bool:
+    """Return whether letters have another colour on the screen than the one that is said."""
+    clip = values.get("background-clip") or values.get("-webkit-background-clip", "")
+    return clip == "text" or any(way in values.get("filter", "") for way in _REPAINTS)
 
 
 def _is_boxed(values: Mapping[str, str]) -> bool | None:
