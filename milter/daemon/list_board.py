@@ -65,7 +65,7 @@ class ListBoard:
         """Return how often each zone was asked on `day` by all but this worker itself."""
         self._turn_to(day)
         total = dict(self._carried)
-        for path in self._folder.glob("*.json"):
+        for path in self._boards():
             if path != self._path:
                 for zone, asked in _asked(_read(path), self._day).items():
                     total[zone] = total.get(zone, 0) + asked
@@ -75,6 +75,12 @@ class ListBoard:
         """Leave what was asked on another day behind."""
         if day != self._day:
             self._day, self._carried = day, {}
+
+    def _boards(self) -> list[Path]:
+        # No descriptor may be left: then others are counted at the next turn.
+        with suppress(OSError):
+            return list(self._folder.glob("*.json"))
+        return []
 
 
 def read_boards(folder: Path, workers: Mapping[int, int]) -> list[ListStatus]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -69,6 +71,7 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
     """
     files = ConfigurationFiles(path, FileSource())
     configuration = files.read()
+    _raise_descriptors()
     with open_premises(os.environ) as premises:
         logs = _Logs(premises, configuration)
         try:
@@ -85,3 +88,15 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
             return _NOT_STARTED
         finally:
             logs.close()
+
+
+def _raise_descriptors() -> None:
+    """Take all the descriptors that we may have.
+
+    The usual limit of 1,024 is there for who calls select(2), which knows no greater ones. Nothing
+    here does, and a thousand clients with their next hop need more.
+    """
+    # A sandbox may forbid to ask, and a platform allow fewer than it says.
+    with contextlib.suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -32,13 +32,16 @@ class Bases:
         self._folder = folder
 
     def numbers(self) -> list[int]:
-        """Return up to which lesson each goes, the newest first."""
-        found = [
-            int(number)
-            for path in self._folder.glob(f"{_NAME}*")
-            if (number := path.name.removeprefix(_NAME)).isdecimal()
-        ]
-        return sorted(found, reverse=True)
+        """Return up to which lesson each goes, the newest first.
+
+        Raises:
+            StoreError: The folder cannot be looked into, as where no descriptor is left.
+        """
+        try:
+            names = [path.name.removeprefix(_NAME) for path in self._folder.glob(f"{_NAME}*")]
+        except OSError as err:
+            raise StoreError(f"{self._folder}: {err.strerror}", reason="gone") from err
+        return sorted(map(int, filter(str.isdecimal, names)), reverse=True)
 
     def load(self, number: int) -> State:
         """Return a base.

@@ -118,6 +118,9 @@ class Server:
                 self._client.connection_pool.disconnect()
             reason, temporary = _judge(err)
             raise StoreError(f"store: {err}", temporary=temporary, reason=reason) from err
+        except OSError as err:
+            # Of a file of the library's own that it reads to connect, where no descriptor is left.
+            raise StoreError(f"store: {err}", reason="gone") from err
 
     def _greet(self, connection: Any) -> None:
         connection.on_connect()

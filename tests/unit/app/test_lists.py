@@ -19,6 +19,7 @@ from milter.dns.resolver import Answer, Outcome
 from milter.settings import Settings
 from milter.telemetry.metrics import Metrics
 from policies.dnslists import Asks, DnsList
+from tests.support.scarcity import no_descriptors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,6 +173,16 @@ def test_worker_without_mail_begins_the_day_with_no_question(tmp_path: Path) -> 
         life.after(86_400)
     (status,) = read_boards(tmp_path, dict.fromkeys(range(2), os.getpid()))
     assert status.asked == 2 * PROBE_QUESTIONS
+
+
+def test_worker_without_a_descriptor_left_counts_itself_alone(tmp_path: Path) -> None:
+    boards = [ListBoard(tmp_path, slot, 20_000) for slot in range(2)]
+    for board in boards:
+        Life(board).after(0)
+
+    assert boards[0].asked_by_others(20_000)
+    with no_descriptors():
+        assert boards[0].asked_by_others(20_000) == {}
 
 
 def test_board_shows_what_all_workers_see_and_no_key(tmp_path: Path) -> None:

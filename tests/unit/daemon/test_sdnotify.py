@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import resource
 import socket
 import uuid
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.daemon.sdnotify import notifier, reloading, watchdog_interval_s
+from tests.support.scarcity import no_descriptors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,8 @@ def test_notifier_without_a_manager_does_nothing(name: str) -> None:
 
 def test_notifier_without_a_descriptor_left_does_nothing(tmp_path: Path) -> None:
     notify = notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
-    try:
+    with no_descriptors():
         notify("WATCHDOG=1")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_watchdog_interval_is_half_of_what_is_allowed() -> None:

@@ -21,6 +21,7 @@ from reputation.errors import StoreError
 from reputation.memory import MemoryStore
 from reputation.store import Append, Retention
 from tests.support.lessons import caught_up, features_of, lesson, teach
+from tests.support.scarcity import no_descriptors
 from tests.support.stores import random_bytes
 
 if TYPE_CHECKING:
@@ -333,3 +334,14 @@ def test_base_that_cannot_be_written_keeps_the_others(tmp_path: Path) -> None:
         kept.save(80, new_state())
 
     assert kept.numbers() == [40]
+
+
+def test_learner_without_a_descriptor_left_says_so(store: Store, tmp_path: Path) -> None:
+    one = Learner(tmp_path)
+
+    with no_descriptors(), pytest.raises(StoreError, match="Too many open files"):
+        one.catch_up(store)
+
+    teach(store, range(2))
+    assert one.catch_up(store).lessons == 2
+    one.close()
