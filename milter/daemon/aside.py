@@ -7,10 +7,16 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from milter.core.errors import GatepostError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+
+class NoThreadError(GatepostError):
+    """No thread can be started now: our user, or the machine, has as many as there may be."""
 
 
 async def aside(work: Callable[[], T]) -> T:
@@ -18,6 +24,9 @@ async def aside(work: Callable[[], T]) -> T:
 
     Neither who is cancelled nor the end of the process waits for it, as both would for a thread of
     `asyncio.to_thread`: a file may be on a disk that does not answer any more.
+
+    Raises:
+        NoThreadError: Nothing was done.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
@@ -40,5 +49,8 @@ async def aside(work: Callable[[], T]) -> T:
         else:
             settle(lambda: result.set_result(done))
 
-    threading.Thread(target=run, name="aside", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="aside", daemon=True).start()
+    except RuntimeError as err:
+        raise NoThreadError(str(err)) from err
     return await result

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from milter.daemon.aside import aside
+from milter.daemon.aside import NoThreadError, aside
 from milter.daemon.guard import Trial, Watchman
 
 if TYPE_CHECKING:
@@ -100,9 +100,14 @@ class Minder:
                 continue
             if not self._busy and loop.time() >= self._next_look:
                 self._next_look = loop.time() + self._current.settings.reload.every_s
-                # A disk may be far away; what was read meanwhile has been seen.
-                if await aside(self._changed) and not self._busy:
-                    self._on_change()
+                await self._look_at_files()
+
+    async def _look_at_files(self) -> None:
+        # Where nothing can look, what has changed is seen the next time.
+        with contextlib.suppress(NoThreadError):
+            # A disk may be far away; what was read meanwhile has been seen.
+            if await aside(self._changed) and not self._busy:
+                self._on_change()
 
     def _judge(self, now: float) -> None:
         trial = self._watchman.look()

@@ -13,7 +13,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from milter.daemon.aside import aside
+from milter.daemon.aside import NoThreadError, aside
 from milter.daemon.configuration import socket_key
 from milter.daemon.generation import GRACE_S, Generation, WorkersFailedError, Workshop
 from milter.daemon.handover import Handover
@@ -201,7 +201,7 @@ class Supervisor:
             for mistake in err.errors:
                 _log.error("configuration refused", extra={"error": str(mistake)})
             return "refused"
-        except WorkersFailedError as err:
+        except (WorkersFailedError, NoThreadError) as err:
             _log.error("reload failed", extra={"error": str(err)})
             return "failed"
         except Exception:  # noqa: BLE001 - what was not thought of here must not end what runs well
@@ -214,6 +214,7 @@ class Supervisor:
         Raises:
             ConfigErrors: It cannot be taken; nothing has changed.
             WorkersFailedError: Its workers do not start; nothing has changed.
+            NoThreadError: Nothing can read it now; nothing has changed.
         """
         # Compiling policies takes long enough to miss the watchdog or a dead worker.
         configuration = await aside(self._files.read)

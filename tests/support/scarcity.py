@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import resource
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# More than a process can address.
+_STACK_BYTES: Final = 1 << 47
 
 
 @contextlib.contextmanager
@@ -19,3 +23,13 @@ def no_descriptors() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextlib.contextmanager
+def no_threads() -> Iterator[None]:
+    """Let this process start no thread until the end."""
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
