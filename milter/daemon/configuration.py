@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from milter.daemon.listening import ListenError
+    from milter.memory.opening import Home
     from milter.settings import Settings
     from policies.dnslists import DnsList
     from policies.loader import Source
@@ -108,17 +109,30 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
 def prepare_store(configuration: Configuration) -> None:
     """Make the store and bring its tables up to date, before several workers would try to at once.
 
+    What passes by itself, as a full disk or the lock of another process, is the workers' to tell:
+    they go on without the store and open it once they can.
+
     Raises:
-        ConfigErrors: It cannot be opened.
+        ConfigErrors: It cannot be opened until a person acts.
     """
     home = home_of(configuration.settings)
     # A server makes nothing beforehand, and may be down now and up later.
     if home is None or home.path is None:
         return
     try:
-        home.open_mended().close()
+        _open_once(home)
     except StoreError as err:
         raise ConfigErrors([configuration.placed.at(("store",), err.what)]) from err
+
+
+def _open_once(home: Home) -> None:
+    try:
+        home.open_mended().close()
+    except StoreError as err:
+        if not err.temporary or err.reason == "corrupt":
+            raise
+        # What can be seen without opening it does not pass by itself.
+        home.examine()
 
 
 def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:

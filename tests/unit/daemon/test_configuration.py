@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,6 +65,15 @@ def test_prepare_store_that_broke_meanwhile_is_told_at_its_place(tmp_path: Path)
     with pytest.raises(ConfigErrors) as caught:
         prepare_store(configuration)
     assert f"{tmp_path}/gatepost.yaml:4:8: " in str(caught.value)
+
+
+def test_prepare_store_leaves_a_file_that_is_locked_to_the_workers(tmp_path: Path) -> None:
+    configuration = read_configuration(_write(tmp_path), FileSource())
+    prepare_store(configuration)
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "gatepost.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        prepare_store(configuration)
 
 
 def test_read_configuration_without_a_file_is_the_embedded_one() -> None:
