@@ -2,7 +2,7 @@
 
 The country is that of the registration at a regional registry (iptocc, built in) unless the admin
 names a better table; networks need a table of the admin's own, for none may be shipped. Tables are
-MaxMind DB files, mapped into memory and so shared by all workers. Nobody is asked over a network.
+MaxMind DB files, of which each process maps a copy of its own. Nobody is asked over a network.
 
 A country of registration is not where a host stands, and not who sends: it is for figures and for
 weak evidence.
@@ -10,13 +10,17 @@ weak evidence.
 
 from __future__ import annotations
 
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import iptocc
 from maxminddb import MODE_AUTO, InvalidDatabaseError, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from maxminddb import Reader
 
@@ -118,11 +122,26 @@ def open_table(path: str) -> Reader:
         AtlasError: It cannot be opened.
     """
     try:
-        return open_database(path, MODE_AUTO)
+        with _copy_of(path) as copy:
+            return open_database(copy, MODE_AUTO)
     except OSError as err:
         raise AtlasError(path, err.strerror or str(err)) from err
     except (InvalidDatabaseError, ValueError) as err:
         raise AtlasError(path, "it is no MaxMind DB file (.mmdb)") from err
+
+
+@contextmanager
+def _copy_of(path: str) -> Iterator[str]:
+    """Give the path of a copy in memory, which stays with who maps it.
+
+    Who downloads a new table over the old one cuts it short first, and a look into a page that is
+    mapped and gone ends the process with SIGBUS, and the mail in it.
+    """
+    fd = os.memfd_create("gatepost-table", os.MFD_CLOEXEC)
+    with os.fdopen(fd, "wb") as copy, Path(path).open("rb") as file:
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        yield f"/proc/self/fd/{fd}"
 
 
 def _record(table: Reader | None, address: IpAddress) -> Mapping[str, Any]:

@@ -39,8 +39,12 @@ class WatchedFiles:
 
     def read(self, path: str) -> bytes:
         """Return the bytes of the file."""
-        self._marks.setdefault(path, mark_of(path))
+        self.note(path)
         return self._source.read(path)
+
+    def note(self, path: str) -> None:
+        """Remember how a file is that is read elsewhere."""
+        self._marks.setdefault(path, mark_of(path))
 
     def settled(self) -> bool:
         """Return whether files have changed since they were read, and not since the last look.
@@ -63,6 +67,8 @@ class ConfigurationFiles:
     def __init__(self, path: str | None, source: Source) -> None:
         self._path = path
         self._watched = WatchedFiles(source)
+        # Read by a library, and known only once the settings are: those of the last good ones.
+        self._tables: list[str] = []
 
     def read(self) -> Configuration:
         """Return the configuration as it is now, its store made ready.
@@ -71,9 +77,16 @@ class ConfigurationFiles:
             ConfigErrors: Every mistake that was found.
         """
         self._watched.begin()
+        self._note_tables()
         configuration = read_configuration(self._path, self._watched)
+        self._tables = [path for _, path in configuration.settings.networks if path]
+        self._note_tables()
         prepare_store(configuration)
         return configuration
+
+    def _note_tables(self) -> None:
+        for path in self._tables:
+            self._watched.note(path)
 
     def changed(self) -> bool:
         """Return whether a file is another one than when it was read, and is not being written."""

@@ -8,7 +8,7 @@ from milter.settings.section import Section
 
 
 class Networks(Section):
-    """Tables that tell to which network and country an address belongs."""
+    """Tables that tell to which network and country an address belongs; each worker has a copy."""
 
     asn_file: str | None = Field(
         default=None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -84,6 +86,31 @@ def test_table_of_the_admin_goes_before_the_built_in_one(
     atlas.close()
 
     assert countries == ["FR", "US"]
+
+
+_CUT_SHORT = """
+import sys
+from ipaddress import ip_address
+from milter.atlas import open_atlas
+from milter.settings.networks import Networks
+atlas = open_atlas(Networks(asn_file=sys.argv[1]))
+open(sys.argv[1], "wb").close()
+print(atlas.place(ip_address("192.0.2.7")).asn)
+"""
+
+
+def test_table_that_is_being_written_anew_ends_no_process(tmp_path: Path) -> None:
+    file = write_table(tmp_path / "asn.mmdb", {"192.0.2.0/24": {"asn": 64500}})
+
+    done = subprocess.run(
+        [sys.executable, "-c", _CUT_SHORT, str(file)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "64500\n"), done.stderr
 
 
 def test_odd_country_in_a_table_is_not_shown(tmp_path: Path) -> None:

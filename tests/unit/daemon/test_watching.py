@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from milter.daemon.watching import WatchedFiles
-from policies.errors import ConfigError
+from milter.daemon.watching import ConfigurationFiles, WatchedFiles
+from policies.errors import ConfigError, ConfigErrors
 from policies.loader import FileSource
+from tests.support.mmdb import write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,3 +89,18 @@ def test_path_that_cannot_be_one_is_no_file() -> None:
         files.read("a\0b")
 
     assert looks(files) == [False, False, False]
+
+
+def test_table_of_networks_is_watched_and_its_repair_too(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "asn.mmdb", {"192.0.2.0/24": {"asn": 64500}})
+    (tmp_path / "gatepost.yaml").write_text("networks: {asn_file: asn.mmdb}")
+    files = ConfigurationFiles(str(tmp_path / "gatepost.yaml"), FileSource())
+    files.read()
+
+    table.write_bytes(b"half of a table")
+    assert [files.changed(), files.changed()] == [False, True]
+    with pytest.raises(ConfigErrors, match="no MaxMind DB file"):
+        files.read()
+    assert [files.changed(), files.changed()] == [False, False]
+    write_table(table, {"192.0.2.0/24": {"asn": 64501}})
+    assert [files.changed(), files.changed()] == [False, True]
