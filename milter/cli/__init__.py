@@ -73,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Mail is in every script; a terminal or a file may be in one.
         sys.stdout.reconfigure(errors="replace")
     given = sys.argv[1:] if arguments is None else arguments
-    if "serve" in given[:2]:
+    if {"serve", "worker"} & set(given[:2]):
         # Until the daemon can hear it: by itself a hangup, which asks for a reload, ends a process.
+        # `pkill -HUP` sends it to the workers, too, for whom it means nothing.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.exit(run(given))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -224,6 +226,20 @@ def test_serve_is_not_ended_by_a_hangup_before_it_can_hear_it(tmp_path: Path) ->
             path.unlink()
             file.write("workerz: 1\n")
         assert process.wait(60) == 78
+
+
+def test_worker_is_not_ended_by_a_hangup_before_it_is_ready() -> None:
+    command = [sys.executable, "-m", "milter", "worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        os.write(process.stdin.fileno(), b"a")
+        # Read as soon as it waits for what it is handed over.
+        while fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)) != bytes(4):
+            assert process.poll() is None
+        process.send_signal(signal.SIGHUP)
+        process.stdin.close()
+        # By itself, since nothing more came.
+        assert process.wait(60) > 0
 
 
 def test_config_show_hides_what_may_be_a_secret_in_an_address(
