@@ -31,6 +31,7 @@ _log: Final = logging.getLogger("gatepost.daemon")
 # Named, not imported: what a worker does is known to `cli` and `app`, which stand above the daemon.
 WORKER_COMMAND: Final = ("-m", "milter", "worker")
 _NOT_STARTED: Final = 1
+_STDERR: Final = 2
 
 
 class _Logs:
@@ -69,6 +70,7 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
     Raises:
         ConfigErrors: The configuration cannot be run, a taken port included.
     """
+    _fill_standard_descriptors()
     files = ConfigurationFiles(path, FileSource())
     configuration = files.read()
     _raise_descriptors()
@@ -88,6 +90,16 @@ def run(path: str | None, *, command: Sequence[str] | None = None) -> int:
             return _NOT_STARTED
         finally:
             logs.close()
+
+
+def _fill_standard_descriptors() -> None:
+    """Open those of the first three that whoever started us has closed.
+
+    What is opened later would take their numbers, and a worker has pipes of its own in that place.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _raise_descriptors() -> None:

@@ -20,7 +20,7 @@ from tests.support.gatepost import Gatepost
 from tests.support.ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _SERVE: Final = """
@@ -94,14 +94,21 @@ def write_configuration(folder: Path, config: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def plain_daemon(
-    config: Mapping[str, Any], environment: Mapping[str, str] | None = None, *, ready: bool = True
+    config: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    *,
+    ready: bool = True,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Gatepost]:
-    """Start a supervisor; stop it at the end. Without `ready` its end is the test's to await."""
+    """Start a supervisor; stop it at the end. Without `ready` its end is the test's to await.
+
+    `prefix` is a command that becomes the one behind it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gatepost-plain-"))
     write_configuration(folder, config)
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as notifications:
         notifications.bind(str(folder / "notify"))
-        daemon = _start(folder, config, notifications, environment or {})
+        daemon = _start(folder, config, notifications, environment or {}, prefix)
         try:
             if ready:
                 daemon.wait_for("READY=1")
@@ -116,11 +123,12 @@ def _start(
     config: Mapping[str, Any],
     notifications: socket.socket,
     environment: Mapping[str, str],
+    prefix: Sequence[str],
 ) -> Gatepost:
     worker = str(_ROOT / "tests" / "support" / "plain_worker.py")
     with (folder / "log.jsonl").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(folder / "gatepost.yaml"), worker],
+            [*prefix, sys.executable, "-c", _SERVE, str(folder / "gatepost.yaml"), worker],
             env={
                 **os.environ,
                 "PYTHONPATH": str(_ROOT),

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from tests.support.plain_daemon import plain_configuration, plain_daemon
+from tests.support.plain_daemon import plain_client, plain_configuration, plain_daemon
 
 pytestmark = pytest.mark.slow
 
@@ -23,3 +23,13 @@ def test_daemon_takes_all_the_descriptors_that_it_may_have() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     assert allowed == (before[1], before[1])
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_daemon_serves_without_the_standard_descriptors(closed: str) -> None:
+    without = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    with plain_daemon(plain_configuration(), prefix=without) as daemon:
+        with plain_client(("127.0.0.1", daemon.port)) as client:
+            assert client.say("bye") == "bye"
+        daemon.reload()
+        assert daemon.stop() == 0
