@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import web, web_app
 
 from milter.http.refusal import RefusedError, told
 
@@ -41,6 +41,16 @@ def application(
             # RFC 9110 §9.3.2: the library leaves the body away.
             app.router.add_route("HEAD", path, handle)
     return app
+
+
+def forget_applications() -> None:
+    """Let go of applications that were closed; those that are open do not notice.
+
+    The library keeps what it made of the handlers of the last thousand, and with them an
+    application for each reload, its token and its document.
+    """
+    if made := getattr(web_app, "_cached_build_middleware", None):
+        made.cache_clear()
 
 
 def guarded(route: Route, guard: Guard) -> Handler:

@@ -27,7 +27,7 @@ from milter.http.openapi import document, openapi_route
 from milter.http.pace import LINGER_S
 from milter.http.page import page_routes
 from milter.http.refusal import overloaded, told
-from milter.http.routing import Handler, application
+from milter.http.routing import Handler, application, forget_applications
 from milter.http.statistics import statistics_route
 from milter.settings import Http
 
@@ -135,6 +135,7 @@ class HttpServer:
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
+        forget_applications()
         self._doorway.close()
         self._views.passer.close()
         if self._views.figures is not None:

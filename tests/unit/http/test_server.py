@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -299,3 +300,24 @@ def test_caller_that_does_not_read_its_answer_is_dropped() -> None:
             await asyncio.to_thread(wait_until, lambda: not _is_established(port))
 
     _ask(test, scraped=b"x" * 20_000_000, unread_s=0.2)
+
+
+def _applications() -> int:
+    gc.collect()
+    return sum(isinstance(each, web.Application) for each in gc.get_objects())
+
+
+def test_port_that_was_closed_is_forgotten() -> None:
+    async def ask() -> None:
+        async with (
+            _port() as address,
+            aiohttp.ClientSession() as session,
+            session.get(f"{address}/healthz") as answer,
+        ):
+            assert answer.status == 200
+
+    before = _applications()
+    for _ in range(3):
+        asyncio.run(ask())
+
+    assert _applications() <= before
