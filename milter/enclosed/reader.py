@@ -68,7 +68,7 @@ class Reading:
         there = {name: _is_there(name) for name in LIBRARIES}
         for name, wanted in (("pdf", self.pdf), ("qr", self.qr)):
             if wanted and not there[name]:
-                _log.warning("library is missing", extra={"error": f"pip install gatepost[{name}]"})
+                _log.warning("library is missing", extra={"error": f"install gatepost[{name}]"})
         return replace(self, pdf=self.pdf and there["pdf"], qr=self.qr and there["qr"])
 
 

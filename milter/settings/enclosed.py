@@ -12,12 +12,12 @@ class EnclosedFiles(Section):
 
     pdf: bool = Field(
         default=False,
-        description="Read words and links of PDF files; needs `pip install gatepost[pdf]`",
+        description="Read words and links of PDF files; needs the extra `gatepost[pdf]`",
     )
     qr: bool = Field(
         default=False,
         description="Read QR codes in pictures, and in PDF files where these are read; needs "
-        "`pip install gatepost[qr]`",
+        "the extra `gatepost[qr]`",
     )
     timeout_s: float = Field(
         default=2, gt=0, le=10, description="Seconds for all files of a message; then it is killed"

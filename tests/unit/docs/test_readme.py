@@ -48,6 +48,22 @@ def test_lines_for_postfix_are_known_to_postfix(checkout: Path, tmp_path: Path, 
     assert_known_to_postfix(tmp_path, "-n", "-M", "-P")
 
 
+def test_nobody_is_told_to_install_what_an_index_has_under_our_name(checkout: Path) -> None:
+    folders = ("milter", "policies", "reputation", "docs", "config", "deploy")
+    files = [
+        checkout / "README.md",
+        *(file for name in folders for file in _texts(checkout / name)),
+    ]
+
+    told = [file for file in files if re.search(r"pip install '?gatepost", file.read_text("utf-8"))]
+
+    assert told == []
+
+
+def _texts(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.suffix in {".py", ".md", ".yaml"}]
+
+
 class _Site:
     """The page's configuration of one place, with free ports in place of its own."""
 
