@@ -20,7 +20,7 @@ from milter.doors.listening import BACKLOG
 from milter.settings.places import Place, parse_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 # sun_path of Linux, the final zero octet left out.
 _MAX_PATH: Final = 107
@@ -246,7 +246,7 @@ class Listeners:
         for key, bind in binds.items():
             before = self._open.get(key)
             if before is None or not before.is_there:
-                sock = self._opened(bind)
+                sock = self._opened(bind, binds)
                 path = parse_place(bind).path
                 self._open[key] = _Open(sock, access_of(path) if path else None)
                 undo.callback(self._put_back, key, before)
@@ -277,17 +277,21 @@ class Listeners:
         for key in self._open.keys() - set(keys):
             _close(self._open.pop(key))
 
-    def _opened(self, bind: str) -> socket.socket:
+    def _opened(self, bind: str, wanted: Collection[str]) -> socket.socket:
         try:
             return open_listener(bind)
         except ListenError as err:
             port = parse_place(bind).port
             cause = err.__cause__
             taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
-            if taken and any(one.port == port for one in self._open.values()):
+            ours = {key for key, one in self._open.items() if one.port == port}
+            if not taken or not ours:
+                raise
+            if ours.isdisjoint(wanted):
                 what = f"Gatepost itself has port {port} open at another address or for another use"
                 raise ListenError(bind, f"{what}; restart it for this change") from err
-            raise
+            what = f"another address of this configuration takes it in: name one for port {port}"
+            raise ListenError(bind, what) from err
 
     def _put_back(self, key: str, before: _Open | None) -> None:
         _close(self._open.pop(key))

@@ -10,6 +10,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,7 @@ def mistakes(settings: Settings, at: At) -> list[ConfigError]:
     found: list[ConfigError] = []
     for rule in (
         _listeners,
+        _overlaps,
         _open_relays,
         _proxy_headers,
         _next_hop,
@@ -97,6 +99,19 @@ def _listeners(settings: Settings, at: At) -> Iterator[ConfigError]:
             )
     if settings.http and _canonical(settings.http.bind) in binds:
         yield at(("http", "bind"), f"a listener binds {settings.http.bind} already")
+
+
+def _overlaps(settings: Settings, at: At) -> Iterator[ConfigError]:
+    """Find addresses that another one takes in: the second of the two cannot be opened."""
+    binds: list[tuple[Loc, str]] = [
+        (("listeners", i, "bind"), listener.bind) for i, listener in enumerate(settings.listeners)
+    ]
+    if settings.http:
+        binds.append((("http", "bind"), settings.http.bind))
+    for (_, bind), (loc, other) in permutations(binds, 2):
+        wide, narrow = _place(bind), _place(other)
+        if wide and narrow and wide != narrow and wide.takes_in(narrow):
+            yield at(loc, f"{bind} takes in {other}, so that only one of them can be listened on")
 
 
 def _open_relays(settings: Settings, at: At) -> Iterator[ConfigError]:

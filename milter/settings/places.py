@@ -43,6 +43,18 @@ class Place:
         except ValueError:
             return False
 
+    def takes_in(self, other: Place) -> bool:
+        """Return whether who listens here listens on `other`, too; names are not looked up."""
+        if self.path or other.path or not self.port or self.port != other.port:
+            return False
+        if not self.host:
+            return True
+        try:
+            here, there = ip_address(self.host), ip_address(other.host)
+        except ValueError:
+            return False
+        return here == there or (here.is_unspecified and here.version == there.version)
+
 
 def parse_place(text: str) -> Place:
     """Return the place that `text` names.

@@ -164,6 +164,9 @@ def test_listeners_say_when_they_are_in_their_own_way() -> None:
     port = opened(listeners, a="127.0.0.1:0")["a"].getsockname()[1]
     with pytest.raises(ListenError, match=r"Gatepost itself .* restart it"):
         opened(listeners, b=f"0.0.0.0:{port}")
+    # No restart helps where both are wanted.
+    with pytest.raises(ListenError, match=r"another address of this configuration"):
+        opened(listeners, a="127.0.0.1:0", b=f"0.0.0.0:{port}")
     listeners.keep_only([])
 
 

@@ -28,6 +28,29 @@ def test_parse_place_reads_every_form(text: str, place: Place, *, local: bool) -
 
 
 @pytest.mark.parametrize(
+    ("wide", "narrow", "taken_in"),
+    [
+        ("0.0.0.0:25", "127.0.0.1:25", True),
+        ("[::]:25", "[::1]:25", True),
+        (":25", "[::1]:25", True),
+        (":25", "0.0.0.0:25", True),
+        ("[::1]:25", "[0::1]:25", True),
+        ("0.0.0.0:25", "[::1]:25", False),
+        ("0.0.0.0:25", "127.0.0.1:26", False),
+        ("127.0.0.1:25", "0.0.0.0:25", False),
+        ("127.0.0.1:25", "127.0.0.2:25", False),
+        ("localhost:25", "127.0.0.1:25", False),
+        (":0", "127.0.0.1:0", False),
+        ("unix:/run/in", "unix:/run/in", False),
+    ],
+)
+def test_place_takes_in_what_cannot_be_listened_on_beside_it(
+    wide: str, narrow: str, *, taken_in: bool
+) -> None:
+    assert parse_place(wide).takes_in(parse_place(narrow)) is taken_in
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "25", "::1:25", "host:", "host:70000", "[::1]", "[x]:25", "unix:", "a b:25", "/run"],
 )

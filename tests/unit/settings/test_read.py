@@ -124,6 +124,11 @@ def test_read_policies_are_a_preset_or_start_at_the_file(named: str, path: str) 
             id="two-listeners-on-one-port",
         ),
         pytest.param(
+            LISTENER + "  - {name: b, bind: '0.0.0.0:10025', recipient_domains: [example.org]}\n",
+            "g.yaml:3:11: 0.0.0.0:10025 takes in 127.0.0.1:10025",
+            id="two-listeners-of-which-one-takes-in-the-other",
+        ),
+        pytest.param(
             "listeners:\n  - name: in\n    bind: 0.0.0.0:25\n",
             "g.yaml:2:5: listener `in` would relay for everybody",
             id="open-relay-inbound",
