@@ -176,13 +176,14 @@ def test_worker_without_mail_begins_the_day_with_no_question(tmp_path: Path) -> 
 
 
 def test_worker_without_a_descriptor_left_counts_itself_alone(tmp_path: Path) -> None:
-    boards = [ListBoard(tmp_path, slot, 20_000) for slot in range(2)]
+    day = 1_790_000_000 // 86_400
+    boards = [ListBoard(tmp_path, slot, day) for slot in range(2)]
     for board in boards:
         Life(board).after(0)
 
-    assert boards[0].asked_by_others(20_000)
+    assert boards[0].asked_by_others(day)
     with no_descriptors():
-        assert boards[0].asked_by_others(20_000) == {}
+        assert boards[0].asked_by_others(day) == {}
 
 
 def test_board_shows_what_all_workers_see_and_no_key(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_board_of_a_worker_that_is_gone_is_not_shown(tmp_path: Path) -> None:
 def test_board_that_cannot_be_read_is_no_board(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "0.json").write_bytes(data)
     assert read_boards(tmp_path, {0: 1}) == []
-    assert ListBoard(tmp_path, 1, 20_000).asked_by_others(20_000) == {}
+    assert ListBoard(tmp_path, 1, 20_000).asked_by_others(day) == {}
 
 
 @pytest.mark.parametrize(
