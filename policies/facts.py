@@ -167,7 +167,9 @@ FACTS: Final = (
         fields=(
             _RESULT,
             FieldSpec("policy", TEXT, "What the domain asks for: none, quarantine or reject"),
-            FieldSpec("aligned", FLAG, "Whether SPF or DKIM passed for the author's domain"),
+            FieldSpec(
+                "aligned", FLAG, "Whether SPF or DKIM passed for the author's domain, record or not"
+            ),
             FieldSpec("domain", TEXT, "The author's domain; of several the one that fails worst"),
             FieldSpec("published", TEXT, "`policy` before test mode (t=y) lowered it"),
             FieldSpec("testing", FLAG, "Whether the domain only tests its policy (t=y)"),

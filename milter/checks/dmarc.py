@@ -88,6 +88,7 @@ class DmarcCheck:
         if story := story_of(resolver):
             for said in results:
                 _tell(story, said, _vouching_sealer(said.author_domain, known))
+        proven = all(said.aligned for said in results)
         # Had SPF not been left out, one of its domains might be aligned: no failure is certain.
         if not any(each.method == "spf" for each in identifiers):
             results = [said for said in results if said.result is not Result.FAIL]
@@ -98,7 +99,7 @@ class DmarcCheck:
             return Evidence(tuple(findings))
         symbols = [_ORDER.index(finding.symbol) for finding in findings[: len(results)]]
         worst = symbols.index(min(symbols))
-        facts = {"dmarc": _fact(results[worst], findings[worst])}
+        facts = {"dmarc": _fact(results[worst], findings[worst], proven=proven)}
         return Evidence(tuple(findings), facts, tuple(_auth(said, known) for said in results))
 
 
@@ -213,7 +214,8 @@ def _vouching_sealer(author_domain: str, known: Sequence[Evidence]) -> str:
     return ""
 
 
-def _fact(said: DmarcResult, finding: Finding) -> FactValue:
+def _fact(said: DmarcResult, finding: Finding, *, proven: bool) -> FactValue:
+    """Return what rules read of `said`; `proven` says whether every author domain is."""
     identifiers: list[FactValue] = [
         {
             "method": each.method,
@@ -226,7 +228,7 @@ def _fact(said: DmarcResult, finding: Finding) -> FactValue:
     return {
         "result": said.result.value,
         "domain": said.author_domain,
-        "aligned": said.result is Result.PASS,
+        "aligned": proven,
         "policy": said.wish.value if said.record_domain else "",
         "published": said.published.value if said.record_domain else "",
         "record_domain": said.record_domain,

@@ -40,7 +40,9 @@ async def check_dmarc(
         walker: Of this message.
     """
     first = len(walker.asked)
-    known = DmarcResult(Result.NONE, author_domain, identifiers=tuple(identifiers))
+    # An identical domain is aligned whatever a record says, and where there is none.
+    named = tuple([replace(each, aligned=each.domain == author_domain) for each in identifiers])
+    known = DmarcResult(Result.NONE, author_domain, identifiers=named)
     try:
         result = await _evaluated(known, walker)
     except WalkError as err:
@@ -87,9 +89,8 @@ async def _aligned(known: DmarcResult, record: DmarcRecord, walker: Walker) -> D
 
     Where an identical one passed, no walk is needed for the others: the message passes.
     """
-    author = known.author_domain
-    identifiers = [replace(each, aligned=each.domain == author) for each in known.identifiers]
-    passed = any(each.aligned and each.result is Result.PASS for each in identifiers)
+    author, identifiers = known.author_domain, list(known.identifiers)
+    passed = bool(known.aligned)
     strict = {"dkim": record.strict_dkim, "spf": record.strict_spf}
     relaxed = [
         place

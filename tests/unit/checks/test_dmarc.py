@@ -113,6 +113,39 @@ def test_combine_aligned_identifier_passes(known: list[Evidence]) -> None:
     assert evidence.facts["dmarc"]["aligned"] is True  # type: ignore[call-overload,index]
 
 
+@pytest.mark.parametrize(
+    ("author", "known", "aligned"),
+    [
+        pytest.param("a@absent.example", spf("absent.example"), True, id="no-record"),
+        pytest.param("a@trouble.example", spf("trouble.example"), True, id="unknown-record"),
+        pytest.param(
+            "a@absent.example", dkim(("absent.example", "pass")), True, id="no-record-signed"
+        ),
+        pytest.param("a@absent.example", dkim(("absent.example", "fail")), False, id="not-proven"),
+        # Without a record nobody says that the organization counts.
+        pytest.param("a@absent.example", spf("mail.absent.example"), False, id="below-it"),
+        pytest.param(
+            "From: a@absent.example\r\nFrom: b@other.example\r\n",
+            spf("absent.example"),
+            False,
+            id="one-of-two-authors",
+        ),
+        pytest.param(
+            "From: a@reject.example, b@quarantine.example\r\n",
+            dkim(("reject.example", "pass")),
+            False,
+            id="one-of-two-and-no-spf",
+        ),
+    ],
+)
+def test_combine_author_is_aligned_where_its_own_domain_passed(
+    author: str, known: Evidence, *, aligned: bool
+) -> None:
+    evidence = judged(author, known)
+
+    assert evidence.facts["dmarc"]["aligned"] is aligned  # type: ignore[call-overload,index]
+
+
 def test_combine_properties_are_those_of_the_registry() -> None:
     evidence = judged("a@test.example")
 
