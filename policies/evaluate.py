@@ -32,6 +32,7 @@ _DISCARDED: Final = Refusal(250, "2.0.0", "Ok ({txn_id})")
 _CLASSES: Final = {Action.DEFER: 4, Action.REJECT: 5, Action.DISCARD: 2}
 # The kind of what has no kind.
 _UNSORTED: Final = "other"
+_DMARC: Final = "dmarc"
 _NO_FACTS: Final[Mapping[str, FactValue]] = {}
 _ROUNDING: Final = 0.01
 _STEP: Final = attrgetter("step")
@@ -150,13 +151,17 @@ def _is_uncertain(
 ) -> bool:
     """Whether the message is refused for good only because something could not be asked.
 
-    Both what says so and the facts that would be others count for nothing.
+    Both what says so and the facts that would be others count for nothing, and an allow that only
+    lacks a proof of the author has it: a partner is not refused because a name server was silent.
     """
     unasked = [f for f in findings if is_temporary(policy, f.symbol)]
     if not unasked:
         return False
     certain = tuple(f for f in findings if not is_temporary(policy, f.symbol))
     doubted = frozenset[str]().union(*map(doubted_by, unasked))
+    if _DMARC in doubted:
+        said = facts.get(_DMARC)
+        facts = {**facts, _DMARC: {**(said if isinstance(said, dict) else {}), "aligned": True}}
     weighed = weigh(policy, thresholds, certain, facts, known=known, doubted=doubted)
     return weighed.action < Action.REJECT
 

@@ -68,6 +68,7 @@ class FactSpec:
         fields: Those of a record or of each record of a list.
         check: The check that yields it; empty where connection, envelope or the policy do.
         unasked: The symbol with which that check says that it could not ask; empty: it asks nobody.
+        stands_on: Facts that it is made of; where one of them is in doubt, so is this one.
     """
 
     name: str
@@ -78,6 +79,7 @@ class FactSpec:
     fields: tuple[FieldSpec, ...] = ()
     check: str = ""
     unasked: str = ""
+    stands_on: tuple[str, ...] = ()
 
 
 _RESULT: Final = FieldSpec("result", TEXT, "Result in the words of RFC 8601; empty: not asked")
@@ -190,6 +192,7 @@ FACTS: Final = (
         ),
         check="dmarc",
         unasked="DMARC_TEMPERROR",
+        stands_on=("spf", "dkim", "arc"),
     ),
     FactSpec(
         *("arc", RECORD, "message", "The ARC chain (RFC 8617)"),

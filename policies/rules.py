@@ -17,6 +17,7 @@ from policies.expressions.language import Condition, Failure, all_hold, holds
 from policies.expressions.values import values
 from policies.findings import Finding
 from policies.replies import facts_told
+from policies.verdict import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from policies.expressions.language import Language
     from policies.facts import FactValue
     from policies.symbols import SymbolSpec
-    from policies.verdict import Action, Refusal
+    from policies.verdict import Refusal
 
 STAGES: Final = ("connect", "helo", "mail", "rcpt", "data", "message")
 LAST_STAGE: Final = STAGES[-1]
@@ -157,7 +158,7 @@ class RuleSet:
             findings: What checks saw.
             facts: What checks know; asked only for those that some rule reads.
             known: The stage up to which facts are known; rules of later ones wait.
-            doubted: Facts that nobody knows for certain: no rule that reads one is true.
+            doubted: Facts that nobody knows for certain: only allows that read one are true.
         """
         run = RuleRun(self._language, facts, findings, doubted)
         for level in self._levels:
@@ -277,10 +278,13 @@ class RuleRun:
 
     def _add(self, true: Sequence[Rule]) -> None:
         if self._doubted:
-            true = [r for r in true if self._doubted.isdisjoint(r.condition.reading.facts)]
+            true = [r for r in true if r.action is Action.PASS or not self._doubts(r)]
         self.true += true
         self.found += [rule.finding for rule in true]
         self._symbols |= dict.fromkeys(rule.id for rule in true)
+
+    def _doubts(self, rule: Rule) -> bool:
+        return not self._doubted.isdisjoint(rule.condition.reading.facts)
 
     def _failed(self, rule: Rule, why: str) -> None:
         shown = "".join(c if c.isprintable() else " " for c in why[:_MAX_EVIDENCE])

@@ -74,7 +74,7 @@ def weigh(
         facts: What checks know.
         known: The stage up to which facts are known; before the last one only rules marked `early`
             act by themselves.
-        doubted: Facts that nobody knows for certain; rules that read one are left out.
+        doubted: Facts that nobody knows for certain; of rules that read one only allows count.
     """
     if policy.rules is None:
         points = score(policy, findings)
@@ -133,10 +133,13 @@ def is_temporary(policy: Policy, symbol: str) -> bool:
 def doubted_by(finding: Finding) -> frozenset[str]:
     """Return the facts that are not what they would be, had it been possible to ask."""
     failed = finding.details.get("check", "") if finding.symbol == _CHECK_ERROR else ""
-    return frozenset(
+    unasked = {
         fact.name
         for fact in FACTS
         if finding.symbol == fact.unasked or (failed and failed == fact.check)
+    }
+    return frozenset(
+        unasked | {fact.name for fact in FACTS if not unasked.isdisjoint(fact.stands_on)}
     )
 
 

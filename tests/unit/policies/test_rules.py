@@ -221,6 +221,38 @@ def test_rule_that_reads_what_could_not_be_asked_never_rejects(
     assert evaluate(policy, [unasked], facts).action is action
 
 
+NOT_ALIGNED = "{id: NOT_ALIGNED, when: '!dmarc.aligned', action: reject}"
+NO_RECORD: dict[str, FactValue] = {"dmarc": {"result": "none", "aligned": False}}
+
+
+@pytest.mark.parametrize("unasked", [NO_SPF, TIMED_OUT, NOT_THE_KEY])
+def test_rule_that_reads_what_stands_on_something_unasked_never_rejects(unasked: Finding) -> None:
+    policy = a_policy(f"rules: [{NOT_ALIGNED}]")
+
+    assert evaluate(policy, [unasked], NO_RECORD).action is Action.DEFER
+    assert evaluate(policy, [Finding("IPREV_TEMPERROR")], NO_RECORD).action is Action.REJECT
+
+
+@pytest.mark.parametrize(
+    ("unasked", "author", "action"),
+    [
+        pytest.param("DMARC_TEMPERROR", "example.net", Action.DEFER, id="a-partner"),
+        pytest.param("SPF_TEMPERROR", "example.net", Action.DEFER, id="its-proof"),
+        pytest.param("DMARC_TEMPERROR", "example.org", Action.REJECT, id="a-stranger"),
+        pytest.param("IPREV_TEMPERROR", "example.net", Action.REJECT, id="no-proof"),
+    ],
+)
+def test_allow_that_lacks_a_proof_that_could_not_be_asked_for_is_no_refusal(
+    unasked: str, author: str, action: Action
+) -> None:
+    facts: dict[str, FactValue] = {"author_domain": author, "dmarc": {"aligned": False}}
+
+    policy = f"{SITE}  - {{id: MANY, when: 'true', weight: 40}}\n"
+    assert judged_by(policy, unasked, **facts).action is action
+    # What no allow lifts refuses all the same.
+    assert judged_by(policy, "GTUBE", unasked, **facts).action is Action.REJECT
+
+
 def test_postmaster_is_not_refused_by_a_rule() -> None:
     policy = a_policy(SITE, partners_yaml="")
 
