@@ -148,6 +148,19 @@ def _check_network(node: Node, vocabulary: Vocabulary) -> None:
         raise ExpressionError(what, child.offset + 1) from err
 
 
+def _check_domain(node: Node, vocabulary: Vocabulary) -> None:
+    domain = node.children[1] if len(node.children) > 1 else node
+    if not isinstance(domain.constant, str):
+        return
+    plain = domain.constant.rpartition("@")[2].lstrip("*.")
+    if plain != domain.constant or not plain:
+        what = (
+            f"`{domain.constant}` is no domain: write "
+            f'"{plain or "example.org"}", which stands for all below it too'
+        )
+        raise ExpressionError(what, domain.offset + 1)
+
+
 def _check_list(node: Node, vocabulary: Vocabulary) -> None:
     name, child = _written_out(node, 1, 'in_list(author_domain, "partners")')
     if name not in vocabulary.lists:
@@ -202,6 +215,7 @@ def _check_index(node: Node, vocabulary: Vocabulary) -> None:
 
 _CHECKS: Final[Mapping[str, Callable[[Node, Vocabulary], None]]] = {
     "in_network": _check_network,
+    "under_domain": _check_domain,
     "in_list": _check_list,
     "matches": _check_pattern,
     "_[_]": _check_index,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from milter.message.files.attachment import Danger
+from milter.message.urls.link import Trait
 from policies.expressions.language import Condition, Failure, Language, all_hold, holds
 from policies.expressions.reading import ExpressionError
 from policies.expressions.values import values
@@ -210,6 +212,38 @@ def test_together_one_that_fails_leaves_each_to_itself() -> None:
             "partner",
             "there is no list `partner`: did you mean `partners`?",
         ),
+        (
+            'under_domain(author_domain, "*.example.org")',
+            "*.",
+            '`*.example.org` is no domain: write "example.org", which stands for all below it too',
+        ),
+        (
+            'under_domain(author_domain, "@")',
+            "@",
+            '`@` is no domain: write "example.org", which stands for all below it too',
+        ),
+        (
+            '"Ann@Example.org" in recipients',
+            "Ann",
+            '`recipients` has mailboxes in their plain spelling: write "Ann@example.org"',
+        ),
+        (
+            'mail_from in ["a@example.org", "a@bücher.example"]',
+            "a@b",
+            '`mail_from` has mailboxes in their plain spelling: write "a@xn--bcher-kva.example"',
+        ),
+        ('mail_from == "<>"', "<>", '`mail_from` is empty for the null reverse path: write ""'),
+        ('"X-Mailer" in headers', "X-", '`headers` is in small letters: write "x-mailer"'),
+        (
+            'attachments.exists(a, "macro" in a.dangers)',
+            "macro",
+            '`dangers` is never "macro": did you mean `macros`?',
+        ),
+        (
+            'urls.exists(u, "shortner" in u.traits)',
+            "shortner",
+            '`traits` is never "shortner": did you mean `shortener`?',
+        ),
         ('subject.matches("(")', '(")', "not a pattern: missing ): ("),
         (
             'headers["from"] > 1',
@@ -236,6 +270,16 @@ def test_expression_mistakes_stand_under_the_wrong_word(text: str, at: str, what
         what,
         text.rindex(at) if at in {"(t, t", "subject"} else text.index(at) if at else len(text),
     )
+
+
+@pytest.mark.parametrize("word", [*Danger, *Trait])
+def test_expression_may_ask_for_whatever_is_found(word: str) -> None:
+    field = "traits" if word in set(Trait) else "dangers"
+    records = "urls" if field == "traits" else "attachments"
+
+    condition = LANGUAGE.compile(f'{records}.exists(r, "{word}" in r.{field})')
+
+    assert condition.reading.facts == {records}
 
 
 @pytest.mark.parametrize(
