@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from policies.engine import PatternError, PatternSpec, compile_pattern
+from policies.expressions.language import Language
+from policies.expressions.reading import ExpressionError
 from policies.spamassassin.meta import names_in, to_cel
 from policies.spamassassin.regexps import NotImportedError, read_regexp, to_re2
 
@@ -59,6 +61,11 @@ _LONGEST_SYMBOL: Final = 56
 _LONGEST_MATCH: Final = 4096
 _SUB: Final = "__"
 _DEFAULT_SCORE: Final = 1.0
+# A rule whose name begins so is on trial (Mail::SpamAssassin::Conf, `score`).
+_ON_TRIAL: Final = "T_"
+_TRIAL_SCORE: Final = 0.01
+# No rule looks in more places.
+_MOST_PARTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,7 @@ class _Translator:
         self._score_set = score_set
         self._symbols: dict[str, str] = {}
         self._used = set(taken)
+        self._language = Language(self._used, {})
         self._said: dict[str, _Said] = {}
         self._why: dict[str, str] = {}
         self._waiting: set[str] = set()
@@ -152,7 +160,8 @@ class _Translator:
         if name.startswith(_SUB):
             return 0.0
         nice = "nice" in self._source.flags.get(name, ())
-        return -_DEFAULT_SCORE if nice else _DEFAULT_SCORE
+        score = _TRIAL_SCORE if name.startswith(_ON_TRIAL) else _DEFAULT_SCORE
+        return -score if nice else score
 
     def _needed(self, imported: list[str]) -> set[str]:
         needed, waiting = set[str](), list(imported)
@@ -173,10 +182,13 @@ class _Translator:
         try:
             rule = self._source.rules[name]
             self._symbol(name)
-            self._said[name] = self._meta(rule) if rule.type == "meta" else self._test(rule)
+            said = self._meta(rule) if rule.type == "meta" else self._test(rule)
+            if said.when:
+                self._language.compile(said.when)
+            self._said[name] = said
         except NotImportedError as err:
             self._why[name] = str(err)
-        except PatternError as err:
+        except (PatternError, ExpressionError) as err:
             self._why[name] = err.what
         except RecursionError:
             self._why[name] = "meta rules that ask for one another too deeply"
@@ -189,11 +201,12 @@ class _Translator:
         if name not in self._symbols:
             stem = f"SUB_{name.lstrip('_')}" if name.startswith("_") else name
             stem = _SYMBOL.sub("_", stem.upper())[:_LONGEST_SYMBOL]
-            symbol, number = stem, 1
-            while symbol in self._used:
+            # A symbol has two characters or more.
+            symbol, number = stem if len(stem) > 1 else f"SA_{stem}", 1
+            while not self._used.isdisjoint(names := {symbol, *_parts(symbol, _MOST_PARTS)}):
                 symbol = f"SA_{stem}" if number == 1 else f"SA_{stem}_{number}"
                 number += 1
-            self._used.add(symbol)
+            self._used |= names
             self._symbols[name] = symbol
         return self._symbols[name]
 

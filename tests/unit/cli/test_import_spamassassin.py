@@ -71,7 +71,7 @@ def test_included_files_are_read_each_once(
     assert run(["policy", "import-spamassassin", str(tmp_path / "rules.cf")]) == 0
     told = capsys.readouterr()
 
-    assert [name for name in "ABC" if f"id: {name}" in told.out] == ["A", "B", "C"]
+    assert [name for name in "ABC" if f"id: SA_{name}\n" in told.out] == ["A", "B", "C"]
     assert "rules.cf:2: `include none.cf`: No such file or directory" in told.err
     assert "a.cf:1: `include ../rules.cf` is left out" in told.err
 
