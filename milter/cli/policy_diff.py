@@ -20,6 +20,7 @@ from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
+from milter.cli.options import usual_configuration
 from milter.cli.past_mail import HISTORY, opened
 from milter.core.address import parse_mailbox
 from milter.core.errors import ParseError
@@ -80,7 +81,7 @@ def diff(  # noqa: PLR0913 - one argument an option
     if mail == HISTORY:
         if zone:
             raise click.UsageError("--dns and --mail history exclude each other")
-        with opened(path) as past:
+        with opened(path or usual_configuration()) as past:
             comparison = compared(past.changes([old, new], past.wanted(since), unread))
     else:
         if path or since:

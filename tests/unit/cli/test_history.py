@@ -171,6 +171,18 @@ def test_replay_under_the_same_policy_changes_nothing_and_under_another_what_it_
     assert "T2 someone@forged.example  by SPF_FAIL" in said
 
 
+def test_diff_over_the_history_reads_the_usual_configuration(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEPOST_CONFIG", f"{site}/g.yaml")
+    both = ["policy", "diff", f"{site}/policy.yaml", f"{site}/milder.yaml"]
+
+    assert run([*both, "--mail", "history"]) == 1
+    assert "1 of 2 messages change" in capsys.readouterr().out
+    # Other mail has no use for it, and does not mind that it is named.
+    assert run([*both, "--mail", f"{site}/policy.yaml"]) == 0
+
+
 def test_diff_over_the_history_is_that_of_two_policies(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
