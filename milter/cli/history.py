@@ -17,7 +17,7 @@ from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
 from milter.cli.options import configuration_option, limit_type
-from milter.cli.past_mail import opened, search_options, wanted_by
+from milter.cli.past_mail import NONE, opened, search_options, unknown_names, wanted_by
 from milter.cli.past_story import route, story, untaken
 from milter.core.ids import read_id
 from policies.compare import compared
@@ -55,6 +55,8 @@ def search(*, limit: int, as_json: bool, path: str | None, **options: str | None
             told = "  ".join(filter(None, (route(record), record.subject, untaken(record))))
             head = f"{moment(record.at)}  {record.txn_id}  {record.action:<10} {record.score:>6.2f}"
             click.echo(f"{head}  {printable(told)}")
+        if not found:
+            click.echo("\n".join([*unknown_names(past, wanted), NONE]), err=True)
     return EXIT_FINE if found else EXIT_FINDING
 
 

@@ -7,6 +7,7 @@ import platform
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,11 +16,14 @@ from milter.app.senders import sender_checks
 from milter.checks.catalogue import Means, build_checks
 from milter.cli.explain import printable
 from milter.cli.stores import opened_store
+from milter.core.connection import Direction
 from milter.core.ids import read_id
 from milter.doors.replay import Past, Replay, Replayed
 from policies.compare import Change, changed
-from policies.loader import FileSource, load_policies
+from policies.errors import PolicyError
+from policies.loader import FileSource, load_policies, load_symbols
 from policies.mailboxes import plain_address
+from policies.mistakes import near
 from policies.verdict import Action, Contribution, Verdict
 from reputation.history.journal import Journal, Wanted
 from reputation.history.known import Known, known_to
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
     from reputation.history.record import Record
     from reputation.store import Store
 
+NONE: Final = (
+    "the history has no such message: it never came here, is not kept any more, or was refused in a"
+    " flood, of which only some are kept (the log has all)"
+)
 # What `--mail` names instead of a path; a folder of that name is `./history`.
 HISTORY: Final = "history"
 _WORDS: Final = (
@@ -44,7 +52,6 @@ _WORDS: Final = (
     ("client-ip", "IP", "Address of the client."),
     ("symbol", "NAME", "A symbol that was found."),
     ("listener", "NAME", "Name of the listener."),
-    ("direction", "D", "inbound, outbound or internal."),
     ("shadow", "NAME", "A shadow policy that would have done something else."),
     ("since", "TIME", "Not older: 90m, 24h, 7d, 2027-01-31, 2027-01-31T14:02:07 (UTC)."),
     ("until", "TIME", "Not younger, written likewise."),
@@ -56,6 +63,8 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, metavar, words in reversed(_WORDS):
         command = click.option(f"--{name}", default="", metavar=metavar, help=words)(command)
     actions = click.Choice([action.word for action in Action])
+    ways = click.Choice([each.value for each in Direction])
+    command = click.option("--direction", type=ways, help="Which way it went.")(command)
     return click.option("--action", type=actions, help="What was done.")(command)
 
 
@@ -63,7 +72,7 @@ def wanted_by(options: dict[str, str | None], now: float) -> Wanted:
     """Return which messages the options mean.
 
     Raises:
-        UsageError: A time is none.
+        UsageError: A time is none, or the client's address is none.
     """
     said: dict[str, Any] = {name: value for name, value in options.items() if value}
     for name in ("since", "until"):
@@ -77,7 +86,31 @@ def wanted_by(options: dict[str, str | None], now: float) -> Wanted:
             said[name] = plain_address(said[name])
     if "client_ip" in said:
         said["client_ip"] = plain_ip(said["client_ip"])
+        try:
+            ip_address(said["client_ip"])
+        except ValueError as err:
+            raise click.UsageError(f"--client-ip: {said['client_ip']!r} is no IP address") from err
     return Wanted(**said)
+
+
+def unknown_names(past: PastMail, wanted: Wanted) -> Iterator[str]:
+    """Yield in words which names of a search that found nothing the configuration does not have.
+
+    They may have been there once, so this is no mistake.
+    """
+    try:
+        policies = load_policies(FileSource(), past.settings.policies)
+    except PolicyError:
+        return
+    known = {
+        "symbol": {*load_symbols(), *policies.all_single()[0].symbols},
+        "listener": {"http", *(each.name for each in past.settings.listeners)},
+        "shadow": {each.name for each in policies.plan.shadows},
+    }
+    for what, names in known.items():
+        name = getattr(wanted, what)
+        if name and name not in names:
+            yield f"there is no {what} {printable(name)} now{near(name, names)}"
 
 
 @dataclass

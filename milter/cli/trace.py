@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Final
 
 import click
 
 from milter.cli import EXIT_FINDING, EXIT_FINE
 from milter.cli.explain import printable
 from milter.cli.options import configuration_option, limit_type
-from milter.cli.past_mail import meant_by, opened, wanted_by
+from milter.cli.past_mail import NONE, meant_by, opened, wanted_by
 from reputation.history.told import sentence, summary
-
-_NONE: Final = (
-    "the history has no such message: it never came here, is not kept any more, or was refused in a"
-    " flood, of which only some are kept (the log has all)"
-)
 
 
 @click.command()
@@ -44,5 +38,5 @@ def trace(
     if len(found) > limit:
         click.echo(f"older ones fit, too: --limit {10 * limit} shows more of them", err=True)
     if not found:
-        click.echo(_NONE)
+        click.echo(NONE, err=as_json)
     return EXIT_FINE if found else EXIT_FINDING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,54 @@ def test_search_lists_messages_and_says_whether_there_were_any(
     code, said = told(capsys, site, "history", "search", "--json")
     assert [json.loads(line)["txn_id"] for line in said.splitlines()] == ["T2", "T1"]
     assert told(capsys, site, "history", "search", "--since", "x")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--symbol", "SPF_FIAL", "there is no symbol SPF_FIAL now: did you mean `SPF_FAIL`?"),
+        ("--listener", "http2", "there is no listener http2 now: did you mean `http`?"),
+        ("--shadow", "x\x1b", "there is no shadow x? now"),
+        ("--symbol", "DKIM_PASS", ""),
+        ("--sender", "nobody.example", ""),
+    ],
+)
+def test_search_that_finds_nothing_says_why(
+    option: str, value: str, says: str, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["history", "search", option, value, "--json", "-c", f"{site}/g.yaml"]) == 1
+
+    said = capsys.readouterr()
+    assert not said.out
+    assert "the history has no such message: " in said.err
+    assert says in said.err
+    assert ("there is no" in said.err) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--client-ip", "192.0.2", "--client-ip: '192.0.2' is no IP address"),
+        ("--direction", "in", "'in' is not one of 'inbound', 'outbound', 'internal'"),
+    ],
+)
+def test_search_for_what_can_never_be_is_wrong_use(
+    option: str, value: str, says: str, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = told(capsys, site, "history", "search", option, value)
+
+    assert (code, says in said) == (2, True)
+
+
+def test_search_reads_an_address_in_any_spelling(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, one = told(capsys, site, "history", "search", "--json", "--limit", "1")
+    assert code == 0
+    client = ip_address(json.loads(one)["client_ip"])
+    spelt = client.exploded.upper()
+
+    assert told(capsys, site, "history", "search", "--client-ip", spelt)[0] == 0
 
 
 def test_show_tells_all_and_gives_the_message_back(
