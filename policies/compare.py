@@ -81,6 +81,8 @@ def _by(old: Verdict, new: Verdict) -> tuple[str, ...]:
     """Return what counts differently, what decided first."""
     sides = [
         {
+            # Of a record only what decided is known to be a rule.
+            **({verdict.rule: None} if verdict.rule else {}),
             **{finding.symbol: None for finding in verdict.found},
             **{one.symbol: one.counted for one in verdict.contributions},
         }
