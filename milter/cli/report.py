@@ -23,6 +23,7 @@ from reputation.statistics.shapes import plain
 if TYPE_CHECKING:
     from reputation.statistics.period import Period
 
+_DAY_S: Final = 86_400
 _FORMATS: Final = ("md", "json", "csv", "html")
 
 
@@ -49,8 +50,11 @@ def report(
     period: Period, form: Literal["md", "json", "csv", "html"], path: str | None, *, personal: bool
 ) -> None:
     """Print the report; read from the store, whether or not a daemon runs."""
+    now = time.time()
+    if period.first > now // _DAY_S:
+        raise click.UsageError(f"--period: {period.name} has not begun (UTC)")
     with opened_store(path) as (store, settings):
-        figures = read_days(store, period.first, period.last, time.time(), TOP)
+        figures = read_days(store, period.first, period.last, now, TOP)
     if settings.statistics.privacy and personal:
         raise click.UsageError("`statistics.privacy` is on: nothing personal is shown")
     spent = money(figures, prices_of(settings))

@@ -200,3 +200,14 @@ def test_report_on_what_is_no_period_is_refused(
     assert run(["report", "--period", period, *a_site(tmp_path)]) == 2
 
     assert "2026-Q3 or 2026-09" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("period", ["2099", "2099-Q1", "2099-12"])
+def test_report_on_what_has_not_begun_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], period: str
+) -> None:
+    assert run(["report", "--period", period, *a_site(tmp_path)]) == 2
+
+    said = capsys.readouterr()
+    assert f"--period: {period} has not begun (UTC)" in said.err
+    assert not said.out
