@@ -52,7 +52,6 @@ def demo(samples: Path, *, once: bool) -> int:
         console.print(verdict_table(index, outcomes))
         wrong = surprises(index, outcomes)
         console.print(_summary(index, wrong), highlight=False)
-        console.print(f"Page: {daemon.page}", highlight=False)
         if not once:
             _keep_running(console, daemon)
     return 1 if wrong else 0
@@ -94,6 +93,7 @@ def _summary(samples: Sequence[Sample], wrong: Sequence[str]) -> str:
 
 
 def _keep_running(console: Console, daemon: Daemon) -> None:
+    console.print(f"Page: {daemon.page}", highlight=False)
     console.print(f"Mail is taken on 127.0.0.1:{daemon.port}. Ctrl-C ends it.", highlight=False)
     try:
         daemon.process.wait()

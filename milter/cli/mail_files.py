@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+import click
+
+from milter.cli.explain import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,6 +62,16 @@ def read_mail(path: str) -> Iterator[MailFile]:
             file = Path(folder, name)
             if file.is_file() and not name.startswith("."):
                 yield from _read_file(str(file))
+
+
+def read_mail_told(path: str) -> Iterator[MailFile]:
+    """Yield the messages at `path` as `read_mail` does, and say where there is none."""
+    empty = True
+    for mail in read_mail(path):
+        empty = False
+        yield mail
+    if empty:
+        click.echo(f"{printable(path)}: holds no message", err=True)
 
 
 def _wanted(subfolder: str, *, in_maildir: bool) -> bool:

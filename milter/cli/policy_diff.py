@@ -19,7 +19,7 @@ from milter.cli.comparison import as_json as comparison_json
 from milter.cli.comparison import page as html_page
 from milter.cli.comparison import table
 from milter.cli.explain import printable
-from milter.cli.mail_files import read_mail
+from milter.cli.mail_files import read_mail_told
 from milter.cli.options import usual_configuration
 from milter.cli.past_mail import HISTORY, opened
 from milter.core.address import parse_mailbox
@@ -115,7 +115,7 @@ def _changes(
     pipelines: Sequence[Pipeline], path: str, unread: list[str]
 ) -> Iterator[Change | None]:
     with asyncio.Runner() as runner:
-        for mail in read_mail(path):
+        for mail in read_mail_told(path):
             if mail.error:
                 unread.append(f"{printable(mail.name)}: {mail.error}")
                 continue

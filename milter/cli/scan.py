@@ -26,7 +26,7 @@ from milter.app.enclosed import enclosed_reader
 from milter.checks.catalogue import Means, SenderChecks, build_checks
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import explanation, printable, summary
-from milter.cli.mail_files import MailFile, read_mail
+from milter.cli.mail_files import MailFile, read_mail_told
 from milter.cli.progress import progress_beside_lines
 from milter.core.address import Mailbox, parse_mailbox
 from milter.core.connection import Direction
@@ -35,6 +35,7 @@ from milter.core.ids import SessionId, TxnId, new_id
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import FakeResolver, read_zone
+from milter.enclosed.reader import is_installed
 from milter.memory.weights import LiveWeights
 from milter.message.lines import with_crlf
 from milter.pipeline.offline import Envelope, Judged, judge, without_network
@@ -190,7 +191,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     known = Envelope(client_ip=client_ip, helo_name=helo, mail_from=sender, mail_from_known=told)
     envelope = replace(known, recipients=rcpt, direction=Direction(direction), listener=listener)
     show = _json if as_json else explanation if explain else summary
-    messages = (mail for path in paths for mail in read_mail(path))
+    messages = (mail for path in paths for mail in read_mail_told(path))
     senders = SenderChecks(trusted_sealers=trust_sealer, protected_domains=protected_domain)
     closing = ExitStack()
     pipeline = _pipeline(policy, zone, _means(senders, classifier), closing, offline=offline)
@@ -202,6 +203,9 @@ def scan(  # noqa: PLR0913 - one argument an option
 
 def _opening(pipeline: Pipeline, opened: tuple[str, ...], closing: ExitStack) -> Pipeline:
     """Return `pipeline` with the files that messages enclose opened, of the kinds named."""
+    for name in opened:
+        if not is_installed(name):
+            raise click.UsageError(f"--open {name} needs a library: pip install gatepost[{name}]")
     wanted = EnclosedFiles(pdf="pdf" in opened, qr="qr" in opened)
     return pipeline.opening(enclosed_reader(wanted, closing))
 

@@ -65,14 +65,15 @@ class Reading:
 
     def available(self) -> Reading:
         """Return this without what no library is there for, and log what that is."""
-        there = {name: _is_there(name) for name in LIBRARIES}
+        there = {name: is_installed(name) for name in LIBRARIES}
         for name, wanted in (("pdf", self.pdf), ("qr", self.qr)):
             if wanted and not there[name]:
                 _log.warning("library is missing", extra={"error": f"install gatepost[{name}]"})
         return replace(self, pdf=self.pdf and there["pdf"], qr=self.qr and there["qr"])
 
 
-def _is_there(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Whether the libraries are there that `name`, one of `LIBRARIES`, needs."""
     tops = {library.partition(".")[0] for library in LIBRARIES[name]}
     return all(importlib.util.find_spec(top) is not None for top in tops)
 

@@ -33,7 +33,8 @@ def _demo(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_demo_every_sample_gets_its_expected_verdict() -> None:
     done = _demo(_SAMPLES)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Page: http://127.0.0.1:" in done.stdout
+    # The daemon has ended with the table: nobody could open its page.
+    assert "Page:" not in done.stdout
     assert f"All {len(read_samples(_SAMPLES))} samples got" in done.stdout
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milter.cli import run
+from milter.enclosed.reader import LIBRARIES
 from tests.support.files import a_mail_with, a_pdf
 
 if TYPE_CHECKING:
@@ -250,6 +251,27 @@ def test_scan_protected_domain_is_looked_for_in_the_mail(
     assert any(
         name.startswith("LOOKALIKE_") for name in json.loads(capsys.readouterr().out)["symbols"]
     )
+
+
+def test_scan_open_without_its_library_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIBRARIES, "pdf", ("a_library_of_no_one",))
+    mail = tmp_path / "a.eml"
+    mail.write_bytes(b"Subject: x\r\n\r\nx\r\n")
+
+    assert run(["scan", "--offline", "--open", "pdf", str(mail)]) == 2
+    assert "--open pdf needs a library: pip install gatepost[pdf]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["scan", "--offline"], ["policy", "diff", "balanced", "strict", "--mail"]]
+)
+def test_where_no_message_is_it_is_said(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, str(tmp_path)]) == 0
+    assert capsys.readouterr().err == f"{tmp_path}: holds no message\n"
 
 
 def test_scan_open_reads_documents_as_part_of_the_message(
