@@ -43,8 +43,11 @@ def merge(below: Node, above: Node) -> Node:
 
 def merge_mappings(below: Node, above: Node) -> Node:
     """Return `above` with the keys that it does not have taken from `below`."""
-    if not isinstance(below.content, Mapping) or not isinstance(above.content, Mapping):
+    if not isinstance(below.content, Mapping):
         return above
+    if not isinstance(above.content, Mapping):
+        # A mistake, told where it stands; what names the keys below is none.
+        return below
     members = dict(below.content)
     for key, member in above.content.items():
         known = members.get(key)

@@ -70,6 +70,7 @@ def lint(loaded: LoadedPolicy, around: Surroundings) -> list[Remark]:
         _rejecting_alone(loaded),
         _overrides(loaded),
         _marks(loaded),
+        _idle(loaded),
         _tests(loaded),
         _files_of_tests(loaded, around.is_file),
         _ended(loaded, around.today),
@@ -205,6 +206,15 @@ def _marks(loaded: LoadedPolicy) -> Iterator[Remark]:
             place = (*loc, "actions", "tag", "subject_prefix")
             what = "a changed Subject breaks DKIM signatures for everybody behind this server"
             yield at_value(loaded, place, Level.WARNING, "breaks-dkim", what)
+
+
+def _idle(loaded: LoadedPolicy) -> Iterator[Remark]:
+    """Find a policy that passes everything, as one does whose `extends` was forgotten."""
+    rules = loaded.policies.plan.rules
+    acting = rules is not None and any(rule.action for rule in rules.by_id.values())
+    if not acting and not any(policy.weights for policy in loaded.policies.all_single()):
+        what = "nothing counts here, so every message passes: is `extends: balanced` missing?"
+        yield at_value(loaded, ("name",), Level.WARNING, "passes-everything", what)
 
 
 def _tests(loaded: LoadedPolicy) -> Iterator[Remark]:

@@ -36,6 +36,23 @@ def test_lint_of_the_strict_preset_says_what_refuses_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "warns"),
+    [
+        pytest.param("extends:\n", True, id="extends-nothing"),
+        pytest.param("thresholds: {tag: 5}\n", True, id="thresholds-alone"),
+        pytest.param("extends: balanced\n", False, id="extends"),
+        pytest.param("weights: {SPF_FAIL: 1}\n", False, id="weights"),
+        pytest.param("default_weights: true\n", False, id="usual-weights"),
+        pytest.param(
+            "overrides: [{match: {listener: a}, weights: {SPF_FAIL: 1}}]\n", False, id="override"
+        ),
+    ],
+)
+def test_lint_of_a_policy_by_which_nothing_counts(text: str, *, warns: bool) -> None:
+    assert any(" passes-everything: " in remark for remark in told(text)) is warns
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param(

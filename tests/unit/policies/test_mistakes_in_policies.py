@@ -90,6 +90,15 @@ def test_list_that_is_none_leaves_what_stands_below_it() -> None:
     ) == ["site.yaml:4:10: `patterns` needs a list, not nothing"]
 
 
+def test_mapping_that_is_none_leaves_what_stands_below_it() -> None:
+    rule = "{id: MINE, when: 'in_list(author_domain, \"friends\")', weight: 1}"
+    base = f"lists: {{friends: {{domains: [example.net]}}}}\nrules: [{rule}]"
+
+    assert mistakes(
+        "extends: base.yaml\nlists:\n", base_yaml=f"version: 1\nname: base\n{base}"
+    ) == ["site.yaml:4:7: `lists` needs a mapping of keys, not nothing"]
+
+
 def test_key_file_that_holds_no_key_is_refused_without_showing_it() -> None:
     text = a_list().replace("    codes", "    key_file: k.yaml\n    codes")
 
