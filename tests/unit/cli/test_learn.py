@@ -69,6 +69,24 @@ def test_learned_mail_is_in_the_weights(site: Path, capsys: pytest.CaptureFixtur
     ]
 
 
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="sqlite3 is not installed")
+def test_runbook_begins_anew(
+    site: Path, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn(site, "spam", site / "ham")
+    runbook = (checkout / "docs/runbooks/GatepostClassifierDrifts.md").read_text("utf-8")
+    subprocess.run(
+        ["sh", "-ec", runbook.partition("```bash\n")[2].partition("```")[0]], cwd=site, check=True
+    )
+    capsys.readouterr()
+
+    assert learn(site, "ham", site / "ham") == EXIT_FINE
+    assert capsys.readouterr().out.splitlines() == [
+        "30 learned as ham",
+        "known now: 30 ham, 0 spam; no verdict before 20 of each",
+    ]
+
+
 def test_domain_that_says_so_learns_it_too(site: Path) -> None:
     config = str(site / "gatepost.yaml")
     for label in ("ham", "spam"):
