@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TXN_ID: Final = "{txn_id}"
 SPF_EXPLANATION: Final = "{spf_explanation}"
 WAIT: Final = "{wait}"
+# What a policy may write behind the codes.
+REPLY_TEXT: Final = r"(?:[ -z|~]|\{(?:txn_id|spf_explanation|wait)\}){1,400}"
+REPLY_RULES: Final = "in ASCII, with no braces but {txn_id}, {wait} and {spf_explanation}"
 # The fact that fills each place.
 _FACTS: Final = {SPF_EXPLANATION: "spf", WAIT: "rate"}
 # The whole text, so that the id fits behind it into a reply line (RFC 5321 §4.5.3.1.5).

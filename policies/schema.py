@@ -13,6 +13,7 @@ from pydantic import Field
 
 from policies.dnslist_schema import DnsListEntry  # noqa: TC001 - pydantic reads it
 from policies.rates import RateEntry  # noqa: TC001 - pydantic reads them
+from policies.replies import REPLY_RULES, REPLY_TEXT
 from policies.schema_cases import CaseEntry, ShadowEntry  # noqa: TC001 - as below
 from policies.schema_rules import ListEntry, RuleEntry  # noqa: TC001 - pydantic reads them
 from policies.sections import Name, NonEmpty, Points, Section, Strings, Threshold
@@ -126,8 +127,8 @@ class DeferAction(Section):
     reply: Annotated[
         str,
         Form(
-            r"4[0-9]{2} 4\.[0-9]{1,3}\.[0-9]{1,3} [ -~]{1,400}",
-            f"a reply like '{DEFAULT_DEFER_REPLY}'",
+            rf"4[0-9]{{2}} 4\.[0-9]{{1,3}}\.[0-9]{{1,3}} {REPLY_TEXT}",
+            f"a reply like '{DEFAULT_DEFER_REPLY}', {REPLY_RULES}",
         ),
     ] = Field(
         default=DEFAULT_DEFER_REPLY,

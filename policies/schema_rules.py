@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from policies.replies import REPLY_RULES, REPLY_TEXT
 from policies.sections import Name, NonEmpty, Points, Section
 from policies.shapes import Form
 from policies.symbols import Kind, SymbolClass, SymbolName  # noqa: TC001 - pydantic reads them
@@ -46,9 +47,9 @@ class RuleEntry(Section):
         Annotated[
             str,
             Form(
-                r"[45][0-9]{2} [45]\.[0-9]{1,3}\.[0-9]{1,3} "
-                r"(?:[ -z|~]|\{spf_explanation\}|\{wait\}){1,400}(\{txn_id\}[ -z|~]{0,20})?",
-                "a reply like '550 5.7.1 Executable attachments are not accepted here'",
+                rf"[45][0-9]{{2}} [45]\.[0-9]{{1,3}}\.[0-9]{{1,3}} {REPLY_TEXT}",
+                "a reply like '550 5.7.1 Executable attachments are not accepted here', "
+                f"{REPLY_RULES}",
             ),
         ]
         | None

@@ -133,9 +133,27 @@ def test_sentence_has_neither_codes_nor_places(reply: str, words: str) -> None:
     assert sentence(reply) == words
 
 
-def test_place_that_there_is_not_is_refused() -> None:
-    site = "rules: [{id: NO, when: 'helo == \"x\"', action: reject, reply: '550 5.7.1 {spf}'}]"
+@pytest.mark.parametrize("text", ["{spf}", "Zugang für Gäste gesperrt", "No {", "No\\n"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        'rules: [{{id: NO, when: \'helo == "x"\', action: reject, reply: "550 5.7.1 {}"}}]',
+        'actions: {{defer: {{reply: "451 4.7.1 {}"}}}}',
+    ],
+    ids=["rule", "defer"],
+)
+def test_reply_that_cannot_be_said_is_refused(policy: str, text: str) -> None:
+    (mistake,) = mistakes(policy.format(text))
 
-    (mistake,) = mistakes(site)
+    assert ", in ASCII, with no braces but {txn_id}, {wait} and {spf_explanation}" in str(mistake)
 
-    assert "needs a reply like" in str(mistake)
+
+def test_id_may_stand_anywhere_in_a_reply() -> None:
+    reply = "550 5.7.23 Ask us about {txn_id}: {spf_explanation}"
+    policy = a_policy(
+        f"rules: [{{id: NO, when: 'helo == \"x\"', action: reject, reply: '{reply}'}}]"
+    )
+    verdict = evaluate(policy, (), {"helo": "x", "spf": {**FAIL, "explanation": "why"}})
+
+    assert verdict.refusal is not None
+    assert verdict.refusal.text == "Ask us about {txn_id}: example.net explains: why"
