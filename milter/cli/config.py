@@ -7,6 +7,7 @@ import json
 import click
 import yaml
 
+from milter.cli.options import USUAL_CONFIGURATION, usual_configuration
 from milter.daemon.advice import advice
 from milter.daemon.configuration import read_configuration
 from milter.settings import Settings
@@ -14,7 +15,11 @@ from milter.settings.read import read_settings
 from milter.settings.urls import without_secrets
 from policies.loader import FileSource
 
-_FILE = click.option("-c", "path", metavar="FILE", help="Configuration; absent: the defaults.")
+_FILE = click.option(
+    *("-c", "path"),
+    metavar="FILE",
+    help=f"Configuration; absent: $GATEPOST_CONFIG, {USUAL_CONFIGURATION}, else the defaults.",
+)
 
 
 @click.group(help="Check, describe or show the configuration of the daemon.")
@@ -66,4 +71,4 @@ def show(file: str | None, path: str | None) -> None:
 def _one_of(file: str | None, path: str | None) -> str | None:
     if file and path:
         raise click.UsageError("FILE stands twice: as an argument and behind -c")
-    return file or path
+    return file or path or usual_configuration()

@@ -311,3 +311,16 @@ def test_configuration_may_be_named_by_the_environment(
     option = ["-c", str(names["option"])] if given == "option" else []
     assert run(["stats", *option]) == 78
     assert f"{names[given]} names no `store`" in capsys.readouterr().err
+
+
+def test_configuration_that_is_checked_is_the_one_that_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "g.yaml").write_text("workerz: 1\n")
+    (tmp_path / "other.yaml").write_text("workers: 1\n")
+    monkeypatch.setenv("GATEPOST_CONFIG", str(tmp_path / "g.yaml"))
+
+    assert run(["config", "check"]) == 78
+    assert "g.yaml:1:1: unknown key `workerz`" in capsys.readouterr().err
+    assert run(["config", "show"]) == 78
+    assert run(["config", "check", str(tmp_path / "other.yaml")]) == 0
