@@ -86,6 +86,29 @@ class LoadedPolicy:
             if self.positions.path((part, index)) not in packs
         )
 
+    def own_packs(self) -> dict[str, frozenset[str]]:
+        """Return the packs of the site by their paths, with the ids of the rules they bring here.
+
+        A rule that the policy replaces or does not count is not among them.
+        """
+        brought: dict[str, set[str]] = {
+            pack_path(self.positions, index, name): set()
+            for index, name in enumerate(self.file.rules_packs)
+            if name not in PACKS
+        }
+        plan = self.policies.plan
+        live = {spec.id for spec in plan.patterns.patterns}
+        live |= plan.rules.by_id.keys() if plan.rules else set()
+        entries: tuple[tuple[str, int, RuleEntry | PatternEntry], ...] = (
+            *(("patterns", index, each) for index, each in enumerate(self.file.patterns)),
+            *(("rules", index, each) for index, each in enumerate(self.file.rules)),
+        )
+        for part, index, entry in entries:
+            path = self.positions.path((part, index))
+            if path in brought and entry.id in live:
+                brought[path].add(entry.id)
+        return {path: frozenset(ids) for path, ids in brought.items()}
+
 
 def load_policies(source: Source, path: str | None = None) -> PolicySet:
     """Return the policies of a file, with what it extends.

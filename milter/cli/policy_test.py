@@ -11,7 +11,7 @@ import click
 
 from milter.cli import EXIT_FINDING, EXIT_FINE
 from milter.cli.explain import printable
-from milter.pipeline.cases import run_cases
+from milter.pipeline.cases import run_cases, run_packs
 from policies.cases import CaseResult, unhit
 from policies.loader import FileSource, read_policy
 
@@ -30,7 +30,7 @@ def test(*, path: str, junit: str | None, coverage: bool) -> int:
     """
     source = FileSource()
     loaded = read_policy(source, path)
-    results = run_cases(loaded, source, time.time)
+    results = [*run_cases(loaded, source, time.time), *run_packs(loaded, source, time.time)]
     for result in results:
         click.echo(f"{'ok  ' if result.passed else 'FAIL'}  {printable(result.case.name)}")
         for difference in filter(None, (result.error, *result.differences)):

@@ -16,23 +16,59 @@ from milter.core.errors import ParseError
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver, read_zone
 from milter.message.lines import with_crlf
+from milter.pipeline.examples import changed, message_of
 from milter.pipeline.offline import Envelope, judge, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
 from policies.cases import Came, CaseResult, differences
 from policies.errors import ConfigError, ConfigErrors
-from policies.loader import beside
+from policies.loader import beside, read_node, validate
+from policies.packs import PackFile
+from policies.schema_cases import CaseEntry, Expected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from milter.core.address import Mailbox
     from milter.pipeline.offline import Judged
     from policies.loader import LoadedPolicy, Source
-    from policies.schema_cases import CaseEntry, Sent
+    from policies.packs import PackRule
+    from policies.schema_cases import Sent
 
 _IDENTITY: Final = Identity("mx.example.org", "mx.example.org")
 _BUDGET_S: Final = 20.0
+
+
+def run_packs(
+    loaded: LoadedPolicy, source: Source, clock: Callable[[], float]
+) -> Iterator[CaseResult]:
+    """Yield what came of the messages that stand in packs of the site, in the order of the rules.
+
+    Args:
+        loaded: The policy that names the packs.
+        source: Reads them.
+        clock: Seconds since 1970.
+    """
+    pipeline = _pipeline(loaded, source, None, clock)
+    for path, ids in loaded.own_packs().items():
+        pack = validate(read_node(source, path), PackFile)
+        for _, _, rule in pack.rules():
+            if rule.id in ids:
+                yield _try(pipeline, path, rule, hit=True)
+                yield _try(pipeline, path, rule, hit=False)
+
+
+def _try(pipeline: Pipeline, path: str, rule: PackRule, *, hit: bool) -> CaseResult:
+    words = f"{rule.id} {'finds `hit`' if hit else 'does not find `miss`'} ({path})"
+    expected = Expected.model_validate({"symbols" if hit else "not_symbols": (rule.id,)})
+    case = CaseEntry(name=words, message=path, expect=expected)
+    try:
+        message = message_of(rule.hit if hit else changed(rule.hit, rule.miss))
+    except ValueError as err:
+        return CaseResult(case, error=str(err))
+    judged = asyncio.run(judge(pipeline, message, Envelope(), TxnId("TEST"), SessionId("TEST")))
+    came = _came(judged)
+    return CaseResult(case, tuple(differences(expected, came)), came.symbols)
 
 
 def run_cases(loaded: LoadedPolicy, source: Source, clock: Callable[[], float]) -> list[CaseResult]:

@@ -105,6 +105,60 @@ def test_policy_test_tells_what_came_otherwise(
     assert all(message for _, _, message in told)
 
 
+PACK = """\
+version: 1
+language: en
+about: What our users report
+cap: 6
+content:
+  fraud:
+    - id: EN_CHEAP_BRIDGE
+      in: skeleton
+      match: 'buy this bridge'
+      weight: 1.5
+      describe: Sells a bridge
+      source: Reported eleven times in May
+      hit: {body: "Buy this bridge."}
+      miss: {"this bridge": "this bread"}
+    - {id: EN_RULED, when: 'subject == "x"', weight: 1, describe: d, source: s, hit: {subject: y},
+       miss: {y: x}}
+    - {id: EN_OFF, when: 'subject == "x"', weight: 1, describe: d, source: s, hit: {subject: y},
+       miss: {nowhere: x}}
+"""
+
+
+def test_policy_test_tries_the_rules_of_packs_on_their_messages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ours.yaml").write_text(PACK)
+    policy = "version: 1\nname: site\nrules_packs: [any, en, ours.yaml]\ndefault_weights: true\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+
+    code, said = output(capsys, "test", tmp_path)
+
+    pack = tmp_path / "ours.yaml"
+    assert code == 1
+    assert said.splitlines() == [
+        f"ok    EN_CHEAP_BRIDGE finds `hit` ({pack})",
+        f"ok    EN_CHEAP_BRIDGE does not find `miss` ({pack})",
+        f"FAIL  EN_RULED finds `hit` ({pack})",
+        "      symbols: EN_RULED was not found; found were: EMPTY_MESSAGE",
+        f"FAIL  EN_RULED does not find `miss` ({pack})",
+        "      not_symbols: EN_RULED was found",
+        f"FAIL  EN_OFF finds `hit` ({pack})",
+        "      symbols: EN_OFF was not found; found were: EMPTY_MESSAGE",
+        f"FAIL  EN_OFF does not find `miss` ({pack})",
+        "      `miss`: 'nowhere' does not stand in the message of `hit`",
+        "2 passed, 4 failed",
+    ]
+    # What the site does not count, or has otherwise, is not tried.
+    mine = "patterns: [{id: EN_CHEAP_BRIDGE, in: subject, match: zebra, weight: 1, describe: d}]\n"
+    (tmp_path / "policy.yaml").write_text(policy + mine)
+    said = output(capsys, "test", tmp_path)[1]
+    assert "EN_CHEAP_BRIDGE finds" not in said
+    assert "no test hits: EN_CHEAP_BRIDGE\n" in said
+
+
 def test_policy_lint_shows_the_line_and_a_caret(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

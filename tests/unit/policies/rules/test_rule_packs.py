@@ -16,6 +16,7 @@ from milter.checks.catalogue import Means, build_checks
 from milter.core.ids import SessionId, TxnId
 from milter.dns.fake import FakeResolver
 from milter.message.document import Message
+from milter.pipeline.examples import changed, message_of
 from milter.pipeline.offline import Envelope, judge, without_network
 from milter.pipeline.outcome import Identity
 from milter.pipeline.runner import Pipeline
@@ -23,7 +24,6 @@ from policies import prefilter
 from policies.loader import PACKS, FileSource, load_pack, read_policy
 from policies.symbols import Kind
 from tests.support.corpora import CORPORA, corpus
-from tests.support.examples import changed, message_of
 
 if TYPE_CHECKING:
     from policies.packs import Example, PackRule

@@ -20,7 +20,11 @@ _ORDINARY: Final = {
 
 
 def message_of(example: Example, charset: str = "utf-8") -> bytes:
-    """Return the message of an example, its texts in `charset`."""
+    """Return the message of an example, its texts in `charset`.
+
+    Raises:
+        ValueError: What it says cannot stand in a message.
+    """
     message = EmailMessage(policy=SMTP)
     header = _ORDINARY | ({"From": example.sender} if example.sender else {}) | example.header
     if example.subject:
@@ -46,13 +50,13 @@ def changed(example: Example, changes: Mapping[str, str | None]) -> Example:
     """Return `example` with texts of it replaced.
 
     Raises:
-        LookupError: A text that shall be replaced does not stand in it.
+        ValueError: A text that shall be replaced does not stand in it.
     """
     said: object = example.model_dump(exclude_unset=True)
     for old, new in changes.items():
         after = _replaced(said, old, new)
         if after == said:
-            raise LookupError(old)
+            raise ValueError(f"`miss`: {old!r} does not stand in the message of `hit`")
         said = after
     return type(example).model_validate(said)
 
