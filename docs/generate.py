@@ -42,8 +42,9 @@ _SETTINGS: Final = f"""\
 
 The file is YAML; `config/gatepost.yaml` is the commented example. Unknown keys, keys that stand
 twice and values of the wrong type are mistakes, shown with file, line and column. Relative paths
-start at the file that names them. `gatepost config check` tells all mistakes at once, `gatepost
-config show` the settings in effect, `gatepost config schema` the JSON Schema.
+start at the file that names them. `gatepost config check` tells all mistakes at once, those of the
+file's form before others, `gatepost config show` the settings in effect, `gatepost config schema`
+the JSON Schema.
 
 """
 _SYMBOLS: Final = f"""\

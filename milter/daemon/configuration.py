@@ -18,7 +18,7 @@ from milter.daemon.handover import RecordingSource
 from milter.dns.fake import read_zone
 from milter.dns.nameservers import parse_nameserver
 from milter.memory.opening import home_of
-from milter.settings.read import Placed, read_checked
+from milter.settings.read import Placed, load_placed, wrong_values
 from policies.errors import ConfigError, ConfigErrors
 from policies.loader import load_policies
 from reputation.errors import StoreError
@@ -97,10 +97,14 @@ def read_configuration(path: str | None, source: Source) -> Configuration:
         ConfigErrors: Every mistake that was found.
     """
     recording = RecordingSource(source)
-    placed = read_checked(recording, path)
+    placed = load_placed(recording, path)
     loaded: list[PolicySet] = []
-    found = [*_file_mistakes(placed, recording, loaded), *_other_mistakes(placed)]
-    if found:
+    named = _named_mistakes(placed, recording, loaded)
+    if wrong := wrong_values(placed):
+        raise ConfigErrors([*wrong, *named])
+    paths = _paths(placed.settings)
+    unread = (err for each in paths for err in _mistakes_of(partial(recording.read, each)))
+    if found := [*named, *unread, *_other_mistakes(placed)]:
         raise ConfigErrors(found)
     (policies,) = loaded
     return Configuration(path, placed, recording.files, policies.version, policies.plan.dns_lists)
@@ -145,25 +149,20 @@ def _mistakes_of(reading: Callable[[], object]) -> tuple[ConfigError, ...]:
     return ()
 
 
-def _file_mistakes(
-    placed: Placed, source: Source, loaded: list[PolicySet]
-) -> Iterator[ConfigError]:
-    """Read every file that the settings name, those too that libraries later read by path.
-
-    The policies are added to `loaded`.
-    """
+def _named_mistakes(placed: Placed, source: Source, loaded: list[PolicySet]) -> list[ConfigError]:
+    """Read the policies and the zone that the settings name; the policies are added to `loaded`."""
     settings = placed.settings
     readings: list[tuple[tuple[str, ...], Callable[[], object]]] = [
         (("policies",), lambda: loaded.append(load_policies(source, settings.policies)))
     ]
     if zone_file := settings.dns.zone_file:
         readings.append((("dns", "zone_file"), lambda: read_zone(source, zone_file)))
-    for loc, reading in readings:
-        for err in _mistakes_of(reading):
-            # What is wrong with a file as a whole is told where the file is named.
-            yield err if err.line else placed.at(loc, f"{err.path}: {err.what}")
-    for path in _paths(settings):
-        yield from _mistakes_of(partial(source.read, path))
+    # What is wrong with a file as a whole is told where the file is named.
+    return [
+        err if err.line else placed.at(loc, f"{err.path}: {err.what}")
+        for loc, reading in readings
+        for err in _mistakes_of(reading)
+    ]
 
 
 def _other_mistakes(placed: Placed) -> Iterator[ConfigError]:

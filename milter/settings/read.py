@@ -66,9 +66,15 @@ def read_checked(source: Source, path: str | None) -> Placed:
     Raises:
         ConfigErrors: Every mistake found.
     """
-    placed = read_placed(source, path)
-    _raise(file_mistakes(placed.settings, placed.at))
+    placed = load_placed(source, path)
+    _raise(wrong_values(placed))
     return placed
+
+
+def wrong_values(placed: Placed) -> list[ConfigError]:
+    """Return every mistake that values show, and the certificates, keys and tokens they name."""
+    found = mistakes(placed.settings, placed.at) if placed.positions is not None else []
+    return _in_order([*found, *file_mistakes(placed.settings, placed.at)])
 
 
 def read_placed(source: Source, path: str | None) -> Placed:
@@ -77,15 +83,25 @@ def read_placed(source: Source, path: str | None) -> Placed:
     Raises:
         ConfigErrors: Every mistake found.
     """
+    placed = load_placed(source, path)
+    if placed.positions is not None:
+        _raise(mistakes(placed.settings, placed.at))
+    return placed
+
+
+def load_placed(source: Source, path: str | None) -> Placed:
+    """Like `read_placed`, whatever the values mean together.
+
+    Raises:
+        ConfigErrors: Every mistake in the shape of the file.
+    """
     if path is None:
         return Placed(Settings())
     settings, positions = load(source, path, Settings)
     if not settings.model_fields_set:
         # A disk that is full, or whoever writes it at this moment, leaves such a file.
         raise ConfigErrors([ConfigError(path, 0, 0, _EMPTY)])
-    placed = Placed(whole_paths(settings, os.path.dirname(path)), path, positions)  # noqa: PTH120
-    _raise(mistakes(placed.settings, placed.at))
-    return placed
+    return Placed(whole_paths(settings, os.path.dirname(path)), path, positions)  # noqa: PTH120
 
 
 def whole_paths(settings: Settings, folder: str) -> Settings:
@@ -148,7 +164,11 @@ def _after(folder: str, prefix: str, value: str) -> str:
 
 def _raise(found: list[ConfigError]) -> None:
     if found:
-        raise ConfigErrors(sorted(found, key=lambda e: (e.path, e.line, e.column)))
+        raise ConfigErrors(_in_order(found))
+
+
+def _in_order(found: list[ConfigError]) -> list[ConfigError]:
+    return sorted(found, key=lambda e: (e.path, e.line, e.column))
 
 
 def _with(model: M, **changes: Any) -> M:

@@ -324,3 +324,20 @@ def test_configuration_that_is_checked_is_the_one_that_is_used(
     assert "g.yaml:1:1: unknown key `workerz`" in capsys.readouterr().err
     assert run(["config", "show"]) == 78
     assert run(["config", "check", str(tmp_path / "other.yaml")]) == 0
+
+
+def test_mistakes_of_settings_files_and_policies_are_told_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g.yaml").write_text(
+        "listeners: [{name: a, bind: '127.0.0.1:10025', tls: {certificate: c.pem, key: k.pem}}]\n"
+        "next_hop: {hosts: ['127.0.0.1:10025']}\n"
+        "policies: policy.yaml\n"
+    )
+    (tmp_path / "policy.yaml").write_text("version: 1\nname: site\nweights: {SPF_FIAL: 1}\n")
+
+    assert run(["config", "check", str(tmp_path / "g.yaml")]) == 78
+    said = capsys.readouterr().err
+    assert "g.yaml:2:20: 127.0.0.1:10025 is our own listener" in said
+    assert "c.pem" in said
+    assert "policy.yaml:3:11: there is no symbol SPF_FIAL" in said
