@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -17,11 +16,10 @@ from milter.auth.diagnose import Diagnosis, Grade
 from milter.auth.diagnose import diagnose as diagnosis_of
 from milter.cli import EXIT_FINDING, EXIT_FINE, EXIT_INPUT
 from milter.cli.explain import printable
-from milter.core.address import domain_key
+from milter.cli.options import domain_named
 from milter.dns.cache import CachingResolver
 from milter.dns.client import DnsClient
 from milter.dns.fake import read_zone
-from milter.dns.names import canonical_name
 from milter.settings import Dns
 from policies.loader import FileSource
 
@@ -29,32 +27,12 @@ if TYPE_CHECKING:
     from milter.core.connection import IpAddress
     from milter.dns.resolver import Resolver
 
-# RFC 1123 §2.1: letters, digits and hyphens.
-_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-# What people paste around a domain: the scheme and the path of a web address, angle brackets.
-_WRAPPED: Final = re.compile(r"\A[a-z]+://|[/>:].*\Z", re.IGNORECASE | re.DOTALL)
 _STYLES = {
     Grade.GOOD: "green",
     Grade.NOTE: "yellow",
     Grade.PROBLEM: "red",
     Grade.UNANSWERED: "magenta",
 }
-
-
-def _domain(_context: click.Context, _argument: click.Parameter, text: str) -> str:
-    if _is_domain(text):
-        return domain_key(text)
-    meant = _WRAPPED.sub("", text.rpartition("@")[2])
-    hint = f": did you mean {meant}?" if _is_domain(meant) else ""
-    raise click.BadParameter(f"{text!r} is no domain name{hint}")
-
-
-def _is_domain(text: str) -> bool:
-    """Return whether `text` can be registered: `canonical_name` takes any octets."""
-    name = canonical_name(text)
-    labels = name.split(".") if name else []
-    # RFC 1123 §2.1: a name whose last label is a number is an address.
-    return len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _ip(_context: click.Context, _option: click.Parameter, text: str | None) -> IpAddress | None:
@@ -65,7 +43,7 @@ def _ip(_context: click.Context, _option: click.Parameter, text: str | None) -> 
 
 
 @click.command()
-@click.argument("domain", callback=_domain)
+@click.argument("domain", callback=domain_named)
 @click.option("--ip", callback=_ip, metavar="IP", help="Address that sends for the domain.")
 @click.option(
     "--selector", "selectors", multiple=True, metavar="S", help="DKIM selector; may be repeated."

@@ -15,10 +15,9 @@ from milter.checks.classifier_fields import lesson_of
 from milter.cli import EXIT_FINE, EXIT_INPUT, EXIT_INTERRUPTED, Misconfigured
 from milter.cli.explain import printable
 from milter.cli.mail_files import read_mail
-from milter.cli.options import configuration_option
+from milter.cli.options import configuration_option, domain_named
 from milter.cli.progress import progress_bar
 from milter.cli.stores import no_store
-from milter.core.address import domain_key
 from milter.memory.learning import classifier_folder
 from milter.memory.opening import home_of
 from milter.message.document import Message
@@ -72,7 +71,7 @@ class _Heard:
 @click.argument("label", type=click.Choice(["ham", "spam"]))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @configuration_option("Configuration of the daemon", "config")
-@click.option("--domain", default="", metavar="NAME",
+@click.option("--domain", metavar="NAME", callback=domain_named,
               help="The domain whose recipients say so: its own model learns it too.")  # fmt: skip
 def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -> int:
     """Learn the messages at PATH: files, mailboxes, Maildirs, folders; - is the standard input.
@@ -92,7 +91,7 @@ def learn(label: str, paths: tuple[str, ...], config: str | None, domain: str) -
         # A store that was put back from an old copy has fewer lessons than are known: with those
         # that come now it would seem to have as many.
         _learn_here(folder, store)
-        _teach(store, paths, heard, spam=label == "spam", domain=domain_key(domain))
+        _teach(store, paths, heard, spam=label == "spam", domain=domain)
         known = _learn_here(folder, store)
     except StoreError as err:
         click.echo(f"{home.place}: {err.what}", err=True)

@@ -59,7 +59,8 @@ def read_index(index: str | Path) -> list[Row]:
     try:
         lines = Path(index).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as err:
-        raise UnreadableInput(f"{index}: cannot be read: {err}") from err
+        why = err.strerror if isinstance(err, OSError) else "not UTF-8"
+        raise UnreadableInput(f"{index}: cannot be read: {why}") from err
     return list(_rows(index, lines))
 
 

@@ -98,6 +98,25 @@ def test_domain_that_says_so_learns_it_too(site: Path) -> None:
     assert not knows_domain(state, domain_number("example.net"))
 
 
+@pytest.mark.parametrize("domain", ["our company", "@example.org", "https://example.org/", ""])
+def test_domain_that_is_none_learns_nothing(
+    domain: str, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["learn", "ham", str(site / "ham"), "--domain", domain]
+
+    assert run([*command, "-c", str(site / "gatepost.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert f"{domain!r} is no domain name" in said
+    assert ("did you mean example.org?" in said) == ("example.org" in domain)
+    assert not (site / "state").exists()
+
+
+def test_index_that_is_not_there_is_told(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--online", f"{site}/none.tsv"]) == EXIT_INPUT
+    told = capsys.readouterr().err
+    assert told == f"Error: {site}/none.tsv: cannot be read: No such file or directory\n"
+
+
 def test_known_and_changed_mail_is_told(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     learn(site, "ham", site / "ham")
     capsys.readouterr()
