@@ -22,7 +22,7 @@ from policies.schema import Group
 from policies.select import PolicySet, counted_symbols, judging_said, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from policies.list_catalogue import ListCatalogue
     from policies.lists import LocalList
@@ -44,12 +44,14 @@ class Beside:
         lists: What the entries of `lists` hold, by name.
         digest: Of the files of the lists.
         catalogue: The well-known DNS lists.
+        elsewhere: Symbols of shipped packs that were not chosen.
     """
 
     catalogue: ListCatalogue
     keys: Mapping[int, str] = field(default_factory=dict)
     lists: Mapping[str, LocalList] = field(default_factory=dict)
     digest: str = ""
+    elsewhere: Collection[str] = ()
 
 
 def assemble(
@@ -78,7 +80,7 @@ def assemble(
     found = {**shipped, **declared.symbols}
     of_rules, taken = rule_symbols(file.rules, found, positions)
     table = {**found, **of_rules}
-    ruling = Ruling(file.rules, positions, table, beside.lists)
+    ruling = Ruling(file.rules, positions, table, beside.lists, beside.elsewhere)
     rules = ruling.rule_set()
     _refuse([*declared.mistakes, *taken, *ruling.mistakes, *_mistakes(file, positions, table)])
     defaults = (*(shipped if file.default_weights else ()), *declared.symbols, *of_rules)

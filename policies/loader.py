@@ -163,11 +163,18 @@ def _assembled(
         lists = {**dict.fromkeys(more, ListBuilder().build()), **lists}
         known = symbols.keys() | declared_by(left)
         mistakes.take(by_themselves(lost, known, lists))
-    others = Beside(load_list_catalogue(), keys, lists, digest)
+    others = Beside(load_list_catalogue(), keys, lists, digest, _of_any(left.file))
     policies: PolicySet | None = None
     with mistakes.taken():
         policies = assemble(left.file, positions, symbols, others)
     return left, policies
+
+
+def _of_any(file: PolicyFile) -> frozenset[str]:
+    """Return the symbols of the pack `any` where it was not chosen: the languages ask for some."""
+    if "any" in file.rules_packs or not file.rules_packs:
+        return frozenset()
+    return frozenset(rule.id for _, _, rule in load_pack("any").rules())
 
 
 def _shadows(

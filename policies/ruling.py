@@ -19,7 +19,7 @@ from policies.symbols import KIND_WORDS, SymbolSpec
 from policies.verdict import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from policies.errors import ConfigError
     from policies.expressions.language import Condition
@@ -84,6 +84,8 @@ class Ruling:
         positions: Where everything stands.
         table: Every symbol there is, those of the rules included.
         lists: Every list there is.
+        elsewhere: Symbols of shipped packs that were not chosen; rules of the others may ask for
+            them.
 
     Attributes:
         mistakes: What is wrong.
@@ -95,8 +97,10 @@ class Ruling:
         positions: Positions,
         table: Mapping[str, SymbolSpec],
         lists: Mapping[str, LocalList],
+        elsewhere: Collection[str] = (),
     ) -> None:
         self._entries = entries
+        self._elsewhere = elsewhere
         self._positions = positions
         self._table = table
         self._language = Language(table.keys(), lists)
@@ -139,8 +143,9 @@ class Ruling:
                 yield self._positions.error(loc, what)
 
     def _compile(self, loc: Loc, entry: RuleEntry) -> None:
+        also = self._elsewhere if self._positions.value_mark(loc).file.shipped else ()
         try:
-            condition = self._language.compile(entry.when)
+            condition = self._language.compile(entry.when, also)
             if needed := _NEEDS.get(entry.needs or ""):
                 both = self._language.compile(f"({entry.when}) && {needed}")
                 condition = replace(both, text=entry.when)
@@ -237,7 +242,8 @@ class Ruling:
     def _stage(self, name: str) -> str:
         reading = self._conditions[name].reading
         stages = [FACTS_BY_NAME[fact].stage for fact in reading.facts if fact != SYMBOLS]
-        stages += [self._stages.get(read) or self._table[read].stage for read in reading.symbols]
+        found = [read for read in reading.symbols if read in self._table]
+        stages += [self._stages.get(read) or self._table[read].stage for read in found]
         if reading.every_symbol:
             stages.append(LAST_STAGE)
         told = facts_told(_refusal(self._entries[self._index[name]]))

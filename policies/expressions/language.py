@@ -90,8 +90,12 @@ class Language:
         """Every symbol that can be found."""
         return self._vocabulary.symbols
 
-    def compile(self, text: str) -> Condition:
+    def compile(self, text: str, also: Collection[str] = ()) -> Condition:
         """Return the condition that `text` is.
+
+        Args:
+            text: As it was written.
+            also: Symbols that it may ask for though nothing finds them.
 
         Raises:
             ExpressionError: It is none; the error knows the character at which it goes wrong.
@@ -99,7 +103,10 @@ class Language:
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"longer than {MAX_LENGTH:,} characters", MAX_LENGTH)
         tree = self._tree(text)
-        reading = read(tree, self._vocabulary)
+        known = self._vocabulary
+        if also:
+            known = Vocabulary({*known.symbols, *also}, known.lists)
+        reading = read(tree, known)
         lifted = Lifted(text)
         for _ in range(_MAX_LIFTED):
             try:

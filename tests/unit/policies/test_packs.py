@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from policies.evaluate import evaluate
+from policies.findings import Finding
+from policies.loader import PACKS
 from tests.unit.policies.policy_files import a_policy, mistakes, policies
 
 PACK = """\
@@ -97,3 +100,19 @@ def test_pack_that_is_not_shipped_is_a_mistake_with_what_was_meant() -> None:
     assert mistakes("rules_packs: [eng]\n") == [
         "site.yaml:3:15: there is no pack `eng`, and a file ends in .yaml: did you mean `en`?"
     ]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_each_shipped_pack_may_be_chosen_alone(pack: str) -> None:
+    policy = a_policy(f"extends: balanced\nrules_packs: [{pack}]")
+
+    verdict = evaluate(policy, [Finding("EN_ACCOUNT_SUSPENDED"), Finding("LINK_SHORTENER")])
+    assert ("EN_PHISHING_LINK" in [each.symbol for each in verdict.found]) is (pack == "en")
+
+
+def test_rule_of_the_site_asks_for_no_pack_that_was_not_chosen() -> None:
+    rule = "{id: MINE, when: '\"ANY_FREE_HOSTING\" in symbols', weight: 1}"
+
+    (mistake,) = mistakes(f"extends: balanced\nrules_packs: [en]\nrules: [{rule}]")
+
+    assert "there is no symbol ANY_FREE_HOSTING" in str(mistake)
