@@ -208,7 +208,7 @@ def test_board_of_a_worker_that_is_gone_is_not_shown(tmp_path: Path) -> None:
 def test_board_that_cannot_be_read_is_no_board(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "0.json").write_bytes(data)
     assert read_boards(tmp_path, {0: 1}) == []
-    assert ListBoard(tmp_path, 1, 20_000).asked_by_others(day) == {}
+    assert ListBoard(tmp_path, 1, 20_000).asked_by_others(20_000) == {}
 
 
 @pytest.mark.parametrize(
