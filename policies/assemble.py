@@ -91,7 +91,7 @@ def assemble(
         overrides=file.overrides,
         table=table,
         default_weights=defaults,
-        plan=_plan(declared, lists, rates, needed, rules),
+        plan=_plan(declared, lists, rates, _ranked(needed, declared, table), rules),
         version=_version(file, shipped, beside.digest),
     )
 
@@ -129,17 +129,29 @@ def _plan(
     declared: Declared,
     lists: DeclaredLists,
     rates: Sequence[Rate],
-    needed: frozenset[str],
+    ranked: Sequence[str],
     rules: RuleSet | None,
 ) -> Plan:
+    needed = frozenset(ranked)
     return Plan(
         symbols=needed,
+        ranked=tuple(ranked),
         facts=rules.facts if rules else frozenset(),
         dns_lists=tuple(one for one in lists.dns_lists if one.symbols & needed),
         patterns=declared.pattern_set(needed),
         rules=rules,
         rates=tuple(rate for rate in rates if rate.symbol in needed),
     )
+
+
+def _ranked(
+    needed: frozenset[str], declared: Declared, table: Mapping[str, SymbolSpec]
+) -> Sequence[str]:
+    """Return the symbols `needed`, in the same order wherever this file is read."""
+    patterns = {spec.id for spec in declared.patterns}
+    # What a rule reads may stand in a pack that was not chosen.
+    points = {name: abs(table[name].weight) if name in table else 0 for name in needed}
+    return sorted(needed, key=lambda name: (name in patterns, -points[name], name))
 
 
 def _read_by(rules: RuleSet | None, table: Mapping[str, SymbolSpec]) -> frozenset[str]:

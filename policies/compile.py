@@ -120,6 +120,8 @@ class Plan:
         rules: The rules over all that; None where there are none.
         rates: The rates that yield one of the symbols.
         shadows: Policies that run beside them; what they need to know is among the above.
+        ranked: The symbols, those first that metrics name where they cannot name all: what checks,
+            lists, rates and rules find, then patterns by their points.
     """
 
     symbols: frozenset[str]
@@ -129,6 +131,7 @@ class Plan:
     rules: RuleSet | None = None
     rates: tuple[Rate, ...] = ()
     shadows: tuple[Shadow, ...] = ()
+    ranked: tuple[str, ...] = ()
 
 
 def build_policy(

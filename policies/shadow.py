@@ -9,6 +9,7 @@ answered means what the shadow says that it means. Nothing of a shadow is ever a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from policies.evaluate import evaluate
@@ -107,4 +108,5 @@ def widened(live: Plan, shadows: Sequence[Shadow]) -> Plan:
         facts=live.facts.union(*(plan.facts for plan in plans)),
         dns_lists=tuple(lists),
         shadows=tuple(shadows),
+        ranked=tuple(dict.fromkeys(chain(live.ranked, *(plan.ranked for plan in plans)))),
     )

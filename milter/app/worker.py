@@ -79,7 +79,7 @@ class Workplace:
 
     async def build(self, limits: SharedLimits) -> MailWorker:
         """Return the worker, not yet taking mail."""
-        metrics = Metrics(symbols=self.policies.plan.symbols)
+        metrics = Metrics(symbols=self.policies.plan.ranked)
         memory = build_memory(self.settings, self.source, metrics)
         identity = _identity(self.settings, self.handover.hostname)
         next_hop = self._next_hop(identity, metrics, memory)

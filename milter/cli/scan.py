@@ -205,7 +205,7 @@ def _opening(pipeline: Pipeline, opened: tuple[str, ...], closing: ExitStack) ->
     """Return `pipeline` with the files that messages enclose opened, of the kinds named."""
     for name in opened:
         if not is_installed(name):
-            raise click.UsageError(f"--open {name} needs a library: pip install gatepost[{name}]")
+            raise click.UsageError(f"--open {name} needs a library: install gatepost[{name}]")
     wanted = EnclosedFiles(pdf="pdf" in opened, qr="qr" in opened)
     return pipeline.opening(enclosed_reader(wanted, closing))
 

@@ -32,7 +32,7 @@ random, symbols = Random(7), sorted(policies.plan.symbols)
 context = Context("inbound", "inbound", "a@example.net")
 print(policies.version, sorted(policies.early))
 for number in range(120):
-    chosen = random.sample(symbols, random.randrange(1, 25))
+    chosen = random.sample(symbols, random.randrange(1, 25)) + random.choice(([], ["MINE"]))
     found = [
         Finding(symbol, f"evidence {n % 3}", {"domain": "example.net"})
         for n, symbol in enumerate(chosen)

@@ -76,6 +76,16 @@ def test_load_policies_of_a_folder_reads_its_policy_yaml() -> None:
     assert found.select(INBOUND, None).name == "here"
 
 
+def test_ranked_names_what_checks_and_lists_find_before_patterns_and_small_ones_last() -> None:
+    files = Files({"p.yaml": f"{BASE}shadow: [{{policy: strict, until: 2099-01-01}}]\n"})
+    plan = load_policies(files, "p.yaml").plan
+
+    assert set(plan.ranked) == plan.symbols
+    assert plan.ranked[0] == "GTUBE"
+    assert plan.ranked.index("SPF_FAIL") < plan.ranked.index("ONE") < plan.ranked.index("LOST")
+    assert plan.ranked.index("LOST") < plan.ranked.index("WON") < plan.ranked.index("EN_ACCOUNT_SUSPENDED")
+
+
 @pytest.mark.parametrize(("path", "name"), [(None, "balanced"), ("monitor", "monitor")])
 def test_load_policies_of_a_preset(path: str | None, name: str) -> None:
     assert load_policies(Files({}), path).select(INBOUND, None).name == name
