@@ -88,7 +88,7 @@ METRICS: Final = (
     MetricSpec(
         "symbols_total",
         "counter",
-        "Messages that have a symbol. symbol: a declared symbol; beyond 500, those that count least: other",
+        "Messages that have a symbol. symbol: a declared one, beyond 500 of them: other",
         ("symbol",),
     ),
     MetricSpec(

@@ -81,9 +81,8 @@ def test_ranked_names_what_checks_and_lists_find_before_patterns_and_small_ones_
     plan = load_policies(files, "p.yaml").plan
 
     assert set(plan.ranked) == plan.symbols
-    assert plan.ranked[0] == "GTUBE"
-    assert plan.ranked.index("SPF_FAIL") < plan.ranked.index("ONE") < plan.ranked.index("LOST")
-    assert plan.ranked.index("LOST") < plan.ranked.index("WON") < plan.ranked.index("EN_ACCOUNT_SUSPENDED")
+    told = [name for name in plan.ranked if name in {"ONE", "LOST", "WON", "GTUBE", "SPF_FAIL"}]
+    assert told == ["GTUBE", "SPF_FAIL", "ONE", "LOST", "WON"]
 
 
 @pytest.mark.parametrize(("path", "name"), [(None, "balanced"), ("monitor", "monitor")])
