@@ -149,14 +149,7 @@ def running_door(
     """
     hop = {"hosts": [next_hop]} if isinstance(next_hop, str) else dict(next_hop)
     bounds = Limits(**(limits or {}))
-    settings = Listener(
-        **{
-            "name": "inbound",
-            "bind": "127.0.0.1:0",
-            "trusted_clients": ["127.0.0.0/8"],
-            **(listener or {}),
-        }
-    )
+    settings = _listener(listener or {})
     with socket.create_server(("127.0.0.1", 0)) as sock:
         door = _not_yet_running(sock, bounds, zone or {})
 
@@ -171,6 +164,11 @@ def running_door(
 
         with _in_a_thread(door, serve):
             yield door
+
+
+def _listener(said: Mapping[str, Any]) -> Listener:
+    usual = {"name": "inbound", "bind": "127.0.0.1:0", "trusted_clients": ["127.0.0.0/8"]}
+    return Listener(**{**usual, **said})
 
 
 def _not_yet_running(sock: socket.socket, bounds: Limits, zone: Mapping[str, Any]) -> RunningDoor:

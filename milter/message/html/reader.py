@@ -160,8 +160,7 @@ class _Walk:
             if tag == "-text":
                 text = node.text_content or ""
                 if around.mute:
-                    if above[-1][0].tag == "title":
-                        self.title.append(text)
+                    self._unseen(text, above[-1][0])
                 elif text.isspace():
                     visible.append(" ")
                 else:
@@ -190,6 +189,10 @@ class _Walk:
             while node is None and above:
                 outer, around, block = above.pop()
                 node = outer.next
+
+    def _unseen(self, text: str, element: LexborNode) -> None:
+        if element.tag == "title":
+            self.title.append(text)
 
     def _text(self, text: str, around: Seen, block: int) -> None:
         if block != self._block:
