@@ -280,12 +280,12 @@ class Message:
         """The HTML parts, read, in their order."""
         pages = [part.text for part in self.texts if part.content_type in _HTML_TYPES]
         most = self.bounds.html_parts
-        # Many that are as deep as one may be take seconds.
-        past = replace(self.bounds, html_depth=0)
-        return tuple(
-            [read_html(page, self._notes, self.bounds) for page in pages[:most]]
-            + [read_html(page, self._notes, past) for page in pages[most:]]
-        )
+        read = [read_html(page, self._notes, self.bounds) for page in pages[:most]]
+        if len(pages) > most:
+            # Many that are as deep as one may be take seconds.
+            past = replace(self.bounds, html_depth=0)
+            read += [read_html(page, self._notes, past) for page in pages[most:]]
+        return tuple(read)
 
     @once
     def links(self) -> tuple[Url, ...]:

@@ -10,17 +10,19 @@ import re
 from itertools import islice
 from typing import Final
 
-# One that is never closed goes on to the end: nothing is looked for twice.
+# Each begins with the sign that it is told by, so that a search goes from sign to sign at once. One
+# that is never closed goes on to the end: nothing is looked for twice.
 _OPAQUE: Final = (
-    r"(?P<comment>/\*.*?(?:\*/|\Z))"
-    r"|(?P<string>\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?)"
-    r"|(?P<url>(?<![\w-])url\(\s*+(?![\"'])(?:[^)\\]++|\\.)*+\)?)"
+    r"(?P<comment>(?<=/)\*.*?(?:\*/|\Z))"
+    r"|(?P<string>(?<=\")(?:[^\"\\\n]++|\\.)*+\"?|(?<=')(?:[^'\\\n]++|\\.)*+'?)"
+    r"|(?P<url>(?<=[uU])(?<![\w-].)[rR][lL]\(\s*+(?![\"'])(?:[^)\\]++|\\.)*+\)?)"
 )
 _TOKEN: Final = re.compile(
-    rf"{_OPAQUE}|(?P<escape>\\(?:[0-9a-f]{{1,6}}\s?|.))|(?P<sign>[()\[\]{{}};])",
-    re.DOTALL | re.IGNORECASE,
+    rf"[/\"'uU\\()\[\]{{}};](?:{_OPAQUE}"
+    r"|(?P<escape>(?<=\\)(?:[0-9a-fA-F]{1,6}\s?|.))|(?P<sign>(?<=[()\[\]{};])))",
+    re.DOTALL,
 )
-_IN_SHEET: Final = re.compile(_OPAQUE, re.DOTALL | re.IGNORECASE)
+_IN_SHEET: Final = re.compile(rf"[/\"'uU](?:{_OPAQUE})", re.DOTALL)
 _STRING: Final = r"\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+'"
 _CONTENT: Final = re.compile(
     rf"(?<![\w-])content\s*+:((?:{_STRING}|[^;{{}}\"'])++)", re.DOTALL | re.IGNORECASE

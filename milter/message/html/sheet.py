@@ -132,12 +132,15 @@ class Sheet:
         if self._backgrounds_unknown and style.background is None and not style.pictured:
             # White letters whose background stands in a rule that is not read are seen.
             style = replace(style, colour=None)
-        names = (tag, *[f".{name}" for name in named], f"#{identity}", "*")
-        reasons = frozenset().union(*[self._shown_again.get(name, ()) for name in names])
-        if reasons:
+        if self._shown_again and (reasons := self._again(tag, named, identity)):
             kept = frozenset([reason for reason, pinned in reasons if pinned])
             style = shown(style, frozenset([reason for reason, _ in reasons]), kept)
         return first if style in (first, SILENT) else style
+
+    def _again(self, tag: str, classes: list[str], identity: str) -> frozenset[tuple[str, bool]]:
+        """Return for what an element may be shown again, and whether that is said for good."""
+        names = (tag, *[f".{name}" for name in classes], f"#{identity}", "*")
+        return frozenset().union(*[self._shown_again.get(name, ()) for name in names])
 
     def _overlaid(self, first: Style, rules: list[_Rule]) -> Style:
         """Return what `rules` make of `first`; the rows of a table have the same ones."""
