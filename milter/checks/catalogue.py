@@ -18,6 +18,7 @@ from milter.checks.bulk_rules import BulkRulesCheck
 from milter.checks.classifier import ClassifierCheck
 from milter.checks.connection import ConnectionCheck
 from milter.checks.defects import DefectsCheck
+from milter.checks.destinations import DestinationsCheck
 from milter.checks.dkim import DkimCheck
 from milter.checks.dmarc import DmarcCheck
 from milter.checks.dnslists.asking import ListAsker
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _CLASSES: Final[tuple[type[Check], ...]] = (
     *(ConnectionCheck, IprevCheck, HeloCheck, SpfCheck, EnvelopeCheck),
     *(DkimCheck, ArcCheck, HeadersCheck, SizeCheck, GtubeCheck, ForwardingCheck, LinksCheck),
+    DestinationsCheck,
     *(HtmlCheck, PatternsCheck, UpstreamCheck, DmarcCheck),
     *(TextCheck, LanguagesCheck, AttachmentsCheck, EnclosedCheck, ClassifierCheck, LookalikeCheck),
     *(IdentitiesCheck, BulkCheck, BulkRulesCheck),
@@ -188,6 +190,7 @@ def _of_the_message(plan: Plan, means: Means, asker: ListAsker) -> tuple[Check, 
         GtubeCheck(),
         ForwardingCheck(),
         LinksCheck(),
+        DestinationsCheck(),
         HtmlCheck(),
         TextCheck(),
         LanguagesCheck(),

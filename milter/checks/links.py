@@ -36,7 +36,7 @@ _TRAIT_SYMBOLS: Final = {
     Trait.PORT: "LINK_PORT",
 }
 # Sources that a person clicks on; pictures and styles are fetched, not visited.
-_CLICKED: Final = frozenset(
+CLICKED: Final = frozenset(
     (Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.FILE, Source.CODE)
 )
 # Inside `www.bank.com.evil.example`; labels of other ends are words of everyday hosts.
@@ -81,7 +81,7 @@ class LinksCheck:
 
 
 def _odd(url: Url) -> Iterator[Finding]:
-    if url.source not in _CLICKED:
+    if url.source not in CLICKED:
         return
     for trait in url.traits:
         # Addresses of one's own network are spoken of among technicians, and lead spam nowhere.

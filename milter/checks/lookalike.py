@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import NOTHING, RECEIVED, Evidence
 from milter.checks.identities import is_free
+from milter.checks.links import CLICKED
 from milter.core.transaction import Stage
 from milter.message.addresses import parse_addresses
 from milter.message.guard import Notes
@@ -24,7 +25,6 @@ from milter.message.lookalike import (
 )
 from milter.message.text.fold import skeleton
 from milter.message.urls.domains import registrable_domain
-from milter.message.urls.link import Source
 from policies.domains import domain_key
 from policies.findings import Finding
 
@@ -41,9 +41,6 @@ _SYMBOLS: Final = {
     Level.MEDIUM: "LOOKALIKE_MEDIUM",
     Level.LOW: "LOOKALIKE_LOW",
 }
-_CLICKED: Final = frozenset(
-    (Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.FILE, Source.CODE)
-)
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
 _MAX_WORDS: Final = 12
@@ -144,7 +141,7 @@ def _hosts(message: Message) -> Iterator[tuple[str, str]]:
     for address in replies.addresses[:_MAX_AUTHORS]:
         yield "Reply-To", address.domain
     clicked = dict.fromkeys(
-        url.host for url in message.links if url.source in _CLICKED and url.domain
+        url.host for url in message.links if url.source in CLICKED and url.domain
     )
     for host in list(clicked)[:_MAX_LINKS]:
         yield "link", host

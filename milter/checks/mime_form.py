@@ -74,12 +74,17 @@ def _needless(message: Message) -> Iterator[Finding]:
 
 def _structure(message: Message) -> Iterator[Finding]:
     parts = message.parts
-    shown = [part.content_type for part in message.text_parts if part.disposition != "attachment"]
-    if shown and all(content_type == "text/html" for content_type in shown):
+    if is_only_html(message):
         yield Finding("MIME_ONLY_HTML")
     # RFC 2046 §5.1.4: alternatives are of one another.
     if len(parts) == 1 and _top_type(message) == "multipart/alternative":
         yield Finding("MIME_ALTERNATIVE_SINGLE", parts[0].content_type)
+
+
+def is_only_html(message: Message) -> bool:
+    """Return whether the texts that are shown are HTML, and no other stands beside them."""
+    shown = [part.content_type for part in message.text_parts if part.disposition != "attachment"]
+    return bool(shown) and all(content_type == "text/html" for content_type in shown)
 
 
 def _top_type(message: Message) -> str:

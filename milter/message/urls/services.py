@@ -59,6 +59,19 @@ REDIRECTORS: Final = (
     (".r.appspot.com", "/"),
 )
 
+# Of these, what filters of mail write around each link that they let pass.
+_REWRITERS: Final = (
+    "urldefense.com",
+    "urldefense.proofpoint.com",
+    "linkprotect.cudasvc.com",
+    ".safelinks.protection.outlook.com",
+)
+
+
+def is_rewriter(host: str) -> bool:
+    """Return whether `host` belongs to a filter that leads all links over itself."""
+    return host.rstrip(".").endswith(_REWRITERS)
+
 
 def is_shortener(host: str, domain: str) -> bool:
     """Return whether `host`, or the registrable `domain` it lies under, shortens addresses."""

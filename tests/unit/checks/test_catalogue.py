@@ -81,6 +81,7 @@ PROMISED = {
     "forwarding": {INBOUND, INTERNAL},
     "gtube": {INBOUND, OUTBOUND, INTERNAL},
     "links": {INBOUND, OUTBOUND, INTERNAL},
+    "destinations": {INBOUND, INTERNAL},
     "html": {INBOUND, OUTBOUND, INTERNAL},
     "upstream": {INBOUND, INTERNAL},
     "text": {INBOUND, OUTBOUND, INTERNAL},
