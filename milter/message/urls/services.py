@@ -10,12 +10,13 @@ from functools import lru_cache
 from typing import Final
 
 _SHORTENERS: Final = """
-adf.ly amzn.to b.link bit.do bit.ly bitly.com bl.ink buff.ly clck.ru cli.gs cutt.ly dlvr.it
-dub.sh fb.me flip.it git.io gg.gg goo.gl goo.su href.li ift.tt is.gd j.mp kutt.it lnk.to lnkd.in
-me2.do mcaf.ee n9.cl ow.ly po.st q-r.to qr.ae qrco.de rb.gy rebrand.ly redd.it s.id short.gy
-short.io shorturl.at shrtco.de smarturl.it soo.gd spr.ly surl.li t.co t.cn t.ly t2m.io tiny.cc
-tiny.one tinyurl.com tr.im trib.al u.to url.cn urlz.fr urls.fr v.gd v.ht vk.cc x.co xurl.es
-zpr.io dwz.cn suo.im sourl.cn 0rz.tw reurl.cc ppt.cc lihi.cc han.gl bitly.ws ln.run
+0rz.tw acortar.link adf.ly amzn.to b.link bit.do bit.ly bitly.com bitly.ws bl.ink buff.ly clck.ru
+cli.gs cutt.ly cutt.us da.gd dlvr.it dub.sh dwz.cn fb.me flip.it gg.gg git.io goo.by goo.gl goo.su
+han.gl href.li ift.tt is.gd j.mp kurzelinks.de kutt.it lihi.cc ln.run lnk.to lnkd.in mcaf.ee me2.do
+n9.cl ow.ly po.st ppt.cc q-r.to qr.ae qrco.de rb.gy rebrand.ly redd.it reurl.cc rotf.lol s.id
+short.gy short.io shorten.is shorturl.asia shorturl.at shrtco.de smarturl.it soo.gd sourl.cn spr.ly
+suo.im surl.li t.cn t.co t.ly t2m.io t2mio.com tiny.cc tiny.ie tiny.one tiny.pl tinyurl.com tny.im
+tr.im trib.al u.nu u.to url.cn urlr.me urls.fr urlz.fr v.gd v.ht vk.cc x.co x.gd xurl.es zpr.io
 """
 SHORTENERS: Final = frozenset(_SHORTENERS.split())
 
@@ -30,7 +31,12 @@ REDIRECTORS: Final = (
     ("ad.doubleclick.net", "/"),
     ("adclick.g.doubleclick.net", "/"),
     ("www.googleadservices.com", "/"),
+    ("www.google.", "/aclk"),
+    ("www.google.", "/travel/clk"),
     ("notifications.google.com", "/g/p/"),
+    ("share.google", "/"),
+    ("search.app", "/"),
+    (".page.link", "/"),
     ("www.bing.com", "/ck/"),
     ("duckduckgo.com", "/l/"),
     ("r.search.yahoo.com", "/"),

@@ -97,6 +97,14 @@ def text(body: str) -> bytes:
         ),
         pytest.param(text("https://www.net-watch.org/"), [], id="an-everyday-name"),
         pytest.param(text("https://shop-7.pages.dev/x"), ["LINK_FRESH_HOST"], id="free-host"),
+        pytest.param(
+            text("https://roses.s3.eu-west-1.amazonaws.com/x"), ["LINK_FRESH_HOST"], id="a-shelf"
+        ),
+        pytest.param(text("https://docs.amazonaws.com/x"), [], id="the-owner-of-the-shelf"),
+        pytest.param(
+            text("https://192-0-2-1.dynamic.example/x"), ["LINK_FRESH_HOST"], id="name-of-a-line"
+        ),
+        pytest.param(text("https://2026-11-24.news.example/x"), [], id="a-day"),
         pytest.param(text("https://a8x2k9q4.example/"), ["LINK_FRESH_HOST"], id="made-up-name"),
         pytest.param(text("https://web3forms.com/ https://m365x.org/"), [], id="names-with-digits"),
     ],
