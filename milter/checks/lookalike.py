@@ -22,6 +22,7 @@ from milter.message.lookalike import (
     name_of,
     protected,
     unsigned,
+    whole_names,
 )
 from milter.message.text.fold import skeleton
 from milter.message.urls.domains import registrable_domain
@@ -44,6 +45,18 @@ _SYMBOLS: Final = {
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
 _MAX_WORDS: Final = 12
+# What companies put beside their names where they write as themselves; in skeletons.
+_SERVICE_WORDS: Final = """
+account accounts alert alerts app assistance bank billing card care center centre client cloud
+customer delivery department desk express finance help helpdesk id info invoice live login member
+members notice notification notifications official online order orders parcel pay payment payments
+portal premium protection refund rewards secure security service services shipping shop sign
+subscription support team tracking transfer update updates verification verify wallet
+konto kundendienst kundenservice paket sicherheit versand zahlung client compte colis livraison
+securite atencion cliente clientes cuenta seguridad atendimento conta seguranca clienti sicurezza
+klantenservice
+"""
+_SERVICE: Final = frozenset(map(skeleton, _SERVICE_WORDS.split()))
 # Marks of trade, which compatibility would make letters of.
 _MARKS: Final = str.maketrans("\u2122\u2120", "  ")
 _WORDS: Final = re.compile(r"[^\W_]+")
@@ -109,9 +122,21 @@ def _display(author: Address, indexes: tuple[Protected, ...]) -> Iterator[Findin
     name = _ADDRESS.sub(lambda found: " " if is_free(found[1].lower()) else found[0], name)
     for symbol, index in zip(("FROM_NAME_BRAND", "FROM_NAME_OWN"), indexes, strict=False):
         imitated = next((index.names[each] for each in _names_in(name) if each in index.names), "")
+        if not imitated and symbol == "FROM_NAME_BRAND":
+            imitated = _whole(name)
         if imitated and not _may_bear(domain, imitated):
             what = f"{name[:80]} writes from {author.domain}"
             yield Finding(symbol, what, {"domain": imitated})
+
+
+def _whole(display_name: str) -> str:
+    """Return the domain of a company whose name is a word, where the name is that company's."""
+    words = _WORDS.findall(skeleton(display_name.translate(_MARKS)))[:_MAX_WORDS]
+    rest = [word for word in words if word not in _SERVICE]
+    if len(rest) != 1:
+        return ""
+    alone, serving = whole_names()
+    return (serving if len(words) > 1 else alone).get(rest[0], "")
 
 
 def _may_bear(domain: str, imitated: str) -> bool:

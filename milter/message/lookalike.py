@@ -17,7 +17,7 @@ from milter.message.text.fold import latin_look
 from milter.message.urls.domains import public_suffix, registrable_domain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 # Pairs and signs that pass for a letter in the type that mail is read in.
 _ALIKE: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"))
@@ -27,8 +27,11 @@ _LEAST_EDITED: Final = 5
 _LEAST_SURE: Final = 6
 _LEAST_INSIDE: Final = 6
 _MAX_LABEL: Final = 63
-# At the start of a line with the domains of one company.
+# At the start of a line with the domains of one company; of one with names that are words, too,
+# and companies by themselves or with a word of service.
 _COMPANY: Final = "="
+_ALONE: Final = "+"
+_SERVING: Final = "&"
 _CACHED: Final = 4096
 
 
@@ -217,13 +220,30 @@ def is_one_company(one: str, other: str) -> bool:
 
 @cache
 def _companies() -> dict[str, frozenset[str]]:
-    lines = (line.split()[1:] for line in _lines() if line.startswith(_COMPANY))
-    return {domain: frozenset(domains) for domains in lines for domain in domains}
+    lines = map(frozenset, _marked(_COMPANY))
+    return {domain: domains for domains in lines for domain in domains}
+
+
+@cache
+def whole_names() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return brands whose names are words, with their domains.
+
+    First those that are meant where the name stands alone, then those that are where words of
+    service stand beside it.
+    """
+    domains = {name_of(domain): domain for domain in reversed(brands())}
+    alone = {name: domains[name] for line in _marked(_ALONE) for name in line}
+    return alone, alone | {name: domains[name] for line in _marked(_SERVING) for name in line}
 
 
 def _words() -> list[str]:
-    lines = (line.split() for line in _lines() if not line.startswith(_COMPANY))
+    marks = (_COMPANY, _ALONE, _SERVING)
+    lines = (line.split() for line in _lines() if not line.startswith(marks))
     return [word for words in lines for word in words]
+
+
+def _marked(mark: str) -> Iterator[list[str]]:
+    return (line.split()[1:] for line in _lines() if line.startswith(mark))
 
 
 def _lines() -> list[str]:

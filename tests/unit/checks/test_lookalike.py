@@ -46,6 +46,15 @@ CHECK = LookalikeCheck(["bank.example"])
         pytest.param("From: Arnazon <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="two-for-one"),
         pytest.param("From: PayPalService <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="hump"),
         pytest.param("From: DHLExpress <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="humps"),
+        pytest.param("From: Ledger <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="word-alone"),
+        pytest.param(
+            "From: Apple Support <a@b.example>\r\n\r\nx", ["FROM_NAME_BRAND"], id="word-of-service"
+        ),
+        pytest.param("From: Apple Lee <a@b.example>\r\n\r\nx", [], id="person-of-that-name"),
+        pytest.param("From: Apple <a@b.example>\r\n\r\nx", [], id="first-name"),
+        pytest.param("From: General Ledger <a@b.example>\r\n\r\nx", [], id="a-word-of-theirs"),
+        pytest.param("From: Office Team <a@b.example>\r\n\r\nx", [], id="an-office"),
+        pytest.param("From: Adobe Sign <a@adobesign.com>\r\n\r\nx", [], id="word-in-the-domain"),
         pytest.param("From: iCloud <a@email.apple.com>\r\n\r\nx", [], id="of-one-company"),
         pytest.param("From: M. <a@sharepointonline.com>\r\n\r\nx", [], id="another-of-its-domains"),
         pytest.param(
