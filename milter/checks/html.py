@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
+from milter.message.urls.link import Source
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from milter.core.transaction import Transaction
     from milter.message.document import Message
-    from milter.message.html.document import Html
+    from milter.message.html.document import Html, HtmlLink
 
 # A line that mail programs show beside the subject is hidden in most newsletters, with filler.
 _PREVIEW: Final = 300
@@ -21,6 +22,8 @@ _PREVIEW: Final = 300
 # beside the page.
 _SLY: Final = frozenset(("colour", "position", "size", "opacity"))
 _LEAST_SLY: Final = 40
+# A page of pictures has a line for who cannot see them, and one for who wants no more of them.
+_LITTLE: Final = 200
 _SHOWN: Final = 80
 
 
@@ -34,6 +37,7 @@ class HtmlCheck:
         {
             *("HTML_HIDDEN_TEXT", "HTML_HIDDEN_MUCH", "HTML_PASSWORD_FORM", "HTML_FORM"),
             *("HTML_SCRIPT", "HTML_TRACKING_PIXEL", "HTML_ONLY_PICTURES"),
+            "HTML_LITTLE_TEXT",
         }
     )
 
@@ -72,5 +76,12 @@ def _rest(html: Html) -> Iterator[Finding]:
     tracking = [image.written for image in html.images if image.tracking]
     if tracking:
         yield Finding("HTML_TRACKING_PIXEL", tracking[0][:_SHOWN])
+    shown = len(html.images) - len(tracking)
     if not html.text and html.images and html.whole:
         yield Finding("HTML_ONLY_PICTURES", f"{len(html.images)} pictures, no text")
+    elif shown and len(html.text) < _LITTLE and any(map(_is_clicked, html.links)):
+        yield Finding("HTML_LITTLE_TEXT", f"{shown} pictures, {len(html.text)} letters")
+
+
+def _is_clicked(link: HtmlLink) -> bool:
+    return link.source is Source.LINK and link.written[:4].lower() == "http"

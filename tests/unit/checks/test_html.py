@@ -47,6 +47,18 @@ LONG = "words that nobody is meant to read, and more of them"
             "a<img src=http://a.example/o.gif width=1>", ["HTML_TRACKING_PIXEL"], id="pixel"
         ),
         pytest.param("<img src=http://a.example/o.gif>", ["HTML_ONLY_PICTURES"], id="pictures"),
+        pytest.param(
+            "<a href=http://a.example/><img src=http://a.example/o.gif></a>See us",
+            ["HTML_LITTLE_TEXT"],
+            id="pictures-and-a-line",
+        ),
+        pytest.param("<img src=http://a.example/o.gif>See us", [], id="no-link"),
+        pytest.param("<a href=http://a.example/>x</a>See us", [], id="no-picture"),
+        pytest.param(
+            "<a href=http://a.example/><img src=http://a.example/o.gif></a>" + "See us. " * 30,
+            [],
+            id="pictures-and-a-text",
+        ),
     ],
 )
 def test_html_is_judged(html: str, symbols: list[str]) -> None:
