@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
-from milter.message.urls.domains import registrable_domain
+from milter.message.urls.domains import domain_in_host
 from milter.message.urls.find import find_urls
 from milter.message.urls.fresh import is_fresh
 from milter.message.urls.link import Source, Trait, Url, nested_links, read_found
@@ -39,9 +39,6 @@ _TRAIT_SYMBOLS: Final = {
 CLICKED: Final = frozenset(
     (Source.TEXT, Source.LINK, Source.FORM, Source.REFRESH, Source.FILE, Source.CODE)
 )
-# Inside `www.bank.com.evil.example`; labels of other ends are words of everyday hosts.
-_INNER_TOPS: Final = frozenset(("com", "net", "org", "gov", "edu"))
-_LEAST_NAME: Final = 3
 _MAX_LABEL_TEXT: Final = 200
 # Words that call to open an address are few; longer ones are a text with an address at its end.
 _MAX_CALL: Final = 120
@@ -98,7 +95,7 @@ def _odd(url: Url) -> Iterator[Finding]:
 
 
 def _names(url: Url) -> Iterator[Finding]:
-    if inner := domain_in_host(url):
+    if inner := domain_in_host(url.host):
         yield Finding("LINK_DOMAIN_IN_HOST", url.host, {"host": url.host, "domain": inner})
     if is_fresh(url.host, url.domain):
         yield Finding("LINK_FRESH_HOST", url.host, {"host": url.host})
@@ -131,23 +128,6 @@ def claimed_domain(text: str) -> str:
         return ""
     url = read_found(found[0])
     return url.domain if url else ""
-
-
-def domain_in_host(url: Url) -> str:
-    """Return the domain that stands inside the host: `bank.com` of `bank.com.evil.example`.
-
-    A hyphen may stand for the dot behind it: `bank.com-login.evil.example`.
-    """
-    labels = url.host.split(".") if url.domain else []
-    registered = len(labels) - url.domain.count(".") - 1
-    for place in range(1, registered + 1):
-        top, hyphen, _ = labels[place].partition("-")
-        if top not in _INNER_TOPS or len(labels[place - 1]) < _LEAST_NAME:
-            continue
-        # Of names that somebody registered, `net-watch` is an everyday one; `com-watch` is not.
-        if place < registered or (hyphen and top == "com"):
-            return registrable_domain(".".join([*labels[:place], top]))
-    return ""
 
 
 def _shown(url: Url) -> str:

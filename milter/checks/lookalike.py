@@ -25,7 +25,7 @@ from milter.message.lookalike import (
     whole_names,
 )
 from milter.message.text.fold import skeleton
-from milter.message.urls.domains import registrable_domain
+from milter.message.urls.domains import domain_in_host, registrable_domain
 from policies.domains import domain_key
 from policies.findings import Finding
 
@@ -42,6 +42,7 @@ _SYMBOLS: Final = {
     Level.MEDIUM: "LOOKALIKE_MEDIUM",
     Level.LOW: "LOOKALIKE_LOW",
 }
+_LINK: Final = "link"
 _MAX_LINKS: Final = 50
 _MAX_AUTHORS: Final = 5
 _MAX_WORDS: Final = 12
@@ -82,7 +83,10 @@ class LookalikeCheck:
     stage = Stage.MESSAGE
     directions = RECEIVED
     symbols = frozenset(
-        {*_SYMBOLS.values(), "FROM_NAME_BRAND", "FROM_NAME_OWN", "FROM_NAME_ADDRESS"}
+        {
+            *_SYMBOLS.values(),
+            *("FROM_NAME_BRAND", "FROM_NAME_OWN", "FROM_NAME_ADDRESS", "FROM_DOMAIN_IN_HOST"),
+        }
     )
 
     def __init__(self, domains: Iterable[str] = ()) -> None:
@@ -101,6 +105,9 @@ class LookalikeCheck:
                 if (likeness := index.likeness(host)) is not None:
                     finding = _finding(where, likeness)
                     seen.setdefault(finding.symbol, finding)
+            if where != _LINK and (inner := domain_in_host(host)):
+                found = Finding("FROM_DOMAIN_IN_HOST", host, {"host": host, "domain": inner})
+                seen.setdefault(found.symbol, found)
         for author in message.authors.addresses[:_MAX_AUTHORS]:
             for finding in _display(author, indexes):
                 seen.setdefault(finding.symbol, finding)
@@ -169,7 +176,7 @@ def _hosts(message: Message) -> Iterator[tuple[str, str]]:
         url.host for url in message.links if url.source in CLICKED and url.domain
     )
     for host in list(clicked)[:_MAX_LINKS]:
-        yield "link", host
+        yield _LINK, host
 
 
 def _finding(where: str, likeness: Likeness) -> Finding:

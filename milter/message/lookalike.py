@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from milter.message.text.fold import latin_look
-from milter.message.urls.domains import public_suffix, registrable_domain
+from milter.message.urls.domains import domains_inside, public_suffix, registrable_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -115,6 +115,12 @@ class Protected:
         name = name_of(domain)
         if not name or domain in self.domains:
             return None
+        below = self._below(host, domain)
+        if below is not None and below.level is Level.HIGH:
+            return below
+        return self._named(domain, name) or self._worded(domain, name) or below
+
+    def _named(self, domain: str, name: str) -> Likeness | None:
         if other := self._by_name.get(name):
             return Likeness(Level.LOW, domain, other, "suffix")
         look = look_of(name)
@@ -124,7 +130,7 @@ class Protected:
         if other := self._edited(spelling):
             sure = len(spelling) >= _LEAST_SURE
             return Likeness(Level.HIGH if sure else Level.MEDIUM, domain, other, "edit")
-        return self._worded(domain, name) or self._below(host, domain)
+        return None
 
     def _edited(self, spelling: str) -> str | None:
         if not _LEAST_EDITED <= len(spelling) <= _MAX_LABEL:
@@ -145,17 +151,32 @@ class Protected:
         return None
 
     def _below(self, host: str, domain: str) -> Likeness | None:
+        """Return what stands before the name that was registered, where readers begin to read."""
         below = host[: -len(domain) - 1]
         if not below:
             return None
+        inside = [inner for inner, _ in domains_inside(host)]
+        claimed = next(filter(None, map(self._claimed, inside)), None)
+        # The list of suffixes does not know all that a site may protect.
+        dotted = f".{below}."
+        if claimed := claimed or next((d for d in self.domains if f".{d}." in dotted), None):
+            return Likeness(Level.HIGH, host, claimed, "subdomain")
+        worded = (self._worded(host, name_of(inner)) for inner in inside)
+        return next(filter(None, worded), None) or self._labelled(host, below)
+
+    def _claimed(self, inner: str) -> str | None:
+        """Return the protected domain that one inside of a host is, or has the name of."""
+        if inner in self.domains:
+            return inner
+        # An everyday word below a country is a word: `orange.es.shop.example`.
+        other = self._by_look.get(look_of(name_of(inner)))
+        return other if other and name_of(other) in self.names else None
+
+    def _labelled(self, host: str, below: str) -> Likeness | None:
         labels = below.split(".")
+        tokens = {token for label in labels if "-" in label for token in label.split("-")}
         for word, _, other in self._words:
-            # `bank.com-login.example` is `bank.com` to who reads from the left.
-            if host.startswith((f"{other}-", f"www.{other}-")):
-                return Likeness(Level.HIGH, host, other, "subdomain")
-            if below.endswith(other) or f"{other}." in below:
-                return Likeness(Level.HIGH, host, other, "subdomain")
-            if word in labels and len(word) >= _LEAST_EDITED:
+            if (word in labels and len(word) >= _LEAST_EDITED) or word in tokens:
                 return Likeness(Level.LOW, host, other, "subdomain")
         return None
 

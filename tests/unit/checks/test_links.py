@@ -95,6 +95,11 @@ def text(body: str) -> bytes:
         pytest.param(
             text("https://bank.com-x.evil.example/"), ["LINK_DOMAIN_IN_HOST"], id="hyphen-for-dot"
         ),
+        pytest.param(
+            text("https://tax.gov.uk.evil.example/"), ["LINK_DOMAIN_IN_HOST"], id="of-a-country"
+        ),
+        pytest.param(text("https://shop.de.example.org/"), [], id="language-in-host"),
+        pytest.param(text("https://news.com.com/"), [], id="com-that-somebody-has"),
         pytest.param(text("https://www.net-watch.org/"), [], id="an-everyday-name"),
         pytest.param(text("https://shop-7.pages.dev/x"), ["LINK_FRESH_HOST"], id="free-host"),
         pytest.param(

@@ -25,6 +25,18 @@ CHECK = LookalikeCheck(["bank.example"])
             ["LOOKALIKE_HIGH"],
             id="link-to-the-site's-own-brand",
         ),
+        pytest.param(
+            "From: a@amazon.de.evil.net\r\n\r\nx", ["LOOKALIKE_HIGH"], id="brand-of-a-country"
+        ),
+        pytest.param(
+            "From: a@tax.gov.uk.evil.net\r\n\r\nx", ["FROM_DOMAIN_IN_HOST"], id="domain-in-author"
+        ),
+        pytest.param(
+            "From: a@b.example\r\nReply-To: a@stall.com-x.net\r\n\r\nx",
+            ["FROM_DOMAIN_IN_HOST"],
+            id="domain-in-reply-to",
+        ),
+        pytest.param("From: a@yahoo.com.invalid\r\n\r\nx", [], id="as-lists-write-authors"),
         pytest.param("From: a@recreation.example\r\n\r\nx", [], id="recipient"),
         pytest.param("From: a@recipiemt.example\r\n\r\nx", ["LOOKALIKE_HIGH"], id="own-domain"),
         pytest.param(

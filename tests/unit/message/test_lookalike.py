@@ -40,6 +40,18 @@ HIGH, MEDIUM, LOW = Level.HIGH, Level.MEDIUM, Level.LOW
         ("paypal.com.evil.net", HIGH, "subdomain"),
         ("www.paypal.com.x.evil.net", HIGH, "subdomain"),
         ("paypal.evil.net", LOW, "subdomain"),
+        ("paypal.de.evil.net", HIGH, "subdomain"),
+        ("paypal.co.uk.evil.net", HIGH, "subdomain"),
+        ("paypa1.com.evil.net", HIGH, "subdomain"),
+        ("xn--pypal-4ve.com.evil.net", HIGH, "subdomain"),
+        ("login.paypal.com-secure.net", HIGH, "subdomain"),
+        ("paypal.de-secure.net", HIGH, "subdomain"),
+        ("paypal.com.biz", HIGH, "subdomain"),
+        ("apple.com.evil.net", HIGH, "subdomain"),
+        ("id.apple.com-secure.net", HIGH, "subdomain"),
+        ("paypal.com.apple.net", HIGH, "subdomain"),
+        ("login-paypal.com.evil.net", MEDIUM, "words"),
+        ("login-paypal.evil.net", LOW, "subdomain"),
     ],
 )
 def test_domain_that_looks_like_a_protected_one(host: str, level: Level, how: str) -> None:
@@ -53,6 +65,7 @@ def test_domain_that_looks_like_a_protected_one(host: str, level: Level, how: st
     [
         "paypal.com", "www.paypal.com", "mail.example.org", "rakuten.co.jp", "github.com",
         "pineapple.com", "apple-pie.net", "bank.de", "sample.net", "com", "", "localhost",
+        "apple.de.evil.net", "apple.evil.net", "gmail.com.invalid",
         "[2001:db8::1]", "192.0.2.1", "xn--zz.com", "a" * 63 + ".com",
     ],
 )  # fmt: skip
