@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
-from milter.message.urls.domains import domain_in_host
+from milter.message.lookalike import brands
+from milter.message.urls.domains import domain_in_host, registrable_domain
 from milter.message.urls.find import find_urls
 from milter.message.urls.fresh import is_fresh
 from milter.message.urls.link import Source, Trait, Url, nested_links, read_found
@@ -46,6 +47,7 @@ _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 _LEADS_ON: Final = frozenset((Trait.REDIRECTOR, Trait.SHORTENER))
 _SHOWN: Final = 120
 _MANY_REDIRECTORS: Final = 3
+_MAX_CHAIN: Final = 3
 
 
 class LinksCheck:
@@ -67,9 +69,10 @@ class LinksCheck:
         if message is None or not message.links:
             return NOTHING
         links = message.links
+        own = frozenset(filter(None, map(registrable_domain, message.author_domains)))
         seen: dict[str, Finding] = {}
         for url in links:
-            for finding in _odd(url):
+            for finding in _odd(url, own):
                 seen.setdefault(finding.symbol, finding)
         redirectors = {url.host for url in links if not _LEADS_ON.isdisjoint(url.traits)}
         if len(redirectors) >= _MANY_REDIRECTORS:
@@ -77,7 +80,7 @@ class LinksCheck:
         return Evidence(tuple(seen.values()), {"urls": _facts(links)})
 
 
-def _odd(url: Url) -> Iterator[Finding]:
+def _odd(url: Url, own: frozenset[str]) -> Iterator[Finding]:
     if url.source not in CLICKED:
         return
     for trait in url.traits:
@@ -91,22 +94,38 @@ def _odd(url: Url) -> Iterator[Finding]:
     if url.source is Source.REFRESH and url.is_web:
         yield Finding("LINK_REFRESH", _shown(url), {"host": url.host})
     if url.host and url.is_web:
-        yield from _names(url)
+        yield from _names(url, own)
 
 
-def _names(url: Url) -> Iterator[Finding]:
+def _names(url: Url, own: frozenset[str]) -> Iterator[Finding]:
     if inner := domain_in_host(url.host):
         yield Finding("LINK_DOMAIN_IN_HOST", url.host, {"host": url.host, "domain": inner})
     if is_fresh(url.host, url.domain):
         yield Finding("LINK_FRESH_HOST", url.host, {"host": url.host})
-    nested = [each.domain for each in nested_links(url) if each.domain]
-    if nested and nested[0] != url.domain:
-        yield Finding("LINK_NESTED_DOMAIN", f"{url.domain} leads on to {nested[0]}")
-    if Trait.REDIRECTOR in url.traits or not url.text:
-        return
-    if (claimed := claimed_domain(url.text)) and claimed not in (url.domain, *nested):
+    carried = next((each.domain for each in nested_links(url) if each.domain), url.domain)
+    if carried != url.domain:
+        yield Finding("LINK_NESTED_DOMAIN", f"{url.domain} leads on to {carried}")
+    claimed = claimed_domain(url.text) if url.text else ""
+    if claimed and not _leads_to(url, claimed, own):
         what = f"shows {claimed}, leads to {url.host}"
         yield Finding("LINK_TEXT_MISMATCH", what, {"domain": claimed, "host": url.host})
+
+
+def _leads_to(url: Url, claimed: str, own: frozenset[str], depth: int = 0) -> bool:
+    """Return whether `url` may lead to the domain `claimed`.
+
+    Anybody can write a second address into his own: that it leads on to there is believed of known
+    redirectors, and of hosts of the author's organisation where the other domain is none that is
+    widely imitated.
+    """
+    if url.domain == claimed:
+        return True
+    if Trait.REDIRECTOR in url.traits:
+        inner = [] if depth >= _MAX_CHAIN else list(nested_links(url))
+        # Where it says nothing, nobody knows.
+        return not inner or any(_leads_to(each, claimed, own, depth + 1) for each in inner)
+    believed = url.domain in own and claimed not in brands()
+    return believed and any(each.domain == claimed for each in nested_links(url))
 
 
 def claimed_domain(text: str) -> str:

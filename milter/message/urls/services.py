@@ -61,8 +61,25 @@ REDIRECTORS: Final = (
     ("urldefense.com", "/"),
     ("urldefense.proofpoint.com", "/"),
     ("linkprotect.cudasvc.com", "/url"),
+    (".safelinks.protection.office365.us", "/"),
+    (".mimecast.com", "/s/"),
+    ("secure-web.cisco.com", "/"),
+    ("clicktime.symantec.com", "/"),
+    (".protection.sophos.com", "/"),
+    ("deref-gmx.net", "/mail/client/"),
+    ("deref-web.de", "/mail/client/"),
+    # Those that count for senders who clicks, and write where they lead into the address.
     (".awstrack.me", "/"),
     (".r.appspot.com", "/"),
+    (".rs6.net", "/tn.jsp"),
+    ("rs6.net", "/tn.jsp"),
+    ("mandrillapp.com", "/track/click/"),
+    ("mailtrack.io", "/trace/link/"),
+    ("links.govdelivery.com", "/track"),
+    ("click.linksynergy.com", "/"),
+    ("go.redirectingat.com", "/"),
+    ("redirect.viglink.com", "/"),
+    ("www.awin1.com", "/"),
 )
 
 # Of these, what filters of mail write around each link that they let pass.

@@ -55,9 +55,52 @@ def text(body: str) -> bytes:
             html("<a href='https://evil.example/'>see bank.com for more</a>"), [], id="words"
         ),
         pytest.param(
-            html("<a href='https://t.example/?u=https%3A%2F%2Fbank.com%2F'>bank.com</a>"),
+            html("<a href='https://r20.rs6.net/tn.jsp?p=https%3A%2F%2Fshop.com%2F'>shop.com</a>"),
             ["LINK_NESTED_DOMAIN"],
-            id="counting-redirector",
+            id="known-tracker",
+        ),
+        pytest.param(
+            html("<a href='https://evil.example/?u=https%3A%2F%2Fbank.com%2F'>bank.com</a>"),
+            ["LINK_NESTED_DOMAIN", "LINK_TEXT_MISMATCH"],
+            id="stranger-carries-what-it-shows",
+        ),
+        pytest.param(
+            html("<a href='https://www.google.com/url?q=https://evil.example/'>bank.com</a>"),
+            ["LINK_NESTED_DOMAIN", "LINK_TEXT_MISMATCH"],
+            id="redirector-carries-another",
+        ),
+        pytest.param(
+            html(
+                "<a href='https://www.google.com/url?q=https%3A%2F%2Fl.facebook.com%2Fl.php%3F"
+                "u%3Dhttps%253A%252F%252Fbank.com%252F'>bank.com</a>"
+            ),
+            ["LINK_NESTED_DOMAIN"],
+            id="redirector-behind-redirector",
+        ),
+        pytest.param(
+            html(
+                "<a href='https://www.google.com/url?q=https%3A%2F%2Fevil.example%2F%3F"
+                "u%3Dhttps%253A%252F%252Fbank.com%252F'>bank.com</a>"
+            ),
+            ["LINK_NESTED_DOMAIN", "LINK_TEXT_MISMATCH"],
+            id="stranger-behind-redirector",
+        ),
+        pytest.param(
+            html("<a href='https://www.linkedin.com/slink?code=x'>bank.com</a>"),
+            [],
+            id="redirector-that-says-nothing",
+        ),
+        pytest.param(
+            b"From: a@shop.example\r\n"
+            + html("<a href='https://t.shop.example/?u=https%3A%2F%2Fstall.org'>stall.org</a>"),
+            ["LINK_NESTED_DOMAIN"],
+            id="author's-own-tracker",
+        ),
+        pytest.param(
+            b"From: a@shop.example\r\n"
+            + html("<a href='https://t.shop.example/?u=https%3A%2F%2Fpaypal.com'>paypal.com</a>"),
+            ["LINK_NESTED_DOMAIN", "LINK_TEXT_MISMATCH"],
+            id="author's-own-host-for-a-brand",
         ),
         pytest.param(
             text("https://www.bank.com.login.evil.example/"),
