@@ -14,6 +14,7 @@ from milter.message.charsets import decode_raw
 from milter.message.dates import Dated, read_date
 from milter.message.decode import decode_words
 from milter.message.detect import Detector
+from milter.message.files import kinds
 from milter.message.files.attachment import read_attachments
 from milter.message.files.pages import pages_among
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Defect, Notes
@@ -24,6 +25,7 @@ from milter.message.headers import (
     split_header,
     unfolded,
 )
+from milter.message.html import amp
 from milter.message.html.reader import read_html
 from milter.message.joined import joined
 from milter.message.language import Language, languages_of
@@ -218,7 +220,10 @@ class Message:
                 break
             text = part_text(part, left, self._notes, self._detector)
             left -= len(text)
-            texts.append(TextPart(part.content_type, joined(text, part)))
+            if part.content_type == amp.TYPE:
+                texts.append(TextPart(kinds.HTML, amp.as_shown(text)))
+            else:
+                texts.append(TextPart(part.content_type, joined(text, part)))
         return tuple(texts)
 
     @property

@@ -27,6 +27,7 @@ from milter.message.files.entries import MAX_ENTRIES
 from milter.message.files.pages import asks_for_a_secret
 from milter.message.files.relations import relations_of
 from milter.message.guard import Notes
+from milter.message.html import amp
 from milter.message.mime import decode_part
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _RTF_OBJECT: Final = re.compile(rb"\\obj(?:data|update|autlink)")
 _ACTIVE_MARKUP: Final = re.compile(
     rb"<script\b|\bon(?:load|error|click)\s*=|<foreignObject\b", re.I
 )
-_TEXT_TYPES: Final = ("text/plain", "text/html", "application/xhtml+xml")
+_TEXT_TYPES: Final = ("text/plain", "text/html", "application/xhtml+xml", amp.TYPE)
 # Archives of which what they hold can be taken out.
 _OPENED: Final = frozenset((kinds.ZIP, "application/x-tar"))
 _CONTAINERS: Final = frozenset((*LISTED, *PACKED))

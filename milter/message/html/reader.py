@@ -35,6 +35,7 @@ script style template noembed noframes iframe title head
 """
 _MUTE: Final = frozenset(_MUTE_NAMES.split())
 _LINKS: Final[dict[str, tuple[str, Source]]] = {
+    "amp-img": ("src", Source.IMAGE),
     "area": ("href", Source.LINK),
     "iframe": ("src", Source.FRAME),
     "frame": ("src", Source.FRAME),
@@ -286,7 +287,9 @@ class _Walk:
 
     def _form(self, attributes: _Attributes, inside: Seen) -> None:
         inside.form = len(self.forms)
-        form = _Open(attributes.get("action") or "", inside.is_hidden)
+        form = _Open(
+            attributes.get("action") or attributes.get("action-xhr") or "", inside.is_hidden
+        )
         self.forms.append(form)
         if form.written:
             self.links.append((form, Source.FORM))

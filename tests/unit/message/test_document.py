@@ -79,6 +79,8 @@ def test_message_view_hidden_has_what_html_does_not_show() -> None:
         ("plain; format=flowed; delsp=yes", b"> a \r\n> b\r\n", "> a \n> b\n"),
         ("plain; format=flowed", b"Buy via \r\n gra\r\n", "Buy via \n gra\n"),
         ("html; delsp=yes", b"via \r\ngra", "via gra"),
+        ("plain; charset=utf-8", "Buy via".encode("utf-16-le"), "Buy via"),
+        ("plain", b"http://a.exam\0ple/", "http://a.example/"),
     ],
 )
 def test_message_lines_that_were_parted_for_the_way_are_joined(
