@@ -29,8 +29,9 @@ from milter.message.html import amp
 from milter.message.html.reader import read_html
 from milter.message.joined import joined
 from milter.message.language import Language, languages_of
-from milter.message.mime import Part, part_text, split_parts
+from milter.message.mime import split_parts
 from milter.message.once import once
+from milter.message.part import Part, part_text
 from milter.message.text.fold import skeleton
 from milter.message.text.forms import folded
 from milter.message.urls.collect import collect_links

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from milter.message.mime import Part
+    from milter.message.part import Part
 
 # Parsers of HTML know themselves where they are nothing.
 _HTML_TYPES: Final = frozenset(("text/html", "application/xhtml+xml"))

@@ -11,16 +11,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import Final
 
+from milter.message import cms, uuencode
 from milter.message.decode import decode_base64, decode_quoted, mostly_base64, parse_parameters
-from milter.message.detect import charset_of_page
 from milter.message.files import kinds
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Fault, Notes
 from milter.message.headers import HeaderBlock, split_header, unfolded
-
-if TYPE_CHECKING:
-    from milter.message.detect import Detector
+from milter.message.part import IDENTITY, Part, decode_part
 
 # Behind the boundary: `--` when it is the last, space that gateways add (RFC 2046 §5.1.1).
 _DELIMITER_END: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
@@ -36,10 +35,6 @@ _DELIMITER_LIKE: Final = re.compile(
 )
 # Of words with space between them less is of the alphabet of base64.
 _HARDLY_ELSE: Final = 0.9
-_IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
-# How many bytes are looked at for one that is wanted. base64 holds 3 bytes in 4, and half as much
-# again may be line breaks and junk; quoted-printable writes a byte in three.
-_EXPECTED: Final = {"base64": 2, "quoted-printable": 3}
 _MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
 _MESSAGE_NAME: Final = ".eml"
 # Those with which the subject of a message may end are left out.
@@ -47,6 +42,7 @@ _NO_MESSAGES: Final = frozenset().union(
     *(kinds.EXECUTABLES - {"app", "com"}, kinds.SCRIPTS, kinds.SHORTCUTS, kinds.DISKS),
     *(kinds.MACROS, kinds.ARCHIVES, kinds.HARMLESS - {"eml", "msg"}, kinds.HTMLS),
 )
+_TEXTS: Final = frozenset(("txt", "text"))
 _TYPE: Final = re.compile(r"[^\s/]+/[^\s/]+")
 # In the header of a message that is quoted-printable as a whole; one that is not has words of
 # RFC 2047, which show the second.
@@ -59,39 +55,7 @@ _ONCE: Final = ("content-type", "content-transfer-encoding", "content-dispositio
 _TWICE: Final = "a part that says twice what it is"
 _MOST_TYPES: Final = 5
 _PLAIN: Final = "text/plain"
-_PAGE: Final = "text/html"
 _HEAD: Final = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One leaf of the tree of parts.
-
-    Attributes:
-        content_type: Type and subtype in lower case.
-        charset: As declared; empty when it is not.
-        encoding: Content-Transfer-Encoding in lower case; empty when there is none.
-        disposition: Of Content-Disposition, in lower case; empty when there is none.
-        filename: Of Content-Disposition, else the name of Content-Type; decoded.
-        source: What the offsets count in: the message, or one inside it that came encoded.
-        start: Offset of the content.
-        end: Offset behind it.
-        depth: How many multiparts and messages lie around it.
-        claimed: Other names that it says, which some readers take for the name of the file.
-        delsp: Whether it is flowed text, and spaces at the ends of lines are none (RFC 3676 §3.2).
-    """
-
-    content_type: str
-    charset: str
-    encoding: str
-    disposition: str
-    filename: str
-    source: bytes
-    start: int
-    end: int
-    depth: int
-    claimed: tuple[str, ...]
-    delsp: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +114,43 @@ class _Walk:
         # Mail readers open it as the message that its name says it is.
         if leaf.filename.lower().endswith(_MESSAGE_NAME) and not deep:
             inner = inner or [self._message(item, noted=False)]
+        if not inner and not deep:
+            inner = self._wrapped(leaf)
         return inner
+
+    def _wrapped(self, leaf: Part) -> list[_Open]:
+        """Return the message in `leaf` that came signed; keep the files that came in no part."""
+        signed = cms.is_signed(leaf.content_type, leaf.filename)
+        coded = leaf.content_type == _PLAIN and leaf.encoding in IDENTITY
+        where = leaf.source, leaf.start, leaf.end
+        if not (signed or (coded and uuencode.may_hold_files(*where))):
+            return []
+        data = decode_part(leaf, self._unwrapped_left, self.notes)
+        self._unwrapped_left -= len(data)
+        if not signed:
+            for name, content in islice(uuencode.files_in(data), self.bounds.parts):
+                self._file(name, content, leaf.depth)
+            return []
+        held = cms.signed_content(data)
+        if held is None:
+            return []
+        opened = self._inner(held, 0, len(held), leaf.depth + 1, _PLAIN)
+        file = cms.signed_file(leaf.filename)
+        if not file or opened.block.first("content-type"):
+            return [opened]
+        self._file(file, held, leaf.depth)
+        return []
+
+    def _file(self, name: str, content: bytes, depth: int) -> None:
+        """Keep a file that came in no part of its own."""
+        if self.count >= self.bounds.parts:
+            self.notes.limit("parts", "more parts than are read")
+            return
+        self.count += 1
+        kind = _PLAIN if kinds.extension_of(name) in _TEXTS else "application/octet-stream"
+        self.leaves.append(
+            Part(kind, "", "", "attachment", name, content, 0, len(content), depth, (), delsp=False)
+        )
 
     def _message(self, item: _Open, *, noted: bool = True) -> _Open:
         """Return the message inside `item`, decoded where it came encoded.
@@ -358,43 +358,3 @@ def split_parts(
     walk = _Walk(raw, notes, bounds)
     walk.run(block)
     return tuple(walk.leaves)
-
-
-def decode_part(part: Part, limit: int, notes: Notes) -> bytes:
-    """Return the content of `part` decoded, at most `limit` bytes of it."""
-    size, cut = part.end - part.start, limit * _EXPECTED.get(part.encoding, 1)
-    data = _decoded(part, cut, notes)
-    # Line breaks in base64 and soft ones say nothing, be there as many as there may (RFC 2045 §6.7,
-    # §6.8): where less came out than was expected, more is looked at, each time twice as much.
-    while part.encoding in _EXPECTED and len(data) < limit and cut < size:
-        cut *= 2
-        data = _decoded(part, cut, notes)
-    if cut < size or len(data) > limit:
-        notes.limit("decoded", "more decoded bytes than are read")
-        data = data[:limit]
-    return data
-
-
-def _decoded(part: Part, most: int, notes: Notes) -> bytes:
-    """Return what the first `most` bytes of the content of `part` say."""
-    data = part.source[part.start : min(part.end, part.start + most)]
-    if part.encoding == "base64":
-        if data.isascii() or mostly_base64(data):
-            return decode_base64(data)
-        # Called base64 and sent as it is; decoding would make noise of what there is to read.
-        notes.add(Fault.MIME, "a text that is not in the encoding it names")
-    elif part.encoding == "quoted-printable":
-        return decode_quoted(data)
-    elif part.encoding not in _IDENTITY:
-        notes.add(Fault.MIME, "a Content-Transfer-Encoding that is not known")
-    return data
-
-
-def part_text(part: Part, limit: int, notes: Notes, detector: Detector) -> str:
-    """Return the text of a text part, line breaks as newlines."""
-    data = decode_part(part, limit, notes)
-    charset = part.charset or (charset_of_page(data) if part.content_type == _PAGE else "")
-    text, fits = detector.decode(data, charset)
-    if not fits:
-        notes.add(Fault.CHARSET, "a text that does not fit its charset")
-    return text.replace("\r\n", "\n") if "\r" in text else text

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from milter.checks.dnslists.questions import Subject, digest_of
 from milter.message.files.attachment import is_file
 from milter.message.guard import Fault, Notes
-from milter.message.mime import decode_part
+from milter.message.part import decode_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from milter.message.document import Message
-    from milter.message.mime import Part
+    from milter.message.part import Part
 
 # More of a message is not hashed: what is spread by mail in a million copies is far smaller.
 _MOST_BYTES: Final = 33_554_432

@@ -28,14 +28,14 @@ from milter.message.files.pages import asks_for_a_secret
 from milter.message.files.relations import relations_of
 from milter.message.guard import Notes
 from milter.message.html import amp
-from milter.message.mime import decode_part
+from milter.message.part import decode_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from milter.message.files.entries import Entry
     from milter.message.guard import Bounds
-    from milter.message.mime import Part
+    from milter.message.part import Part
 
 _HEAD: Final = 0x8006
 _LOOKED_AT: Final = 262_144

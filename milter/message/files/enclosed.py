@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from milter.message.files import kinds
 from milter.message.guard import Notes
-from milter.message.mime import decode_part
+from milter.message.part import decode_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from milter.message.mime import Part
+    from milter.message.part import Part
 
 _HEAD: Final = 1_024
 PICTURES: Final = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from milter.message.files import kinds
 from milter.message.guard import Notes
 from milter.message.html.reader import read_html
-from milter.message.mime import decode_part
+from milter.message.part import decode_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from milter.message.guard import Bounds
-    from milter.message.mime import Part
+    from milter.message.part import Part
 
 _HEAD: Final = 2_048
 _NAMES: Final = frozenset(("html", "htm", "shtml", "xhtml", "xht"))

@@ -11,7 +11,7 @@ import pytest
 
 from milter.message.document import Message
 from milter.message.guard import Fault, Notes
-from milter.message.mime import decode_part
+from milter.message.part import decode_part
 from tests.support.third_party import SHARED
 
 if TYPE_CHECKING:
