@@ -23,6 +23,10 @@ _CYRILLIC: Final = "асеорхукмнтві"
 _LATIN_OF_GREEK: Final = "aeioupvxnktbmhzy"
 _GREEK: Final = "αειουρνχηκτβμηζυ"
 
+# Letters on their heads, and upright ones that are another one so.
+_TURNED: Final = "ɐɔǝɟƃɓɥᴉıɾʞꞁɯɹʇʌʍʎbqdpnu"
+_UPRIGHT: Final = "acefgghiijklmrtvwyqbpdun"
+
 
 @cache
 def looks_latin() -> Mapping[int, str]:
@@ -58,3 +62,9 @@ def to_cyrillic() -> Mapping[int, int]:
 def to_greek() -> Mapping[int, int]:
     """Return the Greek letters that Latin ones stand for, for `translate`."""
     return str.maketrans(_LATIN_OF_GREEK, _GREEK)
+
+
+@cache
+def to_upright() -> Mapping[int, int]:
+    """Return the letters that letters on their heads are, for `translate`."""
+    return str.maketrans(_TURNED, _UPRIGHT)

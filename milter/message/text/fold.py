@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import re2
 
-from milter.message.text.confusables import drawn_letters, looks_latin, to_cyrillic, to_greek
+from milter.message.text.confusables import (
+    drawn_letters,
+    looks_latin,
+    to_cyrillic,
+    to_greek,
+    to_upright,
+)
 from milter.message.text.forms import MOST_KINDS, UNSEEN, beyond_ascii, folded, without_heaps
 
 if TYPE_CHECKING:
@@ -67,6 +73,9 @@ _KINDS: Final = bytes.maketrans(
 _MOST_SIGNS: Final = 50_000
 _LEAST_MIXED: Final = 4
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
+# Letters on their heads; others of them are those of Turkish, too.
+_TURNED: Final = re.compile("[ɐɔǝɟɥɯɹʇʌʍʎ]")
+_LEAST_TURNED: Final = 3
 # A letter, with the vowel signs of Hindi and Thai that belong to it.
 _LETTER: Final = (
     "[^\\W\\d_][\u0900-\u0903\u093a-\u093c\u093e-\u094f\u0e31\u0e33-\u0e3a\u0e47-\u0e4e]{0,4}"
@@ -151,11 +160,22 @@ def skeleton(text: str) -> str:
 def _in_plain_letters(text: str) -> str:
     """Return `text` with plain letters where the form of letters would mislead their folding."""
     beyond = beyond_ascii(text)
+    if _TURNED.search(beyond):
+        text = "\n".join([_upright(line) for line in text.split("\n")])
     if _drawn().search(beyond):
         text = text.translate(drawn_letters())
     if _GREEK_CAPITAL.search(beyond):
         text = _CAPITAL_WORD.sub(_latin_capitals, unicodedata.normalize("NFKC", text))
     return text
+
+
+def _upright(line: str) -> str:
+    """Return a line that stands on its head as it is read, any other as it is."""
+    count = len(_TURNED.findall(line))
+    # In phonetic writing a few of them stand among many others.
+    if count < _LEAST_TURNED or count * 3 < sum(map(str.isalpha, line)):
+        return line
+    return line[::-1].translate(to_upright())
 
 
 @cache

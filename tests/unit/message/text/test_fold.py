@@ -16,7 +16,7 @@ from tests.support import icu
         "V\u0336i\u0336a\u0336g\u0336r\u0336a\u0336", "V\u0301\u0316i\u0347a\u0301gr\u033fa",
         "🅥🅘🅐🅖🅡🅐", "🆅🅸🅰🅶🆁🅰", "⒱⒤⒜⒢⒭⒜", "ᴠɪᴀɢʀᴀ", "ᏙᎥᎪᏀᎡᎪ", "\u202eargaiV\u202c",
         "🇻\u200b🇮\u200b🇦\u200b🇬\u200b🇷\u200b🇦",
-        "v#i#a#g#r#a", "v•i•a•g•r•a", "v\u2800i\u2800a\u2800g\u2800r\u2800a",
+        "ɐɹƃɐᴉʌ", "ɐɹɓɐıʌ", "v#i#a#g#r#a", "v•i•a•g•r•a", "v\u2800i\u2800a\u2800g\u2800r\u2800a",
     ],
 )  # fmt: skip
 def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
@@ -27,6 +27,9 @@ def test_skeleton_of_every_disguise_is_the_word(disguised: str) -> None:
     ("text", "expected"),
     [
         pytest.param("кpeдит", "кредит", id="latin-letters-in-a-russian-word"),
+        pytest.param("ʎɐpoʇ ʎnq\nʍou 10 ʎɐd", "buy today pay 01 now", id="on-its-head"),
+        pytest.param("say /ɹaɪt/ or /ɹɒŋ/, ɐ", "say /ɹait/ or /ɹɒŋ/, ɐ", id="phonetic"),
+        pytest.param("ıssız sınır", "issiz sinir", id="turkish"),
         pytest.param("раураl", "paypal", id="russian-letters-in-a-latin-word"),
         pytest.param("Почта России", "почта россии", id="russian-stays-russian"),
         pytest.param("\u0392A\u039d\u039a", "bank", id="greek-capitals-in-a-latin-word"),
