@@ -7,13 +7,13 @@ small; what a link pretends to be is judged beside it, in `lookalike`.
 from __future__ import annotations
 
 import re
-import unicodedata
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from milter.checks.base import EVERY_DIRECTION, NOTHING, Evidence
 from milter.core.transaction import Stage
 from milter.message.lookalike import brands
+from milter.message.text.forms import folded
 from milter.message.urls.domains import domain_in_host, registrable_domain
 from milter.message.urls.find import find_urls
 from milter.message.urls.fresh import is_fresh
@@ -138,7 +138,7 @@ def claimed_domain(text: str) -> str:
     if "." not in words or len(words) > _MAX_LABEL_TEXT:
         return ""
     if not words.isascii():
-        words = unicodedata.normalize("NFKC", words)
+        words = folded(words)
     if " " in words:
         last = words.rpartition(" ")[2]
         words = last if _SCHEME.match(last) and len(words) <= _MAX_CALL else ""

@@ -52,7 +52,7 @@ def style_of(tag: str, attributes: Mapping[str, str | None], sheet: Sheet | None
         style = _SIZED
     if sheet is not None:
         style = sheet.style(tag, attributes, style)
-    if written := attributes.get("style"):
+    if written := _declared(attributes):
         style = parse_style(written) if style is PLAIN else restyled(style, written)
     if tag in _COLOUR_TAGS:
         colour = attributes.get("color") or (attributes.get("text") if tag == "body" else None)
@@ -66,6 +66,14 @@ def style_of(tag: str, attributes: Mapping[str, str | None], sheet: Sheet | None
     if style is PLAIN or style is SILENT or (tag in _BOXES and style.boxed is None):
         return style
     return style if style.boxed or not style.is_for_boxes else _in_a_line(style)
+
+
+def _declared(attributes: Mapping[str, str | None]) -> str | None:
+    """Return the declarations of an element, its direction among them where they tell of that."""
+    written = attributes.get("style")
+    if written and "unicode-bidi" in written and (attributes.get("dir") or "").lower() == "rtl":
+        return f"direction:rtl;{written}"
+    return written
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from milter.message.html.conditional import for_outlook, with_more
 from milter.message.html.declarations import written_out
 from milter.message.html.document import Form, Html, HtmlLink, Image
 from milter.message.html.element import BLOCKS, is_small, style_of
+from milter.message.html.order import Turned, in_order
 from milter.message.html.prescan import fits, strip_markup
 from milter.message.html.refresh import refresh_target
 from milter.message.html.seen import INDENTED, Seen, handed_down
@@ -207,7 +208,7 @@ class _Walk:
             self.hidden.setdefault(reason, []).append(text)
             return
         text = text.replace("\n", " ") if "\n" in text else text
-        text = text[::-1] if around.reversed else text
+        text = Turned(text[::-1]) if around.reversed else text
         self.visible.append(text)
         if around.link >= 0:
             self.links[around.link][0].pieces.append(text)
@@ -353,7 +354,7 @@ def _html_of(walk: _Walk, notes: Notes) -> Html:
     if walk.full:
         notes.limit("urls", "more addresses than are read")
     return Html(
-        text=_lines("".join(walk.visible)),
+        text=_lines(in_order(walk.visible)),
         hidden={reason: " ".join(" ".join(texts).split()) for reason, texts in walk.hidden.items()},
         title=" ".join("".join(walk.title).split()),
         alt="\n".join(walk.alt),
@@ -375,7 +376,7 @@ def _stripped(text: str, bounds: Bounds) -> Html:
 
 
 def _one_line(pieces: list[str]) -> str:
-    return " ".join("".join(pieces).split())[:1_000]
+    return " ".join(in_order(pieces).split())[:1_000]
 
 
 def _lines(text: str) -> str:

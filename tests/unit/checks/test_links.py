@@ -194,6 +194,8 @@ def test_fact_urls_has_a_record_for_each_link() -> None:
         ("bank.com and others", ""),
         ("Log in: https://bank.com/x", "bank.com"),
         ("see bank.com", ""),
+        ("\u202emoc.knab\u202c", "bank.com"),
+        ("ba\u200bnk.c\u00adom", "bank.com"),
         ("3.14", ""),
         ("x" * 500 + ".com", ""),
     ],

@@ -37,6 +37,8 @@ def test_read_html_text_is_what_a_person_sees(html: str, text: str) -> None:
     "html",
     [
         "<bdo dir=RTL>drow a</bdo>",
+        "<bdo dir=rtl><b>dr</b>o<i>w</i> <i>a</i></bdo>",
+        "<p dir=rtl style='unicode-bidi:bidi-override'><b>drow</b> a",
         "<p style='unicode-bidi:bidi-override;direction:rtl'>drow a",
         "<input type=submit value='a word'>",
         "<style>.q{color:#fff}</style>a w<i class=q>xyz</i>ord",
