@@ -250,7 +250,7 @@ FACTS: Final = (
             FieldSpec("text", TEXT, "The text that shows it"),
             FieldSpec(
                 *("source", TEXT),
-                "Where: text, link, form, image, frame, refresh, style; nested: in another one",
+                "Where: text, link, form, image, frame, refresh, style, script; nested: in another",
             ),
             FieldSpec(
                 *("traits", TEXTS),

@@ -90,6 +90,7 @@ class Html:
         images: The pictures.
         base: Address that relative ones are relative to; empty when there is none.
         scripts: How many scripts and event handlers there are.
+        scripted: What they say, letters by number and the like written out.
         whole: Whether the document was parsed; if not, tags were cut out and nothing is told apart.
     """
 
@@ -102,6 +103,7 @@ class Html:
     images: tuple[Image, ...] = ()
     base: str = ""
     scripts: int = 0
+    scripted: str = ""
     whole: bool = True
 
 

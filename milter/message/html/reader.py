@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from milter.message.guard import DEFAULT_BOUNDS, Bounds, Notes
+from milter.message.html import scripts
 from milter.message.html.conditional import for_outlook, with_more
 from milter.message.html.declarations import written_out
 from milter.message.html.document import Form, Html, HtmlLink, Image
@@ -72,6 +73,8 @@ style target title valign width xml:lang
 """
 _SILENT: Final = frozenset(_SILENT_NAMES.split())
 _LABELLED: Final = frozenset(("submit", "button", "reset", "text"))
+# What machines read of a message; nothing of it is run.
+_DATA_TYPES: Final = frozenset(("application/ld+json", "application/json"))
 _PICTURED: Final = ("background", "poster")
 # What tells a person, or the browser that fills it in, what belongs into a field.
 _HINTS: Final = ("placeholder", "autocomplete", "aria-label", "title")
@@ -116,6 +119,7 @@ class _Walk:
         self.images: list[Image] = []
         self.base = ""
         self.scripts = 0
+        self.scripted: list[str] = []
         self.comments: list[str] = []
         # Fields outside of any form, which scripts send.
         self._loose: _Open | None = None
@@ -195,6 +199,8 @@ class _Walk:
     def _unseen(self, text: str, element: LexborNode) -> None:
         if element.tag == "title":
             self.title.append(text)
+        elif element.tag == "script" and element.attributes.get("type") not in _DATA_TYPES:
+            self.scripted.append(text)
 
     def _text(self, text: str, around: Seen, block: int) -> None:
         if block != self._block:
@@ -241,6 +247,7 @@ class _Walk:
         written = attributes[name] if name in _PICTURED else None
         if name not in _PICTURED:
             self.scripts += 1
+            self.scripted.append(attributes[name] or "")
         elif written:
             self._link(written, Source.IMAGE, inside)
 
@@ -366,6 +373,7 @@ def _html_of(walk: _Walk, notes: Notes) -> Html:
         images=tuple(walk.images),
         base=walk.base,
         scripts=walk.scripts,
+        scripted=scripts.written_out("\n".join(walk.scripted)) if walk.scripted else "",
     )
 
 

@@ -98,6 +98,10 @@ class _Collection:
             base = None
         for link in html.links:
             self.add(_opened(link, base))
+        for found in find_urls(html.scripted, bounds) if html.scripted else ():
+            # Names without a scheme are those of things: `window.open`.
+            if not found.schemeless and (url := read_found(found)):
+                self.add(url._replace(source=Source.SCRIPT))
         if written := find_urls(html.text, bounds):
             # The words of a link lead where the link does, whatever they say.
             shown = {found.written for found in find_urls("\n".join(_labels(html)), bounds)}

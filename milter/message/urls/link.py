@@ -32,6 +32,7 @@ class Source(StrEnum):
     HEADER = "header"
     FILE = "file"
     CODE = "code"
+    SCRIPT = "script"
 
 
 class Trait(StrEnum):
