@@ -1,4 +1,4 @@
-"""Files that are web pages, whatever type the sender declares: a click opens them as such."""
+"""Files that a click opens as web page, date or contact, whatever type the sender declares."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 2_048
 _NAMES: Final = frozenset(("html", "htm", "shtml", "xhtml", "xht"))
+_CARDS: Final = {"ics": "text/calendar", "vcs": "text/calendar", "vcf": "text/vcard"}
+_SHOWN: Final = frozenset((kinds.HTML, *_CARDS.values()))
 # Read as texts already; or of a kind that no program opens as a page.
 _OTHERS: Final = ("text/", "application/xhtml+xml", "multipart/", "message/")
 _FIELD: Final = re.compile(rb"<(?:input|textarea|form)\b", re.IGNORECASE)
@@ -31,16 +33,19 @@ _MOST_PIECES: Final = 4
 
 
 def pages_among(parts: Iterable[Part]) -> Iterator[Part]:
-    """Yield the files that are HTML by their name or their first bytes, and are not called so."""
+    """Yield the files that are pages or cards by name or first bytes, and are not called so."""
     for part in parts:
         if part.content_type.startswith(_OTHERS) or part.start == part.end:
             continue
-        if kinds.extension_of(part.filename) in _NAMES or _begins_as_page(part):
-            yield replace(part, content_type=kinds.HTML)
+        if (kind := _shown_as(part)) in _SHOWN:
+            yield replace(part, content_type=kind)
 
 
-def _begins_as_page(part: Part) -> bool:
-    return kinds.type_by_bytes(decode_part(part, _HEAD, Notes())) == kinds.HTML
+def _shown_as(part: Part) -> str:
+    extension = kinds.extension_of(part.filename)
+    if extension in _NAMES:
+        return kinds.HTML
+    return _CARDS.get(extension) or kinds.type_by_bytes(decode_part(part, _HEAD, Notes()))
 
 
 def asks_for_a_secret(page: bytes, notes: Notes, bounds: Bounds) -> bool:

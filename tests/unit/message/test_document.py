@@ -90,6 +90,22 @@ def test_message_lines_that_were_parted_for_the_way_are_joined(
     assert message.view("body") == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "card"),
+    [
+        (
+            "application/octet-stream; name=a.ics",
+            b"BEGIN:VCALENDAR\r\nURL:https://a.exa\r\n mple/x",
+        ),
+        ("application/octet-stream; name=a.vcf", b"BEGIN:VCARD\r\nURL:https://a.exa\r\n mple/x"),
+        ("application/ics", b"BEGIN:VCALENDAR\r\nURL:https://a.exa\r\n mple/x"),
+    ],
+)
+def test_dates_and_contacts_are_read_whatever_type_they_are_called(kind: str, card: bytes) -> None:
+    message = Message(f"Content-Type: {kind}\r\n\r\n".encode() + card)
+    assert message.urls == ["https://a.example/x"]
+
+
 def test_message_hosts_and_domains_of_links_are_each_once() -> None:
     raw = b"\r\nhttp://www.a.example/ http://b.a.example/ http://192.0.2.1/ https://www.a.example/x"
     message = Message(raw)
