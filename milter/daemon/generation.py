@@ -64,7 +64,7 @@ class Generation:
         self._count = workers
         self._workshop = workshop
         self._handover = handover
-        self._workers: set[WorkerProcess] = set()
+        self._workers: dict[int, WorkerProcess] = {}
         self._ready = 0
         self._settled = asyncio.Event()
         self._failure = ""
@@ -101,20 +101,26 @@ class Generation:
         """Ask all workers to finish within `timeout_s`; a second call may ask for less."""
         self._stopping.set()
         self._drain_s = timeout_s
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.drain(timeout_s)
 
     async def closed(self) -> None:
         """Wait until no worker takes anything new, for a few seconds at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                for worker in tuple(self._workers):
+                for worker in tuple(self._workers.values()):
                     await worker.draining.wait()
 
     def kill(self) -> None:
         """End all workers now."""
         self._stopping.set()
-        for worker in self._workers:
+        for worker in self._workers.values():
+            worker.kill()
+
+    def kill_one(self, slot: int, why: str) -> None:
+        """End the worker in `slot`, if it is one of ours, as if it had crashed."""
+        if worker := self._workers.get(slot):
+            _log_kill(slot, worker, why)
             worker.kill()
 
     async def _end_late(self) -> None:
@@ -122,8 +128,8 @@ class Generation:
         await self._stopping.wait()
         await asyncio.sleep(self._drain_s + GRACE_S)
         why = "it did not end in time"
-        for worker in self._workers:
-            _log.error("worker killed", extra={"pid": worker.pid, "error": why})
+        for slot, worker in self._workers.items():
+            _log_kill(slot, worker, why)
         self.kill()
 
     def _fail(self, why: str) -> None:
@@ -164,11 +170,11 @@ class Generation:
             _log.error("worker not started", extra={"worker": slot, "error": str(err)})
             self._fail(str(err))
             return
-        self._workers.add(worker)
+        self._workers[slot] = worker
         try:
             await self._watch(worker, slot)
         finally:
-            self._workers.discard(worker)
+            del self._workers[slot]
             shop.table.clear(slot)
             forget_process(shop.metrics_folder, str(slot))
 
@@ -191,3 +197,7 @@ class Generation:
         self._ready += 1
         if self._ready == self._count:
             self._settled.set()
+
+
+def _log_kill(slot: int, worker: WorkerProcess, why: str) -> None:
+    _log.error("worker killed", extra={"worker": slot, "pid": worker.pid, "error": why})

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from milter.daemon.configuration import socket_key
+from milter.daemon.handover import Handover
+from milter.daemon.pulse import Pulse
 from milter.daemon.sdnotify import notifier, watchdog_interval_s
 from milter.daemon.shared import SharedTable, create_memory
 from milter.telemetry.metrics import SupervisorMetrics
@@ -19,6 +22,8 @@ from milter.telemetry.multiprocess import SUPERVISOR, clean_folder, share_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from milter.daemon.configuration import Configuration
 
 _KEY_BYTES: Final = 16
 
@@ -33,6 +38,7 @@ class Premises:
             one.
         memory_fd: Of `table`, for workers to inherit.
         table: What workers count and report.
+        pulse: Which of them answer.
         channel: Connections of the HTTP port go into it, to workers.
         scan_fd: Its other end, for workers to inherit.
         metrics: What the supervisor counts.
@@ -48,6 +54,7 @@ class Premises:
     cache_folder: Path
     memory_fd: int
     table: SharedTable
+    pulse: Pulse
     channel: socket.socket
     scan_fd: int
     metrics: SupervisorMetrics
@@ -93,6 +100,7 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
             cache_folder=Path(cache_folder) if cache_folder else folder / "cache",
             memory_fd=memory_fd,
             table=table,
+            pulse=Pulse(table),
             channel=channel,
             scan_fd=taken.fileno(),
             metrics=SupervisorMetrics(),
@@ -103,6 +111,45 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
             limits_key=os.urandom(_KEY_BYTES),
             started=time.monotonic(),
         )
+
+
+def handovers(
+    premises: Premises,
+    configuration: Configuration,
+    sockets: Mapping[str, socket.socket],
+    generation: int,
+) -> Callable[[int], Handover]:
+    """Return what makes the handover of a worker in a slot.
+
+    Args:
+        premises: What all workers share.
+        configuration: What they run.
+        sockets: Open ones, by `socket_key`.
+        generation: Number of the configuration.
+    """
+    settings = configuration.settings
+
+    def handover(slot: int) -> Handover:
+        return Handover(
+            slot=slot,
+            generation=generation,
+            memory_fd=premises.memory_fd,
+            listeners={
+                one.name: sockets[socket_key(one.name, one.bind)].fileno()
+                for one in settings.listeners
+            },
+            scan_fd=premises.scan_fd if settings.http else None,
+            metrics_folder=str(premises.metrics_folder),
+            lists_folder=str(premises.lists_folder),
+            cache_folder=str(premises.cache_folder),
+            config_path=configuration.path,
+            hostname=premises.hostname,
+            hash_key=premises.hash_key,
+            limits_key=premises.limits_key,
+            files=configuration.files,
+        )
+
+    return handover
 
 
 def host_name() -> str:

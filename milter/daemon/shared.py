@@ -35,7 +35,7 @@ CELLS: Final = 4096
 _ROWS: Final = 2
 # Verdicts of a worker, one column for each action.
 _VERDICTS: Final = len(Action)
-_COLUMNS: Final = 6 + _VERDICTS
+_COLUMNS: Final = 7 + _VERDICTS
 _WORD: Final = calcsize("q")
 _CELL: Final = calcsize("I")
 _TABLE: Final = _WORD * (1 + _COLUMNS * SLOTS)
@@ -80,8 +80,8 @@ class SharedTable:
             self._words[1 + number * SLOTS : 1 + (number + 1) * SLOTS] for number in range(_COLUMNS)
         ]
         self.pid, self.state, self.sessions, self.bytes_in_flight = columns[:4]
-        self.next_hop, self.generation = columns[4:6]
-        self._verdicts = columns[6:]
+        self.next_hop, self.generation, self.beats = columns[4:7]
+        self._verdicts = columns[7:]
 
     @property
     def used(self) -> int:
@@ -107,6 +107,7 @@ class SharedTable:
             self.sessions,
             self.bytes_in_flight,
             self.next_hop,
+            self.beats,
             *self._verdicts,
         ):
             column[slot] = 0
@@ -151,7 +152,7 @@ class SharedTable:
     def close(self) -> None:
         """Let go of the memory."""
         columns = (self.pid, self.state, self.sessions, self.bytes_in_flight)
-        later = (self.next_hop, self.generation, *self._verdicts)
+        later = (self.next_hop, self.generation, self.beats, *self._verdicts)
         for view in (*columns, *later, self._words, self._cells):
             view.release()
         self._bytes.release()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from milter.daemon.aside import NoThreadError, aside
 from milter.daemon.configuration import socket_key
 from milter.daemon.generation import GRACE_S, Generation, WorkersFailedError, Workshop
-from milter.daemon.handover import Handover
 from milter.daemon.listening import ListenError, Listeners
 from milter.daemon.minding import Minder
+from milter.daemon.premises import handovers
 from milter.daemon.sdnotify import reloading
 from milter.daemon.view import daemon_status, http_server
 from policies.errors import ConfigErrors
@@ -94,7 +95,9 @@ class Supervisor:
         """
         with self._signals():
             async with asyncio.TaskGroup() as group:
-                side = [group.create_task(self._watch()), group.create_task(self._minder.tend())]
+                pulse = self._premises.pulse.watch(self._silent_s, self._end_silent)
+                tasks = (self._watch(), self._minder.tend(), pulse)
+                side = [group.create_task(task) for task in tasks]
                 try:
                     await self._serve(group, configuration)
                 finally:
@@ -145,6 +148,13 @@ class Supervisor:
         while interval_s is not None:
             self._premises.notify("WATCHDOG=1")
             await asyncio.sleep(interval_s)
+
+    def _silent_s(self) -> float:
+        return self._configuration.settings.limits.silent_s if self._configuration else math.inf
+
+    def _end_silent(self, slot: int, why: str) -> None:
+        for generation in self._generations:
+            generation.kill_one(slot, why)
 
     async def _serve(self, group: asyncio.TaskGroup, configuration: Configuration) -> None:
         """Start, then reload whenever asked, until asked to stop."""
@@ -292,7 +302,10 @@ class Supervisor:
         """Start the workers of `configuration` and wait until they take mail."""
         self._number += 1
         generation = Generation(
-            self._number, configuration.workers, self._workshop, self._hand(configuration, sockets)
+            self._number,
+            configuration.workers,
+            self._workshop,
+            handovers(self._premises, configuration, sockets, self._number),
         )
         self._generations[generation] = group.create_task(self._keep(generation))
         try:
@@ -302,33 +315,6 @@ class Supervisor:
             generation.kill()
             raise
         self._current = generation
-
-    def _hand(
-        self, configuration: Configuration, sockets: Mapping[str, socket.socket]
-    ) -> Callable[[int], Handover]:
-        premises, settings, number = self._premises, configuration.settings, self._number
-
-        def handover(slot: int) -> Handover:
-            return Handover(
-                slot=slot,
-                generation=number,
-                memory_fd=premises.memory_fd,
-                listeners={
-                    one.name: sockets[socket_key(one.name, one.bind)].fileno()
-                    for one in settings.listeners
-                },
-                scan_fd=premises.scan_fd if settings.http else None,
-                metrics_folder=str(premises.metrics_folder),
-                lists_folder=str(premises.lists_folder),
-                cache_folder=str(premises.cache_folder),
-                config_path=configuration.path,
-                hostname=premises.hostname,
-                hash_key=premises.hash_key,
-                limits_key=premises.limits_key,
-                files=configuration.files,
-            )
-
-        return handover
 
     async def _keep(self, generation: Generation) -> None:
         try:

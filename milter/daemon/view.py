@@ -38,8 +38,7 @@ def daemon_status(
     premises: Premises, state: State, workers: int, last_reload: ReloadResult
 ) -> Status:
     """Return how the daemon is at this moment."""
-    table = premises.table
-    ready = table.in_state(WorkerState.READY)
+    table, ready = premises.table, premises.pulse.answering()
     return Status(
         version=__version__,
         state=state,
@@ -50,6 +49,7 @@ def daemon_status(
         bytes_in_flight=table.total_bytes(),
         uptime_s=int(time.monotonic() - premises.started),
         last_reload=last_reload,
+        workers_silent=premises.pulse.silent_pids(),
         dns_lists_aside=tuple(
             f"{one.zone}: {one.reason}" for one in dns_lists(premises) if one.reason
         ),
@@ -89,7 +89,7 @@ def http_server(
         premises.channel.dup(),
         OF_WORKERS,
         _UNTAKEN_S,
-        lambda: bool(premises.table.in_state(WorkerState.READY)),
+        lambda: bool(premises.pulse.answering()),
     )
     lasting = tuple(_lasting_gauges(configuration))
     scrape = scraper(premises.metrics_folder, lambda: (*_gauges(status()), *lasting))
@@ -122,6 +122,7 @@ def _gauges(now: Status) -> Iterator[tuple[str, Mapping[str, str], float]]:
     yield "next_hop_up", {}, float(now.next_hop != "down")
     yield "bytes_in_flight", {}, float(now.bytes_in_flight)
     yield "workers", {}, float(now.workers_ready)
+    yield "workers_silent", {}, float(len(now.workers_silent))
     for result in get_args(ReloadResult):
         yield "config_last_reload", {"result": result}, float(result == now.last_reload)
     build = {"version": now.version, "python": platform.python_version()}

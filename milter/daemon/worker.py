@@ -99,6 +99,7 @@ class _Seat:
         self.table.state[self.slot] = state
 
     def report(self, worker: Worker) -> None:
+        self.table.beats[self.slot] += 1
         self.table.next_hop[self.slot] = worker.next_hop_state()
         self.table.tell_verdicts(self.slot, worker.verdicts())
 
@@ -209,7 +210,7 @@ async def _listen(commands: asyncio.Queue[float], drain_s: float) -> None:
 
 
 async def _report(worker: Worker, seat: _Seat) -> None:
-    """Write into the shared table what only this worker knows."""
+    """Write into the shared table what only this worker knows, and that its loop turns."""
     while True:
         seat.report(worker)
         await asyncio.sleep(_REPORT_S)

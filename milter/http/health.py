@@ -1,8 +1,8 @@
 """Whether the daemon lives and whether it should be given mail.
 
 `/healthz` is for who restarts a dead process: it answers as long as the supervisor does. `/readyz`
-is for who sends mail here: it says no while draining, before the first worker takes mail, and while
-no worker reaches the next hop, because every message would be deferred.
+is for who sends mail here: it says no while draining, before the first worker takes mail, while no
+worker answers, and while none reaches the next hop, because every message would be deferred.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _STATUS: Final = record(
         "state": {**TEXT, "enum": ["starting", "serving", "reloading", "draining"]},
         "workers_ready": WHOLE,
         "workers": WHOLE,
+        "workers_silent": listed(WHOLE),
         "next_hop": {**TEXT, "enum": ["up", "down", "unknown"]},
         "sessions": WHOLE,
         "bytes_in_flight": WHOLE,
@@ -66,7 +67,7 @@ class Status:
     Attributes:
         version: Of Gatepost.
         state: starting, serving, reloading or draining.
-        workers_ready: Workers that take mail.
+        workers_ready: Workers that take mail and answer.
         workers: Workers that shall run.
         next_hop: What the workers know of it: up when one reached it, down when all that tried
             failed, unknown when none has tried.
@@ -76,6 +77,7 @@ class Status:
         last_reload: What came of the last reload; before the first one, ok.
         dns_lists_aside: DNS lists that are not asked or not believed now, with the reason; mail is
             taken without them.
+        workers_silent: Process ids of workers that do not answer.
     """
 
     version: str
@@ -88,6 +90,7 @@ class Status:
     uptime_s: int
     last_reload: ReloadResult = "ok"
     dns_lists_aside: tuple[str, ...] = ()
+    workers_silent: tuple[int, ...] = ()
 
     @property
     def ready(self) -> bool:

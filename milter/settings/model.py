@@ -262,6 +262,13 @@ class Limits(Section):
         le=600,
         description="Seconds for which a stopping worker finishes its messages",
     )
+    silent_s: int = Field(
+        default=120,
+        ge=15,
+        le=86_400,
+        description="Seconds for which the event loop of a worker may stand still; then it is "
+        "killed and started anew, and its clients try again",
+    )
 
 
 class Log(Section):

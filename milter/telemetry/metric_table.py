@@ -219,6 +219,12 @@ METRICS: Final = (
     MetricSpec("bytes_in_flight", "gauge", "Bytes of messages held now", source="supervisor"),
     MetricSpec("workers", "gauge", "Worker processes that take mail", source="supervisor"),
     MetricSpec(
+        "workers_silent",
+        "gauge",
+        "Worker processes that do not answer: their event loop has stood still for 10 s",
+        source="supervisor",
+    ),
+    MetricSpec(
         "worker_restarts_total",
         "counter",
         "Workers that died and were started again",

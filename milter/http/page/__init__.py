@@ -19,7 +19,7 @@ from milter.http.endpoint import TEXT, Access, Answer, Endpoint, Parameter
 from milter.http.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from milter.http.health import Status
 
@@ -90,7 +90,7 @@ def render(now: Status, language: str) -> str:
         **words,
         "lang": language,
         "dir": "rtl" if language == "ar" else "ltr",
-        "now": words["takes_mail" if now.ready else "no_mail"],
+        "now": " · ".join(_state(now, words)),
         "version": now.version,
     }
     markup = {
@@ -109,6 +109,12 @@ def render(now: Status, language: str) -> str:
         lambda found: markup[found[1]] if found[1] in markup else escape(places[found[1]]),
         _read("page.html"),
     )
+
+
+def _state(now: Status, words: Mapping[str, str]) -> Iterator[str]:
+    yield words["takes_mail" if now.ready else "no_mail"]
+    if now.workers_silent:
+        yield words["silent"].replace("{pids}", ", ".join(map(str, now.workers_silent)))
 
 
 def preferred(said: str) -> str:

@@ -235,7 +235,9 @@ async function refresh() {
   const mine = ++round;
   try {
     const { status, counted: counts } = await asked("/v1/status");
-    at("state").textContent = status.ready ? words.takes_mail : words.no_mail;
+    const state = [status.ready ? words.takes_mail : words.no_mail];
+    if (status.workers_silent.length) state.push(filled(words.silent, { pids: status.workers_silent.join(", ") }));
+    at("state").textContent = state.join(" · ");
     await Promise.all([
       asked("/v1/checks").then(checks),
       asked("/v1/lists").then(lists),

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.certificates import write_certificate
 from tests.support.debian import need_program
+from tests.support.patience import wait_until
 from tests.support.plain_daemon import (
     PlainClient,
     get,
@@ -102,6 +103,30 @@ def test_supervisor_starts_a_killed_worker_again() -> None:
         assert _value(daemon, "worker_restarts_total") == 1
         # The session of the dead worker is not counted for ever.
         assert readiness(daemon)[1]["sessions"] == 0
+
+
+def test_supervisor_tells_of_a_worker_that_hangs_and_starts_it_anew() -> None:
+    config = plain_configuration(limits={"silent_s": 15})
+    with plain_daemon(config) as daemon, plain_client(_address(daemon)) as client:
+        os.kill(client.pid, signal.SIGSTOP)
+
+        wait_until(lambda: readiness(daemon)[1]["workers_silent"] == [client.pid])
+        assert readiness(daemon)[0] == 503
+        assert _value(daemon, "workers") == 0
+        assert _value(daemon, "workers_silent") == 1
+        assert get(daemon.http_port, "/healthz")[0] == 200
+        page = get(daemon.http_port, "/?lang=en")[1].decode()
+        assert f"worker {client.pid} does not answer" in page
+
+        assert client.ended()
+        with plain_client(_address(daemon)) as again:
+            assert again.pid != client.pid
+            assert again.say("bye") == "bye"
+        assert readiness(daemon)[0] == 200
+        assert _value(daemon, "worker_restarts_total") == 1
+        (told,) = [line for line in daemon.log.splitlines() if '"worker killed"' in line]
+        assert f'"pid":{client.pid}' in told
+        assert "it has not answered for 15 s" in told
 
 
 def test_supervisor_goes_on_when_a_cleaner_removes_its_folder(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_metrics_every_row_of_the_table_is_filled_or_of_the_supervisor() -> None
     text = (generate_latest(metrics.registry) + generate_latest(supervisor.registry)).decode()
     shown = {family.name for family in text_string_to_metric_families(text) if family.samples}
     at_scrape = {"next_hop_up", "bytes_in_flight", "workers", "build_info", "config_last_reload"}
-    at_scrape |= {"sessions_limit", "certificate_expires_seconds", "policy_info"}
+    at_scrape |= {"sessions_limit", "certificate_expires_seconds", "policy_info", "workers_silent"}
     wanted = {PREFIX + spec.name.removesuffix("_total") for spec in METRICS} - {
         PREFIX + name for name in at_scrape
     }
