@@ -18,7 +18,8 @@ back by itself. One that listed the world comes back on trial: it is asked, and 
 it has shown that it tells subjects apart. One object for a process; time is given to it.
 
 What a sender may write as it likes shows nothing of the world: whoever knows fifty listed domains
-could switch a list off with them. It is a reason to ask the test points, no more.
+could switch a list off with them. It is a reason to ask the test points, no more. Nor do the many
+addresses of one network: whoever has a listed /24, or an IPv6 /48, comes from all of it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address, ip_address
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from policies.dnslists import UNFORGED
+from policies.dnslists import UNFORGED, Asks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policies.dnslists import Asks, DnsList
+    from policies.dnslists import DnsList
 
 PROBE_EVERY_S: Final = 600.0
 FIRST_RETRY_S: Final = 30.0
@@ -53,6 +55,10 @@ SUSPECT_EVERY_S: Final = 30.0
 REFUSALS_IN_A_ROW: Final = 3
 FAILURES_IN_A_ROW: Final = 5
 _DAY_S: Final = 86_400
+_ADDRESSES: Final = frozenset({Asks.CLIENT_IP, Asks.RECEIVED_IP, Asks.URL_IP})
+# What one customer is commonly given: a block of 256, or all networks of a site (RFC 6177 §2).
+_IPV4_HOST_BITS: Final = 8
+_IPV6_HOST_BITS: Final = 80
 
 
 class State(StrEnum):
@@ -111,7 +117,8 @@ class _Record:
     # What it was last asked about without an answer, and what it refused to say.
     failures: set[str] = field(default_factory=set)
     refusals: set[str] = field(default_factory=set)
-    # The last subjects, and those of them that no sender can choose with whether they were listed.
+    # The last subjects, a network being one, and those of them that no sender can choose with
+    # whether they were listed.
     seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
     hits: OrderedDict[str, bool] = field(default_factory=OrderedDict)
     day: int = 0
@@ -210,10 +217,11 @@ class ListHealth:
             record.refusals.clear()
             if first:
                 hit = outcome == "listed" if dns_list.graded else outcome != "not_listed"
-                self._suspect(record, subject, hit=hit)
+                owned = _network(subject) if ask in _ADDRESSES else subject
+                self._suspect(record, owned, hit=hit)
                 # Without a test point nothing else would show that it lists the world.
                 if ask in UNFORGED or not dns_list.points.not_listed:
-                    self._count_hit(record, subject, hit=hit)
+                    self._count_hit(record, owned, hit=hit)
 
     def due(self) -> list[DnsList]:
         """Return the lists whose test points are to be asked now; each is given out once."""
@@ -335,3 +343,10 @@ class ListHealth:
             asked=record.asked,
             a_day=record.dns_list.a_day,
         )
+
+
+def _network(address: str) -> str:
+    """Return what stands for all addresses that the owner of `address` commonly has."""
+    ip = ip_address(address)
+    bits = _IPV4_HOST_BITS if isinstance(ip, IPv4Address) else _IPV6_HOST_BITS
+    return f"{ip.version}:{int(ip) >> bits:x}"

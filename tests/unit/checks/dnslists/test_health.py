@@ -58,7 +58,8 @@ class Life:
     def told(self, outcome: str, times: int, begin: int = 0, *, first: bool = True) -> None:
         ask = self.dns_list.asks[0]
         for number in range(begin, begin + times):
-            self.health.told(self.dns_list, ask, f"192.0.2.{number}", outcome, first=first)
+            client = f"10.{number // 256}.{number % 256}.7"
+            self.health.told(self.dns_list, ask, client, outcome, first=first)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -68,6 +69,34 @@ def working(dns_list: DnsList = LIST) -> Life:
     life = Life(dns_list)
     life.probe()
     return life
+
+
+@pytest.mark.parametrize(
+    "clients",
+    [
+        pytest.param([f"192.0.2.{n}" for n in range(200)], id="a-24"),
+        pytest.param([f"2001:db8::{n:x}" for n in range(200)], id="a-64"),
+        pytest.param([f"2001:db8:0:{n:x}::7" for n in range(200)], id="many-64-of-a-48"),
+    ],
+)
+def test_listed_network_is_one_subject_however_many_clients_it_has(clients: list[str]) -> None:
+    life = working()
+    # The mail of others, some of it listed as on most sites.
+    life.told("not_listed", WINDOW // 5)
+    life.told("listed", WINDOW // 5, begin=WINDOW // 5)
+
+    for client in clients:
+        life.health.told(LIST, Asks.CLIENT_IP, client, "listed")
+
+    assert life.health.believes(LIST)
+
+
+def test_listed_networks_set_aside_what_lists_nearly_all_of_them() -> None:
+    life = working()
+    for number in range(WINDOW):
+        life.health.told(LIST, Asks.CLIENT_IP, f"2001:db8:{number:x}::7", "listed")
+
+    assert not life.health.believes(LIST)
 
 
 def test_new_list_is_not_asked_before_its_test_points() -> None:
