@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from policies.assemble import Beside, assemble
 from policies.chain import (
     PACKS,
+    PRESET_PATHS,
     PRESETS,
     beside,
     load_list_catalogue,
@@ -71,11 +72,11 @@ class LoadedPolicy:
     policies: PolicySet
 
     def own(self, part: Literal["rules", "patterns"]) -> tuple[str, ...]:
-        """Return the ids of the rules or patterns that come from no pack, in their order.
+        """Return the ids of the rules or patterns that come from no pack or preset, in their order.
 
-        Those of packs are tried where the packs are.
+        Those of packs and presets are tried where these are.
         """
-        packs = {
+        elsewhere = PRESET_PATHS | {
             pack_path(self.positions, index, name)
             for index, name in enumerate(self.file.rules_packs)
         }
@@ -83,7 +84,7 @@ class LoadedPolicy:
         return tuple(
             entry.id
             for index, entry in enumerate(entries)
-            if self.positions.path((part, index)) not in packs
+            if self.positions.path((part, index)) not in elsewhere
         )
 
     def own_packs(self) -> dict[str, frozenset[str]]:

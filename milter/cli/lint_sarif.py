@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from milter import __version__
-from policies.chain import PRESETS
+from policies.chain import PRESET_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ _BASES: Final = {
     _CALLED_IN: {"description": {"text": "The folder in which lint was called."}},
     _SHIPPED_IN: {"description": {"text": "The folder `policies` of the installed Gatepost."}},
 }
-_SHIPPED: Final = frozenset(f"presets/{name}.yaml" for name in PRESETS)
 
 
 def sarif(remarks: Sequence[Remark]) -> str:
@@ -73,7 +72,7 @@ def _location(remark: Remark) -> dict[str, Any]:
 
 def _artifact(path: str) -> dict[str, str]:
     """Return where a file is; names are bytes, and nearly all of them can be in one."""
-    if path in _SHIPPED and not Path(path).exists():
+    if path in PRESET_PATHS and not Path(path).exists():
         return {"uri": path, "uriBaseId": _SHIPPED_IN}
     near = os.path.normpath(path)
     if os.path.isabs(near) or near.startswith(".."):  # noqa: PTH117 - names stay as they were said

@@ -75,7 +75,7 @@ def _text(remarks: Sequence[Remark], loaded: LoadedPolicy | None, source: FileSo
 
 
 def _stages(loaded: LoadedPolicy) -> list[str]:
-    """Return at which stage each rule can be evaluated; those of packs are not the admin's."""
+    """Return at which stage each rule can be evaluated; packs and presets are left out."""
     rules = loaded.policies.plan.rules
     if rules is None:
         return []

@@ -46,6 +46,7 @@ async def check_dmarc(
     try:
         result = await _evaluated(known, walker)
     except WalkError as err:
+        known = await _presumed(known, walker)
         result = replace(known, result=Result.TEMPERROR, reason=err.words)
     return replace(result, asked=tuple(walker.asked[first:]))
 
@@ -76,12 +77,31 @@ async def _discover(author_domain: str, walker: Walker) -> _Policy | None:
     if record := await walker.record_at(author_domain):
         return _Policy(Found(author_domain, record))
     found = await walker.walk(author_domain)
-    if not found:
-        return None
+    return _selected(author_domain, found) if found else None
+
+
+def _selected(author_domain: str, found: list[Found]) -> _Policy:
     org_domain = select_org_domain(author_domain, found)
     # The organizational domain's own record, else that of its public suffix, which ended the walk.
     own = [each for each in found if each.domain == org_domain]
     return _Policy(own[0] if own else found[-1], org_domain)
+
+
+async def _presumed(known: DmarcResult, walker: Walker) -> DmarcResult:
+    """Say what the domain would want if the names that cannot be asked for had no records.
+
+    Else whoever writes in the name of a subdomain whose name servers are dead would be rid of what
+    the domain above it asks for. The wish decides nothing by itself (RFC 9989 §4.10.1, §5.3.6).
+    """
+    author = known.author_domain
+    found = await walker.heard(author)
+    if not found:
+        return known
+    held = found[0] if found[0].domain == author else _selected(author, found).found
+    if held.record.broken:
+        return known
+    known = replace(known, record_domain=held.domain)
+    return await _wished(known, held.record, walker, failed=False)
 
 
 async def _aligned(known: DmarcResult, record: DmarcRecord, walker: Walker) -> DmarcResult:

@@ -12,6 +12,8 @@ from milter.auth.dmarc.record import DmarcRecord, parse_record
 from milter.dns.resolver import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from milter.dns.resolver import Answer, Resolver
 
 # RFC 9989 §4.10: a name of eight labels or more is cut to seven for its second query, so that no
@@ -82,15 +84,11 @@ class Walker:
         Raises:
             WalkError: One of the names could not be asked for.
         """
-        found: list[Found] = []
-        for target in walk_targets(domain):
-            record = await self.record_at(target)
-            if record is None:
-                continue
-            found.append(Found(target, record))
-            if record.psd != "u":
-                break
-        return found
+        return await self._walk(domain, self.record_at)
+
+    async def heard(self, domain: str) -> list[Found]:
+        """Return what `walk` would, had the names that cannot be asked for no records."""
+        return await self._walk(domain, self._heard_at)
 
     async def org_domain(self, domain: str) -> str:
         """Return the organizational domain of `domain` (RFC 9989 §4.10.2).
@@ -112,6 +110,25 @@ class Walker:
         if answer.outcome.temporary:
             raise WalkError(f"{answer.outcome.value} for {domain}")
         return answer.outcome is not Outcome.NXDOMAIN
+
+    async def _walk(
+        self, domain: str, record_at: Callable[[str], Awaitable[DmarcRecord | None]]
+    ) -> list[Found]:
+        found: list[Found] = []
+        for target in walk_targets(domain):
+            record = await record_at(target)
+            if record is None:
+                continue
+            found.append(Found(target, record))
+            if record.psd != "u":
+                break
+        return found
+
+    async def _heard_at(self, domain: str) -> DmarcRecord | None:
+        try:
+            return await self.record_at(domain)
+        except WalkError:
+            return None
 
     async def _ask(self, domain: str) -> DmarcRecord | str | None:
         """Return the record, None without one, or in words why that is not known."""

@@ -346,6 +346,31 @@ def test_policy_that_cannot_be_asked_for_is_temperror(name: str, trouble: str) -
     assert (result.result, result.reason) == (TEMPERROR, f"{trouble} for {name}")
 
 
+@pytest.mark.parametrize(
+    ("record", "wish"),
+    [
+        pytest.param("p=reject", "reject", id="its-own"),
+        pytest.param("p=reject; sp=quarantine", "quarantine", id="for-subdomains"),
+        pytest.param("p=none", "none", id="nothing"),
+    ],
+)
+def test_policy_that_cannot_be_asked_for_leaves_the_wish_of_the_domain_above(
+    record: str, wish: str
+) -> None:
+    names = {**zone(example__com=record), "_dmarc.dead.example.com": "servfail"}
+
+    result, _ = judged("dead.example.com", names)
+
+    assert (result.result, result.wish.value) == (TEMPERROR, wish)
+    assert result.record_domain == "example.com"
+
+
+def test_policy_of_nobody_is_no_wish() -> None:
+    result, _ = judged("a.example.com", {"_dmarc.a.example.com": "timeout"})
+
+    assert (result.wish.value, result.record_domain) == ("none", "")
+
+
 def test_walk_that_is_not_needed_cannot_fail() -> None:
     names = {**zone(example__com="p=reject"), "_dmarc.com": "servfail"}
 

@@ -16,6 +16,7 @@ from tests.unit.policies.policy_files import INBOUND, Files, found
 
 if TYPE_CHECKING:
     from policies.compile import Policy
+    from policies.facts import FactValue
 
 BOTH_LISTS = ("SPAMCOP_LISTED", "PSBL_LISTED")
 
@@ -55,6 +56,39 @@ def preset(name: str) -> Policy:
 )
 def test_preset_action(name: str, symbols: tuple[str, ...], action: Action) -> None:
     assert evaluate(preset(name), found(*symbols)).action is action
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "action"),
+    [
+        pytest.param("balanced", {}, Action.DEFER, id="balanced"),
+        pytest.param("strict", {}, Action.DEFER, id="strict"),
+        pytest.param("monitor", {}, Action.PASS, id="monitor"),
+        pytest.param("balanced", {"policy": "quarantine"}, Action.DEFER, id="set-apart"),
+        pytest.param("balanced", {"policy": "none"}, Action.PASS, id="no-wish"),
+        pytest.param("balanced", {"policy": ""}, Action.PASS, id="no-record"),
+        pytest.param("balanced", {"aligned": True}, Action.PASS, id="proven"),
+        pytest.param("balanced", {"result": "none"}, Action.PASS, id="not-dmarc"),
+    ],
+)
+def test_undecided_dmarc_comes_again_where_a_failure_would_count(
+    name: str, changed: dict[str, FactValue], action: Action
+) -> None:
+    dmarc: FactValue = {
+        "result": "temperror",
+        "policy": "reject",
+        "aligned": False,
+        "domain": "example.org",
+        **changed,
+    }
+
+    verdict = evaluate(preset(name), found("DMARC_TEMPERROR"), {"dmarc": dmarc})
+
+    assert verdict.action is action
+    if action is Action.DEFER:
+        assert verdict.rule == "DMARC_UNDECIDED"
+        assert verdict.refusal is not None
+        assert (verdict.refusal.code, verdict.refusal.enhanced) == (451, "4.4.3")
 
 
 def test_strict_refuses_an_spf_failure_with_its_code() -> None:
@@ -154,7 +188,7 @@ def test_monitor_acts_on_nothing_where_everything_is_found() -> None:
     assert evaluate(monitor, found(*monitor.symbols)).action is Action.PASS
     assert monitor.early_rules == frozenset()
     rules = monitor.rules.by_id.values() if monitor.rules else ()
-    assert [rule.id for rule in rules if rule.action is not None] == []
+    assert {rule.id for rule in rules if rule.action is not None} <= monitor.off
 
 
 def test_monitor_scores_like_balanced_and_touches_nothing() -> None:
