@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from milter.core.errors import ParseError
@@ -17,6 +16,7 @@ from milter.dns.names import canonical_name
 from milter.dns.nameservers import nameservers
 from milter.dns.resolver import Answer, Outcome
 from milter.dns.tcp import ask_over_tcp
+from milter.dns.turns import Turns
 from milter.dns.udp import NoReply, Reply, UdpServer
 from milter.dns.wire import is_cut, question_section, read_answer
 
@@ -42,7 +42,7 @@ class DnsClient:
         servers: Address and port of each, the preferred one first.
         timeout_s: Seconds for one try at one server; again as many where TCP is needed.
         attempts: How often a server that does not answer is asked, 3 at most (RFC 9520 §3.1).
-        in_flight: Questions at once; whoever comes beyond them waits.
+        in_flight: Questions at once; whoever comes beyond them waits, and clients take turns.
         mixed_case: Whether names go out in a random mix of capitals, which answers must repeat.
     """
 
@@ -62,9 +62,7 @@ class DnsClient:
             for server in servers
         )
         self._order = self._servers
-        # A semaphore of our own: there is nearly always room, and asyncio's is a coroutine to ask.
-        self._free = in_flight
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = Turns(in_flight)
         self._over_tcp = asyncio.Semaphore(_OVER_TCP)
 
     @classmethod
@@ -88,14 +86,14 @@ class DnsClient:
         if canonical is None:
             return Answer(Outcome.NXDOMAIN)
         question = question_section(canonical, rrtype)
-        if self._free:
-            self._free -= 1
+        if self._turns.free:
+            self._turns.free -= 1
         else:
-            await self._turn()
+            await self._turns.wait()
         try:
             return await self._ask(question, rrtype)
         finally:
-            self._leave()
+            self._turns.leave()
 
     def close(self) -> None:
         """Close all sockets; what is still asked ends as a timeout."""
@@ -110,27 +108,6 @@ class DnsClient:
             _log.warning("name server does not answer", extra={"server": changed.address})
         else:
             _log.info("name server answers again", extra={"server": changed.address})
-
-    async def _turn(self) -> None:
-        """Wait until another question has ended, in the order of coming."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                # The turn had come: it is the next one's.
-                self._leave()
-            raise
-
-    def _leave(self) -> None:
-        """Give the place to who waits longest, or back."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._free += 1
 
     async def _ask(self, question: bytes, rrtype: Rrtype) -> Answer:
         """Ask the first server; most often that is all."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from milter.dns.turns import ask_for
 from milter.pipeline.stage_run import check_error, failed, spared, with_story
 from milter.pipeline.stages import asks_until_decided
 
@@ -39,6 +40,7 @@ async def combined(
     """
     pieces = list(known)
     left_s = dict.fromkeys((True, False), means.budget_s)
+    ask_for(txn.connection.client_ip)
     for check in checks:
         if decided and asks_until_decided(check) and decided(pieces):
             pieces.append(spared(check, means))

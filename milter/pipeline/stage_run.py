@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from milter.auth.story import Story, TellingResolver
 from milter.checks.base import Ask, Check, Evidence
+from milter.dns.turns import ask_for
 from policies.findings import Finding
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ class StageRun:
     async def _ask(self, place: int, check: Ask) -> None:
         started = self._means.clock()
         result = "ok"
+        ask_for(self._txn.connection.client_ip)
         resolver, story = self._means.resolver_for(check)
         if story is not None:
             # Kept here, for a check that is cut off has one, too.

@@ -136,7 +136,10 @@ class Dns(Section):
         default=2, ge=1, le=3, description="Tries at a server that does not answer (RFC 9520 §3.1)"
     )
     in_flight: int = Field(
-        default=512, ge=1, le=10_000, description="Questions at once, a worker; more wait"
+        default=512,
+        ge=1,
+        le=10_000,
+        description="Questions at once, a worker; more wait, and clients take turns",
     )
     mixed_case: bool = Field(
         default=True,

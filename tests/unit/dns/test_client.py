@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import closing
+from ipaddress import ip_address
 
 import dns.flags
 import dns.message
@@ -11,6 +12,7 @@ from milter.core.errors import ParseError
 from milter.dns.client import DnsClient
 from milter.dns.nameservers import parse_nameserver
 from milter.dns.resolver import Answer, Outcome, Rrtype
+from milter.dns.turns import ask_for
 from milter.settings import Dns
 from tests.support.dns_server import LIES, Respond, answer_with, cut, running, running_tcp, until
 from tests.support.ports import free_port
@@ -291,6 +293,31 @@ def test_resolve_more_than_may_be_in_flight_wait() -> None:
                 return first, server.count
 
     assert asyncio.run(run()) == (3, 4)
+
+
+def test_resolve_clients_take_turns_however_much_one_asks() -> None:
+    async def run() -> list[str]:
+        asked: list[str] = []
+
+        def respond(question: dns.message.Message) -> None:
+            asked.append(str(question.question[0].name).lower())
+
+        async def ask_all(client: DnsClient, number: int, names: list[str]) -> None:
+            ask_for(ip_address(f"192.0.2.{number}"))
+            await asyncio.gather(*[client.resolve(name, "A") for name in names])
+
+        async with running(respond) as (_, port):
+            with closing(DnsClient([("127.0.0.1", port)], 0.05, 1, in_flight=2)) as client:
+                await asyncio.gather(
+                    ask_all(client, 1, [f"many{i}.example" for i in range(20)]),
+                    ask_all(client, 2, ["one.example", "two.example"]),
+                )
+        return asked
+
+    asked = asyncio.run(run())
+
+    assert len(asked) == 22
+    assert {asked.index("one.example."), asked.index("two.example.")} <= set(range(2, 7))
 
 
 def test_resolve_server_that_is_just_being_started_is_waited_for() -> None:

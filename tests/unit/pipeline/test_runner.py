@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from milter.auth.story import story_of
@@ -13,6 +14,7 @@ from milter.core.address import Mailbox
 from milter.core.connection import Direction
 from milter.core.ids import TxnId
 from milter.core.transaction import Stage
+from milter.dns.turns import asker
 from policies.findings import Finding
 from policies.verdict import Action
 from tests.support.pipeline import Asks, Sees, a_connection, a_pipeline, found, symbols
@@ -50,6 +52,27 @@ async def judged(pipeline: Pipeline, message: bytes = MESSAGE) -> Judgement:
     scan.close()
     connection.close()
     return judgement
+
+
+class _Asked(Asks):
+    """Notes on whose behalf it asks."""
+
+    def __init__(self, stage: Stage, askers: list[int]) -> None:
+        super().__init__(found("SPF_FAIL"), stage, f"asked-{stage.name}")
+        self._askers = askers
+
+    async def ask(self, txn: Transaction, message: Message | None, resolver: Resolver) -> Evidence:
+        self._askers.append(asker())
+        return await super().ask(txn, message, resolver)
+
+
+def test_judge_asks_on_behalf_of_the_client() -> None:
+    askers: list[int] = []
+    pipeline = a_pipeline(_Asked(Stage.CONNECT, askers), _Asked(Stage.MESSAGE, askers))
+
+    asyncio.run(judged(pipeline))
+
+    assert askers == [int(ip_address("192.0.2.7"))] * 2
 
 
 def test_judge_gathers_what_every_stage_saw_in_order() -> None:
