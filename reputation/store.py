@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SECRET_BYTES: Final = 32
+# Records that are kept for long are the last to make room: no more of a file that is nearly full
+# than this part is left to those of a space.
+LABELS: Final = "lesson-labels"
+SPACE_SHARES: Final = {LABELS: 1 / 8}
 # Sums have so many columns in every home.
 MAX_AMOUNTS: Final = 4
 # Larger than any id that a stream will reach, and exact as a double: Lua knows no other number.
@@ -62,11 +66,14 @@ class Retention:
         entries: At most so many entries.
         total_bytes: At most so many bytes of payload.
         age_s: No entry older than this beside the newest one.
+        share: Nor more bytes than this part of what a home with a bound of its own may take: what
+            a stream holds makes no room for others.
     """
 
     entries: int
     total_bytes: int
     age_s: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

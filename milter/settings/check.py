@@ -32,10 +32,10 @@ At = Callable[[Loc, str], ConfigError]
 
 _STORES: Final = ("sqlite:", "redis://", "rediss://")
 # What is counted for finding a record, beside the record: rows of its words, of which a message to
-# one recipient has about eleven. And how much of a file the history may take: the rest is for what
-# checks ask about.
+# one recipient has about eleven. And how much of a file the history may take: lessons take a fifth
+# at most, the rest is for what checks ask about.
 _INDEX_BYTES: Final = 1500
-_HISTORY_SHARE: Final = 0.75
+_HISTORY_SHARE: Final = 0.6
 
 
 def mistakes(settings: Settings, at: At) -> list[ConfigError]:

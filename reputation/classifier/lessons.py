@@ -19,7 +19,7 @@ from reputation.classifier.features import SLOTS, Features, domain_number
 from reputation.classifier.model import contradicts
 from reputation.errors import StoreError
 from reputation.keys import keyed_hash
-from reputation.store import Append, Drop, Retention
+from reputation.store import LABELS, Append, Drop, Retention
 
 if TYPE_CHECKING:
     from reputation.classifier.model import State
@@ -30,7 +30,6 @@ DIGEST_BYTES: Final = 16
 
 # Doubles hold so much of a secret exactly.
 _ID_BYTES: Final = 6
-_LABELS: Final = "lesson-labels"
 _REPORTERS: Final = "lesson-reporters"
 _CONTRARY: Final = "lesson-reporters-contrary"
 _BY_RULE: Final = "lessons-by-rule"
@@ -46,7 +45,10 @@ OF_A_USER: Final = 0.2
 _HAM, _SPAM = b"h", b"s"
 _MOST_ATTEMPTS: Final = 5
 # A stream keeps what is needed to begin again from the base, see `learner`.
-KEEP: Final = Retention(entries=50_000, total_bytes=256 * 2**20, age_s=float(_LABEL_KEPT_S))
+# In a small file they leave the room to what protects mail, such as who was deferred.
+KEEP: Final = Retention(
+    entries=50_000, total_bytes=256 * 2**20, age_s=float(_LABEL_KEPT_S), share=1 / 8
+)
 
 
 class Heard(StrEnum):
@@ -137,7 +139,7 @@ def report(
     """
     label, other = (_SPAM, _HAM) if lesson.spam else (_HAM, _SPAM)
     for _ in range(_MOST_ATTEMPTS):
-        known = store.records(_LABELS, [lesson.digest], now).get(lesson.digest)
+        known = store.records(LABELS, [lesson.digest], now).get(lesson.digest)
         if known == label:
             return Heard.KNOWN
         if not _listened_to(store, lesson, reporter, taught, now):
@@ -168,7 +170,7 @@ def offer(store: Store, lesson: Lesson, *, now: float, identity: str, quota: Quo
         StoreError: The store does not answer.
     """
     label = _SPAM if lesson.spam else _HAM
-    if store.records(_LABELS, [lesson.digest], now):
+    if store.records(LABELS, [lesson.digest], now):
         return False
     whose = keyed_hash(_secret(store), label, _bytes(identity))
     drops = [_drop(whose, quota.per_identity), _drop(label, quota.per_label)]
@@ -183,7 +185,7 @@ def _hand_over(store: Store, lesson: Lesson, known: bytes | None, now: float) ->
     Nothing happens where the message is not known as `known` any more; returns whether it was.
     """
     return store.replace(
-        _LABELS,
+        LABELS,
         lesson.digest,
         old=known,
         new=_SPAM if lesson.spam else _HAM,

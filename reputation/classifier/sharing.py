@@ -22,7 +22,7 @@ _MADE: Final = "lesson-bases-made"
 _KEPT_S: Final = 400 * 86_400.0
 # The two that are used, and two that take their place when a label was taken back.
 _ENTRIES: Final = 4
-_KEEP: Final = Retention(entries=_ENTRIES, total_bytes=64 * 2**20, age_s=_KEPT_S)
+_KEEP: Final = Retention(entries=_ENTRIES, total_bytes=64 * 2**20, age_s=_KEPT_S, share=1 / 16)
 _HEAD: Final = struct.Struct("<Q")
 
 

@@ -16,7 +16,7 @@ from reputation.errors import StoreError
 from reputation.sqlite import fading, streams, writes
 from reputation.sqlite.file import beside, identity_of, leave_to_another, open_file, translated
 from reputation.sqlite.schema import EXPIRING, KEYED, migrate
-from reputation.store import SECRET_BYTES, Put, Row
+from reputation.store import SECRET_BYTES, SPACE_SHARES, Put, Row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +31,8 @@ _PAGE_BYTES: Final = 4096
 # From here on what would expire first makes room.
 _NEARLY_FULL: Final = 0.9
 _KEYS_A_STEP: Final = 1000
+# A short record with its place in the index by time.
+_ROW_BYTES: Final = 128
 
 
 class SqliteStore:
@@ -246,7 +248,11 @@ class SqliteStore:
         """Remove at most `limit` expired rows of each kind; more time passes in a full file."""
         removed = 0
         with self._writing() as connection:
-            until = max(now, self._cut_off(limit)) if self._is_nearly_full() else now
+            until = now
+            if self._is_nearly_full():
+                shrunk = self._shrink(connection, limit)
+                removed += shrunk
+                until = now if shrunk else max(now, self._cut_off(limit))
             for table in EXPIRING:
                 key = "series, slot, key" if table == "total" else "space, key"
                 cursor = connection.execute(
@@ -277,6 +283,23 @@ class SqliteStore:
             for name in ("page_count", "freelist_count")
         )
         return bool(pages - free > _NEARLY_FULL * self._max_pages)
+
+    def _shrink(self, connection: sqlite3.Connection, limit: int) -> int:
+        """Remove at most `limit` records of each space that is beyond its share; return how many.
+
+        Labels are kept for long, so that all that protects mail would expire before they do.
+        """
+        removed = 0
+        for space, share in SPACE_SHARES.items():
+            most = int(share * self._max_pages * _PAGE_BYTES / _ROW_BYTES)
+            query = "SELECT count(*) FROM record WHERE space = ?"
+            beyond = connection.execute(query, (space,)).fetchone()[0] - most
+            removed += connection.execute(
+                "DELETE FROM record WHERE space = :space AND key IN (SELECT key FROM record"
+                " WHERE space = :space ORDER BY expires_at LIMIT :limit)",
+                {"space": space, "limit": min(max(beyond, 0), limit)},
+            ).rowcount
+        return removed
 
     def _cut_off(self, limit: int) -> float:
         """Return when those `limit` rows will have expired that expire first of all tables.

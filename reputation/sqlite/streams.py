@@ -76,6 +76,7 @@ def _trim(
     """Remove what is too much or too old; return how many, and their bytes."""
     gone, gone_bytes = [], 0
     name, entries, total_bytes = stream
+    most_bytes = _most_bytes(connection, keep)
     # By their times: a clock that was ahead once must not keep what stands behind its entries.
     old = connection.execute(
         "SELECT number, length(payload) FROM entry WHERE stream = ? AND at < ?"
@@ -91,7 +92,7 @@ def _trim(
     )
     known = frozenset(gone)
     for number, length in first:
-        if entries - len(gone) <= keep.entries and total_bytes - gone_bytes <= keep.total_bytes:
+        if entries - len(gone) <= keep.entries and total_bytes - gone_bytes <= most_bytes:
             break
         if number not in known:
             gone.append(number)
@@ -102,6 +103,16 @@ def _trim(
             [(name, number) for number in gone],
         )
     return len(gone), gone_bytes
+
+
+def _most_bytes(connection: sqlite3.Connection, keep: Retention) -> float:
+    if keep.share == 1:
+        return keep.total_bytes
+    pages, page_bytes = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("max_page_count", "page_size")
+    )
+    return min(keep.total_bytes, keep.share * pages * page_bytes)
 
 
 def erase(connection: sqlite3.Connection, stream: str, numbers: Sequence[int]) -> int:

@@ -94,7 +94,7 @@ def test_check_a_history_that_would_fill_the_file_is_a_mistake(tmp_path: Path) -
     text = "store: sqlite:g.db\nmemory: {max_bytes: 10000000}\nhistory:\n  records: 2000\n"
     found = mistakes_of(tmp_path, text)
     assert found.startswith("g.yaml:4:3: the history may take 137217728 bytes, index included")
-    assert "has room for 7500000" in found
+    assert "has room for 6000000" in found
 
 
 @pytest.mark.parametrize(

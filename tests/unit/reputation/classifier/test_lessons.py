@@ -66,6 +66,24 @@ def test_report_that_a_full_store_did_not_take_is_heard_when_it_is_made_again(
     store.close()
 
 
+def test_lessons_leave_room_for_who_was_served_already(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db", os.urandom, max_bytes=2**20)
+    served = [number.to_bytes(16) for number in range(1000)]
+    for number in range(6000):
+        report(store, lesson(number, spam=bool(number % 2)), now=number)
+        if number % 100 == 0:
+            store.expire(number, 1000)
+
+    for number, key in enumerate(served):
+        store.put("partial", [key], 10**6)
+        if number % 100 == 0:
+            store.expire(6000, 1000)
+
+    assert store.present("partial", served, 7000) == set(served)
+    assert len(store.follow(STREAM, 0, 10**4)) > 500
+    store.close()
+
+
 def told(store: Store) -> bool:
     return report(store, a_lesson(spam=True), now=2) is Heard.LEARNED
 
