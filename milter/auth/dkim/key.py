@@ -24,16 +24,15 @@ from milter.dns.resolver import Outcome
 if TYPE_CHECKING:
     from milter.dns.resolver import Answer
 
-# RFC 8301 §3.2: shorter keys are never valid; longer ones than 4096 bits need not be accepted, and
-# far longer ones are only there to cost time.
+# RFC 8301 §3.2: shorter keys are never valid; longer ones than 4096 bits need not be accepted, fit
+# into no answer over UDP, and are only there to cost time.
 MIN_BITS: Final = 1024
-MAX_BITS: Final = 8192
-# Signers have 65537 and a few others. One as long as the key makes verifying fifty times as dear;
-# that of longer keys OpenSSL bounds so itself.
-MAX_EXPONENT_BITS: Final = 64
+MAX_BITS: Final = 4096
+# Signers have 65537 and a few others. One as long as the key makes verifying fifty times as dear.
+MAX_EXPONENT_BITS: Final = 32
 # RFC 8463 §4.2: the raw key.
 _ED25519_BITS: Final = 256
-# A key of MAX_BITS in base64 is 1,500 octets.
+# A key of MAX_BITS in base64 is 750 octets.
 _MAX_RECORD: Final = 4096
 _CACHED: Final = 1024
 # Other texts may stand at the name of a key, where a wildcard puts them.
