@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _AGO: Final = re.compile(r"(\d{1,6})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# Before that (2001) nothing was kept: a smaller number is a time ago without its unit.
+_OLDEST: Final = 1e9
 _NEEDED: Final = "a time like 90m, 24h, 7d, 2027-01-31 or 2027-01-31T14:02:07 (UTC) is needed"
 
 
@@ -37,6 +39,8 @@ def parse_time(text: str, now: float) -> float:
         at = _date(text)
     if not isfinite(at):
         raise ValueError(_NEEDED)
+    if at < _OLDEST:
+        raise ValueError(f"a unit is missing, as in {text}d for days: {_NEEDED}")
     return at
 
 

@@ -197,6 +197,12 @@ def test_times_are_read_as_people_write_them(text: str, expected: float) -> None
     assert parse_time(text, AT) == expected
 
 
+@pytest.mark.parametrize("text", ["7", "24", "0", "90.5"])
+def test_number_without_a_unit_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=f"a unit is missing, as in {text}d for days"):
+        parse_time(text, AT)
+
+
 @pytest.mark.parametrize("text", ["", "yesterday", "nan", "1e999", "9" * 400, "0000-01-01"])
 def test_other_words_are_no_time(text: str) -> None:
     with pytest.raises(ValueError, match="is needed"):
