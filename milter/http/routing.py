@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aiohttp import web, web_app
+from aiohttp import HttpVersion11, web, web_app
 
 from milter.http.refusal import RefusedError, told
 
@@ -36,11 +36,29 @@ def application(
     app = web.Application(client_max_size=0, middlewares=[*middlewares, _in_json])
     for route in routes:
         method, path, handle = route.endpoint.method, route.endpoint.path, guarded(route, guard)
-        app.router.add_route(method, path, handle)
+        app.router.add_route(method, path, handle, expect_handler=_expected)
         if method == "GET":
             # RFC 9110 §9.3.2: the library leaves the body away.
-            app.router.add_route("HEAD", path, handle)
+            app.router.add_route("HEAD", path, handle, expect_handler=_expected)
     return app
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """Say that the body may come, or in JSON that what is expected is not met (RFC 9110 §10.1.1).
+
+    The library asks this before any handler, and would answer the latter in plain text.
+    """
+    if request.version < HttpVersion11:
+        return None
+    if request.headers["Expect"].lower() != "100-continue":
+        answer = told(RefusedError(417, "no expectation but 100-continue can be met"))
+        # Nobody knows whether the body comes all the same.
+        answer.force_close()
+        return answer
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # Not a part of the answer, whose octets the library counts.
+    request.writer.output_size = 0
+    return None
 
 
 def forget_applications() -> None:

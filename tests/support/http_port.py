@@ -65,6 +65,10 @@ class Caller:
         """Say nothing more."""
         self._writer.write_eof()
 
+    async def line(self) -> bytes:
+        """Return the next line, without its end."""
+        return (await self._reader.readuntil(b"\r\n"))[:-2]
+
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Return status, fields and body of one answer."""
         first, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")

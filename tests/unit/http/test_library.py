@@ -47,6 +47,38 @@ def test_malformed_request_is_told_so_in_json(
     assert not [one for one in caplog.records if one.name.startswith("aiohttp")]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/v1/scan"])
+def test_unknown_expectation_is_told_so_in_json(path: str) -> None:
+    method = "POST" if path == "/v1/scan" else "GET"
+    said = f"{method} {path} HTTP/1.1\r\nHost: a\r\nExpect: b\r\n\r\n"
+
+    async def test(port: Port) -> None:
+        caller = await port.caller(said.encode())
+        status, fields, body = await caller.answer()
+        assert status == 417
+        assert json.loads(body) == {"error": "no expectation but 100-continue can be met"}
+        assert HEADERS.items() <= fields.items()
+        assert await caller.rest() == b""
+
+    with_port(test, Http())
+
+
+def test_expected_continuation_comes_before_the_answer() -> None:
+    channel = Channel()
+    said = _SCAN.replace(b"Host: a\r\n", b"Host: a\r\nExpect: 100-continue\r\n")
+    head, body = said.split(b"\r\n\r\n")
+
+    async def test(port: Port) -> None:
+        async with judging(channel):
+            caller = await port.caller(head + b"\r\n\r\n")
+            assert await caller.line() == b"HTTP/1.1 100 Continue"
+            assert await caller.line() == b""
+            caller.say(body)
+            assert (await caller.answer())[0] == 200
+
+    with_port(test, Http(), channel=channel)
+
+
 def test_caller_that_says_nothing_more_is_answered() -> None:
     channel = Channel()
 
