@@ -32,6 +32,7 @@ _LOGGED_RECIPIENTS: Final = 20
 _FAULTS: Final = {
     "too big": "the message is larger than limits.message_bytes",
     "no room": "there was no room for one more message (limits.bytes_in_flight)",
+    "too many fields of ours": "the header has too many fields that mail filters write",
     "long line": "a line of the message is too long",
     "bare newline": "the message has a bare CR or LF",
 }

@@ -44,6 +44,7 @@ _AMBIGUOUS: Final = Reply.of(553, "5.1.3 Syntax error in the address of this rec
 _FAULTS: Final = {
     Fault.TOO_BIG: Reply.of(552, "5.3.4 Message is larger than this server takes"),
     Fault.NO_ROOM: Reply.of(452, "4.3.1 Too many messages at once, try again later"),
+    Fault.TOO_MANY_OURS: Reply.of(550, "5.6.0 Too many header fields that mail filters write"),
 }
 # Only a message that goes to somebody else alone may tell for whom it was.
 _FOR_REDIRECTED: Final = frozenset({b"X-Gatepost-Recipients"})
@@ -191,10 +192,10 @@ class MilterTransaction:
     async def end(self) -> bytes:
         """Return all that is answered to the end of the message: edits first, the verdict last."""
         self.record.recipients = self._mailboxes()
+        message = b"" if self.incoming.fault is not Fault.NONE else self.incoming.whole()
         reply = self.fault()
         if reply is not None:
             return wire.reply_code(reply)
-        message = self.incoming.whole()
         groups = [(group.policy, group.postmaster) for group in self._groups.values()]
         judgement = await self._scan.judge(
             message, groups or [(self._scan.policy_of_others(), False)]

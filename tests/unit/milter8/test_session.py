@@ -7,6 +7,7 @@ import pytest
 
 from milter.core.connection import Direction
 from milter.core.transaction import Stage
+from milter.milter8.incoming import MOST_PLACES
 from milter.milter8.session import SessionEndedError
 from milter.milter8.wire import PacketError
 from milter.pipeline.facts import envelope_facts
@@ -315,6 +316,29 @@ async def test_early_connect_is_refused_at_mail() -> None:
     dialog = Dialog(a_door(Sees(found("SPF_FAIL"), Stage.CONNECT), policy=policy))
     assert mta.letters(await dialog.say(BEGIN)) == "O"
     assert mta.letters(await dialog.say(mta.mail())) == "y"
+
+
+@pytest.mark.parametrize(
+    ("count", "letter"),
+    [
+        pytest.param(MOST_PLACES, "c", id="as-many-as-may-be"),
+        pytest.param(MOST_PLACES + 1, "y", id="one-more"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"hello\r\n"], ids=["no-body", "body"])
+@in_a_loop
+async def test_message_with_too_many_fields_of_ours_is_refused(
+    count: int, letter: str, body: bytes
+) -> None:
+    door = a_door()
+    dialog = Dialog(door)
+    forged = mta.header("X-Spam-Flag", " NO") * count
+    await dialog.say(BEGIN + mta.mail() + mta.rcpt() + forged + mta.END_OF_HEADER)
+    said = mta.answers(await dialog.say((mta.body(body) if body else b"") + mta.END_OF_MESSAGE))
+    assert said[-1].letter == letter
+    assert letter == "c" or said[-1].data.startswith(b"550 5.6.0 ")
+    assert len([one for one in said if one.letter == "m"]) == (count if letter == "c" else 0)
+    assert door.limits.bytes_in_flight == 0  # type: ignore[attr-defined]  # LocalLimits
 
 
 @in_a_loop
