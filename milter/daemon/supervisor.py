@@ -263,7 +263,8 @@ class Supervisor:
         self._configuration, self._in_use = configuration, frozenset(sockets)
         self._listeners.keep_only(sockets)
         port, self._http = self._http, port
-        await _close(port)
+        # A caller who does not read its answer is waited for, and nobody with it.
+        group.create_task(_close_aside(port))
         self._on_change(configuration)
         if old is not None:
             old.drain(RELOAD_DRAIN_S)
@@ -377,3 +378,10 @@ class Supervisor:
 async def _close(server: HttpServer | None) -> None:
     if server is not None:
         await server.close()
+
+
+async def _close_aside(server: HttpServer | None) -> None:
+    try:
+        await _close(server)
+    except Exception:  # noqa: BLE001 - the end of what is no longer used must not end the daemon
+        _log.exception("port not closed")

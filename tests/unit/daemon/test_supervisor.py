@@ -72,6 +72,13 @@ def _wait_for_end(pid: int) -> None:
         assert ended
 
 
+def _is_held(port: int, of: int) -> bool:
+    """Whether a process still has its end, at `port`, of the connection from the port `of`."""
+    ends = (f"0100007F:{port:04X}", f"0100007F:{of:04X}")
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()]
+    return any((row[1], row[2]) == ends and row[9] != "0" for row in rows)
+
+
 def _rewrite(daemon: Gatepost, config: dict[str, Any], **changes: Any) -> None:
     write_configuration(daemon.folder, {**config, **changes})
 
@@ -127,6 +134,28 @@ def test_supervisor_tells_of_a_worker_that_hangs_and_starts_it_anew() -> None:
         (told,) = [line for line in daemon.log.splitlines() if '"worker killed"' in line]
         assert f'"pid":{client.pid}' in told
         assert "it has not answered for 15 s" in told
+
+
+def test_supervisor_reloads_while_a_caller_does_not_read_its_answer() -> None:
+    with plain_daemon(plain_configuration()) as daemon, socket.socket() as caller:
+        silent = socket.create_connection(("127.0.0.1", daemon.http_port))
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(("127.0.0.1", daemon.http_port))
+        caller.setblocking(False)
+        # Until nothing is taken any more, for the answers before are not.
+        ask = b"GET /page/map.js HTTP/1.1\r\nHost: a\r\n\r\n" * 100
+        with contextlib.suppress(BlockingIOError):
+            while caller.send(ask):
+                pass
+
+        daemon.reload()
+
+        # Who has said nothing is let go when the time of the others is over: it is not yet.
+        with silent:
+            assert _is_held(daemon.http_port, silent.getsockname()[1])
+        assert get(daemon.http_port, "/healthz")[0] == 200
+        with plain_client(_address(daemon)) as client:
+            assert client.generation == 2
 
 
 def test_supervisor_goes_on_when_a_cleaner_removes_its_folder(tmp_path: Path) -> None:
