@@ -84,13 +84,18 @@ KEYED: Final = ("expiring", "record", "bucket", "fading")
 EXPIRING: Final = (*KEYED, "total")
 
 
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the tables; 0: there are none."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date, within a transaction of the caller.
 
     Raises:
         StoreError: A newer version wrote the file.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = version_of(connection)
     if version > VERSION:
         raise StoreError("the store was written by a newer version", temporary=False)
     for statement in (s for migration in _MIGRATIONS[version:] for s in migration):

@@ -15,7 +15,7 @@ from reputation.decay import BUCKET_AHEAD_S, fill, leaked
 from reputation.errors import StoreError
 from reputation.sqlite import fading, streams, writes
 from reputation.sqlite.file import beside, identity_of, leave_to_another, open_file, translated
-from reputation.sqlite.schema import EXPIRING, KEYED, migrate
+from reputation.sqlite.schema import EXPIRING, KEYED, VERSION, migrate, version_of
 from reputation.store import SECRET_BYTES, SPACE_SHARES, Put, Row
 
 if TYPE_CHECKING:
@@ -274,8 +274,10 @@ class SqliteStore:
         self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
-        with self._writing(synchronous="FULL") as connection:
-            migrate(connection)
+        # Who only reads opens a file that is up to date while another writes to it.
+        if version_of(self._connection) != VERSION:
+            with self._writing(synchronous="FULL") as connection:
+                migrate(connection)
 
     def _is_nearly_full(self) -> bool:
         pages, free = (

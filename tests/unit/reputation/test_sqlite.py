@@ -88,6 +88,16 @@ def test_sqlite_locked_by_another_process_is_a_temporary_error(tmp_path: Path) -
     store.close()
 
 
+def test_sqlite_opens_and_reads_while_another_process_is_stopped_in_a_write(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "s.db", random_bytes())) as store:
+        store.put("space", [b"a"], expires_at=10)
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with closing(SqliteStore(tmp_path / "s.db", random_bytes(), busy_timeout_s=0.0)) as reader:
+            assert reader.present("space", [b"a"], now=1) == {b"a"}
+
+
 def test_sqlite_file_that_is_no_database_needs_a_person(tmp_path: Path) -> None:
     (tmp_path / "s.db").write_bytes(b"not a database at all, but long enough" * 100)
 
