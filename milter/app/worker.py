@@ -90,7 +90,8 @@ class Workplace:
         pipeline = self._pipeline(identity, metrics, resolver, lists, memory)
         pipeline = pipeline.opening(enclosed_reader(self.settings.enclosed, closing))
         pipeline = pipeline.tracing(tracing.timings) if tracing else pipeline
-        arm_in_background(self.policies.plan.patterns, self._pattern_folder())
+        patterns = Path(self.handover.cache_folder) / "patterns"
+        arm_in_background(self.policies.plan.patterns, patterns)
         means = DoorMeans(
             bounds=self.settings.limits,
             hostname=identity.hostname,
@@ -229,12 +230,6 @@ class Workplace:
         cached = CachingResolver(counted, time.monotonic, dns, metrics.dns_answer)
         closing.callback(cached.close)
         return counted, cached
-
-    def _pattern_folder(self) -> Path:
-        """Return where compiled patterns are kept: beside the store, where that is a file."""
-        kind, _, path = (self.settings.store or "").partition(":")
-        home = Path(path).parent if kind == "sqlite" else Path(self.handover.cache_folder)
-        return home / "patterns"
 
     def _tls(self, listener: Listener) -> ssl.SSLContext | None:
         files = listener.tls

@@ -17,6 +17,7 @@ from milter.daemon.handover import Handover
 from milter.daemon.pulse import Pulse
 from milter.daemon.sdnotify import notifier, watchdog_interval_s
 from milter.daemon.shared import SharedTable, create_memory
+from milter.memory.opening import home_of
 from milter.telemetry.metrics import SupervisorMetrics
 from milter.telemetry.multiprocess import SUPERVISOR, clean_folder, share_metrics
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from milter.daemon.configuration import Configuration
+    from milter.memory.opening import Home
 
 _KEY_BYTES: Final = 16
 
@@ -34,8 +36,8 @@ class Premises:
 
     Attributes:
         folder: Only for this process and its workers.
-        cache_folder: For what can be made again; it outlives us where the service manager gives
-            one.
+        lasting_cache: Folder that the service manager gives for what can be made again; None: it
+            gives none.
         memory_fd: Of `table`, for workers to inherit.
         table: What workers count and report.
         pulse: Which of them answer.
@@ -51,7 +53,7 @@ class Premises:
     """
 
     folder: Path
-    cache_folder: Path
+    lasting_cache: Path | None
     memory_fd: int
     table: SharedTable
     pulse: Pulse
@@ -94,10 +96,10 @@ def open_premises(environment: Mapping[str, str]) -> Iterator[Premises]:
         (folder / "lists").mkdir(mode=0o700)
         clean_folder(folder / "metrics")
         share_metrics(folder / "metrics", SUPERVISOR)
-        cache_folder = _folder_of(environment, "CACHE_DIRECTORY")
+        cache = _folder_of(environment, "CACHE_DIRECTORY")
         yield Premises(
             folder=folder,
-            cache_folder=Path(cache_folder) if cache_folder else folder / "cache",
+            lasting_cache=Path(cache) if cache else None,
             memory_fd=memory_fd,
             table=table,
             pulse=Pulse(table),
@@ -128,6 +130,7 @@ def handovers(
         generation: Number of the configuration.
     """
     settings = configuration.settings
+    cache = cache_folder(premises.lasting_cache, home_of(settings), premises.folder)
 
     def handover(slot: int) -> Handover:
         return Handover(
@@ -141,7 +144,7 @@ def handovers(
             scan_fd=premises.scan_fd if settings.http else None,
             metrics_folder=str(premises.metrics_folder),
             lists_folder=str(premises.lists_folder),
-            cache_folder=str(premises.cache_folder),
+            cache_folder=str(cache),
             config_path=configuration.path,
             hostname=premises.hostname,
             hash_key=premises.hash_key,
@@ -150,6 +153,21 @@ def handovers(
         )
 
     return handover
+
+
+def cache_folder(lasting: Path | None, home: Home | None, own: Path) -> Path:
+    """Return where what can be made again is kept, as long as may be.
+
+    Args:
+        lasting: What the service manager gives for it.
+        home: Where the memory is; beside a file is the next best place.
+        own: The daemon's own folder, which goes with it.
+    """
+    if lasting is not None:
+        return lasting
+    if home is not None and home.path is not None:
+        return home.path.parent
+    return own / "cache"
 
 
 def host_name() -> str:

@@ -251,7 +251,8 @@ def test_daemon_takes_compiled_patterns_from_where_the_service_manager_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CACHE_DIRECTORY", f"{tmp_path}:/elsewhere")
-    config = configuration("127.0.0.1:1", policies="policy.yaml")
+    store = f"sqlite:{tmp_path}/state/gatepost.db"
+    config = configuration("127.0.0.1:1", policies="policy.yaml", store=store)
     policy = (
         "version: 1\nname: site\npatterns:\n"
         "  - {id: LOTTERY, in: body, match: 'the lottery', weight: 1,\n"
