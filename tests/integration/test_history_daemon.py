@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from milter.cli import run
 from tests.integration.test_memory_daemon import FILES, KNOWN, UNKNOWN, a_configuration, send
 from tests.support import milter_packets as mta
 from tests.support.gatepost import Gatepost, running_gatepost
@@ -32,8 +35,11 @@ def asked(daemon: Gatepost, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def found(daemon: Gatepost, *words: str) -> list[dict[str, Any]]:
-    said = asked(daemon, "history", "search", "--json", *words).stdout
-    return [json.loads(line) for line in said.splitlines()]
+    """Return what the search finds; asked again and again, so no process of its own each time."""
+    command = ["history", "search", "--json", *words, "-c", str(daemon.config_path)]
+    with redirect_stdout(io.StringIO()) as said:
+        run(command)
+    return [json.loads(line) for line in said.getvalue().splitlines()]
 
 
 def over_http(daemon: Gatepost, path: str, token: str = "") -> tuple[int, Any]:
