@@ -1,10 +1,11 @@
 # Two commands: `make run` shows it working, `make test` runs the whole suite.
 #
 # Everything lives in .venv, with the pinned versions of requirements/*.txt; PYTHON chooses the
-# interpreter that it is made from (3.11 or later). JOBS says how many processes run the tests.
+# interpreter that it is made from (3.11 or later). JOBS says how many processes run the tests: one
+# more than there are cores, for tests wait a part of their time for daemons that they started.
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 VENV := .venv
