@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import sys
 import traceback
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Mail is in every script; a terminal or a file may be in one.
         sys.stdout.reconfigure(errors="replace")
+    # numpy brings a thread for each core, which spin for a tenth of a second before they sleep: for
+    # linear algebra on large matrices, of which there is none here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = sys.argv[1:] if arguments is None else arguments
     if {"serve", "worker"} & set(given[:2]):
         # Until the daemon can hear it: by itself a hangup, which asks for a reload, ends a process.

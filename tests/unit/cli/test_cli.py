@@ -34,6 +34,19 @@ def test_version_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[1] == "0 []"
 
 
+def test_command_has_no_thread_for_each_core() -> None:
+    code = (
+        "import os, sys\n"
+        "from milter.cli import main\n"
+        "try:\n"
+        "    main(['stats', '--help'])\n"
+        "except SystemExit:\n"
+        "    print('numpy' in sys.modules, len(os.listdir('/proc/self/task')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True 1"
+
+
 def test_run_help_names_what_people_call(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
