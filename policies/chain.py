@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PRESETS: Final = frozenset({"monitor", "balanced", "strict"})
 PRESET_PATHS: Final = frozenset(f"presets/{name}.yaml" for name in PRESETS)
 # The shipped rule packs, `policies/rules`: one for each language, and one for those that read none.
-PACKS: Final = ("any", "ar", "de", "en", "es", "fr", "hi", "it", "ja", "pt", "ru", "zh")
+PACKS: Final = ("any", "ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pt", "ru", "zh")
 
 _PRESET: Final = "preset:"
 _ENDINGS: Final = (".yaml", ".yml")
