@@ -42,6 +42,12 @@ def test_rule_of_english_leaves_ordinary_mail_alone(rule: str, text: str) -> Non
     assert rule not in found("Subject: x", text)
 
 
+def test_rule_of_dutch_leaves_english_mail_about_a_casino_alone() -> None:
+    text = "He never entered a casino again: not to play was the way to win."
+
+    assert "NL_CASINO" not in found("Subject: x", text)
+
+
 @pytest.mark.parametrize(
     ("rule", "author"),
     [
