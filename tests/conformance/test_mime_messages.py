@@ -35,7 +35,8 @@ _NO_MESSAGES = re.compile(
     r"|/openphish-feed\.txt$|/mimekit/text/|/postfix/(?:smtpd|tok822|quote)"
 )
 # compat32 reads the blocks of a notification, and of what is kept elsewhere, as messages with empty
-# parts of text; and it reads no parts between delimiters that follow each other.
+# parts of text; it reads no parts between delimiters that follow each other, and leaves files that
+# are written into a text (uuencode) where they are.
 _NOT_THE_STANDARD_LIBRARYS = {
     "flanker/complaints/aol.eml",
     "flanker/complaints/yahoo.eml",
@@ -45,6 +46,7 @@ _NOT_THE_STANDARD_LIBRARYS = {
     "mimekit/messages/disposition-notification.txt",
     "python-test_email/msg_36.txt",
     "python-test_email/msg_37.txt",
+    "stalwart-mail-parser/eml/legacy/049.eml",
 }
 
 

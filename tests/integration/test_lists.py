@@ -103,8 +103,8 @@ class Site:
             message = Message(raw)
             authors = message.author_domains or ("example.org",)
             domain = authors[0] if re.fullmatch(r"[a-z0-9.-]+", authors[0]) else "example.org"
-            # Addresses that are nobody's in mail, each its own.
-            client = str(IPv4Address(0x0B000001 + number))
+            # Addresses that are nobody's in mail, each in a network of its own.
+            client = str(IPv4Address(0x0B000001 + 256 * number))
             txn = a_transaction(f"a@{domain}", client, f"mx.{domain}")
             seen = [
                 check.look(txn, message if stage is Stage.MESSAGE else None)

@@ -81,6 +81,8 @@ def test_note_on_wanted_mail_is_not_written(tmp_path: Path) -> None:
 def test_note_on_mail_that_just_passes_says_so(tmp_path: Path) -> None:
     words = PHISHING.replace("PayPal Service", "Kim").replace("Dear customer, ", "")
     words = words.replace("192.0.3.77/signin/update.php", "account-notice.example/")
+    strange = "review the suspicious log-in to your account"
+    words = words.replace("verify your billing information", strange)
 
     lines = explained(tmp_path / "nearly.eml", words)
 

@@ -9,7 +9,7 @@ from policies.lint import Surroundings, lint
 from policies.loader import FileSource, read_policy
 from tests.unit.policies.policy_files import Files
 
-CHECKS = Surroundings({"headers", "spf", "dkim", "iprev", "dmarc"})
+CHECKS = Surroundings({"headers", "links", "spf", "dkim", "iprev", "dmarc"})
 TESTS = "tests: [{name: n, message: m.eml, expect: {action: pass}}]\n"
 
 
